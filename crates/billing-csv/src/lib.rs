@@ -1,0 +1,1 @@
+//! The text/csv form of the usage ledger, both ways.

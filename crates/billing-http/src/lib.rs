@@ -1,0 +1,1 @@
+//! Client of the billing API: whole pages, whole walks, over either endpoint.

@@ -1,0 +1,264 @@
+//! Decimal numbers, exact both ways: number text in, number text out, never through binary floating point.
+
+pub use rust_decimal::Decimal;
+
+use crate::error::{ValueError, ValueErrorKind};
+
+/// The most decimal places that a [`Decimal`] has room for.
+const MAX_SCALE: i64 = 28;
+
+/// The digits of a [`Decimal`] without its point are below 2⁹⁶.
+const MAX_MANTISSA: u128 = (1 << 96) - 1;
+
+/// Reads a number in plain or exponent form (`-0.0023000000000000004`, `-8e-7`) exactly, or not at all.
+///
+/// Every value has one representation: `1.50`, `1.5` and `15e-1` give the same bits, and `-0` is zero.
+///
+/// ```
+/// # use billing_model::parse_decimal;
+/// assert_eq!(parse_decimal("-8e-7")?.to_string(), "-0.0000008");
+/// assert!(parse_decimal("1e400").is_err(), "what does not fit is an error, never a rounding");
+/// # Ok::<(), billing_model::ValueError>(())
+/// ```
+///
+/// # Errors
+/// [`ValueErrorKind::NotADecimal`] when the text is not of the JSON grammar for numbers,
+/// [`ValueErrorKind::DecimalOutOfRange`] when the number cannot be held exactly.
+pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
+    let fail = |kind| Err(ValueError::new(kind, text));
+    let Some((negative, mantissa, exponent)) = scan(text.as_bytes()) else {
+        return fail(ValueErrorKind::NotADecimal);
+    };
+    let Some((mantissa, scale)) = mantissa.and_then(|mantissa| place(mantissa, exponent)) else {
+        return fail(ValueErrorKind::DecimalOutOfRange);
+    };
+    let mantissa = if negative { -mantissa } else { mantissa };
+    Ok(Decimal::from_i128_with_scale(mantissa, scale))
+}
+
+/// Sign, digits without trailing zeros, and power of ten. The digits are `None` when there are too many of them.
+fn scan(bytes: &[u8]) -> Option<(bool, Option<u128>, i64)> {
+    let (negative, mut rest) = match bytes.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, bytes),
+    };
+    let mut digits = Digits::default();
+    rest = digits.take(rest)?;
+    let mut exponent = 0i64;
+    if let [b'.', fraction @ ..] = rest {
+        rest = digits.take(fraction)?;
+        exponent -= i64::try_from(fraction.len() - rest.len()).ok()?;
+    }
+    if let [b'e' | b'E', signed @ ..] = rest {
+        let (sign, power) = match signed {
+            [b'-', power @ ..] => (-1, power),
+            [b'+', power @ ..] => (1, power),
+            power => (1, power),
+        };
+        if power.is_empty() || !power.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        // A power beyond any number that fits is as good as a very large one.
+        let power = power.iter().fold(0i64, |p, d| p.saturating_mul(10).saturating_add(i64::from(d - b'0')));
+        exponent = exponent.saturating_add(sign * power.min(i64::MAX / 4));
+        rest = &[];
+    }
+    let exponent = exponent.saturating_add(digits.zeros_held_back);
+    rest.is_empty().then_some((negative, digits.value, exponent))
+}
+
+/// Reads digits into a number, holding back zeros until another digit shows that they are not trailing ones.
+struct Digits {
+    value: Option<u128>,
+    zeros_held_back: i64,
+}
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self { value: Some(0), zeros_held_back: 0 }
+    }
+}
+
+impl Digits {
+    /// Takes one digit or more off the front.
+    fn take<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (digits, rest) = bytes.split_at(count);
+        for digit in digits {
+            match digit - b'0' {
+                0 => self.zeros_held_back += 1,
+                digit => {
+                    let shift = power_of_ten(self.zeros_held_back + 1);
+                    self.zeros_held_back = 0;
+                    self.value = self.value.and_then(|value| append(value, shift, digit));
+                }
+            }
+        }
+        (count > 0).then_some(rest)
+    }
+}
+
+/// `value × shift + digit`, or `None` when that is not below 2⁹⁶. Zero takes any shift.
+fn append(value: u128, shift: Option<u128>, digit: u8) -> Option<u128> {
+    let shifted = match (value, shift) {
+        (0, _) => 0,
+        (value, Some(shift)) => value.checked_mul(shift)?,
+        (_, None) => return None,
+    };
+    shifted.checked_add(u128::from(digit)).filter(|value| *value <= MAX_MANTISSA)
+}
+
+fn power_of_ten(power: i64) -> Option<u128> {
+    10u128.checked_pow(u32::try_from(power).ok()?)
+}
+
+/// Mantissa and scale of `mantissa × 10^exponent`.
+fn place(mantissa: u128, exponent: i64) -> Option<(i128, u32)> {
+    if mantissa == 0 {
+        return Some((0, 0));
+    }
+    let (mantissa, scale) = match exponent {
+        0.. => (mantissa.checked_mul(power_of_ten(exponent)?).filter(|m| *m <= MAX_MANTISSA)?, 0),
+        _ if exponent >= -MAX_SCALE => (mantissa, u32::try_from(-exponent).ok()?),
+        _ => return None,
+    };
+    Some((i128::try_from(mantissa).ok()?, scale))
+}
+
+/// Appends the number in plain form, all its digits and no more.
+///
+/// ```
+/// # use billing_model::{parse_decimal, write_decimal};
+/// let mut out = Vec::new();
+/// write_decimal(&mut out, parse_decimal("-5.852e-5")?);
+/// assert_eq!(out, b"-0.00005852");
+/// # Ok::<(), billing_model::ValueError>(())
+/// ```
+pub fn write_decimal(out: &mut Vec<u8>, number: Decimal) {
+    let mantissa = number.mantissa();
+    if mantissa < 0 {
+        out.push(b'-');
+    }
+    write_scaled(out, mantissa.unsigned_abs(), number.scale() as usize);
+}
+
+/// Appends `mantissa / 10^scale` in plain form. The mantissa has at most 39 digits, the scale is at most 28.
+pub(crate) fn write_scaled(out: &mut Vec<u8>, mantissa: u128, scale: usize) {
+    let mut buffer = [b'0'; 40];
+    let mut at = buffer.len();
+    // Most numbers fit 64 bits, where a division costs a tenth.
+    let mut wide = mantissa;
+    let mut narrow = loop {
+        if let Ok(narrow) = u64::try_from(wide) {
+            break narrow;
+        }
+        at -= 1;
+        buffer[at] = digit(wide % 10);
+        wide /= 10;
+    };
+    while narrow > 0 {
+        at -= 1;
+        buffer[at] = digit(u128::from(narrow % 10));
+        narrow /= 10;
+    }
+    // At least one digit before the point.
+    let at = at.min(buffer.len() - scale - 1);
+    let (whole, fraction) = buffer[at..].split_at(buffer.len() - at - scale);
+    out.extend_from_slice(whole);
+    if scale > 0 {
+        out.push(b'.');
+        out.extend_from_slice(fraction);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a digit is below ten")]
+fn digit(value: u128) -> u8 {
+    b'0' + value as u8
+}
+
+/// The number in plain form, as [`write_decimal`] writes it.
+pub fn decimal_text(number: Decimal) -> String {
+    let mut out = Vec::with_capacity(24);
+    write_decimal(&mut out, number);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bigdecimal::BigDecimal;
+    use proptest::prelude::*;
+    use std::str::FromStr;
+
+    fn check(text: &str, expect: Result<&str, ValueErrorKind>) {
+        let found = parse_decimal(text).map(decimal_text).map_err(|error| error.kind());
+        assert_eq!(found, expect.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn number_text_is_read_exactly_or_refused() {
+        use ValueErrorKind::{DecimalOutOfRange, NotADecimal};
+        for (text, plain) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.000", "0"),
+            ("0e999999999999999999999", "0"),
+            ("25", "25"),
+            ("25.00", "25"),
+            ("2500e-2", "25"),
+            ("1E2", "100"),
+            ("1e+2", "100"),
+            ("-8e-7", "-0.0000008"),
+            ("1e-28", "0.0000000000000000000000000001"),
+            ("0.0023000000000000004", "0.0023000000000000004"),
+            ("35.71774095", "35.71774095"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+            ("7.9228162514264337593543950335", "7.9228162514264337593543950335"),
+            ("0.10000000000000000000000000000000000000000", "0.1"),
+            ("0000000000000000000000000000000000000000001", "1"),
+        ] {
+            check(text, Ok(plain));
+        }
+        for text in
+            ["79228162514264337593543950336", "1e29", "1e400", "1e-29", "1.00000000000000000000000000001"]
+        {
+            check(text, Err(DecimalOutOfRange));
+        }
+        check("1234567890123456789012345678901234567890", Err(DecimalOutOfRange));
+        for text in
+            ["", "-", "+1", ".5", "1.", "1e", "1e+", "--1", "1 ", " 1", "0x1", "NaN", "1,5", "-0.1O", "١"]
+        {
+            check(text, Err(NotADecimal));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_another_implementation(
+            digits in "[0-9]{1,32}", point in 0usize..33, exponent in -40i32..40, negative: bool,
+        ) {
+            let point = point.min(digits.len());
+            let (whole, fraction) = digits.split_at(point);
+            let whole = if whole.is_empty() { "0" } else { whole };
+            let sign = if negative { "-" } else { "" };
+            let dot = if fraction.is_empty() { "" } else { "." };
+            let text = format!("{sign}{whole}{dot}{fraction}e{exponent}");
+            let other = BigDecimal::from_str(&text).unwrap().normalized();
+            match parse_decimal(&text) {
+                Ok(ours) => {
+                    let plain = decimal_text(ours);
+                    prop_assert_eq!(BigDecimal::from_str(&plain).unwrap().normalized(), other);
+                    prop_assert_eq!(parse_decimal(&plain).unwrap(), ours);
+                    prop_assert_eq!(Decimal::from_str_exact(&plain).unwrap().to_string(), plain);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error.kind(), ValueErrorKind::DecimalOutOfRange);
+                    let (mantissa, scale) = other.as_bigint_and_exponent();
+                    let limit: bigdecimal::num_bigint::BigInt = MAX_MANTISSA.into();
+                    let whole = mantissa * bigdecimal::num_bigint::BigInt::from(10).pow(u32::try_from((-scale).max(0)).unwrap());
+                    prop_assert!(scale > MAX_SCALE || whole > limit || whole < -limit, "{} fits", text);
+                }
+            }
+        }
+    }
+}

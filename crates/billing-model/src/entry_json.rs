@@ -1,0 +1,352 @@
+//! Entries from JSON and to JSON: the one conversion, used by pages, files and servers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::ser::{self, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::currency::Currency;
+use crate::decimal::{Decimal, parse_decimal, write_decimal};
+use crate::entry::{InferenceDetails, UsageEntry};
+use crate::error::{DecodeError, ValueError, ValueErrorKind};
+use crate::timestamp::Timestamp;
+
+impl UsageEntry {
+    /// Reads one entry from its JSON object.
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field that is missing or wrong. Nothing is rounded and nothing is guessed.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?.decode()
+    }
+
+    /// Appends the entry as one JSON object, keys in upstream's (alphabetical) order, without a line break.
+    ///
+    /// Numbers are in plain form, all their digits and no more.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"amount\":");
+        write_decimal(out, self.amount);
+        out.extend_from_slice(b",\"apiKeyId\":");
+        write_optional_string(out, self.api_key_id.as_deref());
+        out.extend_from_slice(b",\"currency\":");
+        write_string(out, self.currency.as_str());
+        out.extend_from_slice(b",\"inferenceDetails\":");
+        match &self.inference_details {
+            None => out.extend_from_slice(b"null"),
+            Some(details) => details.write_json(out),
+        }
+        out.extend_from_slice(b",\"notes\":");
+        write_string(out, &self.notes);
+        out.extend_from_slice(b",\"pricePerUnitUsd\":");
+        write_decimal(out, self.price_per_unit_usd);
+        out.extend_from_slice(b",\"sku\":");
+        write_string(out, &self.sku);
+        out.extend_from_slice(b",\"timestamp\":\"");
+        self.timestamp.write(out);
+        out.extend_from_slice(b"\",\"units\":");
+        write_decimal(out, self.units);
+        out.push(b'}');
+    }
+}
+
+impl InferenceDetails {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"completionTokens\":");
+        write_optional_decimal(out, self.completion_tokens);
+        out.extend_from_slice(b",\"inferenceExecutionTime\":");
+        write_optional_decimal(out, self.execution_time_ms);
+        out.extend_from_slice(b",\"promptTokens\":");
+        write_optional_decimal(out, self.prompt_tokens);
+        out.extend_from_slice(b",\"requestId\":");
+        write_optional_string(out, self.request_id.as_deref());
+        out.push(b'}');
+    }
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Writing a str into a Vec cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        None => out.extend_from_slice(b"null"),
+        Some(text) => write_string(out, text),
+    }
+}
+
+fn write_optional_decimal(out: &mut Vec<u8>, number: Option<Decimal>) {
+    match number {
+        None => out.extend_from_slice(b"null"),
+        Some(number) => write_decimal(out, number),
+    }
+}
+
+impl Serialize for UsageEntry {
+    /// As [`UsageEntry::write_json`]; only for `serde_json`, the one serialiser that can carry exact numbers.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = Vec::with_capacity(512);
+        self.write_json(&mut out);
+        let text = String::from_utf8(out).map_err(ser::Error::custom)?;
+        RawValue::from_string(text).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for UsageEntry {
+    /// As [`UsageEntry::from_json`]; only for `serde_json`, the one deserialiser that gives the text of a number.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_json(object.get()).map_err(|error| {
+            // serde carries one text, so the chain of errors becomes one.
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            match error.field() {
+                Some(field) => de::Error::custom(format_args!("field `{field}`: {cause}")),
+                None => de::Error::custom(cause),
+            }
+        })
+    }
+}
+
+/// An entry as it stands in the text: numbers as written, strings borrowed where they hold no escapes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RawEntry<'a> {
+    #[serde(borrow)]
+    timestamp: Option<Text<'a>>,
+    #[serde(borrow)]
+    sku: Option<Text<'a>>,
+    #[serde(borrow)]
+    price_per_unit_usd: Option<&'a RawValue>,
+    #[serde(borrow)]
+    units: Option<&'a RawValue>,
+    /// The seed's field list calls `units` so.
+    #[serde(borrow)]
+    unit: Option<&'a RawValue>,
+    #[serde(borrow)]
+    amount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    currency: Option<Text<'a>>,
+    #[serde(borrow)]
+    notes: Option<Text<'a>>,
+    #[serde(borrow)]
+    inference_details: Option<RawDetails<'a>>,
+    #[serde(borrow)]
+    api_key_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDetails<'a> {
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    inference_execution_time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion_tokens: Option<&'a RawValue>,
+}
+
+impl RawEntry<'_> {
+    pub(crate) fn decode(&self) -> Result<UsageEntry, DecodeError> {
+        let currency = required("currency", self.currency.as_ref(), |text| Ok(Currency::from(text.str()?)))?;
+        let inference_details = match &self.inference_details {
+            None => None,
+            Some(details) => details.decode()?.into_option(),
+        };
+        Ok(UsageEntry {
+            timestamp: required("timestamp", self.timestamp.as_ref(), |text| {
+                text.str()?.parse::<Timestamp>()
+            })?,
+            sku: required("sku", self.sku.as_ref(), Text::owned)?,
+            price_per_unit_usd: required("pricePerUnitUsd", self.price_per_unit_usd, number)?,
+            units: required("units", self.units.or(self.unit), number)?,
+            amount: required("amount", self.amount, number)?,
+            currency,
+            notes: required("notes", self.notes.as_ref(), Text::owned)?,
+            inference_details,
+            api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
+                .filter(|id| !id.is_empty()),
+        })
+    }
+}
+
+impl RawDetails<'_> {
+    fn decode(&self) -> Result<InferenceDetails, DecodeError> {
+        let request_id = optional("inferenceDetails.requestId", self.request_id.as_ref(), Text::owned)?;
+        Ok(InferenceDetails {
+            request_id: request_id.filter(|id| !id.is_empty()),
+            execution_time_ms: optional(
+                "inferenceDetails.inferenceExecutionTime",
+                self.inference_execution_time,
+                number,
+            )?,
+            prompt_tokens: optional("inferenceDetails.promptTokens", self.prompt_tokens, number)?,
+            completion_tokens: optional("inferenceDetails.completionTokens", self.completion_tokens, number)?,
+        })
+    }
+}
+
+fn required<T, U>(
+    field: &'static str,
+    value: Option<T>,
+    read: impl FnOnce(T) -> Result<U, ValueError>,
+) -> Result<U, DecodeError> {
+    value.ok_or_else(ValueError::missing).and_then(read).map_err(|cause| DecodeError::value(field, cause))
+}
+
+fn optional<T, U>(
+    field: &'static str,
+    value: Option<T>,
+    read: impl FnOnce(T) -> Result<U, ValueError>,
+) -> Result<Option<U>, DecodeError> {
+    value.map(read).transpose().map_err(|cause| DecodeError::value(field, cause))
+}
+
+/// A JSON number, or a JSON string that holds one, as services send both.
+fn number(raw: &RawValue) -> Result<Decimal, ValueError> {
+    let text = raw.get();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    parse_decimal(quoted.unwrap_or(text))
+}
+
+/// A string, borrowed where it can be; or the knowledge that there was something else.
+struct Text<'a>(Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    fn str(&self) -> Result<&str, ValueError> {
+        self.0.as_deref().ok_or_else(|| ValueError::new(ValueErrorKind::NotAString, ""))
+    }
+
+    fn owned(&self) -> Result<String, ValueError> {
+        self.str().map(str::to_owned)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+/// Takes any value, so that the error for a wrong one can name the field.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Text<'de>, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Text<'de>, E> {
+        Ok(Text(None))
+    }
+
+    #[expect(clippy::disallowed_types, reason = "a number where a string belongs; it is not kept")]
+    fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"amount":-0.0168192,"apiKeyId":"e28e82dc","currency":"DIEM","inferenceDetails":{"completionTokens":214,"inferenceExecutionTime":4433,"promptTokens":84306,"requestId":"chatcmpl-a5"},"notes":"API Inference","pricePerUnitUsd":0.2,"sku":"kimi-k2-7-code-llm-cache-input-mtoken","timestamp":"2026-06-26T11:11:34.193Z","units":0.084096}"#;
+
+    #[test]
+    fn a_row_is_written_as_upstream_writes_it() {
+        let entry = UsageEntry::from_json(ROW).unwrap();
+        let mut out = Vec::new();
+        entry.write_json(&mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), ROW);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), ROW);
+        assert_eq!(serde_json::from_str::<UsageEntry>(ROW).unwrap(), entry);
+        assert_eq!(serde_json::from_reader::<_, UsageEntry>(ROW.as_bytes()).unwrap(), entry);
+    }
+
+    /// The row with one piece of its text replaced.
+    fn with(from: &str, to: &str) -> String {
+        assert!(ROW.contains(from), "{from}");
+        ROW.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn a_faulty_field_is_named_and_nothing_is_guessed() {
+        for (text, field, cause) in [
+            (with(r#""amount":-0.0168192,"#, ""), "amount", "is missing"),
+            (with("-0.0168192", "null"), "amount", "is missing"),
+            (with("-0.0168192", "[1]"), "amount", "`[1]` is not a decimal number"),
+            (with("-0.0168192", "\"-0.1O\""), "amount", "`-0.1O` is not a decimal number"),
+            (with("-0.0168192", "1e400"), "amount", "`1e400` does not fit"),
+            (with("0.084096", "true"), "units", "`true` is not a decimal number"),
+            (with(r#""2026-06-26T11:11:34.193Z""#, "5"), "timestamp", "is not a string"),
+            (with("2026-06-26T11", "2026/06/26T11"), "timestamp", "is not an RFC 3339 date-time"),
+            (with(r#""DIEM""#, "{}"), "currency", "is not a string"),
+            (with(r#""API Inference""#, "1.5"), "notes", "is not a string"),
+            (with(r#""API Inference""#, "null"), "notes", "is missing"),
+            (with("84306", "\"many\""), "inferenceDetails.promptTokens", "`many` is not a decimal number"),
+        ] {
+            let error = UsageEntry::from_json(&text).unwrap_err();
+            assert_eq!(error.field(), Some(field), "{text}");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains(cause), "{source}");
+            let serde = serde_json::from_str::<UsageEntry>(&text).unwrap_err().to_string();
+            assert!(serde.contains(field) && serde.contains(cause), "{serde}");
+        }
+    }
+
+    #[test]
+    fn strange_but_legal_rows_are_kept() {
+        let kept = |text: &str| UsageEntry::from_json(text).unwrap();
+        let entry = kept(ROW);
+        assert_eq!(kept(&with("-0.0168192", "\"-1.68192e-2\"")), entry);
+        assert_eq!(kept(&with("\"units\"", "\"unit\"")), entry);
+        assert_eq!(kept(&with("\"units\"", "\"unit\":\"mtoken\",\"units\"")), entry);
+        assert_eq!(kept(&with("{", r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]},"#)), entry);
+        assert_eq!(kept(&with("214", "214.0")), entry);
+        assert_eq!(kept(&with("DIEM", "NEW")).currency, Currency::from("NEW"));
+        assert_eq!(kept(&with(r#""e28e82dc""#, "\"\"")).api_key_id, None);
+        assert_eq!(kept(&with(r#""apiKeyId":"e28e82dc","#, "")).api_key_id, None);
+        let empty = r#"{"completionTokens":null,"requestId":null}"#;
+        let details = &ROW[ROW.find("{\"completionTokens").unwrap()..=ROW.find("a5\"}").unwrap() + 3];
+        assert_eq!(kept(&with(details, empty)).inference_details, None);
+        assert_eq!(kept(&with(details, "null")).inference_details, None);
+        assert_eq!(kept(&with("API Inference", "a\\nb \\u00e9")).notes, "a\nb é");
+    }
+
+    #[test]
+    fn a_key_given_twice_is_an_error() {
+        assert!(UsageEntry::from_json(&with("{", r#"{"amount":1,"#)).is_err());
+    }
+}

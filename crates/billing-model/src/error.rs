@@ -1,0 +1,147 @@
+//! What can be wrong with a value and with an entry, and where.
+
+use std::fmt;
+
+/// A text that is not the value it should be.
+///
+/// The text itself is kept (shortened), so that whoever reads the message can find it in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueError {
+    kind: ValueErrorKind,
+    text: Box<str>,
+}
+
+/// The kinds of [`ValueError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueErrorKind {
+    /// Not a decimal number in plain or exponent form.
+    NotADecimal,
+    /// A decimal number that cannot be held exactly: more than 28 decimal places, or above 2⁹⁶ without its point.
+    DecimalOutOfRange,
+    /// Not an RFC 3339 date-time.
+    NotATimestamp,
+    /// A date-time that cannot be held exactly: finer than a nanosecond, or a leap second.
+    TimestampOutOfRange,
+    /// A window that ends before or where it starts.
+    EmptyWindow,
+    /// Not a page token: empty, longer than 512 characters, or with a character outside `[A-Za-z0-9_-]`.
+    NotACursor,
+    /// Not a JSON string where one belongs.
+    NotAString,
+    /// A value that must be there and is absent or null.
+    Missing,
+}
+
+impl ValueError {
+    pub(crate) fn new(kind: ValueErrorKind, text: &str) -> Self {
+        const SHOWN: usize = 64;
+        let text = match text.char_indices().nth(SHOWN) {
+            None => text.into(),
+            Some((cut, _)) => format!("{}…", &text[..cut]).into(),
+        };
+        Self { kind, text }
+    }
+
+    /// A required value that is not there.
+    pub fn missing() -> Self {
+        Self::new(ValueErrorKind::Missing, "")
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> ValueErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        match self.kind {
+            ValueErrorKind::NotADecimal => write!(f, "`{text}` is not a decimal number"),
+            ValueErrorKind::DecimalOutOfRange => write!(
+                f,
+                "`{text}` does not fit: an exact decimal has at most 28 decimal places and 28 to 29 digits"
+            ),
+            ValueErrorKind::NotATimestamp => {
+                write!(f, "`{text}` is not an RFC 3339 date-time such as 2026-06-15T19:05:10.504Z")
+            }
+            ValueErrorKind::TimestampOutOfRange => {
+                write!(
+                    f,
+                    "`{text}` does not fit: a timestamp has at most nine digits of a second and no leap second"
+                )
+            }
+            ValueErrorKind::EmptyWindow => write!(f, "{text}: the end must be later than the start"),
+            ValueErrorKind::NotACursor => {
+                write!(f, "`{text}` is not a cursor: 1 to 512 characters of A-Z, a-z, 0-9, `_` and `-`")
+            }
+            ValueErrorKind::NotAString => write!(f, "is not a string"),
+            ValueErrorKind::Missing => write!(f, "is missing"),
+        }
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+/// A body that is not what the API answers, with the entry and the field where that shows.
+///
+/// # What to do
+/// Nothing was lost: an entry that cannot be read exactly fails the whole page. Look at the named entry in the
+/// source; if the service is right and this crate wrong, report the message, it holds all that is needed.
+#[derive(Debug)]
+pub struct DecodeError {
+    entry: Option<usize>,
+    field: Option<&'static str>,
+    cut_off: bool,
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl DecodeError {
+    pub(crate) fn json(cause: serde_json::Error, text: &str) -> Self {
+        // An object that is cut within a number is a wrong number to the parser, not an early end.
+        let cut_off = text.starts_with('{') && (cause.is_eof() || !text.trim_end().ends_with('}'));
+        Self { entry: None, field: None, cut_off, cause: cause.into() }
+    }
+
+    pub(crate) fn value(field: &'static str, cause: ValueError) -> Self {
+        Self { entry: None, field: Some(field), cut_off: false, cause: cause.into() }
+    }
+
+    pub(crate) fn at(mut self, entry: usize) -> Self {
+        self.entry = Some(entry);
+        self
+    }
+
+    /// The entry's place in its page, from 1, when the fault is in one entry.
+    pub fn entry(&self) -> Option<usize> {
+        self.entry
+    }
+
+    /// The field, as the API names it, when the fault is in one.
+    pub fn field(&self) -> Option<&'static str> {
+        self.field
+    }
+
+    /// True when the body ends in the middle: cut off rather than wrong.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.entry, self.field) {
+            (Some(entry), Some(field)) => write!(f, "entry {entry}, field `{field}`"),
+            (Some(entry), None) => write!(f, "entry {entry}"),
+            (None, Some(field)) => write!(f, "field `{field}`"),
+            (None, None) => write!(f, "the body is not a page of usage entries"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.cause)
+    }
+}

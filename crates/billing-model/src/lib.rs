@@ -1,0 +1,59 @@
+//! The types of Venice.ai's billing API, exact to the last digit: ledger entries, queries, pages, errors.
+//!
+//! This crate knows what goes over the wire and what it means. It has no I/O, no clock and no async; a client, a
+//! server, a report or a test can use it alone. The facts behind it, with their sources, stand in
+//! `docs/upstream-api.md`.
+//!
+//! ```
+//! use billing_model::{Currency, Page, UsageQuery};
+//!
+//! // What is asked for is checked before anything is sent …
+//! let query = UsageQuery::builder().currency(Currency::Diem).limit(500).build()?;
+//! assert_eq!(query.query_string(1), "currency=DIEM&limit=500&page=1&sortOrder=desc");
+//!
+//! // … and what comes back is read without passing through binary floating point.
+//! let body = r#"{"data":[{"timestamp":"2026-06-14T19:52:45.087Z","sku":"venice-sd35-image-unit",
+//!   "pricePerUnitUsd":0.1,"units":1,"amount":-1e-1,"currency":"DIEM","notes":"API Inference",
+//!   "inferenceDetails":null}],"pagination":{"limit":500,"page":1,"total":1,"totalPages":1}}"#;
+//! let page = Page::from_usage_json(body)?;
+//! assert_eq!(page.entries[0].amount.to_string(), "-0.1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+
+mod currency;
+mod decimal;
+mod timestamp;
+mod total;
+mod window;
+
+mod entry;
+mod entry_json;
+mod fingerprint;
+mod summary;
+
+mod fault;
+mod history_query;
+mod raw_query;
+mod usage_query;
+
+mod error_body;
+mod page;
+mod request;
+
+pub use currency::Currency;
+pub use decimal::{Decimal, decimal_text, parse_decimal, write_decimal};
+pub use entry::{InferenceDetails, UsageEntry};
+pub use error::{DecodeError, ValueError, ValueErrorKind};
+pub use error_body::{ErrorBody, ServerMessage};
+pub use fault::{Fault, FaultCode, QueryError};
+pub use fingerprint::Fingerprint;
+pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
+pub use page::{Page, Pagination, Paging};
+pub use request::{PageRequest, SequenceError};
+pub use summary::Summary;
+pub use timestamp::Timestamp;
+pub use total::Total;
+pub use usage_query::{SortOrder, UsageQuery, UsageQueryBuilder};
+pub use window::TimeWindow;

@@ -1,0 +1,189 @@
+//! One answer of the service: some entries, and where they stand.
+
+use serde::Deserialize;
+
+use crate::entry::UsageEntry;
+use crate::entry_json::RawEntry;
+use crate::error::DecodeError;
+use crate::history_query::Cursor;
+
+/// A page of the ledger, of either endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The entries, in the order of the answer.
+    pub entries: Vec<UsageEntry>,
+    /// Where the page stands in the whole.
+    pub paging: Paging,
+    /// What the service wants its users to know, such as the end of an endpoint.
+    pub warning: Option<String>,
+}
+
+/// Where a page stands in the whole, as its endpoint says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// By number: `GET /billing/usage`.
+    ByNumber(Pagination),
+    /// By cursor: `GET /billing/usage-history`. `None` is the last page; an empty page need not be.
+    ByCursor(Option<Cursor>),
+}
+
+/// The `pagination` object of `GET /billing/usage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pagination {
+    /// Entries on a page.
+    pub limit: u32,
+    /// The number of this page, from 1.
+    pub page: u32,
+    /// Entries in the whole.
+    pub total: u64,
+    /// Pages in the whole.
+    pub total_pages: u64,
+}
+
+impl Pagination {
+    /// The numbers of a page of a whole of `total` entries.
+    pub fn new(limit: u32, page: u32, total: u64) -> Self {
+        Self { limit, page, total, total_pages: total.div_ceil(u64::from(limit.max(1))) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageBody<'a> {
+    #[serde(borrow)]
+    data: Vec<RawEntry<'a>>,
+    pagination: Pagination,
+    warning_message: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryBody<'a> {
+    #[serde(borrow)]
+    data: Vec<RawEntry<'a>>,
+    next_cursor: Option<String>,
+}
+
+impl Page {
+    /// Reads the JSON that `GET /billing/usage` answers.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
+    pub fn from_usage_json(text: &str) -> Result<Self, DecodeError> {
+        let body: UsageBody<'_> =
+            serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+        Ok(Self {
+            entries: decode(&body.data)?,
+            paging: Paging::ByNumber(body.pagination),
+            warning: body.warning_message,
+        })
+    }
+
+    /// Reads the JSON that `GET /billing/usage-history` answers.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
+    pub fn from_history_json(text: &str) -> Result<Self, DecodeError> {
+        let body: HistoryBody<'_> =
+            serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+        let cursor = body.next_cursor.map(|token| token.parse::<Cursor>()).transpose();
+        Ok(Self {
+            entries: decode(&body.data)?,
+            paging: Paging::ByCursor(cursor.map_err(|cause| DecodeError::value("nextCursor", cause))?),
+            warning: None,
+        })
+    }
+
+    /// Appends the page as its endpoint's JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"data\":[");
+        for (position, entry) in self.entries.iter().enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            entry.write_json(out);
+        }
+        out.extend_from_slice(b"],");
+        let tail = match &self.paging {
+            Paging::ByNumber(Pagination { limit, page, total, total_pages }) => format!(
+                r#""pagination":{{"limit":{limit},"page":{page},"total":{total},"totalPages":{total_pages}}}"#
+            ),
+            Paging::ByCursor(None) => r#""nextCursor":null"#.to_owned(),
+            // The characters of a cursor need no escapes.
+            Paging::ByCursor(Some(cursor)) => format!(r#""nextCursor":"{cursor}""#),
+        };
+        out.extend_from_slice(tail.as_bytes());
+        if let Some(warning) = &self.warning {
+            out.extend_from_slice(b",\"warningMessage\":");
+            // Writing a str into a Vec cannot fail.
+            let _ = serde_json::to_writer(&mut *out, warning);
+        }
+        out.push(b'}');
+    }
+}
+
+fn decode(rows: &[RawEntry<'_>]) -> Result<Vec<UsageEntry>, DecodeError> {
+    rows.iter().enumerate().map(|(row, raw)| raw.decode().map_err(|error| error.at(row + 1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::currency::Currency;
+
+    const USAGE: &str = include_str!("../../../tests/data/pages/usage.json");
+    const HISTORY: &str = include_str!("../../../tests/data/pages/usage-history.json");
+
+    #[test]
+    fn both_documented_answers_are_read_and_written_again() {
+        let usage = Page::from_usage_json(USAGE).unwrap();
+        assert_eq!(usage.paging, Paging::ByNumber(Pagination::new(200, 1, 2)));
+        assert_eq!(usage.entries.len(), 2);
+        let history = Page::from_history_json(HISTORY).unwrap();
+        assert_eq!(history.paging, Paging::ByCursor(None));
+        assert_eq!(history.entries.len(), 4);
+        assert_eq!(history.entries[2].currency, Currency::EarnedCredits);
+        assert_eq!(history.entries[3].notes, "commas, \"quotes\"\nand a line break");
+
+        let again = |page: &Page, read: fn(&str) -> Result<Page, DecodeError>| {
+            let mut out = Vec::new();
+            page.write_json(&mut out);
+            read(std::str::from_utf8(&out).unwrap()).unwrap()
+        };
+        assert_eq!(again(&usage, Page::from_usage_json), usage);
+        let next = Page { paging: Paging::ByCursor(Some("a-_".parse().unwrap())), ..history };
+        assert_eq!(again(&next, Page::from_history_json), next);
+    }
+
+    #[test]
+    fn only_a_null_or_missing_cursor_is_the_last_page() {
+        for (text, last) in [
+            (r#"{"data":[]}"#, true),
+            (r#"{"data":[],"nextCursor":null}"#, true),
+            (r#"{"data":[],"nextCursor":"x"}"#, false),
+        ] {
+            let page = Page::from_history_json(text).unwrap();
+            assert_eq!(page.paging == Paging::ByCursor(None), last, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cut_body_is_told_from_a_wrong_one() {
+        for end in 1..USAGE.trim_end().len() {
+            let error = Page::from_usage_json(&USAGE[..end]).unwrap_err();
+            assert!(error.is_cut_off(), "cut at {end}: {error:?}");
+        }
+        for wrong in ["", "<html></html>", "[]x", r#"{"data":5}"#, r#"{"data":[],"pagination":{}}"#, "{}"] {
+            assert!(!Page::from_usage_json(wrong).unwrap_err().is_cut_off(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_entry_and_field() {
+        let text = USAGE.replacen("-0.06356", "-1e400", 1);
+        let error = Page::from_usage_json(&text).unwrap_err();
+        assert_eq!((error.entry(), error.field()), (Some(2), Some("amount")));
+        assert_eq!(error.to_string(), "entry 2, field `amount`");
+    }
+}

@@ -1,0 +1,1 @@
+//! Made-up usage histories of any length, realistic and repeatable.

@@ -1,0 +1,1 @@
+//! The billing API over a ledger of its own.

@@ -1,0 +1,1 @@
+//! The ledger: an embedded SQLite file that keeps every entry, once and exactly.
