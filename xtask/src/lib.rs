@@ -1,1 +1,23 @@
-//! The project's own chores.
+//! The project's own chores, behind `cargo xtask`: the gate, the house rules, the benchmarks.
+//!
+//! ```text
+//! cargo xtask ci              every check that a change must pass, in order
+//! cargo xtask tidy            the rules of the house alone
+//! cargo xtask bench [FILTER]  the benchmarks
+//! ```
+//!
+//! It starts the tools that do the work and judges what they say; it builds nothing itself, and no crate of the
+//! product knows it. It is a library too, so that its own tests and the house rules are part of a plain `cargo test`:
+//! they stand in `tests/e2e/tidy.rs`.
+
+pub mod gate;
+
+pub mod tidy;
+
+pub mod bench;
+
+pub mod readme;
+pub mod workspace;
+
+mod command;
+mod manifest;

@@ -1,2 +1,52 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: reads the command and hands over to the library.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to whoever started it")]
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use xtask::{bench, gate, tidy};
+
+const COMMANDS: &str = "\
+usage: cargo xtask COMMAND
+
+  ci              every check that a change must pass, in order, with the time of each
+  tidy            the rules of the house alone: dependencies, names, front pages
+  bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match *arguments {
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{COMMANDS}");
+            Ok(())
+        }
+        ["ci"] => gate::run(),
+        ["tidy"] => print_violations(),
+        ["bench", ref rest @ ..] => bench::run(rest),
+        _ => {
+            eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_violations() -> Result<()> {
+    let violations = tidy::check()?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    match violations.len() {
+        0 => Ok(()),
+        1 => bail!("a rule of the house is broken"),
+        count => bail!("rules of the house are broken in {count} places"),
+    }
+}

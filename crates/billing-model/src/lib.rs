@@ -52,7 +52,7 @@ pub use fingerprint::Fingerprint;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
 pub use page::{Page, Pagination, Paging};
 pub use request::{PageRequest, SequenceError};
-pub use summary::Summary;
+pub use summary::{Amounts, Summary};
 pub use timestamp::Timestamp;
 pub use total::Total;
 pub use usage_query::{SortOrder, UsageQuery, UsageQueryBuilder};

@@ -8,6 +8,16 @@ use crate::timestamp::Timestamp;
 use crate::total::Total;
 
 /// The count, the span and the exact sums of the entries that went by.
+///
+/// ```
+/// use billing_model::{Currency, Summary, UsageEntry};
+/// # let row = |amount| UsageEntry::from_json(&format!(r#"{{"timestamp":"2026-06-14T19:52:45.087Z","units":1,
+/// #   "sku":"s","pricePerUnitUsd":1,"amount":{amount},"currency":"USD","notes":""}}"#)).unwrap();
+/// let mut summary = Summary::default();
+/// summary.extend(&[row("-0.1"), row("25"), row("-8e-7")]);
+/// let usd = &summary.amounts[&Currency::Usd];
+/// assert_eq!((usd.spend().to_string(), usd.net().to_string()), ("0.1000008".into(), "24.8999992".into()));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many entries.
@@ -16,8 +26,33 @@ pub struct Summary {
     pub first: Option<Timestamp>,
     /// The latest timestamp.
     pub last: Option<Timestamp>,
-    /// The sum of the amounts, signed as in the ledger, per currency. Never added across currencies.
-    pub amounts: BTreeMap<Currency, Total>,
+    /// The sums per currency. Never added across currencies.
+    pub amounts: BTreeMap<Currency, Amounts>,
+}
+
+/// The exact sums of one currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// How many entries.
+    pub entries: u64,
+    /// The sum of the charges: zero or negative, as in the ledger.
+    pub charged: Total,
+    /// The sum of top-ups, grants and refunds: zero or positive.
+    pub credited: Total,
+}
+
+impl Amounts {
+    /// The sum of all amounts, signed as in the ledger.
+    pub fn net(&self) -> Total {
+        let mut net = self.charged;
+        net.merge(self.credited);
+        net
+    }
+
+    /// The charges as money out: zero or positive, before refunds.
+    pub fn spend(&self) -> Total {
+        -self.charged
+    }
 }
 
 impl Summary {
@@ -26,9 +61,15 @@ impl Summary {
         self.entries += 1;
         self.first = Some(self.first.map_or(entry.timestamp, |first| first.min(entry.timestamp)));
         self.last = self.last.max(Some(entry.timestamp));
-        match self.amounts.get_mut(&entry.currency) {
-            Some(total) => total.add(entry.amount),
-            None => self.amounts.entry(entry.currency.clone()).or_default().add(entry.amount),
+        if !self.amounts.contains_key(&entry.currency) {
+            self.amounts.insert(entry.currency.clone(), Amounts::default());
+        }
+        if let Some(amounts) = self.amounts.get_mut(&entry.currency) {
+            amounts.entries += 1;
+            match entry.amount.is_sign_negative() {
+                true => amounts.charged.add(entry.amount),
+                false => amounts.credited.add(entry.amount),
+            }
         }
     }
 }

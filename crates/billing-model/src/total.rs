@@ -114,6 +114,17 @@ impl FromStr for Total {
     }
 }
 
+impl std::ops::Neg for Total {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        match self.fraction {
+            0 => Self { whole: -self.whole, fraction: 0 },
+            fraction => Self { whole: -self.whole - 1, fraction: ONE - fraction },
+        }
+    }
+}
+
 impl Extend<Decimal> for Total {
     fn extend<I: IntoIterator<Item = Decimal>>(&mut self, amounts: I) {
         amounts.into_iter().for_each(|amount| self.add(amount));
@@ -145,6 +156,9 @@ mod tests {
             let text = total.to_string();
             prop_assert_eq!(BigDecimal::from_str(&text).unwrap().normalized(), other.normalized());
             prop_assert_eq!(text.parse::<Total>().unwrap(), total);
+            let mut nothing = -total;
+            nothing.merge(total);
+            prop_assert!(nothing.is_zero());
         }
     }
 

@@ -1,8 +1,25 @@
 //! For tests only: strange entries, and an upstream that follows a script.
 //!
-//! The upstream is a real server on a real socket, so a client under test goes through everything that it goes
-//! through in life; the script says where the body is cut, which status comes when, and what the paging claims.
+//! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
+//! through in life; the script says where a body is cut, which status comes when, and what the paging claims. The
+//! [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
+//!
+//! ```
+//! use billing_testkit::{Book, Upstream, entry_at};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let mut book = Book::new(vec![entry_at("2026-06-14T19:52:45.087Z".parse().unwrap(), "-0.1")]);
+//! let upstream = Upstream::start(move |request| book.answer(request)).await;
+//! assert!(upstream.base_url().starts_with("http://127.0.0.1:"));
+//! assert_eq!(upstream.requests().len(), 0);
+//! # }
+//! ```
 
+mod book;
 mod entries;
+mod reply;
+mod upstream;
 
+pub use book::Book;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
+pub use reply::Reply;
+pub use upstream::{Request, Upstream};

@@ -1,0 +1,260 @@
+//! The columns of the format: their names, their order, and what they hold of an entry.
+
+use billing_model::{
+    Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, ValueError, parse_decimal, write_decimal,
+};
+
+/// Which columns are written. The documented ones come first and in the documented order, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Columns {
+    /// The eleven that the API documents.
+    #[default]
+    Documented,
+    /// Those, and `apiKeyId` after them.
+    WithApiKeyId,
+}
+
+impl Columns {
+    /// The names, in the order of the file.
+    ///
+    /// ```
+    /// use billing_csv::Columns;
+    /// assert_eq!(Columns::Documented.names().nth(4), Some("amount"));
+    /// assert_eq!(Columns::WithApiKeyId.names().last(), Some("apiKeyId"));
+    /// ```
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.table().iter().map(|column| column.name)
+    }
+
+    /// Appends the header line. For whoever gathers rows in a buffer of its own; [`Writer`](crate::Writer) has one.
+    pub fn write_header(self, out: &mut Vec<u8>) {
+        for name in self.names() {
+            out.extend_from_slice(name.as_bytes());
+            out.push(b',');
+        }
+        end_line(out);
+    }
+
+    /// Appends the line of one entry.
+    pub fn write_row(self, entry: &UsageEntry, out: &mut Vec<u8>) {
+        for column in self.table() {
+            (column.write)(entry, out);
+            out.push(b',');
+        }
+        end_line(out);
+    }
+
+    pub(crate) fn table(self) -> &'static [Column] {
+        match self {
+            Self::Documented => &TABLE[..TABLE.len() - 1],
+            Self::WithApiKeyId => &TABLE,
+        }
+    }
+}
+
+/// Makes the comma after the last field the end of the line.
+fn end_line(out: &mut Vec<u8>) {
+    out.pop();
+    out.push(b'\n');
+}
+
+/// One column: how it is called, whether a file must have it, and the way into an entry and out of it.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    /// Another name that a file may use.
+    pub(crate) alias: Option<&'static str>,
+    pub(crate) required: bool,
+    pub(crate) read: fn(&str, &mut UsageEntry) -> Result<(), ValueError>,
+    pub(crate) write: fn(&UsageEntry, &mut Vec<u8>),
+}
+
+impl Column {
+    const fn required(
+        name: &'static str,
+        read: fn(&str, &mut UsageEntry) -> Result<(), ValueError>,
+        write: fn(&UsageEntry, &mut Vec<u8>),
+    ) -> Self {
+        Self { name, alias: None, required: true, read, write }
+    }
+
+    const fn optional(
+        name: &'static str,
+        read: fn(&str, &mut UsageEntry) -> Result<(), ValueError>,
+        write: fn(&UsageEntry, &mut Vec<u8>),
+    ) -> Self {
+        Self { name, alias: None, required: false, read, write }
+    }
+
+    const fn or(self, alias: &'static str) -> Self {
+        Self { alias: Some(alias), ..self }
+    }
+}
+
+/// Every column, in the documented order; `apiKeyId` is last because it is left out unless asked for.
+pub(crate) const TABLE: [Column; 12] = [
+    Column::required(
+        "timestamp",
+        |text, entry| set(&mut entry.timestamp, present(text).and_then(str::parse)),
+        |entry, out| entry.timestamp.write(out),
+    ),
+    Column::required(
+        "sku",
+        |text, entry| set(&mut entry.sku, Ok(text.to_owned())),
+        |entry, out| write_text(&entry.sku, out),
+    ),
+    Column::required(
+        "pricePerUnitUsd",
+        |text, entry| set(&mut entry.price_per_unit_usd, number(text)),
+        |entry, out| write_decimal(out, entry.price_per_unit_usd),
+    ),
+    Column::required(
+        "units",
+        |text, entry| set(&mut entry.units, number(text)),
+        |entry, out| write_decimal(out, entry.units),
+    )
+    // The first description of the API called it so.
+    .or("unit"),
+    Column::required(
+        "amount",
+        |text, entry| set(&mut entry.amount, number(text)),
+        |entry, out| write_decimal(out, entry.amount),
+    ),
+    Column::required(
+        "currency",
+        |text, entry| set(&mut entry.currency, Ok(Currency::from(text))),
+        |entry, out| write_text(entry.currency.as_str(), out),
+    ),
+    Column::required(
+        "notes",
+        |text, entry| set(&mut entry.notes, Ok(text.to_owned())),
+        |entry, out| write_text(&entry.notes, out),
+    ),
+    Column::optional(
+        "inferenceDetails.requestId",
+        |text, entry| set_detail(text, entry, |details| &mut details.request_id, |id| Ok(id.to_owned())),
+        |entry, out| {
+            let details = entry.inference_details.as_ref();
+            write_text(details.and_then(|details| details.request_id.as_deref()).unwrap_or_default(), out);
+        },
+    ),
+    Column::optional(
+        "inferenceDetails.inferenceExecutionTime",
+        |text, entry| set_detail(text, entry, |details| &mut details.execution_time_ms, number),
+        |entry, out| write_detail(entry, out, |details| details.execution_time_ms),
+    ),
+    Column::optional(
+        "inferenceDetails.promptTokens",
+        |text, entry| set_detail(text, entry, |details| &mut details.prompt_tokens, number),
+        |entry, out| write_detail(entry, out, |details| details.prompt_tokens),
+    ),
+    Column::optional(
+        "inferenceDetails.completionTokens",
+        |text, entry| set_detail(text, entry, |details| &mut details.completion_tokens, number),
+        |entry, out| write_detail(entry, out, |details| details.completion_tokens),
+    ),
+    Column::optional(
+        "apiKeyId",
+        |text, entry| set(&mut entry.api_key_id, Ok(Some(text.to_owned()).filter(|id| !id.is_empty()))),
+        |entry, out| write_text(entry.api_key_id.as_deref().unwrap_or_default(), out),
+    ),
+];
+
+/// An entry for the columns to fill in. Every required column overwrites its field; the others start as absent.
+pub(crate) fn blank_entry() -> UsageEntry {
+    UsageEntry {
+        timestamp: Timestamp::from_unix_ns(0),
+        sku: String::new(),
+        price_per_unit_usd: Decimal::ZERO,
+        units: Decimal::ZERO,
+        amount: Decimal::ZERO,
+        currency: Currency::Usd,
+        notes: String::new(),
+        inference_details: None,
+        api_key_id: None,
+    }
+}
+
+fn present(text: &str) -> Result<&str, ValueError> {
+    if text.is_empty() { Err(ValueError::missing()) } else { Ok(text) }
+}
+
+fn number(text: &str) -> Result<Decimal, ValueError> {
+    parse_decimal(present(text)?)
+}
+
+fn set<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
+    *field = value?;
+    Ok(())
+}
+
+/// Details exist from their first value on, so that an entry without any has none.
+fn set_detail<T>(
+    text: &str,
+    entry: &mut UsageEntry,
+    field: fn(&mut InferenceDetails) -> &mut Option<T>,
+    read: fn(&str) -> Result<T, ValueError>,
+) -> Result<(), ValueError> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    set(field(entry.inference_details.get_or_insert_default()), read(text).map(Some))
+}
+
+fn write_detail(
+    entry: &UsageEntry,
+    out: &mut Vec<u8>,
+    number: impl FnOnce(&InferenceDetails) -> Option<Decimal>,
+) {
+    if let Some(number) = entry.inference_details.as_ref().and_then(number) {
+        write_decimal(out, number);
+    }
+}
+
+/// Appends a text, between quotes only where RFC 4180 asks for them.
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    // Without an early exit, so that the compiler can look at many bytes at once.
+    let special = |byte: u8| (byte == b'"') | (byte == b',') | (byte == b'\r') | (byte == b'\n');
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+    for (position, part) in text.split('"').enumerate() {
+        if position > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_the_documented_ones_in_order() {
+        let documented = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes,inferenceDetails.requestId,\
+            inferenceDetails.inferenceExecutionTime,inferenceDetails.promptTokens,inferenceDetails.completionTokens";
+        assert_eq!(Columns::default().names().collect::<Vec<_>>().join(","), documented);
+        let all: Vec<_> = Columns::WithApiKeyId.names().collect();
+        assert_eq!(all.join(","), format!("{documented},apiKeyId"));
+    }
+
+    #[test]
+    fn quotes_stand_only_where_they_must() {
+        let check = |text: &str, expect: &str| {
+            let mut out = Vec::new();
+            write_text(text, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expect);
+        };
+        for plain in ["", "API Inference", " x ", "=1+1", "é\u{2028}\t;'", "\u{feff}"] {
+            check(plain, plain);
+        }
+        check("a,b", "\"a,b\"");
+        check("a\nb", "\"a\nb\"");
+        check("a\r", "\"a\r\"");
+        check("\"", "\"\"\"\"");
+        check("say \"so\"", "\"say \"\"so\"\"\"");
+    }
+}

@@ -1,0 +1,151 @@
+//! What can be wrong with a file, and where.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use billing_model::ValueError;
+
+/// A file that could not be read, with record, line and column.
+///
+/// # What to do
+/// Look at the named line. Nothing of a faulty record is guessed and none is skipped: correct the file, or fetch it
+/// again when [`is_cut_off`](Error::is_cut_off) says that its end is missing.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    place: Place,
+    column: Option<&'static str>,
+    cut_off: bool,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Reading failed; the cause says how.
+    Io,
+    /// Not even a header.
+    NoHeader,
+    /// Required columns that the header does not have, all of them.
+    MissingColumns(Vec<&'static str>),
+    /// A column that the header has twice.
+    DuplicateColumn(&'static str),
+    /// A record that is longer or shorter than the header.
+    FieldCount {
+        /// Fields of the header.
+        expected: usize,
+        /// Fields of the record.
+        found: usize,
+    },
+    /// A quoted field that the file ends in: its end is missing.
+    UnclosedQuote,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// A field that does not hold what its column is for; the cause says why.
+    Value,
+    /// A record of more bytes than any entry has: probably a stray quote.
+    RecordTooLong,
+}
+
+/// Where in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The record, from 1; the header is 0.
+    pub(crate) record: u64,
+    /// The line on which the record starts, from 1.
+    pub(crate) line: u64,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, place: Place) -> Self {
+        Self { kind, place, column: None, cut_off: false, cause: None }
+    }
+
+    pub(crate) fn io(cause: std::io::Error, place: Place) -> Self {
+        Self { cause: Some(cause.into()), ..Self::new(ErrorKind::Io, place) }
+    }
+
+    pub(crate) fn value(column: &'static str, cause: ValueError, place: Place) -> Self {
+        Self { column: Some(column), cause: Some(cause.into()), ..Self::new(ErrorKind::Value, place) }
+    }
+
+    pub(crate) fn utf8(
+        column: Option<&'static str>,
+        cause: Option<std::str::Utf8Error>,
+        place: Place,
+    ) -> Self {
+        Self { column, cause: cause.map(Into::into), ..Self::new(ErrorKind::NotUtf8, place) }
+    }
+
+    pub(crate) fn cut_off(self, cut_off: bool) -> Self {
+        Self { cut_off, ..self }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// The record, from 1; `None` in the header.
+    pub fn record(&self) -> Option<u64> {
+        Some(self.place.record).filter(|record| *record > 0)
+    }
+
+    /// The line on which the record starts, from 1. A quoted line break ends a line too.
+    pub fn line(&self) -> u64 {
+        self.place.line
+    }
+
+    /// The column, as the format names it, when the fault is in one.
+    pub fn column(&self) -> Option<&'static str> {
+        self.column
+    }
+
+    /// True when reading failed: the file may be right.
+    pub fn is_io(&self) -> bool {
+        self.kind == ErrorKind::Io
+    }
+
+    /// True when the fault is in a record that the file ends in the middle of: cut off rather than wrong.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place { record: 0, line } => write!(f, "header (line {line})")?,
+            Place { record, line } => write!(f, "record {record} (line {line})")?,
+        }
+        if let Some(column) = self.column {
+            write!(f, ", column `{column}`")?;
+        }
+        match &self.kind {
+            ErrorKind::Value => Ok(()),
+            ErrorKind::Io => f.write_str(": reading failed"),
+            ErrorKind::NoHeader => f.write_str(": there is none, the file is empty"),
+            ErrorKind::MissingColumns(names) => {
+                write!(f, ": {} missing", if names.len() == 1 { "a column is" } else { "columns are" })?;
+                let mut mark = ": ";
+                names.iter().try_for_each(|name| write!(f, "{}`{name}`", std::mem::replace(&mut mark, ", ")))
+            }
+            ErrorKind::DuplicateColumn(name) => write!(f, ": the column `{name}` is there twice"),
+            ErrorKind::FieldCount { expected, found } => {
+                write!(f, ": {found} fields where the header has {expected}")
+            }
+            ErrorKind::UnclosedQuote => f.write_str(": the file ends within a quoted field"),
+            ErrorKind::NotUtf8 => f.write_str(" is not UTF-8 text"),
+            ErrorKind::RecordTooLong => {
+                f.write_str(": is longer than 16 MiB; is a quote opened and not closed?")
+            }
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,336 @@
+//! Entries from a file, one at a time, by the names in its header.
+
+use std::io::Read;
+
+use billing_model::UsageEntry;
+
+use crate::columns::{Column, TABLE, blank_entry};
+use crate::error::{Error, ErrorKind};
+use crate::records::{Fields, Records};
+
+/// Reads entries from CSV, one at a time and in bounded memory.
+///
+/// Columns are found by name, in any order; those that the format does not know are ignored, and `apiKeyId` and the
+/// four `inferenceDetails.…` may be absent. An empty field of an optional column is no value. A byte order mark, LF and
+/// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing.
+///
+/// After the first error the iterator ends.
+///
+/// ```
+/// # fn main() -> Result<(), billing_csv::Error> {
+/// let file = "amount,currency,timestamp,sku,notes,units,pricePerUnitUsd\n\
+///             -8e-7,DIEM,2026-06-14T19:52:45.087Z,search-augmentation,\"a, b\",1,0.01\n";
+/// for entry in billing_csv::Reader::new(file.as_bytes()) {
+///     let entry = entry?;
+///     assert_eq!((entry.amount.to_string().as_str(), entry.notes.as_str()), ("-0.0000008", "a, b"));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What cannot be seen
+/// RFC 4180 has no mark for the end of a file. A file that was cut at the end of a row is a shorter file, and one that
+/// was cut within the last field of a row may be one with a shorter last field. Whoever fetches a file has to make sure
+/// that it is whole; every other cut is an error here.
+#[derive(Debug)]
+pub struct Reader<R> {
+    state: State<R>,
+}
+
+#[derive(Debug)]
+enum State<R> {
+    /// Nothing is read before the first entry is asked for.
+    Unread(R),
+    Rows(Box<Rows<R>>),
+    Ended,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from `source`, which need not be buffered.
+    pub fn new(source: R) -> Self {
+        Self { state: State::Unread(source) }
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<UsageEntry, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let opened = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Unread(source) => Rows::open(source).map(Box::new),
+            State::Rows(rows) => Ok(rows),
+            State::Ended => return None,
+        };
+        match opened.and_then(|mut rows| Ok((rows.next_entry()?, rows))) {
+            Ok((Some(entry), rows)) => {
+                self.state = State::Rows(rows);
+                Some(Ok(entry))
+            }
+            Ok((None, _)) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+impl<R: Read> std::iter::FusedIterator for Reader<R> {}
+
+/// Reads a whole body.
+///
+/// ```
+/// let entries = billing_csv::decode(b"timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n")?;
+/// assert!(entries.is_empty());
+/// # Ok::<(), billing_csv::Error>(())
+/// ```
+///
+/// # Errors
+/// The first [`Error`] of the body; a body without a header is one.
+pub fn decode(body: &[u8]) -> Result<Vec<UsageEntry>, Error> {
+    Reader::new(body).collect()
+}
+
+/// A file whose header was read.
+#[derive(Debug)]
+struct Rows<R> {
+    records: Records<R>,
+    /// Fields of the header, and so of every record.
+    width: usize,
+    /// The columns that the file has, each with the number of its field.
+    layout: Vec<(usize, &'static Column)>,
+}
+
+impl<R: Read> Rows<R> {
+    fn open(source: R) -> Result<Self, Error> {
+        let mut records = Records::open(source)?;
+        if !records.first()? {
+            return Err(Error::new(ErrorKind::NoHeader, records.place()));
+        }
+        let Some(header) = records.fields() else {
+            let cause = records.invalid_field().map(|(_, cause)| cause);
+            return Err(Error::utf8(None, cause, records.place()));
+        };
+        let layout =
+            layout(header).map_err(|kind| Error::new(kind, records.place()).cut_off(records.at_end()))?;
+        Ok(Self { width: header.len(), layout, records })
+    }
+
+    fn next_entry(&mut self) -> Result<Option<UsageEntry>, Error> {
+        if !self.records.next()? {
+            return Ok(None);
+        }
+        // Within the last line of the file a fault may come from a cut.
+        self.entry().map(Some).map_err(|error| error.cut_off(self.records.at_end()))
+    }
+
+    fn entry(&self) -> Result<UsageEntry, Error> {
+        let place = self.records.place();
+        let Some(fields) = self.records.fields() else {
+            let (field, cause) = self.records.invalid_field().unzip();
+            let column = self.layout.iter().find(|(number, _)| Some(*number) == field);
+            return Err(Error::utf8(column.map(|(_, column)| column.name), cause, place));
+        };
+        if fields.len() != self.width {
+            let kind = ErrorKind::FieldCount { expected: self.width, found: fields.len() };
+            return Err(Error::new(kind, place));
+        }
+        let mut entry = blank_entry();
+        for (number, column) in &self.layout {
+            (column.read)(fields.text(*number), &mut entry)
+                .map_err(|cause| Error::value(column.name, cause, place))?;
+        }
+        Ok(entry)
+    }
+}
+
+/// Where the header has which column.
+fn layout(header: Fields<'_>) -> Result<Vec<(usize, &'static Column)>, ErrorKind> {
+    let mut layout = Vec::with_capacity(TABLE.len());
+    let mut missing = Vec::new();
+    for column in &TABLE {
+        let find = |name| header.iter().position(|field| field == name);
+        match find(column.name).or_else(|| column.alias.and_then(find)) {
+            Some(number) => {
+                let name = header.text(number);
+                if header.iter().skip(number + 1).any(|field| field == name) {
+                    return Err(ErrorKind::DuplicateColumn(column.name));
+                }
+                layout.push((number, column));
+            }
+            None if column.required => missing.push(column.name),
+            None => {}
+        }
+    }
+    if missing.is_empty() { Ok(layout) } else { Err(ErrorKind::MissingColumns(missing)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+    use std::io;
+
+    const HEADER: &str = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes";
+    const ROW: &str = "2026-06-14T19:52:45.087Z,a-sku,0.1,1,-0.1,DIEM,API Inference";
+
+    fn entry() -> UsageEntry {
+        decode(format!("{HEADER}\n{ROW}\n").as_bytes()).unwrap().remove(0)
+    }
+
+    /// Gives one byte at a time, with interruptions between.
+    struct Drip<'a>(&'a [u8], bool);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let most = out.len().min(1);
+            self.0.read(&mut out[..most])
+        }
+    }
+
+    #[test]
+    fn every_form_of_the_same_file_is_read_alike() {
+        let crlf = |text: &str| text.replace('\n', "\r\n");
+        let plain = format!("{HEADER}\n{ROW}\n{ROW}\n");
+        for file in [
+            plain.clone(),
+            plain.trim_end().to_owned(),
+            crlf(&plain),
+            plain.replace('\n', "\r"),
+            format!("\u{feff}{plain}"),
+            format!("\u{feff}{}", plain.replacen("timestamp", "\"timestamp\"", 1)),
+            format!("\n\r\n{HEADER}\n\n\n{ROW}\n\r\n{ROW}\n\n"),
+            plain.replace("a-sku", "\"a-sku\"").replace("-0.1,DIEM", "\"-1e-1\",\"DIEM\""),
+            plain.replace("units", "unit"),
+            plain.replace("notes\n", "notes,x,x,\n").replace("Inference\n", "Inference,\"a\nb\",,\n"),
+            plain.replace("notes\n", "notes,unit\n").replace("Inference\n", "Inference,mtoken\n"),
+            plain
+                .replace("notes\n", "notes,apiKeyId,inferenceDetails.promptTokens\n")
+                .replace("ce\n", "ce,,\n"),
+        ] {
+            assert_eq!(decode(file.as_bytes()).unwrap(), [entry(), entry()], "{file:?}");
+            let drip: Result<Vec<_>, _> = Reader::new(Drip(file.as_bytes(), false)).collect();
+            assert_eq!(drip.unwrap(), [entry(), entry()], "{file:?} byte by byte");
+        }
+    }
+
+    #[test]
+    fn columns_come_in_any_order() {
+        let names = HEADER.split(',').rev().collect::<Vec<_>>().join(",");
+        let values = ROW.split(',').rev().collect::<Vec<_>>().join(",");
+        assert_eq!(decode(format!("{names}\n{values}").as_bytes()).unwrap(), [entry()]);
+    }
+
+    #[test]
+    fn optional_columns_are_read_where_they_are() {
+        let file = format!(
+            "apiKeyId,inferenceDetails.completionTokens,{HEADER}\nkey,5e1,{ROW}\n,,{ROW}\nk,,{ROW}\n"
+        );
+        let entries = decode(file.as_bytes()).unwrap();
+        let details = entries[0].inference_details.as_ref().unwrap();
+        assert_eq!(
+            (entries[0].api_key_id.as_deref(), details.completion_tokens),
+            (Some("key"), Some(50.into()))
+        );
+        assert_eq!(details.request_id, None);
+        assert_eq!(entries[1], entry());
+        assert_eq!(entries[2], UsageEntry { api_key_id: Some("k".to_owned()), ..entry() });
+    }
+
+    /// What a person sees: the message and its causes.
+    fn message(file: &[u8]) -> String {
+        let error = Reader::new(file).find_map(Result::err).unwrap();
+        match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_place() {
+        let with = |from: &str, to: &str| {
+            assert!(ROW.contains(from), "{from}");
+            format!("{HEADER}\r\n\"{}\",{}\r\n{}\r\n{ROW}", &ROW[..24], &ROW[25..], ROW.replacen(from, to, 1))
+        };
+        for (file, expect) in [
+            (String::new(), "header (line 1): there is none, the file is empty"),
+            ("\n\r\n".to_owned(), "header (line 3): there is none, the file is empty"),
+            (
+                "<html>\n</html>".to_owned(),
+                "header (line 1): columns are missing: `timestamp`, `sku`, `pricePerUnitUsd`, `units`, `amount`, `currency`, `notes`",
+            ),
+            (HEADER.replace("amount,", ""), "header (line 1): a column is missing: `amount`"),
+            (format!("\n{HEADER},notes\n"), "header (line 2): the column `notes` is there twice"),
+            (format!("{HEADER},apiKeyId,apiKeyId"), "header (line 1): the column `apiKeyId` is there twice"),
+            (with("-0.1", "-0.1O"), "record 2 (line 3), column `amount`: `-0.1O` is not a decimal number"),
+            (with("-0.1", ""), "record 2 (line 3), column `amount`: is missing"),
+            (with("2026-06-14T19:52:45.087Z", ""), "record 2 (line 3), column `timestamp`: is missing"),
+            (
+                with("2026-06-14", "14.6.2026 "),
+                "record 2 (line 3), column `timestamp`: `14.6.2026 T19:52:45.087Z` is not an RFC 3339 date-time such as 2026-06-15T19:05:10.504Z",
+            ),
+            (with(",DIEM", ""), "record 2 (line 3): 6 fields where the header has 7"),
+            (with("DIEM", "DIEM,"), "record 2 (line 3): 8 fields where the header has 7"),
+            (with("API", "\"API"), "record 2 (line 3): the file ends within a quoted field"),
+            (
+                format!(
+                    "{HEADER}\n\n{}\n\n{}",
+                    ROW.replace("a-sku", "\"a\n\nsku\""),
+                    ROW.replace(",1,", ",one,")
+                ),
+                "record 2 (line 7), column `units`: `one` is not a decimal number",
+            ),
+        ] {
+            assert_eq!(message(file.as_bytes()), expect, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_an_error_with_their_column() {
+        let mut file = format!("{HEADER}\n{ROW}\n").into_bytes();
+        file.extend(b"2026-06-14T19:52:45.087Z,a,1,1,1,DIEM,\xff\n");
+        assert!(message(&file).starts_with("record 2 (line 3), column `notes` is not UTF-8 text: "));
+        // The two halves of one character, with a comma between.
+        let halves = [HEADER.as_bytes(), b"\n2026-06-14T19:52:45.087Z,a\xc3,\xa9,1,1,DIEM,\n"].concat();
+        assert!(message(&halves).starts_with("record 1 (line 2), column `sku` is not UTF-8 text: "));
+        assert!(message(b"timestamp,\xff\n").starts_with("header (line 1) is not UTF-8 text: "));
+    }
+
+    #[test]
+    fn after_an_error_nothing_more_is_read() {
+        let file = format!("{HEADER}\n{ROW}\nx\n{ROW}\n");
+        let mut reader = Reader::new(file.as_bytes());
+        assert!(reader.next().unwrap().is_ok());
+        assert!(reader.next().unwrap().is_err());
+        assert!(reader.next().is_none());
+        assert!(reader.next().is_none());
+    }
+
+    #[test]
+    fn a_reading_fault_is_told_from_a_wrong_file() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let start = format!("{HEADER}\n{ROW}\n");
+        let mut reader = Reader::new(start.as_bytes().chain(Broken));
+        assert!(reader.next().unwrap().is_ok());
+        let error = reader.next().unwrap().unwrap_err();
+        assert!(error.is_io() && !error.is_cut_off(), "{error:?}");
+        assert_eq!(error.to_string(), "record 2 (line 3): reading failed");
+        assert!(Reader::new(Broken).next().unwrap().unwrap_err().is_io());
+        assert!(!decode(b"").unwrap_err().is_io());
+    }
+
+    #[test]
+    fn a_stray_quote_does_not_fill_the_memory() {
+        let start = format!("{HEADER}\n\"");
+        let error = Reader::new(start.as_bytes().chain(io::repeat(b'x'))).next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::RecordTooLong);
+        let error = Reader::new(io::repeat(b',')).next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::RecordTooLong);
+    }
+}

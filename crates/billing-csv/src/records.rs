@@ -1,0 +1,187 @@
+//! A file as records of fields: quotes, line ends and positions, before anything is known of columns.
+//!
+//! On `csv_core` and not on `csv`, whose reader takes a quoted field that the file ends in for a whole one, and counts
+//! the lines of a file with CRLF one behind.
+
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::str::Utf8Error;
+
+use csv_core::{ReadRecordResult, Reader as Core};
+
+use crate::error::{Error, ErrorKind, Place};
+
+/// Bytes of a record, at most: a hundred thousand times the usual, and little enough to hold. Without a bound, one
+/// stray quote would read a whole file into memory.
+const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// Fields of a record, at most: an empty field takes no byte of a record, but the place of its end.
+const MAX_FIELDS: usize = 1 << 16;
+
+const BUFFER_BYTES: usize = 64 << 10;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads one record after the other into the same memory.
+#[derive(Debug)]
+pub(crate) struct Records<R> {
+    input: BufReader<Chain<Cursor<Vec<u8>>, R>>,
+    core: Core,
+    /// The fields of the record, one after the other without anything between, and room for more.
+    bytes: Vec<u8>,
+    /// Where each field ends in `bytes`, and room for more.
+    ends: Vec<usize>,
+    fields: usize,
+    place: Place,
+    /// True when there is nothing more to read.
+    at_end: bool,
+}
+
+impl<R: Read> Records<R> {
+    /// Skips a byte order mark, which is not part of the first field.
+    pub(crate) fn open(mut source: R) -> Result<Self, Error> {
+        let place = Place { record: 0, line: 1 };
+        let mut head = Vec::with_capacity(BOM.len());
+        let head_read = source.by_ref().take(BOM.len() as u64).read_to_end(&mut head);
+        head_read.map_err(|cause| Error::io(cause, place))?;
+        if head == BOM {
+            head.clear();
+        }
+        Ok(Self {
+            input: BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(source)),
+            core: Core::new(),
+            bytes: vec![0; 1 << 10],
+            ends: vec![0; 16],
+            fields: 0,
+            place,
+            at_end: false,
+        })
+    }
+
+    /// Where the current record is. The first, the header, has the number 0.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// True when the file ended before the record's line did: it may have been cut off.
+    pub(crate) fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Goes to the first record, `false` when there is none.
+    pub(crate) fn first(&mut self) -> Result<bool, Error> {
+        self.skip_line_breaks()?;
+        self.read()
+    }
+
+    /// Goes to the next record, `false` when there is none.
+    pub(crate) fn next(&mut self) -> Result<bool, Error> {
+        self.place.record += 1;
+        self.skip_line_breaks()?;
+        self.read()
+    }
+
+    /// Blank lines are no records. Skipping the rest of a CRLF here as well keeps the count of lines right.
+    fn skip_line_breaks(&mut self) -> Result<(), Error> {
+        loop {
+            self.place.line = self.core.line();
+            let input = self.fill()?;
+            let breaks = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let lines = input[..breaks].iter().filter(|byte| **byte == b'\n').count() as u64;
+            let more = breaks > 0 && breaks == input.len();
+            self.input.consume(breaks);
+            self.core.set_line(self.core.line() + lines);
+            if !more {
+                self.place.line = self.core.line();
+                return Ok(());
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<bool, Error> {
+        let mut filled = 0;
+        self.fields = 0;
+        if self.fill()?.is_empty() {
+            return Ok(false);
+        }
+        loop {
+            self.fill()?;
+            // At the end a line break completes every record, but not one within quotes.
+            let input = if self.at_end { b"\n" } else { self.input.buffer() };
+            let (result, taken, written, ended) =
+                self.core.read_record(input, &mut self.bytes[filled..], &mut self.ends[self.fields..]);
+            if !self.at_end {
+                self.input.consume(taken);
+            }
+            filled += written;
+            self.fields += ended;
+            match result {
+                ReadRecordResult::InputEmpty if self.at_end => {
+                    return Err(Error::new(ErrorKind::UnclosedQuote, self.place).cut_off(true));
+                }
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull if self.bytes.len() >= MAX_RECORD_BYTES => {
+                    return Err(Error::new(ErrorKind::RecordTooLong, self.place));
+                }
+                ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_FIELDS => {
+                    return Err(Error::new(ErrorKind::RecordTooLong, self.place));
+                }
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::Record => return Ok(true),
+                ReadRecordResult::End => return Ok(false),
+            }
+        }
+    }
+
+    /// The bytes that come next; none at the end of the file.
+    fn fill(&mut self) -> Result<&[u8], Error> {
+        while self.input.buffer().is_empty() && !self.at_end {
+            match self.input.fill_buf() {
+                Ok(bytes) => self.at_end = bytes.is_empty(),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(Error::io(cause, self.place)),
+            }
+        }
+        Ok(self.input.buffer())
+    }
+
+    /// The fields of the current record, or `None` when one of them is not UTF-8.
+    pub(crate) fn fields(&self) -> Option<Fields<'_>> {
+        let ends = &self.ends[..self.fields];
+        // All at once, which is faster than field by field; the half of a character at the end of a field and the
+        // other half at the start of the next do not make a character.
+        let text = std::str::from_utf8(&self.bytes[..ends.last().copied().unwrap_or(0)]).ok()?;
+        ends.iter().all(|end| text.is_char_boundary(*end)).then_some(Fields { text, ends })
+    }
+
+    /// The number, from 0, of the first field that is not UTF-8, and what is wrong there.
+    pub(crate) fn invalid_field(&self) -> Option<(usize, Utf8Error)> {
+        let ends = &self.ends[..self.fields];
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let fields = starts.zip(ends).map(|(start, end)| &self.bytes[start..*end]);
+        fields.enumerate().find_map(|(number, field)| Some((number, std::str::from_utf8(field).err()?)))
+    }
+}
+
+/// The fields of one record.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The field with this number, from 0; empty beyond the last.
+    pub(crate) fn text(&self, number: usize) -> &'a str {
+        let start = if number == 0 { 0 } else { self.ends.get(number - 1).copied().unwrap_or(0) };
+        self.ends.get(number).and_then(|end| self.text.get(start..*end)).unwrap_or_default()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a str> {
+        (0..self.len()).map(move |number| self.text(number))
+    }
+}

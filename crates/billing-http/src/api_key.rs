@@ -1,0 +1,66 @@
+//! The key, which is never shown.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+
+use crate::error::{Error, ErrorKind};
+
+/// An API key. Its text goes into the `Authorization` header and nowhere else: not into `Debug`, errors or traces.
+#[derive(Clone)]
+pub struct ApiKey {
+    header: HeaderValue,
+}
+
+impl ApiKey {
+    /// A key from its text; white space around it is dropped, as it comes from files and variables.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidKey`] when the key is empty or holds a character that no key has.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Error::of(ErrorKind::InvalidKey).with_message("the API key is empty"));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = "the API key holds a space or a character that no key has";
+            return Err(Error::of(ErrorKind::InvalidKey).with_message(message));
+        }
+        let mut header = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| {
+            Error::of(ErrorKind::InvalidKey).with_message("the API key does not fit a header")
+        })?;
+        header.set_sensitive(true);
+        Ok(Self { header })
+    }
+
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let key = ApiKey::new(" secret-key\n").unwrap();
+        assert!(!format!("{key:?} {:?}", key.header()).contains("secret"));
+        assert_eq!(key.header(), "Bearer secret-key");
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_showing_it() {
+        for text in ["", " \n", "a b", "a\nb", "schlüssel"] {
+            let error = ApiKey::new(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidKey);
+            assert!(!error.to_string().contains("schl"));
+        }
+    }
+}

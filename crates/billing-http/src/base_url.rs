@@ -1,0 +1,124 @@
+//! Where the API is: https, or http to this machine.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+use crate::error::{Error, ErrorKind};
+
+/// A base URL to which a key may be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct BaseUrl(Url);
+
+impl BaseUrl {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let invalid =
+            |why: &str| Error::of(ErrorKind::InvalidUrl).with_message(format!("base URL `{text}` {why}"));
+        let mut url = Url::parse(text).map_err(|error| invalid("is not a URL").because(error))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not shown: it may hold a password.
+            let message = "the base URL holds a user name or password; give the key as a key";
+            return Err(Error::of(ErrorKind::InvalidUrl).with_message(message));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(invalid("has a query or fragment; it ends with the path, like `/api/v1`"));
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => {
+                let message = format!("base URL `{text}` would send the key in the clear; use https");
+                return Err(Error::of(ErrorKind::InsecureUrl).with_message(message));
+            }
+            _ => return Err(invalid("is neither https nor http")),
+        }
+        if !url.path().ends_with('/') {
+            let path = format!("{}/", url.path());
+            url.set_path(&path);
+        }
+        Ok(Self(url))
+    }
+
+    /// The URL of a path below the base.
+    pub(crate) fn with(&self, path: &str, query: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{path}", self.0.path()));
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
+        url
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
+    /// True when a link of the service, absolute or relative, stays with the service.
+    pub(crate) fn same_origin(&self, link: &str) -> bool {
+        self.0.join(link).is_ok_and(|target| target.origin() == self.0.origin())
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: Result<&str, ErrorKind>) {
+        let found = BaseUrl::parse(text).map(|base| base.with("billing/usage", "").to_string());
+        assert_eq!(found.map_err(|error| error.kind()), expect.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn a_key_goes_only_over_https_or_to_this_machine() {
+        use ErrorKind::{InsecureUrl, InvalidUrl};
+        check("https://api.venice.ai/api/v1", Ok("https://api.venice.ai/api/v1/billing/usage"));
+        check("https://api.venice.ai/api/v1/", Ok("https://api.venice.ai/api/v1/billing/usage"));
+        check("http://127.0.0.1:8787/api/v1", Ok("http://127.0.0.1:8787/api/v1/billing/usage"));
+        check("http://[::1]:1", Ok("http://[::1]:1/billing/usage"));
+        check("http://localhost", Ok("http://localhost/billing/usage"));
+        for text in [
+            "http://api.venice.ai",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://127.0.0.1.nip.io",
+        ] {
+            check(text, Err(InsecureUrl));
+        }
+        for text in [
+            "",
+            "api.venice.ai",
+            "ftp://x",
+            "https://u:secret@x",
+            "https://x/?a=1",
+            "https://x/#a",
+            "file:///x",
+        ] {
+            check(text, Err(InvalidUrl));
+        }
+        let error = BaseUrl::parse("https://u:secret@x").unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn another_origin_is_told_apart() {
+        let base = BaseUrl::parse("https://api.venice.ai/api/v1").unwrap();
+        assert!(base.same_origin("/api/v1/billing/usage-history"));
+        assert!(base.same_origin("https://api.venice.ai:443/x"));
+        for other in [
+            "https://evil.example/api",
+            "//evil.example/api",
+            "http://api.venice.ai/",
+            "https://api.venice.ai:8443/",
+        ] {
+            assert!(!base.same_origin(other), "{other}");
+        }
+    }
+}

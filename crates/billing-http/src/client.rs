@@ -1,0 +1,290 @@
+//! Fetches one page, and does not give up at the first fault.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use billing_model::{Page, PageRequest};
+use futures::future::BoxFuture;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use reqwest::{StatusCode, Version};
+use tokio::time::Instant;
+
+use crate::api_key::ApiKey;
+use crate::base_url::BaseUrl;
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::reply::{self, Failure};
+use crate::retry::{Class, Decision, RetryPolicy};
+use crate::wire::Wire;
+
+/// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
+const MAX_BODY_BYTES: usize = 64 << 20;
+
+/// An error answer is a sentence; a page of HTML is not read to its end.
+const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
+
+type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A client of one service with one key. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    base: BaseUrl,
+    key: ApiKey,
+    wire: Wire,
+    policy: RetryPolicy,
+    observer: Observer,
+    sleep: Sleep,
+    /// Set by the first answer of the service, whatever it was.
+    answered: AtomicBool,
+}
+
+impl Client {
+    /// A client of the service below `base_url`, such as `https://api.venice.ai/api/v1`.
+    pub fn builder(base_url: impl Into<String>, key: ApiKey) -> ClientBuilder {
+        ClientBuilder {
+            base_url: base_url.into(),
+            key,
+            wire: Wire::default(),
+            policy: RetryPolicy::default(),
+            connect_timeout: Duration::from_secs(10),
+            page_timeout: Duration::from_secs(120),
+            user_agent: concat!("billing/", env!("CARGO_PKG_VERSION")).to_owned(),
+            observer: Arc::new(|_| ()),
+            sleep: Arc::new(|wait| Box::pin(tokio::time::sleep(wait))),
+        }
+    }
+
+    /// Fetches one page, trying again as the policy has it.
+    ///
+    /// # Errors
+    /// [`Error`] with the last try's failure and the number of tries. Nothing of a page is returned unless all of it is.
+    pub async fn page(&self, request: &PageRequest) -> Result<Page, Error> {
+        self.page_or_failure(request).await.map_err(|failure| failure.error)
+    }
+
+    /// As [`Client::page`], keeping what a walk wants to know of the failure.
+    pub(crate) async fn page_or_failure(&self, request: &PageRequest) -> Result<Page, Failure> {
+        let start = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Failure { class, error, requested_wait, successor } = match self.attempt(request).await {
+                Ok(page) => return Ok(page),
+                Err(failure) => failure,
+            };
+            let error = error.at(request.path(), tries, start.elapsed());
+            match self.0.policy.decide(class, tries, start.elapsed(), requested_wait, fastrand::u32(..)) {
+                Decision::RetryAfter(wait) => {
+                    tracing::debug!(%error, ?wait, "trying again");
+                    self.notify(&Event::Retrying { error: &error, wait });
+                    (self.0.sleep)(wait).await;
+                }
+                Decision::GiveUp => {
+                    let error = match requested_wait {
+                        Some(wait) if wait > self.0.policy.max_wait => error.with_message(format!(
+                            "the service asks to come back in {} s, which is longer than this client waits",
+                            wait.as_secs()
+                        )),
+                        _ => error,
+                    };
+                    return Err(Failure { class, error, requested_wait, successor });
+                }
+            }
+        }
+    }
+
+    /// Sends the request once.
+    async fn attempt(&self, request: &PageRequest) -> Result<Page, Failure> {
+        let url = self.0.base.with(request.path(), &request.query_string());
+        let mut http = self
+            .0
+            .http
+            .get(url)
+            .header(AUTHORIZATION, self.0.key.header())
+            .header(ACCEPT, self.0.wire.media_type());
+        if let Wire::Csv(_) = self.0.wire {
+            // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
+            http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
+        }
+        let response = http.send().await.map_err(|cause| self.not_sent(cause))?;
+        self.0.answered.store(true, Ordering::Relaxed);
+        let (status, version) = (response.status(), response.version());
+        let headers = response.headers().clone();
+        let body = read_body(response, status).await?;
+        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
+            check_delimited(version, &headers)?;
+        }
+        reply::read(&self.0.wire, request, status, &headers, &body)
+    }
+
+    fn not_sent(&self, cause: reqwest::Error) -> Failure {
+        let (class, kind) = match (cause.is_connect(), self.0.answered.load(Ordering::Relaxed)) {
+            (true, false) => (Class::NoFirstContact, ErrorKind::Unreachable),
+            (true, true) => (Class::Transient, ErrorKind::Unreachable),
+            (false, _) => (Class::Transient, ErrorKind::Interrupted),
+        };
+        broken(class, kind, cause)
+    }
+
+    pub(crate) fn notify(&self, event: &Event<'_>) {
+        (self.0.observer)(event);
+    }
+
+    /// True when a link of the service stays with the service.
+    pub(crate) fn is_own(&self, link: &str) -> bool {
+        self.0.base.same_origin(link)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.0.base).field("key", &self.0.key).finish_non_exhaustive()
+    }
+}
+
+/// Reads a body to its end, up to a limit.
+async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Result<Vec<u8>, Failure> {
+    let (limit, is_page) = match status {
+        StatusCode::OK => (MAX_BODY_BYTES, true),
+        _ => (MAX_ERROR_BODY_BYTES, false),
+    };
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
+            Ok(Some(_)) if is_page => {
+                let message =
+                    format!("the body is larger than {} MiB, which no page is", MAX_BODY_BYTES >> 20);
+                return Err(Failure::new(
+                    Class::Fatal,
+                    Error::of(ErrorKind::NotTheApi).with_message(message),
+                ));
+            }
+            Ok(None) => return Ok(body),
+            Err(cause) if is_page => return Err(broken(Class::Transient, ErrorKind::Interrupted, cause)),
+            // The status says enough, even when its explanation is cut.
+            Ok(Some(_)) | Err(_) => return Ok(body),
+        }
+    }
+}
+
+/// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.
+fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
+    let delimited = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    if delimited || version >= Version::HTTP_2 {
+        return Ok(());
+    }
+    let message = "a text/csv answer without its length cannot be told from a cut one; ask for JSON";
+    Err(Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message)))
+}
+
+fn broken(class: Class, kind: ErrorKind, cause: reqwest::Error) -> Failure {
+    let error = match cause.is_timeout() {
+        true => Error::of(kind).with_message("timed out"),
+        false => Error::of(kind),
+    };
+    // The URL is in the error already, and a cursor in it is nobody's business.
+    Failure::new(class, error.because(cause.without_url()))
+}
+
+/// Builds a [`Client`].
+#[must_use]
+pub struct ClientBuilder {
+    base_url: String,
+    key: ApiKey,
+    wire: Wire,
+    policy: RetryPolicy,
+    connect_timeout: Duration,
+    page_timeout: Duration,
+    user_agent: String,
+    observer: Observer,
+    sleep: Sleep,
+}
+
+impl ClientBuilder {
+    /// How pages travel; JSON unless said otherwise.
+    pub fn wire(mut self, wire: Wire) -> Self {
+        self.wire = wire;
+        self
+    }
+
+    /// How patient the client is.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Time to connect; 10 s unless said otherwise.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise.
+    pub fn page_timeout(mut self, timeout: Duration) -> Self {
+        self.page_timeout = timeout;
+        self
+    }
+
+    /// The `User-Agent`; `billing/` and the version unless said otherwise.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Is told of pages, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
+    pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Waits between tries; tokio's timer unless said otherwise.
+    pub fn sleep(
+        mut self,
+        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.sleep = Arc::new(sleep);
+        self
+    }
+
+    /// The client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`] for http to another machine, [`ErrorKind::Setup`].
+    pub fn build(self) -> Result<Client, Error> {
+        let base = BaseUrl::parse(&self.base_url)?;
+        // A process may have chosen its provider before; then ours is not needed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.page_timeout)
+            .user_agent(self.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            // Tries are counted in one place.
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            // Compressing for this machine costs more than it saves.
+            .gzip(!base.is_loopback());
+        if !base.is_https() {
+            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().map_err(|cause| Error::of(ErrorKind::Setup).because(cause))?;
+        Ok(Client(Arc::new(Inner {
+            http,
+            base,
+            key: self.key,
+            wire: self.wire,
+            policy: self.policy,
+            observer: self.observer,
+            sleep: self.sleep,
+            answered: AtomicBool::new(false),
+        })))
+    }
+}

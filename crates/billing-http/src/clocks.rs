@@ -1,0 +1,100 @@
+//! The clocks by which a service says when to come back.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
+const RESETS: HeaderName = HeaderName::from_static("x-ratelimit-resets");
+
+/// How long a reply asks to wait: the longest of all that its headers say, or `None` when they say nothing.
+///
+/// Read are `Retry-After` (seconds, or an HTTP date), `x-ratelimit-reset-requests` (unix seconds),
+/// `x-ratelimit-reset-tokens` (seconds from now) and `x-ratelimit-resets` (unix milliseconds). Points in time are
+/// taken against the reply's own `Date`, never against the local clock: a wrong local clock changes no wait. Without
+/// a `Date` they say nothing. A point in the past is a wait of zero.
+///
+/// Source: `docs/upstream-api.md`, HTTP; RFC 9110, 10.2.3.
+pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
+    let now = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let until = |instant: SystemTime| now.map(|now| instant.duration_since(now).unwrap_or_default());
+    let number = |name| text(headers, name).and_then(whole_number);
+    [
+        text(headers, &RETRY_AFTER).and_then(|value| match whole_number(value) {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => httpdate::parse_http_date(value).ok().and_then(until),
+        }),
+        number(&RESET_REQUESTS).and_then(|unix_s| until(after_epoch(Duration::from_secs(unix_s))?)),
+        number(&RESET_TOKENS).map(Duration::from_secs),
+        number(&RESETS).and_then(|unix_ms| until(after_epoch(Duration::from_millis(unix_ms))?)),
+    ]
+    .into_iter()
+    .flatten()
+    .max()
+}
+
+fn after_epoch(time: Duration) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(time)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Whole seconds; a fraction is rounded up, so that nobody comes back early.
+fn whole_number(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let up = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    whole.parse::<u64>().ok()?.checked_add(up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn check(headers: &[(&'static str, &str)], expect_s: Option<u64>) {
+        let map = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        assert_eq!(requested_wait(&map), expect_s.map(Duration::from_secs), "{headers:?}");
+    }
+
+    #[test]
+    fn each_clock_has_its_own_unit() {
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777
+        check(&[date], None);
+        check(&[("retry-after", "30")], Some(30));
+        check(&[("retry-after", "0.2")], Some(1));
+        check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(60));
+        check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], Some(0));
+        check(&[date, ("x-ratelimit-reset-requests", "784111790")], Some(13));
+        check(&[("x-ratelimit-reset-tokens", "17")], Some(17));
+        check(&[date, ("x-ratelimit-resets", "784111779000")], Some(2));
+        check(
+            &[
+                date,
+                ("retry-after", "5"),
+                ("x-ratelimit-reset-tokens", "7"),
+                ("x-ratelimit-resets", "784111779000"),
+            ],
+            Some(7),
+        );
+    }
+
+    #[test]
+    fn a_point_in_time_without_a_date_and_nonsense_say_nothing() {
+        check(&[("x-ratelimit-reset-requests", "784111790")], None);
+        check(&[("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], None);
+        for nonsense in ["", "soon", "-5", "1e3", "99999999999999999999999"] {
+            check(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", nonsense)], None);
+            check(&[("date", "x"), ("x-ratelimit-resets", nonsense)], None);
+        }
+    }
+}

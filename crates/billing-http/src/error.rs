@@ -1,0 +1,196 @@
+//! What can go wrong between here and the service.
+
+use std::fmt;
+use std::time::Duration;
+
+use billing_model::ServerMessage;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A page or a walk that failed: what was asked, what came, and how often it was tried.
+///
+/// # What to do
+/// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`] and
+/// [`ErrorKind::Unauthorized`] the caller; [`ErrorKind::Unreachable`], [`ErrorKind::NotTheApi`] the network between;
+/// [`ErrorKind::RateLimited`] and [`ErrorKind::Unavailable`] time; the others the service. After
+/// [`ErrorKind::Moved`] the same walk, begun anew, is likely to succeed.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: Option<String>,
+    request: Option<String>,
+    status: Option<u16>,
+    tries: u32,
+    elapsed: Duration,
+    cause: Option<Cause>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A base URL that is none.
+    InvalidUrl,
+    /// A base URL over which the key would travel in the clear.
+    InsecureUrl,
+    /// A key that cannot be one.
+    InvalidKey,
+    /// The client could not be set up.
+    Setup,
+    /// The service refused the key: 401, 402, 403.
+    Unauthorized,
+    /// The service has no such endpoint: 404.
+    NotFound,
+    /// The service no longer has the endpoint, and names no successor that can be followed: 410.
+    Gone,
+    /// The service refused the request: another 4xx.
+    Rejected,
+    /// The service refused a cursor: the walk has to go back.
+    CursorLost,
+    /// The service asks to come back later than the policy allows, or asked too often.
+    RateLimited,
+    /// The service failed, every time: 5xx.
+    Unavailable,
+    /// No connection.
+    Unreachable,
+    /// The connection broke within the answer, every time; a timeout is one.
+    Interrupted,
+    /// The service points elsewhere; the key does not follow.
+    Redirected,
+    /// An answer that is not the API's, such as the HTML of a proxy.
+    NotTheApi,
+    /// A page with an entry that cannot be read exactly.
+    Malformed,
+    /// A page that contradicts the request or the pages before it.
+    Inconsistent,
+    /// The ledger changed behind the walk: what was read so far is not the window.
+    Moved,
+    /// More pages than a walk may have.
+    TooManyPages,
+}
+
+impl Error {
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: None,
+            request: None,
+            status: None,
+            tries: 0,
+            elapsed: Duration::ZERO,
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = Some(message.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<Cause>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn at(mut self, request: impl Into<String>, tries: u32, elapsed: Duration) -> Self {
+        self.0.request = Some(request.into());
+        self.0.tries = tries;
+        self.0.elapsed = elapsed;
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status, when there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How often the request was sent.
+    pub fn tries(&self) -> u32 {
+        self.0.tries
+    }
+}
+
+/// What the service said of its error, fit for one line of a terminal.
+pub(crate) fn server_message(body: &str) -> Option<String> {
+    const SHOWN: usize = 300;
+    let text = ServerMessage::from_json(body)?.to_string();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Some(match clean.char_indices().nth(SHOWN) {
+        None => clean,
+        Some((cut, _)) => format!("{}…", &clean[..cut]),
+    })
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, request, status, tries, elapsed, .. } = &*self.0;
+        if let Some(request) = request {
+            write!(f, "GET {request}: ")?;
+        }
+        if let Some(status) = status {
+            write!(f, "{status} ")?;
+        }
+        match message {
+            Some(message) => f.write_str(message)?,
+            None => f.write_str(kind.text())?,
+        }
+        if *tries > 1 {
+            write!(f, " (tried {tries} times in {:.1?})", elapsed)?;
+        }
+        Ok(())
+    }
+}
+
+impl ErrorKind {
+    /// Said where there is nothing better to say.
+    fn text(self) -> &'static str {
+        match self {
+            Self::InvalidUrl => "the base URL is not valid",
+            Self::InsecureUrl => "the base URL is not https",
+            Self::InvalidKey => "the API key is not valid",
+            Self::Setup => "the HTTP client cannot be set up",
+            Self::Unauthorized => "the key was refused",
+            Self::NotFound => "the service has no such endpoint",
+            Self::Gone => "the endpoint is gone",
+            Self::Rejected => "the request was refused",
+            Self::CursorLost => "the cursor was refused",
+            Self::RateLimited => "too many requests",
+            Self::Unavailable => "the service failed",
+            Self::Unreachable => "cannot connect",
+            Self::Interrupted => "the connection broke within the answer",
+            Self::Redirected => "the service redirects elsewhere",
+            Self::NotTheApi => "the answer is not the API's",
+            Self::Malformed => "the page cannot be read",
+            Self::Inconsistent => "the page does not fit the walk",
+            Self::Moved => "the ledger changed behind the walk",
+            Self::TooManyPages => "the walk has too many pages",
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("text", &self.to_string())
+            .field("cause", &self.0.cause)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_deref().map(|cause| cause as _)
+    }
+}

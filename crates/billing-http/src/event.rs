@@ -1,0 +1,46 @@
+//! What happens on the way, for progress and logs.
+
+use std::time::Duration;
+
+use billing_model::Timestamp;
+
+use crate::error::Error;
+use crate::walk::Endpoint;
+
+/// Something that a client did beside handing out entries.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A page came, whole.
+    Page {
+        /// Entries on it that belong to the window.
+        entries: u64,
+        /// The latest timestamp so far.
+        reached: Option<Timestamp>,
+        /// Entries in the window, where the endpoint says it.
+        total: Option<u64>,
+    },
+    /// A try failed, and there will be another.
+    Retrying {
+        /// What went wrong.
+        error: &'a Error,
+        /// The wait before the next try.
+        wait: Duration,
+    },
+    /// The walk goes on at the other endpoint.
+    Switched {
+        /// The endpoint that is not there.
+        from: Endpoint,
+        /// The endpoint from here on.
+        to: Endpoint,
+        /// True when the service says that the endpoint is gone and names its successor, false when it never had it.
+        gone: bool,
+    },
+    /// The service's paging broke off or moved; the walk went back to the last entry it is sure of.
+    Reanchored {
+        /// The timestamp from which the walk goes on.
+        at: Timestamp,
+    },
+    /// What the service wants its users to know. Sent once for each text.
+    Warning(&'a str),
+}

@@ -1,0 +1,252 @@
+//! What an answer means: pure, from status, headers and body.
+
+use std::time::Duration;
+
+use billing_model::{HistoryRequest, Page, PageRequest};
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
+
+use crate::clocks::requested_wait;
+use crate::error::{Error, ErrorKind, server_message};
+use crate::retry::Class;
+use crate::wire::Wire;
+
+/// A try that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) class: Class,
+    pub(crate) error: Error,
+    /// How long the service asks to wait.
+    pub(crate) requested_wait: Option<Duration>,
+    /// Where the service says that the endpoint has gone.
+    pub(crate) successor: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(class: Class, error: Error) -> Self {
+        Self { class, error, requested_wait: None, successor: None }
+    }
+}
+
+/// Reads a complete answer to a request.
+pub(crate) fn read(
+    wire: &Wire,
+    request: &PageRequest,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Page, Failure> {
+    if status == StatusCode::OK {
+        check_media_type(wire, headers, body)?;
+        return wire.decode(request, headers, body).map_err(|(class, error)| Failure::new(class, error));
+    }
+    let (class, kind) = classify(request, status, headers);
+    let mut error = Error::of(kind).with_status(status.as_u16());
+    if let Some(message) = message(kind, status, headers, body) {
+        error = error.with_message(message);
+    }
+    Err(Failure {
+        class,
+        error,
+        requested_wait: requested_wait(headers)
+            .filter(|_| matches!(class, Class::Throttled | Class::Transient)),
+        successor: successor(headers).filter(|_| status == StatusCode::GONE),
+    })
+}
+
+fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
+    let carries_cursor = matches!(request, PageRequest::ByCursor(HistoryRequest::Next(_)));
+    match status.as_u16() {
+        429 => (Class::Throttled, ErrorKind::RateLimited),
+        503 if headers.contains_key(RETRY_AFTER) => (Class::Throttled, ErrorKind::Unavailable),
+        408 | 425 | 500 | 502 | 503 | 504 => (Class::Transient, ErrorKind::Unavailable),
+        400 if carries_cursor => (Class::Fatal, ErrorKind::CursorLost),
+        401..=403 => (Class::Fatal, ErrorKind::Unauthorized),
+        404 => (Class::Fatal, ErrorKind::NotFound),
+        410 => (Class::Fatal, ErrorKind::Gone),
+        400..=499 => (Class::Fatal, ErrorKind::Rejected),
+        300..=399 => (Class::Fatal, ErrorKind::Redirected),
+        200..=299 => (Class::NotTheApi, ErrorKind::NotTheApi),
+        _ => (Class::Fatal, ErrorKind::Unavailable),
+    }
+}
+
+fn message(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    if kind == ErrorKind::Redirected {
+        let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+        return Some(format!(
+            "redirects to {target}; the key does not follow, so give that base URL if it is right"
+        ));
+    }
+    if kind == ErrorKind::NotTheApi {
+        return Some("is no answer of this API; is there a proxy between?".to_owned());
+    }
+    std::str::from_utf8(body)
+        .ok()
+        .and_then(server_message)
+        .or_else(|| status.canonical_reason().map(str::to_owned))
+}
+
+/// A success has to be what was asked for. HTML, an empty body or another type is somebody else's answer.
+fn check_media_type(wire: &Wire, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
+    let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("unreadable"));
+    let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let as_asked = found.is_none_or(|found| essence(found) == wire.media_type());
+    let looks_wrong = body.first().is_none_or(|first| *first == b'<');
+    if as_asked && !looks_wrong {
+        return Ok(());
+    }
+    let what = match (body.is_empty(), found) {
+        (true, _) => "an empty body".to_owned(),
+        (false, Some(found)) => format!("`{}`", essence(found)),
+        (false, None) => "something else".to_owned(),
+    };
+    let message =
+        format!("200 with {what} instead of {}: not the API; is there a proxy between?", wire.media_type());
+    Err(Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message)))
+}
+
+/// The target of `Link: <…>; rel="successor-version"` (RFC 8288, RFC 5829).
+fn successor(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+    links.flat_map(|links| links.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let is_successor = parameters.split(';').any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            let relations = value.trim().trim_matches('"');
+            name.trim().eq_ignore_ascii_case("rel")
+                && relations.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("successor-version"))
+        });
+        is_successor.then(|| target.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing_model::{HistoryQuery, UsageQuery};
+    use reqwest::header::{HeaderName, HeaderValue};
+    use std::num::NonZeroU32;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn first() -> PageRequest {
+        PageRequest::ByCursor(HistoryRequest::First(HistoryQuery::builder().build().unwrap()))
+    }
+
+    fn failure(
+        request: &PageRequest,
+        status: u16,
+        pairs: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> Failure {
+        let status = StatusCode::from_u16(status).unwrap();
+        read(&Wire::Json, request, status, &headers(pairs), body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn each_status_has_its_class() {
+        for (status, class, kind) in [
+            (408, Class::Transient, ErrorKind::Unavailable),
+            (425, Class::Transient, ErrorKind::Unavailable),
+            (500, Class::Transient, ErrorKind::Unavailable),
+            (502, Class::Transient, ErrorKind::Unavailable),
+            (503, Class::Transient, ErrorKind::Unavailable),
+            (504, Class::Transient, ErrorKind::Unavailable),
+            (429, Class::Throttled, ErrorKind::RateLimited),
+            (400, Class::Fatal, ErrorKind::Rejected),
+            (401, Class::Fatal, ErrorKind::Unauthorized),
+            (402, Class::Fatal, ErrorKind::Unauthorized),
+            (403, Class::Fatal, ErrorKind::Unauthorized),
+            (404, Class::Fatal, ErrorKind::NotFound),
+            (405, Class::Fatal, ErrorKind::Rejected),
+            (410, Class::Fatal, ErrorKind::Gone),
+            (422, Class::Fatal, ErrorKind::Rejected),
+            (501, Class::Fatal, ErrorKind::Unavailable),
+            (302, Class::Fatal, ErrorKind::Redirected),
+            (204, Class::NotTheApi, ErrorKind::NotTheApi),
+        ] {
+            let failure = failure(&first(), status, &[], "");
+            assert_eq!((failure.class, failure.error.kind()), (class, kind), "{status}");
+        }
+        let throttled = failure(&first(), 503, &[("retry-after", "7")], "");
+        assert_eq!(
+            (throttled.class, throttled.requested_wait),
+            (Class::Throttled, Some(Duration::from_secs(7)))
+        );
+        let next = PageRequest::ByCursor(HistoryRequest::Next("abc".parse().unwrap()));
+        assert_eq!(failure(&next, 400, &[], "").error.kind(), ErrorKind::CursorLost);
+    }
+
+    #[test]
+    fn what_the_server_says_is_kept_on_one_line() {
+        let body = "{\"error\":\"first\\u001b[31m\\nsecond\"}";
+        assert_eq!(failure(&first(), 401, &[], body).error.to_string(), "401 first [31m second");
+        assert_eq!(failure(&first(), 502, &[], "<html>").error.to_string(), "502 Bad Gateway");
+        let moved = failure(&first(), 301, &[("location", "https://elsewhere/")], "").error.to_string();
+        assert!(moved.contains("https://elsewhere/"), "{moved}");
+    }
+
+    #[test]
+    fn a_success_has_to_be_the_api() {
+        let good = r#"{"data":[],"nextCursor":null}"#;
+        for (content_type, body, class) in [
+            ("text/html", "<!doctype html>", Class::NotTheApi),
+            ("application/json", "<!doctype html>", Class::NotTheApi),
+            ("application/json", "", Class::NotTheApi),
+            ("text/csv", good, Class::NotTheApi),
+            ("application/json", r#"{"data":[]"#, Class::Transient),
+            ("application/json", r#"{"rows":[]}"#, Class::Fatal),
+            ("application/json", "{\"data\":[],\"x\":\"\u{0}\"}", Class::Fatal),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            let failure = read(&Wire::Json, &first(), StatusCode::OK, &headers, body.as_bytes()).unwrap_err();
+            assert_eq!(failure.class, class, "{content_type} {body}");
+        }
+        for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            assert!(read(&Wire::Json, &first(), StatusCode::OK, &headers, good.as_bytes()).is_ok());
+        }
+        assert!(read(&Wire::Json, &first(), StatusCode::OK, &HeaderMap::new(), good.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_successor_is_found_among_links() {
+        let gone = |link| failure(&first(), 410, &[("link", link)], "").successor;
+        let target = Some("/api/v1/billing/usage-history".to_owned());
+        assert_eq!(gone("</api/v1/billing/usage-history>; rel=\"successor-version\""), target);
+        assert_eq!(gone("</a>; rel=next, </api/v1/billing/usage-history>;Rel=successor-version"), target);
+        assert_eq!(gone("</api/v1/billing/usage-history>; rel=\"latest successor-version\""), target);
+        for none in ["", "</a>; rel=next", "</a>", "successor-version", "<>; title=\"rel=successor-version"] {
+            assert_eq!(gone(none).filter(|_| !none.contains("title")), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_csv_page_is_placed_by_its_headers() {
+        let wire = Wire::Csv(|_| Ok(Vec::new()));
+        let query = UsageQuery::builder().limit(2).build().unwrap();
+        let by_number = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
+        let numbers = [
+            ("content-type", "text/csv"),
+            ("x-pagination-limit", "2"),
+            ("x-pagination-page", "1"),
+            ("x-pagination-total", "0"),
+            ("x-pagination-total-pages", "0"),
+        ];
+        assert!(read(&wire, &by_number, StatusCode::OK, &headers(&numbers), b"x").is_ok());
+        for missing in 1..numbers.len() {
+            let mut some = numbers.to_vec();
+            some.remove(missing);
+            let failure = read(&wire, &by_number, StatusCode::OK, &headers(&some), b"x").unwrap_err();
+            assert_eq!(failure.error.kind(), ErrorKind::Inconsistent);
+        }
+        let next = headers(&[("x-next-cursor", "a.b")]);
+        assert!(read(&wire, &first(), StatusCode::OK, &next, b"x").is_err());
+    }
+}

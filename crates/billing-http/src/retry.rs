@@ -1,0 +1,174 @@
+//! Whether to try again, and when: plain data, and a pure function.
+
+use std::time::Duration;
+
+/// How patient a client is. Plain data; the default is right for exports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Tries of one page, the first included.
+    pub max_tries: u32,
+    /// Tries to reach a service that has not answered this client yet: nothing is won yet that patience could save.
+    pub first_contact_tries: u32,
+    /// Tries of a page that is answered with something other than the API.
+    pub not_the_api_tries: u32,
+    /// Time for one page, tries and waits together.
+    pub budget: Duration,
+    /// The longest wait that a service may ask for.
+    pub max_wait: Duration,
+    /// The first wait after a fault; it doubles with every try.
+    pub transient_base: Duration,
+    /// The first wait after a refusal for coming too often, when the service does not say how long; it doubles too.
+    pub throttled_base: Duration,
+    /// No doubling goes beyond it.
+    pub max_delay: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_tries: 10,
+            first_contact_tries: 3,
+            not_the_api_tries: 3,
+            budget: Duration::from_secs(30 * 60),
+            max_wait: Duration::from_secs(15 * 60),
+            transient_base: Duration::from_millis(50),
+            throttled_base: Duration::from_secs(1),
+            max_delay: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What kind of failure a try ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Class {
+    /// Likely gone next time: no connection, a cut body, a timeout, 408, 425, 500, 502, 503, 504.
+    Transient,
+    /// No connection, to a service that has not answered this client yet.
+    NoFirstContact,
+    /// Too many requests: 429, or 503 with a time to come back.
+    Throttled,
+    /// A success that is not the API's: HTML, an empty body.
+    NotTheApi,
+    /// The same next time.
+    Fatal,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Wait so long, then try again.
+    RetryAfter(Duration),
+    /// Give up.
+    GiveUp,
+}
+
+impl RetryPolicy {
+    /// Decides on try number `tries` (from 1) that failed `elapsed` after the first began.
+    ///
+    /// The wait is a random part of a doubling delay (full jitter; `random` is uniform over all of `u32`), and never
+    /// shorter than what the service asked for.
+    ///
+    /// ```
+    /// use billing_http::{Class, Decision, RetryPolicy};
+    /// use std::time::Duration;
+    /// let policy = RetryPolicy::default();
+    /// let asked = Some(Duration::from_secs(30));
+    /// assert_eq!(
+    ///     policy.decide(Class::Throttled, 1, Duration::ZERO, asked, 0),
+    ///     Decision::RetryAfter(Duration::from_secs(30)),
+    /// );
+    /// assert_eq!(policy.decide(Class::Transient, 10, Duration::ZERO, None, 0), Decision::GiveUp);
+    /// ```
+    pub fn decide(
+        &self,
+        class: Class,
+        tries: u32,
+        elapsed: Duration,
+        requested_wait: Option<Duration>,
+        random: u32,
+    ) -> Decision {
+        let (max_tries, base) = match class {
+            Class::Transient => (self.max_tries, self.transient_base),
+            Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.transient_base),
+            Class::Throttled => (self.max_tries, self.throttled_base),
+            Class::NotTheApi => (self.not_the_api_tries.min(self.max_tries), self.transient_base),
+            Class::Fatal => return Decision::GiveUp,
+        };
+        let requested_wait = requested_wait.unwrap_or_default();
+        if tries >= max_tries || requested_wait > self.max_wait {
+            return Decision::GiveUp;
+        }
+        let doubled =
+            base.saturating_mul(1u32.checked_shl(tries - 1).unwrap_or(u32::MAX)).min(self.max_delay);
+        let wait = requested_wait.max(part(doubled, random));
+        if elapsed.saturating_add(wait) > self.budget {
+            return Decision::GiveUp;
+        }
+        Decision::RetryAfter(wait)
+    }
+}
+
+/// `whole × random / 2³²`.
+fn part(whole: Duration, random: u32) -> Duration {
+    let ns = (whole.as_nanos() * u128::from(random)) >> 32;
+    Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn wait(class: Class, tries: u32, asked: Option<Duration>, random: u32) -> Option<Duration> {
+        match RetryPolicy::default().decide(class, tries, Duration::ZERO, asked, random) {
+            Decision::RetryAfter(wait) => Some(wait),
+            Decision::GiveUp => None,
+        }
+    }
+
+    #[test]
+    fn delays_double_up_to_a_limit_and_are_spread() {
+        let longest = |class, tries| wait(class, tries, None, u32::MAX).unwrap().as_millis();
+        // All but a nanosecond of the delay, cut to whole milliseconds.
+        assert_eq!(
+            (1..=9).map(|n| longest(Class::Transient, n)).collect::<Vec<_>>(),
+            [49, 99, 199, 399, 799, 1599, 3199, 6399, 12799]
+        );
+        assert_eq!(
+            (1..=9).map(|n| longest(Class::Throttled, n)).collect::<Vec<_>>(),
+            [999, 1999, 3999, 7999, 15999, 19999, 19999, 19999, 19999]
+        );
+        assert_eq!(wait(Class::Transient, 5, None, 0), Some(Duration::ZERO));
+        assert_eq!(wait(Class::Transient, 1, None, u32::MAX / 2 + 1), Some(Duration::from_millis(25)));
+    }
+
+    #[test]
+    fn tries_are_counted_per_class() {
+        for (class, tries) in [
+            (Class::Transient, 10),
+            (Class::Throttled, 10),
+            (Class::NotTheApi, 3),
+            (Class::NoFirstContact, 3),
+        ] {
+            assert!(wait(class, tries - 1, None, 0).is_some(), "{class:?}");
+            assert!(wait(class, tries, None, 0).is_none(), "{class:?}");
+        }
+        assert_eq!(wait(Class::Fatal, 1, Some(S(1)), 0), None);
+    }
+
+    #[test]
+    fn a_service_is_believed_up_to_a_limit() {
+        assert_eq!(wait(Class::Throttled, 1, Some(S(900)), u32::MAX), Some(S(900)));
+        assert_eq!(wait(Class::Throttled, 1, Some(S(901)), 0), None);
+        assert_eq!(wait(Class::Transient, 9, Some(Duration::ZERO), 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_budget_bounds_the_whole() {
+        let policy = RetryPolicy { budget: S(10), ..RetryPolicy::default() };
+        assert_eq!(policy.decide(Class::Throttled, 2, S(6), Some(S(4)), 0), Decision::RetryAfter(S(4)));
+        assert_eq!(policy.decide(Class::Throttled, 2, S(6), Some(S(5)), 0), Decision::GiveUp);
+    }
+}

@@ -1,0 +1,8 @@
+//! The client against real sockets: what it sends, what it bears, and that a walk is the window.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod pages;
+mod retries;
+mod support;
+mod walks;

@@ -1,0 +1,108 @@
+//! Answers: a page in the form that was asked for, with the headers that its endpoint documents.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use billing_csv::Columns;
+use billing_model::{Page, Pagination, Paging, Timestamp};
+
+use crate::accept::Form;
+use crate::error::Error;
+use crate::prefer;
+
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The charset is said because clients take `text/*` without one for Latin-1.
+const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
+
+/// Room for an entry in either form, so that a body grows once at most.
+const ENTRY_BYTES: usize = 384;
+
+/// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
+pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    // A ledger is its owner's and changes: nothing between here and there may keep it.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization, Prefer"));
+    response
+}
+
+/// The answer for a page.
+pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp) -> Result<Response, Error> {
+    let mut body = Vec::with_capacity((page.entries.len() + 1) * ENTRY_BYTES);
+    match form {
+        Form::Json => {
+            page.write_json(&mut body);
+            Ok(whole_body(StatusCode::OK, JSON, body))
+        }
+        Form::Csv => {
+            let columns = prefer::columns(request);
+            billing_csv::encode(&page.entries, columns, &mut body);
+            let mut response = whole_body(StatusCode::OK, CSV, body);
+            let headers = response.headers_mut();
+            if columns == Columns::WithApiKeyId {
+                let applied = HeaderValue::from_static(prefer::INCLUDE_API_KEY_ID);
+                headers.insert(prefer::PREFERENCE_APPLIED, applied);
+            }
+            write_paging(&page.paging, now, headers)?;
+            Ok(response)
+        }
+    }
+}
+
+/// CSV has no room for paging, so it travels in headers.
+fn write_paging(paging: &Paging, now: Timestamp, headers: &mut HeaderMap) -> Result<(), Error> {
+    let file_name = match paging {
+        Paging::ByNumber(Pagination { limit, page, total, total_pages }) => {
+            for (name, number) in [
+                ("x-pagination-limit", u64::from(*limit)),
+                ("x-pagination-page", u64::from(*page)),
+                ("x-pagination-total", *total),
+                ("x-pagination-total-pages", *total_pages),
+            ] {
+                headers.insert(HeaderName::from_static(name), number.into());
+            }
+            "billing_usage.csv".to_owned()
+        }
+        Paging::ByCursor(next) => {
+            if let Some(cursor) = next {
+                let token = HeaderValue::from_str(cursor.as_str()).map_err(Error::internal)?;
+                headers.insert("x-next-cursor", token);
+            }
+            format!("billing-usage-history-{}.csv", compact(now))
+        }
+    };
+    let disposition = format!("attachment; filename={file_name}");
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(disposition).map_err(Error::internal)?);
+    Ok(())
+}
+
+/// An instant to the millisecond without marks, `20260708T091530123Z`.
+fn compact(at: Timestamp) -> String {
+    const NS_PER_MS: i64 = 1_000_000;
+    // Beyond the years of a ledger the digits below a millisecond stay.
+    let at =
+        at.unix_ns().map_or(at, |ns| Timestamp::from_unix_ns(ns.saturating_sub(ns.rem_euclid(NS_PER_MS))));
+    at.to_string().chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_after_the_millisecond() {
+        for (at, name) in [
+            ("2026-07-08T09:15:30.123Z", "20260708T091530123Z"),
+            ("2026-07-08T09:15:30.123999999Z", "20260708T091530123Z"),
+            ("1960-01-01T00:00:00.000000001Z", "19600101T000000000Z"),
+            ("2500-01-01T00:00:00Z", "25000101T000000000Z"),
+        ] {
+            assert_eq!(compact(at.parse().unwrap()), name);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The API as a client meets it.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod house;
+
+/// Who is let in, and what is refused, how.
+mod refusals;
+
+/// Which form is served, with which headers.
+mod forms;
+
+/// Every entry once, whatever the page size and whatever happens meanwhile.
+mod walks;
+
+/// What only shows on a real connection.
+mod socket;

@@ -1,0 +1,158 @@
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use billing_model::{Page, Timestamp};
+use billing_server::{Config, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::house::{House, USAGE, entries, now};
+
+/// No test waits for it; it ends one that hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+async fn run(house: &House, config: Config) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move { drop(stopped.await) };
+    let server = tokio::spawn(serve(listener, house.ledger.clone(), config, shutdown));
+    Running { address, stop, server }
+}
+
+/// Sends bytes on a connection of their own and reads to its end.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(LIMIT, connection.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+fn get(path: &str, key: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_body_has_its_length_and_is_not_chunked() {
+    let house = House::with(&entries(500));
+    let running = run(&house, Config::new(now)).await;
+    let wrong_key = "Bearer-nonsense";
+    for (path, key, status) in [
+        (&*format!("{USAGE}?limit=500"), &*house.key, "200"),
+        (USAGE, wrong_key, "401"),
+        ("/", wrong_key, "404"),
+    ] {
+        let answer = exchange(running.address, &get(path, key)).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        assert!(!head.contains("transfer-encoding"), "{head}");
+        if status == "200" {
+            assert_eq!(Page::from_usage_json(body).unwrap().entries.len(), 500);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_http_ends_its_connection_only() {
+    let house = House::with(&[]);
+    let running = run(&house, Config::new(now)).await;
+    let long = "x".repeat(70_000);
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (format!("GET {USAGE}?x={long} HTTP/1.1\r\nhost: x\r\n\r\n"), "414"),
+    ] {
+        let answer = exchange(running.address, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+    assert!(exchange(running.address, &get(USAGE, &house.key)).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn more_requests_than_reads_at_once_are_all_answered() {
+    let house = House::with(&entries(100));
+    let running = run(&house, Config { concurrent_reads: 0, ..Config::new(now) }).await;
+    let request = get(USAGE, &house.key);
+    let asks = (0..20).map(|_| {
+        let request = request.clone();
+        tokio::spawn(async move { exchange(running.address, &request).await })
+    });
+    for ask in asks.collect::<Vec<_>>() {
+        assert!(ask.await.unwrap().starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// A clock that holds the request that reads it until the test lets it go.
+struct Gate {
+    /// Whether a request has read the clock, and whether it may go on.
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
+}
+
+static GATE: Gate = Gate { state: Mutex::new((false, false)), changed: Condvar::new() };
+
+impl Gate {
+    fn read_clock() -> Timestamp {
+        let mut state = GATE.state.lock().unwrap();
+        state.0 = true;
+        GATE.changed.notify_all();
+        drop(GATE.changed.wait_while(state, |state| !state.1).unwrap());
+        now()
+    }
+
+    fn wait_for_a_request() {
+        let state = GATE.state.lock().unwrap();
+        let (_state, waited) = GATE.changed.wait_timeout_while(state, LIMIT, |state| !state.0).unwrap();
+        assert!(!waited.timed_out(), "no request has read the clock");
+    }
+}
+
+/// Opens the gate when it goes, also when the test fails: a runtime waits for its blocking work.
+struct Opener;
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        GATE.state.lock().unwrap().1 = true;
+        GATE.changed.notify_all();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_lets_a_running_request_finish() {
+    let opener = Opener;
+    let house = House::with(&entries(100));
+    let Running { address, stop, server } = run(&house, Config::new(Gate::read_clock)).await;
+    let request = get(&format!("{USAGE}?limit=100"), &house.key);
+    let running_request = tokio::spawn(async move { exchange(address, &request).await });
+    tokio::task::spawn_blocking(Gate::wait_for_a_request).await.unwrap();
+
+    stop.send(()).unwrap();
+    let refused = async {
+        let is_refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+        while !TcpStream::connect(address).await.is_err_and(is_refused) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, refused).await.unwrap();
+    assert!(!server.is_finished(), "a request is still running");
+
+    drop(opener);
+    let answer = running_request.await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(Page::from_usage_json(body).unwrap().entries.len(), 100);
+    timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
+}

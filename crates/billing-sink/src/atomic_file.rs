@@ -1,0 +1,410 @@
+//! A file that is whole under its name, or not there.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind};
+use crate::target::Target;
+
+/// How often the partial file may be replaced under our hands before we give up. Each time takes another run that
+/// starts and ends between two calls of ours.
+const MAX_TRIES: u32 = 16;
+
+/// A file that gets its name only when it is complete.
+///
+/// What is written goes to `<name>.part` in the same directory. [`commit`](Target::commit) makes it durable and puts it
+/// in the place of the file, in one step: there is the old file or the new one, whatever happens in between. Dropped
+/// without `commit`, the partial file is removed and the old one is untouched. A process that is killed leaves the
+/// partial file, and the next run starts it anew.
+///
+/// * The partial file is locked: a second run on the same file is refused ([`ErrorKind::Busy`]).
+/// * The new file has the permissions of the old one, and belongs to whoever runs the program.
+/// * Behind a symbolic link, the file that it points to is replaced, and the link stays.
+/// * What exists and is not a file (`/dev/null`, a pipe) is written straight through: it cannot take anything back.
+///
+/// ```
+/// use billing_sink::{AtomicFile, Target};
+/// use std::io::Write;
+///
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("usage.csv");
+/// std::fs::write(&path, "old")?;
+/// let mut file = AtomicFile::create(&path)?;
+/// file.write_all(b"new")?;
+/// assert_eq!(std::fs::read(&path)?, b"old");
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"new");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    /// As the caller named it, for messages.
+    path: PathBuf,
+    /// `None` for what is written straight through. Before `file`, so that the partial file is removed first and its
+    /// lock released after: in the other order, what is removed could be another run's.
+    part: Option<Part>,
+    file: File,
+}
+
+impl AtomicFile {
+    /// Prepares to write the file at `path`, and finds out now whether that can be done.
+    ///
+    /// # Errors
+    /// When the path is a directory, in a directory that does not exist, read-only, being written by another run, or
+    /// in a place where the partial file cannot be created.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let failed = |cause| Error::io(ErrorKind::Create, Some(path), cause);
+        let existing = match fs::metadata(path) {
+            Ok(existing) => Some(existing),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+            Err(cause) => return Err(failed(cause)),
+        };
+        if existing.as_ref().map_or(ends_in_separator(path), fs::Metadata::is_dir) {
+            return Err(Error::new(ErrorKind::Directory, path));
+        }
+        if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
+            let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+            return Ok(Self { path: path.to_owned(), part: None, file });
+        }
+        if existing.as_ref().is_some_and(|existing| existing.permissions().readonly()) {
+            return Err(Error::new(ErrorKind::ReadOnly, path));
+        }
+        let target = resolve(path).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => Error::new(ErrorKind::NoDirectory, path),
+            _ => failed(cause),
+        })?;
+        let (file, part) = Part::open(target, path)?;
+        let this = Self { path: path.to_owned(), part: Some(part), file };
+        if existing.is_some() {
+            // The old file may be secret, and the new one must not be less so while it grows.
+            make_private(&this.file).map_err(failed)?;
+        }
+        Ok(this)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Target for AtomicFile {
+    type Done = ();
+
+    fn commit(self) -> Result<(), Error> {
+        // What is written straight through has nothing to flush, and a pipe or /dev/null cannot be synchronised.
+        let Some(part) = self.part else { return Ok(()) };
+        part.commit(&self.file).map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}
+
+/// The name of the partial file, ours as long as the file is open and locked.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    target: PathBuf,
+    /// True once the partial file is the file.
+    renamed: bool,
+}
+
+impl Part {
+    /// Opens the partial file of `target` and locks it, so that it is ours and empty.
+    fn open(target: PathBuf, named: &Path) -> Result<(File, Self), Error> {
+        let failed = |cause| Error::io(ErrorKind::Create, Some(named), cause);
+        let mut path = target.clone().into_os_string();
+        path.push(".part");
+        let path = PathBuf::from(path);
+        for _ in 0..MAX_TRIES {
+            // Not truncated yet: until it is locked it may be another run's.
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::new(ErrorKind::Busy, named)),
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            }
+            // Another run may have finished in between, and what we hold is its finished file.
+            if is_at(&file, &path).map_err(failed)? {
+                file.set_len(0).map_err(failed)?;
+                return Ok((file, Self { path, target, renamed: false }));
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, named))
+    }
+
+    fn commit(mut self, file: &File) -> io::Result<()> {
+        if let Ok(existing) = fs::metadata(&self.target) {
+            file.set_permissions(existing.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(&self.path, &self.target)?;
+        self.renamed = true;
+        sync_directory(&self.target)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // There is nobody to tell; a partial file that stays is emptied by the next run.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The file that is to be replaced: behind every symbolic link, and with a directory that exists.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
+    let directory = directory_of(path);
+    match fs::read_link(path) {
+        // A link to a file that is still to be created. Links in a circle are another error, so this ends.
+        Ok(next) => resolve(&directory.join(next)),
+        Err(_) => {
+            let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+            Ok(fs::canonicalize(directory)?.join(name))
+        }
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+/// `Path` does not tell `out/` from `out`.
+fn ends_in_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|last| std::path::is_separator((*last).into()))
+}
+
+/// True when the open file is the one at the path, and the path is not a link to it.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Elsewhere a file that is open and locked cannot be renamed by another run.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(unix)]
+fn make_private(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// A renamed file has its new name for good only when its directory is on the disk.
+#[cfg(unix)]
+fn sync_directory(target: &Path) -> io::Result<()> {
+    match File::open(directory_of(target))?.sync_all() {
+        // Some network file systems have no such thing: their names are durable when the call returns.
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use tempfile::TempDir;
+
+    /// A directory with a file in it.
+    fn old_file() -> (TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("usage.csv");
+        fs::write(&path, "old").unwrap();
+        (directory, path)
+    }
+
+    fn names(directory: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn write_new(path: &Path) -> AtomicFile {
+        let mut file = AtomicFile::create(path).unwrap();
+        file.write_all(b"new").unwrap();
+        file
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_old_file_stays_until_the_new_one_is_whole() {
+        let (directory, path) = old_file();
+        let file = write_new(&path);
+        assert_eq!(names(&directory), ["usage.csv", "usage.csv.part"]);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        drop(file);
+        assert_eq!(names(&directory), ["usage.csv"]);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        write_new(&path).commit().unwrap();
+        assert_eq!(names(&directory), ["usage.csv"]);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_new_file_is_not_there_before_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("usage.csv");
+        drop(write_new(&path));
+        assert!(names(&directory).is_empty());
+        write_new(&path).commit().unwrap();
+        assert_eq!(names(&directory), ["usage.csv"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_not_taken_over() {
+        let (_directory, path) = old_file();
+        fs::write(path.with_extension("csv.part"), "a longer text of a run that was killed").unwrap();
+        write_new(&path).commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_second_run_on_the_same_file_is_refused() {
+        let (directory, path) = old_file();
+        symlink("usage.csv", directory.path().join("link")).unwrap();
+        let first = write_new(&path);
+        for name in ["usage.csv", "link"] {
+            let error = AtomicFile::create(directory.path().join(name)).unwrap_err();
+            assert!(error.is_busy(), "{error:?}");
+            assert!(error.to_string().ends_with(&format!("{name}` is being written by another run")));
+        }
+        first.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new", "the refused runs changed nothing");
+        drop(write_new(&path));
+    }
+
+    #[test]
+    fn permissions_are_kept_and_never_wider_on_the_way() {
+        let (_directory, path) = old_file();
+        for (kept, on_the_way) in [(0o640, 0o600), (0o600, 0o600), (0o666, 0o600)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(kept)).unwrap();
+            let file = write_new(&path);
+            assert_eq!(mode(&path.with_extension("csv.part")), on_the_way);
+            file.commit().unwrap();
+            assert_eq!(mode(&path), kept);
+        }
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let (directory, path) = old_file();
+        let link = directory.path().join("link");
+        symlink("usage.csv", &link).unwrap();
+        write_new(&link).commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+
+        let dangling = directory.path().join("dangling");
+        symlink("to-be-created", &dangling).unwrap();
+        write_new(&dangling).commit().unwrap();
+        assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
+        assert_eq!(fs::read(directory.path().join("to-be-created")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_partial_file_is_not_followed() {
+        let (directory, path) = old_file();
+        let precious = directory.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        symlink(&precious, path.with_extension("csv.part")).unwrap();
+        assert!(AtomicFile::create(&path).is_err());
+        assert_eq!(fs::read(precious).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_cannot_be_created_is_known_at_once() {
+        let (directory, path) = old_file();
+        let check = |path: &Path, kind: ErrorKind| {
+            let error = AtomicFile::create(path).unwrap_err();
+            assert_eq!((error.kind(), error.path()), (kind, Some(path)), "{error:?}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        };
+        check(directory.path(), ErrorKind::Directory);
+        check(&directory.path().join("new/"), ErrorKind::Directory);
+        check(Path::new("/"), ErrorKind::Directory);
+        check(&directory.path().join("none/usage.csv"), ErrorKind::NoDirectory);
+        check(&path.join("usage.csv"), ErrorKind::Create);
+        check(&directory.path().join("n".repeat(300)), ErrorKind::Create);
+        symlink("circle", directory.path().join("circle")).unwrap();
+        check(&directory.path().join("circle"), ErrorKind::Create);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+        check(&path, ErrorKind::ReadOnly);
+        assert_eq!(names(&directory), ["circle", "usage.csv"]);
+    }
+
+    #[test]
+    fn a_failed_commit_leaves_the_old_place_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("usage.csv");
+        let file = write_new(&path);
+        // In the meantime somebody puts a directory there.
+        fs::create_dir(&path).unwrap();
+        let error = file.commit().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Commit);
+        assert_eq!(names(&directory), ["usage.csv"]);
+    }
+
+    #[test]
+    fn devices_are_written_through_and_stay_devices() {
+        let null = Path::new("/dev/null");
+        write_new(null).commit().unwrap();
+        drop(write_new(null));
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+        assert!(!Path::new("/dev/null.part").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error() {
+        use crate::{FileSink, Format, Sink};
+        let full = FileSink::new(Format::Json, AtomicFile::create("/dev/full").unwrap());
+        let error = full.finish().unwrap_err();
+        assert!(error.is_storage_full(), "{error:?}");
+        assert_eq!(error.to_string(), "`/dev/full` cannot be written");
+    }
+}

@@ -1,0 +1,148 @@
+//! What can go wrong on the way into a sink.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Output that could not be created, written or completed.
+///
+/// # What to do
+/// An existing file is as it was before. [`Busy`](ErrorKind::Busy): another run writes the same file; wait for it, or
+/// choose another name. [`Write`](ErrorKind::Write) and [`Commit`](ErrorKind::Commit): look at the cause; a full disk is
+/// the usual one. [`is_broken_pipe`](Error::is_broken_pipe): the reader of a pipe has gone, which is no fault.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    path: Option<PathBuf>,
+    cause: Option<io::Error>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Another run is writing the same file.
+    Busy,
+    /// The path is a directory.
+    Directory,
+    /// The directory that the file should be in does not exist.
+    NoDirectory,
+    /// The file exists and is read-only.
+    ReadOnly,
+    /// The file could not be created; the cause says why.
+    Create,
+    /// Writing failed; the cause says why.
+    Write,
+    /// The output could not be made durable or put in its place; the cause says why.
+    Commit,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, path: &Path) -> Self {
+        Self { kind, path: Some(path.to_owned()), cause: None }
+    }
+
+    pub(crate) fn io(kind: ErrorKind, path: Option<&Path>, cause: io::Error) -> Self {
+        Self { kind, path: path.map(Path::to_owned), cause: Some(cause) }
+    }
+
+    /// What failed.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The file, as it was named; `None` for a stream.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// True when another run is writing the same file.
+    pub fn is_busy(&self) -> bool {
+        self.kind == ErrorKind::Busy
+    }
+
+    /// True when the output is a pipe whose reader has gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// True when there is no room left on the device.
+    pub fn is_storage_full(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "`{}` ", path.display())?,
+            None => f.write_str("the output ")?,
+        }
+        f.write_str(match self.kind {
+            ErrorKind::Busy => "is being written by another run",
+            ErrorKind::Directory => "is a directory",
+            ErrorKind::NoDirectory => "is in a directory that does not exist",
+            ErrorKind::ReadOnly => "exists and is read-only",
+            ErrorKind::Create => "cannot be created",
+            ErrorKind::Write => "cannot be written",
+            ErrorKind::Commit => "cannot be completed",
+        })
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+/// Why a [`drain`](crate::drain) stopped, and on which side. The sink was dropped unfinished: nothing counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DrainError<E, S> {
+    /// The pages broke off: look at where they come from.
+    #[error(transparent)]
+    Pages(E),
+    /// The sink failed: look at where the entries go.
+    #[error(transparent)]
+    Sink(S),
+}
+
+impl<E, S> DrainError<E, S> {
+    /// True when the pages broke off.
+    pub fn is_pages(&self) -> bool {
+        matches!(self, Self::Pages(_))
+    }
+
+    /// True when the sink failed.
+    pub fn is_sink(&self) -> bool {
+        matches!(self, Self::Sink(_))
+    }
+}
+
+/// Why [`read_entries`](crate::read_entries) stopped, and on which side. Do not finish the sink.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError<S> {
+    /// The input could not be read, or is not what it should be.
+    #[error(transparent)]
+    Input(crate::InputError),
+    /// The sink failed: look at where the entries go.
+    #[error(transparent)]
+    Sink(S),
+}
+
+impl<S> ReadError<S> {
+    /// True when the sink failed.
+    pub fn is_sink(&self) -> bool {
+        matches!(self, Self::Sink(_))
+    }
+
+    /// True when reading itself failed: the input may be right.
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::Input(error) if error.is_io())
+    }
+
+    /// True when the input is not what it should be.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Input(error) if !error.is_io())
+    }
+}

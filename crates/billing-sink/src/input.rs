@@ -1,0 +1,381 @@
+//! Entries from files, into a sink: the mirror of `drain`.
+
+use std::io::{Cursor, Read};
+
+use billing_model::{Summary, UsageEntry};
+
+use crate::error::ReadError;
+use crate::input_error::InputError;
+use crate::input_format::{InputFormat, open, recognise};
+use crate::json_input::JsonEntries;
+use crate::ndjson_input::NdjsonEntries;
+use crate::sink::Sink;
+
+/// Entries that a sink is given at once: those of a large page.
+const BATCH: usize = 1000;
+
+/// Writes every entry of a file into the sink, and does not finish it: several files can go into one.
+///
+/// What is compressed with gzip is read as it is. The sink is given up to 1000 entries at a time; nothing else is held,
+/// however large the file. Gives back what the entries come to.
+///
+/// ```
+/// use billing_sink::{InputFormat, read_entries};
+///
+/// let page = r#"{"nextCursor":null,"data":[{"timestamp":"2026-06-14T19:52:45.087Z","sku":"credit-purchase",
+///   "pricePerUnitUsd":1,"units":25,"amount":25,"currency":"USD","notes":""}]}"#;
+/// let mut sink = Vec::new();
+/// let summary = read_entries(page.as_bytes(), InputFormat::Auto, &mut sink)?;
+/// assert_eq!((summary.entries, sink[0].amount.to_string().as_str()), (1, "25"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ReadError`] with the first fault of the input, and its place, or with the error of the sink. The sink may have
+/// been given entries by then: drop it, do not finish it.
+///
+/// # What cannot be seen
+/// A file that is cut off is an error, with these exceptions, where what is left is a legal file: NDJSON cut at the end
+/// of a line; CSV cut at the end of a row or within the last field of one; gzip cut at the end of a member.
+pub fn read_entries<S: Sink>(
+    input: impl Read,
+    format: InputFormat,
+    sink: &mut S,
+) -> Result<Summary, ReadError<S::Error>> {
+    let mut input = open(input).map_err(|cause| ReadError::Input(InputError::io(cause, None)))?;
+    let format = match format {
+        InputFormat::Auto => {
+            let (format, head) = recognise(&mut input).map_err(ReadError::Input)?;
+            input = Box::new(Cursor::new(head).chain(input));
+            format
+        }
+        named => named,
+    };
+    match format {
+        InputFormat::Auto | InputFormat::Csv => {
+            let entries = billing_csv::Reader::new(input);
+            pour(entries.map(|entry| entry.map_err(InputError::csv)), sink)
+        }
+        InputFormat::Ndjson => pour(NdjsonEntries::new(input), sink),
+        InputFormat::Json => pour(JsonEntries::new(input), sink),
+    }
+}
+
+fn pour<S: Sink>(
+    entries: impl Iterator<Item = Result<UsageEntry, InputError>>,
+    sink: &mut S,
+) -> Result<Summary, ReadError<S::Error>> {
+    let mut summary = Summary::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut write = |batch: &mut Vec<UsageEntry>| {
+        summary.extend(&*batch);
+        sink.write(batch).map_err(ReadError::Sink)?;
+        batch.clear();
+        Ok(())
+    };
+    for entry in entries {
+        batch.push(entry.map_err(ReadError::Input)?);
+        if batch.len() == BATCH {
+            write(&mut batch)?;
+        }
+    }
+    if !batch.is_empty() {
+        write(&mut batch)?;
+    }
+    Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileSink, Format, InputErrorKind, Plain};
+    use billing_csv::Columns;
+    use billing_model::{Page, Pagination, Paging, Timestamp};
+    use billing_testkit::{any_entries, entry_at};
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+    use std::error::Error as _;
+    use std::io::{self, Write};
+
+    const PAGE: &str = include_str!("../../../tests/data/pages/usage-history.json");
+
+    const CSV: Format = Format::Csv(Columns::WithApiKeyId);
+
+    fn written(format: Format, entries: &[UsageEntry]) -> Vec<u8> {
+        let mut sink = FileSink::new(format, Plain(Vec::new()));
+        sink.write(entries).unwrap();
+        sink.finish().unwrap()
+    }
+
+    fn page(entries: &[UsageEntry]) -> Vec<u8> {
+        let total = entries.len() as u64;
+        let paging = Paging::ByNumber(Pagination::new(500, 1, total));
+        let mut out = Vec::new();
+        Page { entries: entries.to_vec(), paging, warning: Some("] \\ \"data\" {".into()) }
+            .write_json(&mut out);
+        out
+    }
+
+    fn gzip(parts: &[&[u8]]) -> Vec<u8> {
+        parts
+            .iter()
+            .flat_map(|part| {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(part).unwrap();
+                encoder.finish().unwrap()
+            })
+            .collect()
+    }
+
+    fn read(input: &[u8], format: InputFormat) -> Result<Vec<UsageEntry>, InputError> {
+        let mut sink = Vec::new();
+        match read_entries(input, format, &mut sink) {
+            Ok(summary) => {
+                assert_eq!(summary.entries, sink.len() as u64);
+                Ok(sink)
+            }
+            Err(ReadError::Input(error)) => Err(error),
+            Err(ReadError::Sink(never)) => match never {},
+        }
+    }
+
+    fn auto(input: &[u8]) -> Result<Vec<UsageEntry>, InputError> {
+        read(input, InputFormat::Auto)
+    }
+
+    /// What a person sees: the message and its causes.
+    fn message(error: &InputError) -> String {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        text
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn entries_survive_every_format(entries in any_entries(30), cut in 0usize..1000) {
+            for (format, named) in
+                [(CSV, InputFormat::Csv), (Format::Json, InputFormat::Json), (Format::Ndjson, InputFormat::Ndjson)]
+            {
+                let file = written(format, &entries);
+                prop_assert_eq!(&read(&file, named).unwrap(), &entries);
+                if !file.is_empty() {
+                    prop_assert_eq!(&auto(&file).unwrap(), &entries);
+                    let (a, b) = file.split_at(file.len() * cut / 1000);
+                    prop_assert_eq!(&auto(&gzip(&[a, b])).unwrap(), &entries);
+                }
+            }
+            prop_assert_eq!(&auto(&page(&entries)).unwrap(), &entries);
+        }
+
+        #[test]
+        fn a_damaged_array_is_read_as_serde_reads_it(
+            entries in any_entries(3), place: prop::sample::Index, byte in prop::sample::select(br#"[]{}",:\ 0e-u"#.to_vec()),
+        ) {
+            let mut file = written(Format::Json, &entries);
+            let place = place.index(file.len());
+            file[place] = byte;
+            let theirs = serde_json::from_slice::<Vec<UsageEntry>>(&file);
+            prop_assert_eq!(read(&file, InputFormat::Json).ok(), theirs.ok());
+        }
+    }
+
+    /// Two entries with line breaks, quotes and brackets in them.
+    fn strange_entries() -> Vec<UsageEntry> {
+        let plain = entry_at(Timestamp::from_unix_ns(0), "-8e-7");
+        let strange = UsageEntry { notes: "a,\n\"]},{\\\"\r\n".into(), ..plain.clone() };
+        vec![strange, plain]
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_is_an_error_or_whole_rows() {
+        let entries = strange_entries();
+        let pretty = String::from_utf8(page(&entries)).unwrap().replacen("{\"amount", "\n  {\"amount", 2);
+        for (file, may_be_shorter) in [
+            (written(Format::Json, &entries), false),
+            (page(&entries), false),
+            (pretty.into_bytes(), false),
+            (gzip(&[&written(Format::Json, &entries)]), false),
+            (gzip(&[&written(CSV, &entries)]), false),
+            (written(Format::Ndjson, &entries), true),
+            (written(CSV, &entries), true),
+        ] {
+            assert_eq!(auto(&file).unwrap(), entries);
+            let end = file.trim_ascii_end().len();
+            for cut in 0..end {
+                match auto(&file[..cut]) {
+                    Ok(found) => {
+                        assert!(may_be_shorter, "cut at {cut}: {found:?}");
+                        assert!(entries.starts_with(&found), "cut at {cut}: {found:?}");
+                    }
+                    // One byte of gzip's two, or nothing, could be anything.
+                    Err(error) => assert!(error.is_cut_off() || cut < 2, "cut at {cut}: {error:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_page_is_read() {
+        let entries = auto(PAGE.as_bytes()).unwrap();
+        assert_eq!(entries, Page::from_history_json(PAGE).unwrap().entries);
+        let array = &PAGE[PAGE.find('[').unwrap()..=PAGE.rfind(']').unwrap()];
+        for file in [
+            PAGE.replace("\"nextCursor\":null", "\"nextCursor\":\"abc\""),
+            format!("\u{feff}\n {PAGE}"),
+            PAGE.replace(",\"", " ,\n\t\""),
+            format!("{{\"x\":[{{\"data\":[1]}},\"]\"],\"data\":{array},\"nextCursor\":null}}"),
+            format!("{{\"data\":{array}}}"),
+            array.to_owned(),
+            format!("{array}[]"),
+            array.replace("},{\"amount\"", "}\n{\"amount\"").trim_matches(['[', ']']).to_owned(),
+            array.replace("},{\"amount\"", "}\r\n\n{\"amount\"").trim_matches(['[', ']']).to_owned(),
+        ] {
+            assert_eq!(auto(file.as_bytes()).unwrap(), entries, "{file}");
+        }
+        let twice = [entries.clone(), entries].concat();
+        assert_eq!(auto(format!("{PAGE}\n{PAGE}").as_bytes()).unwrap(), twice);
+        assert_eq!(read(format!("{array}{PAGE}").as_bytes(), InputFormat::Json).unwrap(), twice);
+    }
+
+    #[test]
+    fn nothing_is_told_from_no_entries() {
+        for empty in ["", "\u{feff}", "\n \n"] {
+            assert_eq!(auto(empty.as_bytes()).unwrap_err().kind(), InputErrorKind::Empty);
+            assert_eq!(auto(&gzip(&[empty.as_bytes()])).unwrap_err().kind(), InputErrorKind::Empty);
+            assert_eq!(read(empty.as_bytes(), InputFormat::Ndjson).unwrap(), []);
+        }
+        assert_eq!(auto(b"[]").unwrap(), []);
+        assert_eq!(auto(b"{\"data\":[]}").unwrap(), []);
+        assert_eq!(auto(&written(CSV, &[])).unwrap(), []);
+        assert_eq!(auto(&b" ".repeat(1 << 20)).unwrap_err().kind(), InputErrorKind::Empty);
+    }
+
+    #[test]
+    fn an_error_names_the_place() {
+        let lines = String::from_utf8(written(Format::Ndjson, &strange_entries())).unwrap();
+        let json = String::from_utf8(written(Format::Json, &strange_entries())).unwrap();
+        let csv = String::from_utf8(written(CSV, &strange_entries())).unwrap();
+        let second = |text: &str, to: &str| {
+            let at = text.rfind("-0.0000008").unwrap();
+            format!("{}{to}{}", &text[..at], &text[at + 10..])
+        };
+        for (file, expect) in [
+            (
+                second(&lines, "1e400"),
+                "line 2, field `amount`: `1e400` does not fit: an exact decimal has at most 28 decimal places and 28 to 29 digits",
+            ),
+            (second(&json, "\"x\""), "entry 2, field `amount`: `x` is not a decimal number"),
+            (second(&csv, "-0.1O"), "record 2 (line 5), column `amount`: `-0.1O` is not a decimal number"),
+            (lines.replace("\n{\"amount\"", "\n\n{\"cost\""), "line 3, field `amount`: is missing"),
+            (second(&lines, "]"), "line 2: is not a usage entry: expected value at line 1 column 11"),
+            (format!("{lines}[]"), "line 3: is not a usage entry: "),
+            (format!("{json},"), "entry 3: an array or a page of entries belongs here"),
+            (json.replace(",\n", "\n"), "entry 2: a `,` or the end of the list belongs before it"),
+            (json.replace("\n]", ",]"), "entry 3: a JSON value belongs here"),
+            ("[{}]".to_owned(), "entry 1, field `currency`: is missing"),
+            ("[1]".to_owned(), "entry 1: is not a usage entry: "),
+            ("{\"error\":\"no\"\n}".to_owned(), "entry 1: the object has no array `data`: it is not a page"),
+            ("{\"data\":{}}".to_owned(), "entry 1: `data` is not an array"),
+            ("{\"data\":[],\"data\":[]}".to_owned(), "entry 1: `data` is there twice"),
+            ("{\"data\":[],\"x\":tru}".to_owned(), "entry 1: not a JSON value"),
+            ("<html>".to_owned(), "header (line 1): columns are missing: `timestamp`"),
+        ] {
+            let text = message(&auto(file.as_bytes()).unwrap_err());
+            assert!(text.starts_with(expect), "{text}");
+        }
+        assert_eq!(auto(second(&csv, "x").as_bytes()).unwrap_err().field(), Some("amount"));
+        let latin = [lines.as_bytes(), b"{\"notes\":\"\xe9\"}"].concat();
+        assert_eq!(message(&auto(&latin).unwrap_err()), "line 3: is not UTF-8 text");
+    }
+
+    /// Gives some bytes, then fails; with interruptions before each.
+    struct Broken<'a>(&'a [u8], bool);
+
+    impl Read for Broken<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            match (self.1, self.0.is_empty()) {
+                (true, _) => Err(io::ErrorKind::Interrupted.into()),
+                (false, true) => Err(io::ErrorKind::ConnectionReset.into()),
+                (false, false) => {
+                    let most = out.len().min(7);
+                    self.0.read(&mut out[..most])
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_three_sides_of_a_failure_are_told_apart() {
+        struct Full;
+        impl Sink for Full {
+            type Output = ();
+            type Error = io::Error;
+            fn write(&mut self, _: &[UsageEntry]) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn finish(self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let entries = strange_entries();
+        for file in [page(&entries), written(Format::Ndjson, &entries), written(CSV, &entries)] {
+            for whole in [file.clone(), gzip(&[&file])] {
+                let error =
+                    read_entries(Broken(&whole, false), InputFormat::Auto, &mut Vec::new()).unwrap_err();
+                assert!(error.is_io() && !error.is_bad_input() && !error.is_sink(), "{error:?}");
+                let error = read_entries(whole.as_slice(), InputFormat::Auto, &mut Full).unwrap_err();
+                assert!(error.is_sink() && !error.is_bad_input() && !error.is_io(), "{error:?}");
+            }
+            let mut damaged = gzip(&[&file]);
+            let checksum = damaged.len() - 6;
+            damaged[checksum] ^= 1;
+            let error = read_entries(damaged.as_slice(), InputFormat::Auto, &mut Vec::new()).unwrap_err();
+            assert!(error.is_bad_input(), "{error:?}");
+            assert!(matches!(error, ReadError::Input(error) if error.kind() == InputErrorKind::Compression));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_the_file() {
+        let endless = |start: &'static str, byte| start.as_bytes().chain(io::repeat(byte));
+        for (start, byte, format) in [
+            ("{\"", b'x', InputFormat::Auto),
+            ("[", b'[', InputFormat::Auto),
+            ("[{\"a\":\"", b'x', InputFormat::Json),
+            ("{}\n", b'x', InputFormat::Ndjson),
+        ] {
+            let error = read_entries(endless(start, byte), format, &mut Vec::new()).unwrap_err();
+            assert!(error.is_bad_input(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_sink_is_given_large_batches() {
+        struct Batches(Vec<usize>);
+        impl Sink for Batches {
+            type Output = Vec<usize>;
+            type Error = std::convert::Infallible;
+            fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Self::Error> {
+                self.0.push(entries.len());
+                Ok(())
+            }
+            fn finish(self) -> Result<Vec<usize>, Self::Error> {
+                Ok(self.0)
+            }
+        }
+        let entry = entry_at(Timestamp::from_unix_ns(0), "-1");
+        for (count, batches) in [(0, vec![]), (1000, vec![1000]), (2001, vec![1000, 1000, 1])] {
+            let file = written(Format::Json, &vec![entry.clone(); count]);
+            let mut sink = Batches(Vec::new());
+            let summary = read_entries(file.as_slice(), InputFormat::Auto, &mut sink).unwrap();
+            assert_eq!((summary.entries, sink.finish().unwrap()), (count as u64, batches));
+        }
+    }
+}

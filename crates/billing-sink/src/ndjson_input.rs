@@ -1,0 +1,62 @@
+//! Entries from NDJSON: one JSON object a line.
+
+use std::io::{BufRead, Read};
+
+use billing_model::UsageEntry;
+
+use crate::input_error::{InputError, InputErrorKind, Place};
+
+/// Bytes of an entry, at most: ten thousand times the usual, and little enough to hold. Without a bound, a file that is
+/// something else would be read into memory whole.
+pub(crate) const MAX_ENTRY_BYTES: usize = 16 << 20;
+
+/// One entry a line. Blank lines are skipped, and a CR before the line end.
+pub(crate) struct NdjsonEntries<R> {
+    input: R,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl<R: BufRead> NdjsonEntries<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input, line: Vec::new(), number: 0 }
+    }
+
+    fn next_entry(&mut self) -> Result<Option<UsageEntry>, InputError> {
+        loop {
+            self.number += 1;
+            let place = Place::Line(self.number);
+            self.line.clear();
+            let mut limited = self.input.by_ref().take(MAX_ENTRY_BYTES as u64 + 1);
+            let read = limited.read_until(b'\n', &mut self.line);
+            match read.map_err(|cause| InputError::io(cause, Some(place)))? {
+                0 => return Ok(None),
+                read if read > MAX_ENTRY_BYTES => {
+                    return Err(InputError::new(InputErrorKind::TooLong, Some(place)));
+                }
+                _ => {}
+            }
+            let text = self.line.trim_ascii();
+            if !text.is_empty() {
+                // A faulty line that nothing ends was cut off, most likely.
+                let cut_off = !self.line.ends_with(b"\n");
+                return decode(text, place).map(Some).map_err(|error| error.cut_off(cut_off));
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for NdjsonEntries<R> {
+    type Item = Result<UsageEntry, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().transpose()
+    }
+}
+
+/// One entry from its text.
+pub(crate) fn decode(text: &[u8], place: Place) -> Result<UsageEntry, InputError> {
+    let text =
+        std::str::from_utf8(text).map_err(|_| InputError::new(InputErrorKind::NotUtf8, Some(place)))?;
+    UsageEntry::from_json(text).map_err(|cause| InputError::entry(cause, place))
+}

@@ -1,0 +1,46 @@
+//! What bytes are written to, and how they become final.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind};
+
+/// An output whose bytes become final at once, or as final as they can be.
+pub trait Target: Write {
+    /// What is given back.
+    type Done;
+
+    /// Makes everything that was written durable and visible. Dropped instead, the target takes it back, if it can.
+    ///
+    /// # Errors
+    /// When that could not be done.
+    fn commit(self) -> Result<Self::Done, Error>;
+
+    /// The file, for messages; `None` when there is none.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// A stream as it is: standard output, a socket, a `Vec`. What went through it cannot be taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Plain<W>(pub W);
+
+impl<W: Write> Write for Plain<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: Write> Target for Plain<W> {
+    type Done = W;
+
+    fn commit(mut self) -> Result<W, Error> {
+        self.0.flush().map_err(|cause| Error::io(ErrorKind::Write, None, cause))?;
+        Ok(self.0)
+    }
+}

@@ -1,0 +1,140 @@
+//! What can go wrong with a ledger.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use billing_model::Timestamp;
+
+/// A ledger that could not be opened, read or written.
+///
+/// # What to do
+/// The message says it where something can be done: free space ([`ErrorKind::Full`]), wait for another writer
+/// ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]). Nothing of the call that failed is stored;
+/// what was stored before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the
+/// ledger anew, and compare it with its source before you go on.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    path: PathBuf,
+    detail: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no file at the path.
+    NotFound,
+    /// The file is something else. It was not touched.
+    NotALedger,
+    /// The ledger was written by a newer version of this crate. It was not touched.
+    NewerVersion,
+    /// The file cannot be opened or created here: its directory is missing, or its permissions do not allow it.
+    CannotOpen,
+    /// The disk is full.
+    Full,
+    /// The disk failed.
+    Io,
+    /// Somebody else writes to the ledger, and did not end in time.
+    Busy,
+    /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
+    TimestampOutOfRange,
+    /// An account that this ledger does not have.
+    UnknownAccount,
+    /// An import that was used after it had failed.
+    Aborted,
+    /// The file holds what no ledger holds.
+    Corrupt,
+    /// The system gave no random numbers for a key.
+    NoRandomness,
+    /// Anything else that the storage engine refused.
+    Engine,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, path: &Path, detail: impl Into<String>) -> Self {
+        Self { kind, path: path.to_owned(), detail: detail.into(), cause: None }
+    }
+
+    pub(crate) fn caused_by(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// A failure of the engine, by its code.
+    pub(crate) fn engine(path: &Path, cause: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        use rusqlite::Error as Cause;
+        let kind = match &cause {
+            Cause::SqliteFailure(failure, _) => match failure.code {
+                Code::DiskFull => ErrorKind::Full,
+                Code::DatabaseBusy | Code::DatabaseLocked => ErrorKind::Busy,
+                Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly => ErrorKind::CannotOpen,
+                Code::SystemIoFailure => ErrorKind::Io,
+                Code::DatabaseCorrupt | Code::NotADatabase => ErrorKind::Corrupt,
+                _ => ErrorKind::Engine,
+            },
+            // The statements are fixed, so a value of another type is the file's fault.
+            Cause::FromSqlConversionFailure(..)
+            | Cause::IntegralValueOutOfRange(..)
+            | Cause::InvalidColumnType(..)
+            | Cause::QueryReturnedNoRows => ErrorKind::Corrupt,
+            _ => ErrorKind::Engine,
+        };
+        Self::new(kind, path, "").caused_by(cause)
+    }
+
+    pub(crate) fn timestamp(path: &Path, at: Timestamp) -> Self {
+        Self::new(ErrorKind::TimestampOutOfRange, path, at.to_string())
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The ledger's file, as it was named when it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True when the same call may succeed later.
+    pub fn is_busy(&self) -> bool {
+        self.kind == ErrorKind::Busy
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, detail, .. } = self;
+        let path = path.display();
+        match self.kind {
+            ErrorKind::NotFound => write!(f, "there is no ledger at `{path}`"),
+            ErrorKind::NotALedger => write!(f, "`{path}` is not a ledger: {detail}"),
+            ErrorKind::NewerVersion => {
+                write!(f, "the ledger `{path}` is from a newer version of this program ({detail}): update the program")
+            }
+            ErrorKind::CannotOpen => write!(f, "cannot open `{path}` for writing"),
+            ErrorKind::Full => write!(f, "no space is left on the disk of the ledger `{path}`"),
+            ErrorKind::Io => write!(f, "the disk of the ledger `{path}` failed"),
+            ErrorKind::Busy => {
+                write!(f, "the ledger `{path}` is being written to, by another import perhaps: try again later")
+            }
+            ErrorKind::TimestampOutOfRange => {
+                write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")
+            }
+            ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
+            ErrorKind::Aborted => write!(f, "the import into `{path}` failed before and stores nothing"),
+            ErrorKind::Corrupt => write!(f, "the ledger `{path}` is damaged"),
+            ErrorKind::NoRandomness => write!(f, "the system has no random numbers for a new key"),
+            ErrorKind::Engine => write!(f, "the ledger `{path}` could not be used"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}

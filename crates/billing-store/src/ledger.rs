@@ -1,0 +1,113 @@
+//! The ledger as a whole: opening it, and its accounts.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::connections::Connections;
+use crate::error::{Error, ErrorKind};
+use crate::key::derive;
+use crate::schema;
+
+/// A ledger that is open. Clones share it.
+#[derive(Clone)]
+pub struct Ledger(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) connections: Connections,
+    /// Digests of API keys are keyed by this.
+    pub(crate) digest_key: [u8; 32],
+    /// What others sign with. Apart from the key above, so that no use of one tells anything of the other.
+    signing_key: [u8; 32],
+}
+
+/// An account of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(pub i64);
+
+impl Ledger {
+    /// Opens a ledger that is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing is, [`ErrorKind::NotALedger`] when something else is,
+    /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it. None of them touches the file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::from_connections(Connections::open(path, false)?)
+    }
+
+    /// Opens a ledger, and makes a new one where nothing is or an empty file. A new one is readable by its owner only.
+    ///
+    /// It is made whole or not at all: after a kill at any moment the call can be made again.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`], but never [`ErrorKind::NotFound`]; [`ErrorKind::CannotOpen`] when the directory is missing
+    /// or not writable.
+    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
+        Self::from_connections(Connections::open(path, true)?)
+    }
+
+    fn from_connections(connections: Connections) -> Result<Self, Error> {
+        let secret = connections.read(schema::secret)?;
+        let digest_key = derive(&secret, b"digests of API keys");
+        let signing_key = derive(&secret, b"signatures of others");
+        Ok(Self(Arc::new(Inner { connections, digest_key, signing_key })))
+    }
+
+    /// The account of this name, if there is one.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
+        self.0.connections.read(|connection| account(connection, name))
+    }
+
+    /// Makes an account, or finds the one that has this name already.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
+        // One that is there is found even while an import is writing.
+        if let Some(account) = self.account(name)? {
+            return Ok(account);
+        }
+        let connections = &self.0.connections;
+        let created = connections.write(|connection| {
+            connection.execute("INSERT INTO accounts (name) VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
+            account(connection, name)
+        })?;
+        created.ok_or_else(|| Error::new(ErrorKind::UnknownAccount, connections.path(), name))
+    }
+
+    /// A random number of this ledger's own, the same for everybody who opens it: a key to sign with what only this
+    /// ledger's servers may issue, such as cursors.
+    pub fn secret(&self) -> [u8; 32] {
+        self.0.signing_key
+    }
+
+    pub(crate) fn unknown_account(&self, account: AccountId) -> Error {
+        Error::new(ErrorKind::UnknownAccount, self.0.connections.path(), account.0.to_string())
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ledger").field(&self.0.connections.path()).finish()
+    }
+}
+
+fn account(connection: &Connection, name: &str) -> rusqlite::Result<Option<AccountId>> {
+    connection
+        .prepare_cached("SELECT id FROM accounts WHERE name = ?1")?
+        .query_row([name], |row| row.get(0).map(AccountId))
+        .optional()
+}
+
+/// The sequence number that the account's next entry gets, or `None` when there is no such account.
+pub(crate) fn next_sequence(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT next_sequence FROM accounts WHERE id = ?1")?
+        .query_row([account.0], |row| row.get(0))
+        .optional()
+}

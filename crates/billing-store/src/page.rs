@@ -1,0 +1,279 @@
+//! Entries on their way out of the ledger, page by page.
+
+use billing_model::{Currency, SortOrder, TimeWindow, UsageEntry};
+use rusqlite::Connection;
+
+use crate::day::{Day, Span};
+use crate::error::Error;
+use crate::ledger::{AccountId, Ledger, next_sequence};
+use crate::row::{self, COLUMNS, count};
+use crate::strings::{self, Texts};
+
+/// Which of an account's entries are asked for; the default is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of this span.
+    pub window: TimeWindow,
+    /// Those charged in this currency.
+    pub currency: Option<Currency>,
+}
+
+/// A page out of many, with how many entries all of them have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// The entries, in the order asked for. None beyond the last page.
+    pub entries: Vec<UsageEntry>,
+    /// How many entries the filter lets through, on all pages.
+    pub total: u64,
+}
+
+/// A page of a walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionedPage {
+    /// The entries, the oldest first.
+    pub entries: Vec<UsageEntry>,
+    /// What the walk sees; give it to the next call.
+    pub snapshot: Snapshot,
+    /// Where the next page starts; `None` at the end of the walk.
+    pub next: Option<Position>,
+}
+
+/// An entry's place in its account: entries stand in the order of time, and those of one instant in the order in which
+/// they were stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub timestamp_ns: i64,
+    /// How many entries were stored in the account before this one.
+    pub sequence: u64,
+}
+
+/// The state of an account at one moment: the number of entries that it had ever been given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Snapshot(pub u64);
+
+impl Ledger {
+    /// Page number `page`, from 1, of pages of `limit` entries.
+    ///
+    /// Total and entries are of one moment. A page costs about the same at any depth: whole days are skipped by their
+    /// counts. Pages of an account into whose past entries come meanwhile shift; [`Ledger::page_by_position`] has a
+    /// walk that does not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownAccount`](crate::ErrorKind::UnknownAccount), or when the ledger cannot be read.
+    pub fn page_by_number(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        order: SortOrder,
+        limit: u32,
+        page: u32,
+    ) -> Result<NumberedPage, Error> {
+        let found = self.0.connections.read(|connection| {
+            let Some(end) = next_sequence(connection, account)? else { return Ok(None) };
+            let Some(mut scan) = Scan::new(connection, account, filter, end)? else {
+                return Ok(Some(NumberedPage { entries: Vec::new(), total: 0 }));
+            };
+            let mut days = scan.days()?;
+            let total = days.iter().map(|(_, entries)| entries).sum();
+            if order == SortOrder::Desc {
+                days.reverse();
+            }
+            let mut skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
+            for (day, entries) in days {
+                if skip >= entries {
+                    skip -= entries;
+                    continue;
+                }
+                let left = u64::from(limit).saturating_sub(scan.found());
+                if left == 0 {
+                    break;
+                }
+                scan.read(day.span(), order, left, skip)?;
+                skip = 0;
+            }
+            Ok(Some(NumberedPage { entries: scan.entries.into_iter().map(|(_, entry)| entry).collect(), total }))
+        })?;
+        found.ok_or_else(|| self.unknown_account(account))
+    }
+
+    /// The page of a walk that starts after a position, or the first page.
+    ///
+    /// The first page takes no snapshot and gives one; with it, the pages that follow see the ledger as the first saw
+    /// it, whatever was stored in between, also within the window. A `limit` of 0 is read as 1, so that a walk ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownAccount`](crate::ErrorKind::UnknownAccount), or when the ledger cannot be read.
+    pub fn page_by_position(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        snapshot: Option<Snapshot>,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<PositionedPage, Error> {
+        let limit = limit.max(1);
+        let found = self.0.connections.read(|connection| {
+            let Some(end) = next_sequence(connection, account)? else { return Ok(None) };
+            let end = snapshot.map_or(end, |snapshot| end.min(signed(snapshot.0)));
+            let snapshot = Snapshot(u64::try_from(end).unwrap_or(0));
+            let Some(mut scan) = Scan::new(connection, account, filter, end)? else {
+                return Ok(Some(PositionedPage { entries: Vec::new(), snapshot, next: None }));
+            };
+            if let Some(Position { timestamp_ns, sequence }) = after {
+                scan.after = scan.after.max((timestamp_ns, signed(sequence)));
+            }
+            // One more than asked for tells whether there is a next page.
+            let wanted = u64::from(limit) + 1;
+            let (_, last_day) = scan.span.days();
+            let mut from = Day::of_unix_ns(scan.after.0);
+            while let left @ 1.. = wanted - scan.found()
+                && let Some(day) = scan.next_day(from, last_day)?
+            {
+                scan.read(day.span(), SortOrder::Asc, left, 0)?;
+                from = Day(day.0 + 1);
+            }
+            let has_next = scan.found() == wanted;
+            if has_next {
+                scan.entries.pop();
+            }
+            let next = scan.entries.last().map(|(position, _)| *position).filter(|_| has_next);
+            let entries = scan.entries.into_iter().map(|(_, entry)| entry).collect();
+            Ok(Some(PositionedPage { entries, snapshot, next }))
+        })?;
+        found.ok_or_else(|| self.unknown_account(account))
+    }
+}
+
+/// Reads the entries that a filter lets through, in one state of the ledger.
+struct Scan<'c> {
+    connection: &'c Connection,
+    account: AccountId,
+    span: Span,
+    /// The number of the currency, when there is a filter by one.
+    currency: Option<i64>,
+    /// Entries at or before this place are not read.
+    after: (i64, i64),
+    /// Entries stored from here on are not read.
+    end: i64,
+    texts: Texts,
+    entries: Vec<(Position, UsageEntry)>,
+}
+
+/// Runs along the primary key in both directions. The filter by currency passes over entries of the day only, because
+/// days without the currency are skipped before.
+macro_rules! select {
+    ($order:literal) => {
+        concat!(
+            "WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5 ",
+            "AND (?6 IS NULL OR currency = ?6) ORDER BY timestamp_ns ",
+            $order,
+            ", sequence ",
+            $order,
+            " LIMIT ?7 OFFSET ?8"
+        )
+    };
+}
+
+impl<'c> Scan<'c> {
+    /// `None` when no entry can pass the filter.
+    fn new(
+        connection: &'c Connection,
+        account: AccountId,
+        filter: &Filter,
+        end: i64,
+    ) -> rusqlite::Result<Option<Self>> {
+        let Some(span) = Span::of(filter.window) else { return Ok(None) };
+        let currency = match &filter.currency {
+            None => None,
+            Some(currency) => match strings::find(connection, currency.as_str())? {
+                None => return Ok(None),
+                found => found,
+            },
+        };
+        let after = (span.first_ns, -1);
+        Ok(Some(Self {
+            connection,
+            account,
+            span,
+            currency,
+            after,
+            end,
+            texts: Texts::default(),
+            entries: Vec::new(),
+        }))
+    }
+
+    fn found(&self) -> u64 {
+        u64::try_from(self.entries.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The days that have entries within the span, with how many those are.
+    fn days(&self) -> rusqlite::Result<Vec<(Day, u64)>> {
+        let (first, last) = self.span.days();
+        let mut select = self.connection.prepare_cached(
+            "SELECT day, SUM(entries) FROM days WHERE account = ?1 AND day BETWEEN ?2 AND ?3
+             AND (?4 IS NULL OR currency = ?4) GROUP BY day ORDER BY day",
+        )?;
+        let days = select.query_map((self.account.0, first.0, last.0, self.currency), |row| {
+            Ok((Day(row.get(0)?), count(row, 1)?))
+        })?;
+        days.map(|day| {
+            let (day, entries) = day?;
+            // Only the first and the last day can be cut by the span.
+            let part = self.span.and(day.span());
+            Ok((day, if part == day.span() { entries } else { self.count(part)? }))
+        })
+        .collect()
+    }
+
+    fn count(&self, part: Span) -> rusqlite::Result<u64> {
+        self.connection
+            .prepare_cached(
+                "SELECT COUNT(*) FROM entries WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3
+                 AND (?4 IS NULL OR currency = ?4)",
+            )?
+            .query_row((self.account.0, part.first_ns, part.last_ns, self.currency), |row| count(row, 0))
+    }
+
+    /// The first day with entries from one day to another.
+    fn next_day(&self, from: Day, last: Day) -> rusqlite::Result<Option<Day>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT MIN(day) FROM days WHERE account = ?1 AND day BETWEEN ?2 AND ?3
+             AND (?4 IS NULL OR currency = ?4)",
+        )?;
+        select.query_row((self.account.0, from.0, last.0, self.currency), |row| {
+            row.get::<_, Option<i64>>(0).map(|day| day.map(Day))
+        })
+    }
+
+    /// Reads up to `limit` entries of a day, after skipping some.
+    fn read(&mut self, day: Span, order: SortOrder, limit: u64, skip: u64) -> rusqlite::Result<()> {
+        let part = self.span.and(day);
+        let after = self.after.max((part.first_ns, -1));
+        let place = match order {
+            SortOrder::Asc => select!("ASC"),
+            SortOrder::Desc => select!("DESC"),
+        };
+        let mut select = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entries {place}"))?;
+        let mut rows = select.query((
+            self.account.0,
+            after.0,
+            after.1,
+            part.last_ns,
+            self.end,
+            self.currency,
+            signed(limit),
+            signed(skip),
+        ))?;
+        while let Some(row) = rows.next()? {
+            self.entries.push(row::decode(row, self.connection, &mut self.texts)?);
+        }
+        Ok(())
+    }
+}
+
+/// As the engine counts; what is too large for it is larger than any ledger.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,119 @@
+//! An entry as a row of its table, both ways.
+
+use billing_model::{
+    Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, ValueError, decimal_text, parse_decimal,
+};
+use rusqlite::types::Type;
+use rusqlite::{CachedStatement, Connection, Row, params};
+
+use crate::ledger::AccountId;
+use crate::page::Position;
+use crate::strings::{NO_TEXT, Texts};
+
+/// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.
+pub(crate) const COLUMNS: &str = "timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, currency, notes, \
+     api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens";
+
+/// The texts of an entry that are kept once.
+#[derive(Clone, Copy)]
+pub(crate) struct TextIds {
+    pub(crate) sku: i64,
+    pub(crate) currency: i64,
+    pub(crate) notes: i64,
+    pub(crate) api_key: i64,
+}
+
+/// Writes an entry with a statement that takes the account and then [`COLUMNS`].
+pub(crate) fn insert(
+    statement: &mut CachedStatement<'_>,
+    account: AccountId,
+    (timestamp_ns, sequence): (i64, i64),
+    ids: TextIds,
+    entry: &UsageEntry,
+) -> rusqlite::Result<()> {
+    let details = entry.inference_details.as_ref();
+    let text = |number: fn(&InferenceDetails) -> Option<Decimal>| details.and_then(number).map(decimal_text);
+    statement.execute(params![
+        account.0,
+        timestamp_ns,
+        sequence,
+        ids.sku,
+        decimal_text(entry.price_per_unit_usd),
+        decimal_text(entry.units),
+        decimal_text(entry.amount),
+        ids.currency,
+        ids.notes,
+        ids.api_key,
+        details.and_then(|details| details.request_id.as_deref()),
+        text(|details| details.execution_time_ms),
+        text(|details| details.prompt_tokens),
+        text(|details| details.completion_tokens),
+    ])?;
+    Ok(())
+}
+
+/// Reads an entry and its place from a row of [`COLUMNS`].
+pub(crate) fn decode(
+    row: &Row<'_>,
+    connection: &Connection,
+    texts: &mut Texts,
+) -> rusqlite::Result<(Position, UsageEntry)> {
+    let position = Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? };
+    let details = InferenceDetails {
+        request_id: row.get(9)?,
+        execution_time_ms: optional_decimal(row, 10)?,
+        prompt_tokens: optional_decimal(row, 11)?,
+        completion_tokens: optional_decimal(row, 12)?,
+    };
+    let entry = UsageEntry {
+        timestamp: Timestamp::from_unix_ns(position.timestamp_ns),
+        sku: texts.text(connection, row.get(2)?)?.to_owned(),
+        price_per_unit_usd: decimal(row, 3)?,
+        units: decimal(row, 4)?,
+        amount: decimal(row, 5)?,
+        currency: Currency::from(texts.text(connection, row.get(6)?)?),
+        notes: texts.text(connection, row.get(7)?)?.to_owned(),
+        inference_details: details.into_option(),
+        api_key_id: optional_text(row.get(8)?, connection, texts)?,
+    };
+    Ok((position, entry))
+}
+
+/// The text of a number, none for [`NO_TEXT`].
+pub(crate) fn optional_text(
+    id: i64,
+    connection: &Connection,
+    texts: &mut Texts,
+) -> rusqlite::Result<Option<String>> {
+    if id == NO_TEXT {
+        return Ok(None);
+    }
+    texts.text(connection, id).map(|text| Some(text.to_owned()))
+}
+
+fn decimal(row: &Row<'_>, column: usize) -> rusqlite::Result<Decimal> {
+    parse(row, column, parse_decimal)
+}
+
+fn optional_decimal(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Decimal>> {
+    if row.get_ref(column)? == rusqlite::types::ValueRef::Null {
+        return Ok(None);
+    }
+    decimal(row, column).map(Some)
+}
+
+/// Reads a column of text; what is not the text of such a value is the file's fault.
+pub(crate) fn parse<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&str) -> Result<T, ValueError>,
+) -> rusqlite::Result<T> {
+    read(row.get_ref(column)?.as_str()?)
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+}
+
+/// Reads a number that is never negative.
+pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}

@@ -1,0 +1,109 @@
+//! The tables, and how an older file becomes one of today.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
+pub(crate) const APPLICATION_ID: i32 = 0x6269_6c6c;
+
+/// The steps from an empty file to the present form. A step that was released is never changed: add one.
+const MIGRATIONS: [&str; 1] = [V1];
+
+/// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
+/// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
+/// foreign keys, because every id in them comes from the transaction that writes them.
+const V1: &str = "
+    CREATE TABLE meta (
+        name TEXT NOT NULL PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        next_sequence INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+
+    CREATE TABLE keys (
+        id TEXT NOT NULL PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        kind TEXT NOT NULL CHECK (kind IN ('admin', 'inference')),
+        digest BLOB NOT NULL UNIQUE,
+        last_six TEXT NOT NULL,
+        created_ns INTEGER NOT NULL,
+        revoked_ns INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE strings (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE
+    ) STRICT;
+
+    CREATE TABLE entries (
+        account INTEGER NOT NULL,
+        timestamp_ns INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        sku INTEGER NOT NULL,
+        price_per_unit_usd TEXT NOT NULL,
+        units TEXT NOT NULL,
+        amount TEXT NOT NULL,
+        currency INTEGER NOT NULL,
+        notes INTEGER NOT NULL,
+        api_key INTEGER NOT NULL,
+        request_id TEXT,
+        execution_time_ms TEXT,
+        prompt_tokens TEXT,
+        completion_tokens TEXT,
+        PRIMARY KEY (account, timestamp_ns, sequence)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE rollups (
+        account INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        sku INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        api_key INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        units TEXT NOT NULL,
+        PRIMARY KEY (account, day, sku, currency, api_key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE days (
+        account INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        PRIMARY KEY (account, day, currency)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The version that this crate writes, and the newest that it reads.
+pub(crate) const VERSION: usize = MIGRATIONS.len();
+
+/// The version of a file; zero is an empty one.
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Takes a file to the present version, whole or not at all. `secret` is kept when the file is new.
+pub(crate) fn migrate(connection: &mut Connection, secret: [u8; 32]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again, now that nobody else can be doing the same.
+    let version = version(&transaction)?;
+    for step in MIGRATIONS.iter().skip(version) {
+        transaction.execute_batch(step)?;
+    }
+    if version == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.execute("INSERT INTO meta (name, value) VALUES ('secret', ?1)", [secret])?;
+    }
+    if version < VERSION {
+        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+    }
+    transaction.commit()
+}
+
+/// The random number that all of the ledger's keys are derived from.
+pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
+    connection.query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| row.get(0))
+}

@@ -1,0 +1,134 @@
+//! The one gate: every check that a change must pass, in order, the same on every machine.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{self, cargo, shell};
+use crate::{readme, workspace};
+
+/// The steps that were taken, and how long each took.
+#[derive(Default)]
+struct Steps {
+    taken: Vec<(&'static str, Duration, bool)>,
+}
+
+/// Runs every step until one fails, and says at the end how long each took.
+///
+/// # Errors
+/// The first step that fails, by name.
+pub fn run() -> Result<()> {
+    let mut steps = Steps::default();
+    let done = take_all(&mut steps);
+    say(&steps.report());
+    done
+}
+
+/// Cheap steps first: a change that is not formatted need not wait for the tests to hear of it.
+fn take_all(steps: &mut Steps) -> Result<()> {
+    steps.take("toolchain", toolchain)?;
+    steps.take("fmt", || command::run(cargo(["fmt", "--all", "--check"])))?;
+    // All targets: the benchmarks are held to compile here, without the cost of linking them.
+    steps.take("clippy", || {
+        command::run(cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    })?;
+    // The house rules (`cargo xtask tidy`) are among the tests. One of them says that a plain `cargo test` leaves
+    // no test out, so the suite need not run a second time for that.
+    steps.take("test", test)?;
+    steps.take("doc", || {
+        let mut doc = cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+        doc.env("RUSTDOCFLAGS", "--deny warnings");
+        command::run(doc)
+    })?;
+    steps.take("deny", deny)?;
+    steps.take("demo", demo)
+}
+
+/// Says which toolchain this is. The gate is the only test of `rust-version`, and only when it runs that version.
+fn toolchain() -> Result<()> {
+    let version = command::output(cargo(["--version"]))?;
+    say(&version);
+    let promised = workspace::rust_version()?;
+    if !version.starts_with(&format!("cargo {promised}.")) {
+        say(&format!("note: `rust-version` is {promised}, which this run does not test"));
+    }
+    Ok(())
+}
+
+fn test() -> Result<()> {
+    let path = workspace::root().join("README.md");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let Some(line) = readme::test_command(&text) else {
+        bail!(
+            "README.md must give the command that runs the tests: a fenced line that starts with `cargo test`"
+        );
+    };
+    say(&format!("README.md says: {line}"));
+    command::run(shell(line))
+}
+
+/// Licences, bans and sources. Not `advisories`: that check fetches its database from another host on every run, which
+/// not every machine can reach, and its verdict changes without a change of ours. Run it by hand before a release.
+fn deny() -> Result<()> {
+    command::output(cargo(["deny", "--version"])).context(
+        "cargo-deny is missing: `.ci/run` installs it, `cargo install --locked cargo-deny` does too",
+    )?;
+    command::run(cargo(["deny", "--workspace", "--locked", "check", "licenses", "bans", "sources"]))
+}
+
+/// The README's main job as a user runs it: an empty directory, the release build, no arguments.
+fn demo() -> Result<()> {
+    let target = workspace::target_directory()?;
+    let directory = target.join("demo");
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| format!("cannot clear {}", directory.display()))?;
+    }
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+
+    let mut run = cargo(["run", "--release", "--locked"]);
+    // Both paths said outright: the program must start in a directory that is not the project's.
+    run.arg("--manifest-path").arg(workspace::root().join("Cargo.toml"));
+    run.arg("--target-dir").arg(&target).args(["--", "demo"]).current_dir(&directory);
+    command::run(run)?;
+
+    let file = directory.join("billing-demo").join("usage.csv");
+    let text = fs::read_to_string(&file).context("the demo ended well but left no billing-demo/usage.csv")?;
+    if text.lines().count() < 2 {
+        bail!("the demo ended well but its billing-demo/usage.csv holds no entry");
+    }
+    fs::remove_dir_all(&directory).with_context(|| format!("cannot clear {}", directory.display()))
+}
+
+impl Steps {
+    fn take(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) -> Result<()> {
+        say(&format!("\n== {name}"));
+        let start = Instant::now();
+        let done = step();
+        self.taken.push((name, start.elapsed(), done.is_ok()));
+        done.with_context(|| format!("step `{name}` failed"))
+    }
+
+    fn report(&self) -> String {
+        let mut report = String::from("\nstep           time");
+        for (name, time, good) in &self.taken {
+            let mark = if *good { "" } else { "  FAILED" };
+            report += &format!("\n{name:<12} {:>4} s{mark}", time.as_secs());
+        }
+        let sum: Duration = self.taken.iter().map(|(_, time, _)| *time).sum();
+        report + &format!("\n{:<12} {:>4} s", "all", sum.as_secs())
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the gate reports to whoever started it")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

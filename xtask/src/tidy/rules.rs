@@ -1,0 +1,102 @@
+//! The rules as data. To let a crate know another, add it here, with the reason in ARCHITECTURE.md.
+
+/// Which crates of ours a crate may depend on. Dev-dependencies are free: a test may know more than what it tests.
+/// A crate that is not in this table may not exist.
+pub(super) const OWN: &[(&str, &[&str])] = &[
+    ("billing-model", &[]),
+    ("billing-csv", &["billing-model"]),
+    ("billing-http", &["billing-model"]),
+    ("billing-sample", &["billing-model"]),
+    ("billing-sink", &["billing-csv", "billing-model"]),
+    ("billing-store", &["billing-model", "billing-sink"]),
+    ("billing-server", &["billing-csv", "billing-model", "billing-sink", "billing-store"]),
+    (
+        "billing-cli",
+        &[
+            "billing-csv",
+            "billing-http",
+            "billing-model",
+            "billing-sample",
+            "billing-server",
+            "billing-sink",
+            "billing-store",
+        ],
+    ),
+    ("billing-testkit", &["billing-model"]),
+    ("xtask", &[]),
+    // What these two hold is tests and benchmarks, all of it.
+    ("billing-benches", ALL),
+    ("billing-tests", ALL),
+];
+
+/// Every crate of ours that another may depend on.
+const ALL: &[&str] = &[
+    "billing-cli",
+    "billing-csv",
+    "billing-http",
+    "billing-model",
+    "billing-sample",
+    "billing-server",
+    "billing-sink",
+    "billing-store",
+    "billing-testkit",
+    "xtask",
+];
+
+/// Which crates of others are the business of few of ours, and whose. Dev-dependencies are free here too.
+pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
+    // One way out to the network, one way in.
+    ("reqwest", &["billing-http"]),
+    ("axum", &["billing-server"]),
+    // The ledger's engine will change one day; the format's reader may.
+    ("rusqlite", &["billing-store"]),
+    ("csv", &["billing-csv"]),
+    ("csv-core", &["billing-csv"]),
+    // Flags and errors without a type are for programs, not for libraries.
+    ("clap", &["billing-cli"]),
+    ("anyhow", &["billing-cli", "xtask"]),
+    ("cargo_metadata", &["xtask"]),
+    // Values, formats and files are synchronous: whoever uses them picks the runtime.
+    (
+        "tokio",
+        &[
+            "billing-benches",
+            "billing-cli",
+            "billing-http",
+            "billing-server",
+            "billing-testkit",
+            "billing-tests",
+        ],
+    ),
+];
+
+/// What only tests and benchmarks use.
+pub(super) const DEV_ONLY: &[&str] =
+    &["assert_cmd", "bigdecimal", "criterion", "insta", "proptest", "tempfile", "wiremock"];
+
+/// The packages that are for tests and benchmarks as a whole, and may use [`DEV_ONLY`] openly.
+pub(super) const TEST_PACKAGES: &[&str] = &["billing-benches", "billing-testkit", "billing-tests"];
+
+/// Features that must be off in the whole graph, because one crate that turns one on turns it on for all: the package,
+/// how the feature starts, and what would go wrong.
+pub(super) const FORBIDDEN_FEATURES: &[(&str, &str, &str)] = &[
+    (
+        "serde_json",
+        "arbitrary_precision",
+        "it changes how every number in the build is read, and billing-model reads its own exactly without it",
+    ),
+    (
+        "rust_decimal",
+        "serde",
+        "serde on Decimal goes through binary floating point: billing-model has the exact way",
+    ),
+];
+
+/// Words that name no thing, as a file or directory of Rust sources.
+pub(super) const FORBIDDEN_WORDS: &[&str] = &["common", "helper", "helpers", "manager", "util", "utils"];
+
+/// The lines that a Rust file may have. 150 to 400 are usual; beyond this a file holds two things.
+pub(super) const LINES_MAX: usize = 500;
+
+/// The package that a plain `cargo test` leaves out, because `cargo run` must find one program only.
+pub(super) const OUTSIDE_DEFAULT: &str = "xtask";

@@ -1,0 +1,197 @@
+//! The workspace as data: what the rules look at, apart from how it is found out.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetKind};
+
+/// Everything the rules look at. Paths are relative to the root, with `/`.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    /// The text of the root `Cargo.toml`.
+    pub manifest: String,
+    /// The packages that are ours.
+    pub members: Vec<Member>,
+    /// Every package of the resolved graph, ours and others', for this machine's platform.
+    pub resolved: Vec<Resolved>,
+    /// Every Rust file.
+    pub sources: Vec<Source>,
+}
+
+/// A package of ours.
+#[derive(Clone, Debug, Default)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its directory, `crates/billing-csv`.
+    pub directory: String,
+    /// Its one-line description.
+    pub description: Option<String>,
+    /// The Rust version that it promises.
+    pub rust_version: Option<String>,
+    /// Its features, those that optional dependencies bring among them.
+    pub features: Vec<String>,
+    /// What it names in its manifest.
+    pub dependencies: Vec<Dependency>,
+    /// The file of its library, when it has one.
+    pub library: Option<String>,
+    /// True when a plain `cargo test` in the root covers it.
+    pub is_default: bool,
+    /// True when a test in its sources would be run by `cargo test --workspace`.
+    pub is_tested: bool,
+    /// The text of its `Cargo.toml`.
+    pub manifest: String,
+}
+
+/// A dependency that a manifest names.
+#[derive(Clone, Debug)]
+pub struct Dependency {
+    /// The package, also when it is renamed.
+    pub name: String,
+    /// True for a dev-dependency: nothing that is shipped knows it.
+    pub is_dev: bool,
+}
+
+/// A package of the graph and the features that it is built with.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Its name.
+    pub name: String,
+    /// Its features.
+    pub features: Vec<String>,
+}
+
+/// A Rust file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it stands, `crates/billing-csv/src/reader.rs`.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// The root of the project: the directory with the lock file, above the package that cargo is running.
+///
+/// Asked at run time. The path that is compiled in may be another checkout's when two share a target directory.
+pub fn root() -> &'static Path {
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let package = PathBuf::from(package);
+        let root = package.ancestors().find(|directory| directory.join("Cargo.lock").is_file());
+        root.unwrap_or(&package).to_owned()
+    });
+    &ROOT
+}
+
+/// The directory that cargo builds into.
+///
+/// # Errors
+/// When `cargo metadata` fails.
+pub fn target_directory() -> Result<PathBuf> {
+    Ok(metadata()?.target_directory.into())
+}
+
+/// The Rust version that the packages promise, `1.95`.
+///
+/// # Errors
+/// When `cargo metadata` fails, or no package promises one.
+pub fn rust_version() -> Result<String> {
+    let metadata = metadata()?;
+    let version = metadata.workspace_packages().iter().find_map(|package| package.rust_version.clone());
+    let version = version.context("no package says its `rust-version`")?;
+    Ok(format!("{}.{}", version.major, version.minor))
+}
+
+/// The graph of this machine's platform. A whole graph would make cargo fetch what only other platforms build, and a
+/// test could then not run without a network.
+fn metadata() -> Result<Metadata> {
+    let options = ["--locked", "--filter-platform", "host-tuple"].map(str::to_owned);
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(options)
+        .exec()
+        .context("cargo cannot describe the workspace")
+}
+
+impl Workspace {
+    /// Reads the project that this was built in.
+    ///
+    /// # Errors
+    /// When cargo cannot describe it (a stale Cargo.lock, for one), or a file cannot be read.
+    pub fn read() -> Result<Self> {
+        let metadata = metadata()?;
+        let mut sources = Vec::new();
+        collect_sources(root(), metadata.target_directory.as_std_path(), &mut sources)?;
+        Ok(Self {
+            manifest: read(&root().join("Cargo.toml"))?,
+            members: metadata
+                .workspace_packages()
+                .into_iter()
+                .map(|package| member(package, &metadata))
+                .collect::<Result<_>>()?,
+            resolved: resolved(&metadata),
+            sources,
+        })
+    }
+}
+
+fn member(package: &Package, metadata: &Metadata) -> Result<Member> {
+    let manifest = package.manifest_path.as_std_path();
+    let library = package.targets.iter().find(|target| target.is_kind(TargetKind::Lib));
+    let dependencies = package.dependencies.iter().map(|dependency| Dependency {
+        name: dependency.name.clone(),
+        is_dev: dependency.kind == DependencyKind::Development,
+    });
+    Ok(Member {
+        name: package.name.to_string(),
+        directory: relative(manifest.parent().unwrap_or(manifest)),
+        description: package.description.clone(),
+        rust_version: package.rust_version.as_ref().map(ToString::to_string),
+        features: package.features.keys().cloned().collect(),
+        dependencies: dependencies.collect(),
+        library: library.map(|target| relative(target.src_path.as_std_path())),
+        is_default: metadata.workspace_default_packages().iter().any(|default| default.id == package.id),
+        is_tested: package.targets.iter().any(|target| target.test || target.doctest),
+        manifest: read(manifest)?,
+    })
+}
+
+fn resolved(metadata: &Metadata) -> Vec<Resolved> {
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    nodes
+        .map(|node| Resolved {
+            name: metadata[&node.id].name.to_string(),
+            features: node.features.iter().map(ToString::to_string).collect(),
+        })
+        .collect()
+}
+
+/// Every Rust file below, in order of names. What cargo built and what a name hides (`.git`) is not ours to judge.
+fn collect_sources(directory: &Path, target: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // A link is neither: what it points at is seen where it stands.
+        let kind = entry.file_type()?;
+        if kind.is_dir() && !name.starts_with('.') && name != "target" && path != target {
+            collect_sources(&path, target, sources)?;
+        } else if kind.is_file() && name.ends_with(".rs") {
+            sources.push(Source { path: relative(&path), text: read(&path)? });
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
