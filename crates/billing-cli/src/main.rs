@@ -1,2 +1,49 @@
-//! The command-line tool `billing`.
-fn main() {}
+//! The command-line tool `billing`: flags and glue over the crates below.
+//!
+//! Data goes to stdout, everything else to stderr. What the flags say is in `args`; each command has a file of its
+//! own; what a failure means for the caller is in `exit`.
+
+mod args;
+mod exit;
+mod instant;
+mod key_source;
+mod terminal;
+mod text;
+
+mod demo;
+mod export;
+mod import;
+mod keys;
+mod output;
+mod progress;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let Args { service, command } = Args::parse();
+    let result = match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Export(args) => export::run(&service, &args),
+        Command::Import(args) => import::run(&args),
+        Command::Keys(args) => keys::run(&args),
+        Command::Serve(args) => serve::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The runtime of a command that talks HTTP. The commands run on the main thread; the one worker is there so that an
+/// interrupt is seen while the main thread waits for a slow pipe.
+fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(
+        |error| Failure::failed(anyhow::Error::new(error).context("the async runtime cannot be started")),
+    )
+}

@@ -72,6 +72,19 @@ impl Summary {
             }
         }
     }
+
+    /// Counts another lot in.
+    pub fn merge(&mut self, other: &Self) {
+        self.entries += other.entries;
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+        for (currency, theirs) in &other.amounts {
+            let ours = self.amounts.entry(currency.clone()).or_default();
+            ours.entries += theirs.entries;
+            ours.charged.merge(theirs.charged);
+            ours.credited.merge(theirs.credited);
+        }
+    }
 }
 
 impl<'a> Extend<&'a UsageEntry> for Summary {

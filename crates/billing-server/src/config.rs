@@ -24,8 +24,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Cursors that live for 24 hours, and 8 pages read at once.
+    /// Cursors that live for 24 hours, and 4 pages read at once: as many connections as the ledger keeps open.
     pub fn new(now: fn() -> Timestamp) -> Self {
-        Self { now, cursor_ttl: Duration::from_secs(24 * 60 * 60), concurrent_reads: 8 }
+        Self { now, cursor_ttl: Duration::from_secs(24 * 60 * 60), concurrent_reads: 4 }
     }
 }

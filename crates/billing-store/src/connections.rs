@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind};
-use crate::schema;
+use crate::schema::{self, Identity};
 
 /// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +27,9 @@ const LOG_LIMIT: u32 = 64 << 20;
 /// Statements that a connection keeps compiled: all that there are.
 const STATEMENTS: usize = 32;
 
+const NOT_SQLITE: &str = "it is not an SQLite file";
+const ANOTHER_APPLICATION: &str = "it is the database of another application";
+
 /// The connections to one file, opened when they are needed and kept for the next call.
 pub(crate) struct Connections {
     /// As it was given, for messages.
@@ -43,19 +46,13 @@ impl Connections {
     pub(crate) fn open(path: &Path, create: bool) -> Result<Self, Error> {
         let file = std::path::absolute(path)
             .map_err(|cause| Error::new(ErrorKind::CannotOpen, path, "").caused_by(cause))?;
-        let connections = Self {
-            path: path.to_owned(),
-            file,
-            readers: Mutex::default(),
-            writer: Mutex::default(),
-        };
-        let is_new = match connections.look()? {
-            Found::Ledger => false,
-            Found::Empty | Found::Nothing if create => true,
-            Found::Empty => return Err(Error::new(ErrorKind::NotALedger, path, "it is empty")),
-            Found::Nothing => return Err(Error::new(ErrorKind::NotFound, path, "")),
-        };
-        let writer = connections.prepare(is_new)?;
+        let connections =
+            Self { path: path.to_owned(), file, readers: Mutex::default(), writer: Mutex::default() };
+        let is_new = !connections.look()?;
+        if is_new && !create {
+            return Err(Error::new(ErrorKind::NotFound, path, ""));
+        }
+        let writer = connections.prepare(is_new, create)?;
         connections.keep_writer(writer);
         Ok(connections)
     }
@@ -85,7 +82,7 @@ impl Connections {
     /// Writes all that `work` writes, or nothing.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let mut writer = self.take_writer()?;
-        let mut write = || {
+        let write = || {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
@@ -107,41 +104,58 @@ impl Connections {
         *lock(&self.writer) = Some(writer);
     }
 
-    /// What stands at the path, without touching it.
-    fn look(&self) -> Result<Found, Error> {
-        let cannot_open = || Error::new(ErrorKind::CannotOpen, &self.path, "");
-        if !self.file.try_exists().map_err(|cause| cannot_open().caused_by(cause))? {
-            return Ok(Found::Nothing);
+    /// Tells whether a file is there, and refuses one that is not a ledger without touching it.
+    fn look(&self) -> Result<bool, Error> {
+        let refuse = |why| Err(Error::new(ErrorKind::NotALedger, &self.path, why));
+        match std::fs::metadata(&self.file) {
+            Ok(file) if !file.is_file() => return refuse("it is not a file"),
+            Ok(file) if file.len() == 0 => return Ok(true),
+            Ok(_) => {}
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(Error::new(ErrorKind::CannotOpen, &self.path, "").caused_by(cause)),
         }
         // `immutable` reads the file alone: no lock, no log, nothing written beside another application's database.
         // It goes through SQLite because closing a file that was opened otherwise drops the locks of the process.
         let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let look = || {
-            let connection = Connection::open_with_flags(&uri, flags)?;
-            let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i32>(0));
-            Ok((number("PRAGMA application_id")?, number("PRAGMA page_count")?))
-        };
-        let refuse = |why| Err(Error::new(ErrorKind::NotALedger, &self.path, why));
-        match look() {
-            Ok((schema::APPLICATION_ID, _)) => Ok(Found::Ledger),
-            Ok((_, 0)) => Ok(Found::Empty),
-            Ok(_) => refuse("it is the database of another application"),
-            Err(cause) if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-                refuse("it is not an SQLite file")
-            }
-            Err(cause) => Err(self.fail(cause)),
+        let found =
+            Connection::open_with_flags(&uri, flags).and_then(|connection| schema::identify(&connection));
+        match found {
+            Ok(Identity::Ledger) => Ok(true),
+            // Too short for any database, but not empty.
+            Ok(Identity::Nothing) => refuse(NOT_SQLITE),
+            Ok(Identity::Other) => refuse(ANOTHER_APPLICATION),
+            Err(cause) => match cause.sqlite_error_code() {
+                // A kill left it half written, with the log that mends it: SQLite will, and then it can be told.
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if self.has_log() => Ok(true),
+                Some(ErrorCode::NotADatabase) => refuse(NOT_SQLITE),
+                _ => Err(self.fail(cause)),
+            },
         }
     }
 
+    fn has_log(&self) -> bool {
+        ["-journal", "-wal"].iter().any(|suffix| {
+            let mut log = self.file.clone().into_os_string();
+            log.push(suffix);
+            Path::new(&log).exists()
+        })
+    }
+
     /// The first connection: it makes a new file a ledger and an older ledger one of today.
-    fn prepare(&self, is_new: bool) -> Result<Connection, Error> {
+    fn prepare(&self, is_new: bool, create: bool) -> Result<Connection, Error> {
         let fail = |cause| self.fail(cause);
-        let create = if is_new { OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::empty() };
-        let mut connection = self.connect(create).map_err(fail)?;
+        let refuse = |why| Err(Error::new(ErrorKind::NotALedger, &self.path, why));
+        let flags = if is_new { OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::empty() };
+        let mut connection = self.connect(flags).map_err(fail)?;
         if is_new {
             self.keep_private()?;
+        }
+        match schema::identify(&connection).map_err(fail)? {
+            Identity::Nothing if !create => return refuse("it is empty"),
+            Identity::Other => return refuse(ANOTHER_APPLICATION),
+            Identity::Nothing | Identity::Ledger => {}
         }
         let version = schema::version(&connection).map_err(fail)?;
         if version > schema::VERSION {
@@ -206,13 +220,6 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
 }
 
-/// What stands at a path.
-enum Found {
-    Nothing,
-    Empty,
-    Ledger,
-}
-
 /// Lists of idle connections are whole at every moment, so one that a panic left locked is as good as another.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -223,7 +230,9 @@ fn percent_encoded(path: &OsStr) -> String {
     let mut out = String::new();
     for byte in path.as_encoded_bytes() {
         match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(*byte)),
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                out.push(char::from(*byte))
+            }
             other => out.push_str(&format!("%{other:02X}")),
         }
     }

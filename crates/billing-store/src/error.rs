@@ -64,8 +64,8 @@ impl Error {
 
     /// A failure of the engine, by its code.
     pub(crate) fn engine(path: &Path, cause: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode as Code;
         use rusqlite::Error as Cause;
+        use rusqlite::ErrorCode as Code;
         let kind = match &cause {
             Cause::SqliteFailure(failure, _) => match failure.code {
                 Code::DiskFull => ErrorKind::Full,
@@ -113,13 +113,19 @@ impl fmt::Display for Error {
             ErrorKind::NotFound => write!(f, "there is no ledger at `{path}`"),
             ErrorKind::NotALedger => write!(f, "`{path}` is not a ledger: {detail}"),
             ErrorKind::NewerVersion => {
-                write!(f, "the ledger `{path}` is from a newer version of this program ({detail}): update the program")
+                write!(
+                    f,
+                    "the ledger `{path}` is from a newer version of this program ({detail}): update the program"
+                )
             }
             ErrorKind::CannotOpen => write!(f, "cannot open `{path}` for writing"),
             ErrorKind::Full => write!(f, "no space is left on the disk of the ledger `{path}`"),
             ErrorKind::Io => write!(f, "the disk of the ledger `{path}` failed"),
             ErrorKind::Busy => {
-                write!(f, "the ledger `{path}` is being written to, by another import perhaps: try again later")
+                write!(
+                    f,
+                    "the ledger `{path}` is being written to, by another import perhaps: try again later"
+                )
             }
             ErrorKind::TimestampOutOfRange => {
                 write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")
@@ -136,5 +142,34 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+    use std::error::Error as _;
+
+    #[test]
+    fn failures_of_the_engine_are_told_apart() {
+        for (code, kind, message) in [
+            (ffi::SQLITE_FULL, ErrorKind::Full, "no space is left on the disk of the ledger `a/b.db`"),
+            (
+                ffi::SQLITE_BUSY_SNAPSHOT,
+                ErrorKind::Busy,
+                "the ledger `a/b.db` is being written to, by another import perhaps: try again later",
+            ),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::CannotOpen, "cannot open `a/b.db` for writing"),
+            (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Io, "the disk of the ledger `a/b.db` failed"),
+            (ffi::SQLITE_CORRUPT, ErrorKind::Corrupt, "the ledger `a/b.db` is damaged"),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, ErrorKind::Engine, "the ledger `a/b.db` could not be used"),
+        ] {
+            let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = Error::engine(Path::new("a/b.db"), cause);
+            assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+            assert_eq!(error.is_busy(), kind == ErrorKind::Busy);
+            assert!(error.source().is_some(), "the engine's own words are the cause");
+        }
     }
 }

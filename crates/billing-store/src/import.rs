@@ -69,8 +69,10 @@ impl Import {
         let fail = |cause| connections.fail(cause);
         let mut insert = writer.prepare_cached(INSERT).map_err(fail)?;
         for entry in entries {
-            let timestamp_ns =
-                entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(connections.path(), entry.timestamp))?;
+            let timestamp_ns = entry
+                .timestamp
+                .unix_ns()
+                .ok_or_else(|| Error::timestamp(connections.path(), entry.timestamp))?;
             let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
             let place = (timestamp_ns, self.next_sequence);
             row::insert(&mut insert, self.account, place, ids, entry).map_err(fail)?;

@@ -92,7 +92,10 @@ impl Ledger {
                 scan.read(day.span(), order, left, skip)?;
                 skip = 0;
             }
-            Ok(Some(NumberedPage { entries: scan.entries.into_iter().map(|(_, entry)| entry).collect(), total }))
+            Ok(Some(NumberedPage {
+                entries: scan.entries.into_iter().map(|(_, entry)| entry).collect(),
+                total,
+            }))
         })?;
         found.ok_or_else(|| self.unknown_account(account))
     }
@@ -158,21 +161,6 @@ struct Scan<'c> {
     end: i64,
     texts: Texts,
     entries: Vec<(Position, UsageEntry)>,
-}
-
-/// Runs along the primary key in both directions. The filter by currency passes over entries of the day only, because
-/// days without the currency are skipped before.
-macro_rules! select {
-    ($order:literal) => {
-        concat!(
-            "WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5 ",
-            "AND (?6 IS NULL OR currency = ?6) ORDER BY timestamp_ns ",
-            $order,
-            ", sequence ",
-            $order,
-            " LIMIT ?7 OFFSET ?8"
-        )
-    };
 }
 
 impl<'c> Scan<'c> {
@@ -251,11 +239,14 @@ impl<'c> Scan<'c> {
     fn read(&mut self, day: Span, order: SortOrder, limit: u64, skip: u64) -> rusqlite::Result<()> {
         let part = self.span.and(day);
         let after = self.after.max((part.first_ns, -1));
-        let place = match order {
-            SortOrder::Asc => select!("ASC"),
-            SortOrder::Desc => select!("DESC"),
-        };
-        let mut select = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM entries {place}"))?;
+        // Runs along the primary key in both directions. The filter by currency passes over entries of this day only.
+        let direction = order.as_str();
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM entries
+             WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5
+             AND (?6 IS NULL OR currency = ?6)
+             ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
+        ))?;
         let mut rows = select.query((
             self.account.0,
             after.0,

@@ -140,7 +140,11 @@ impl Deltas {
 
 impl Sums {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { entries: count(row, 0)?, amount: parse(row, 1, str::parse)?, units: parse(row, 2, str::parse)? })
+        Ok(Self {
+            entries: count(row, 0)?,
+            amount: parse(row, 1, str::parse)?,
+            units: parse(row, 2, str::parse)?,
+        })
     }
 }
 

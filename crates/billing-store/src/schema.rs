@@ -3,10 +3,13 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
-pub(crate) const APPLICATION_ID: i32 = 0x6269_6c6c;
+const APPLICATION_ID: i64 = 0x6269_6c6c;
+
+/// The version that this crate writes, and the newest that it reads.
+pub(crate) const VERSION: u32 = 1;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; VERSION as usize] = [V1];
 
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
 /// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
@@ -77,11 +80,25 @@ const V1: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: usize = MIGRATIONS.len();
+/// Whose a file is.
+pub(crate) enum Identity {
+    /// Nobody's: it is empty.
+    Nothing,
+    Ledger,
+    Other,
+}
+
+pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+    let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    Ok(match (number("PRAGMA application_id")?, number("PRAGMA page_count")?) {
+        (_, 0) => Identity::Nothing,
+        (APPLICATION_ID, _) => Identity::Ledger,
+        _ => Identity::Other,
+    })
+}
 
 /// The version of a file; zero is an empty one.
-pub(crate) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
@@ -90,7 +107,7 @@ pub(crate) fn migrate(connection: &mut Connection, secret: [u8; 32]) -> rusqlite
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again, now that nobody else can be doing the same.
     let version = version(&transaction)?;
-    for step in MIGRATIONS.iter().skip(version) {
+    for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
     }
     if version == 0 {

@@ -13,5 +13,8 @@ mod forms;
 /// Every entry once, whatever the page size and whatever happens meanwhile.
 mod walks;
 
+/// What the server's own troubles look like from outside.
+mod faults;
+
 /// What only shows on a real connection.
 mod socket;

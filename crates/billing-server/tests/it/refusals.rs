@@ -5,7 +5,7 @@ use billing_model::Timestamp;
 use billing_server::{Config, router};
 use billing_store::{KeyKind, Ledger};
 
-use crate::house::{Answer, HISTORY, House, NOW, START, USAGE, entries, now, send};
+use crate::house::{Answer, HISTORY, House, START, USAGE, entries, now, send};
 
 /// The body of an error without details.
 fn error(text: &str) -> String {
@@ -179,6 +179,6 @@ async fn a_cursor_outlives_the_server_and_ends_with_its_time() {
         let ledger = Ledger::open(&directory.path().join("ledger.db")).unwrap();
         let restarted = router(ledger, Config { cursor_ttl, ..Config::new(a_day_later) });
         let answer = send(restarted, Method::GET, &uri, &[("authorization", &authorization)]).await;
-        assert_eq!(answer.status, status, "{NOW}");
+        assert_eq!(answer.status, status, "{cursor_ttl:?}");
     }
 }

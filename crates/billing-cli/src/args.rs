@@ -1,0 +1,224 @@
+//! What was typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Gets an AI provider's billing usage out, whole and exact.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done   1 failed   2 wrong usage   4 key refused or missing
+  5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted";
+
+/// Where the service is, and the key to it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Service {
+    /// Base URL of the service: https, or http to this machine
+    #[arg(long, global = true, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(default_value = "https://api.venice.ai/api/v1")]
+    pub(crate) base_url: String,
+    /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY or VENICE_API_KEY
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows it all on made-up data: a server, a ledger, an export over both endpoints
+    Demo(Demo),
+    /// Exports a window of the ledger from a service, oldest first
+    Export(Export),
+    /// Records entries from files in a ledger: all of them, or none
+    Import(Import),
+    /// Makes, lists and revokes the keys of a ledger
+    Keys(Keys),
+    /// Serves a ledger over the billing API
+    Serve(Serve),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Entries to make up
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub(crate) entries: u64,
+    /// Seed of the made-up history: the same seed, the same entries
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Directory for the ledger, the key and the export
+    #[arg(long, value_name = "DIR", default_value = "billing-demo")]
+    pub(crate) dir: PathBuf,
+    /// Keep the server up afterwards, until Ctrl-C
+    #[arg(long)]
+    pub(crate) serve: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = TIMES)]
+pub(crate) struct Export {
+    /// First instant of the window; from the first entry unless given
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// First instant after the window; now unless given
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+    /// Only entries charged in this currency, such as USD, DIEM or BUNDLED_CREDITS
+    #[arg(long, value_name = "C")]
+    pub(crate) currency: Option<String>,
+    /// Format of the export; otherwise as the name of the file ends, or csv
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+    /// File to write, whole or not at all; `-` or nothing is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Endpoint to read from; auto is usage-history, or usage where there is no other
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) endpoint: Endpoint,
+    /// Entries a page: 1 to 500 on usage, otherwise 10 to 1000; the most unless given
+    #[arg(long, value_name = "N")]
+    pub(crate) page_size: Option<u32>,
+    /// Format in which pages travel
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) wire: Wire,
+    /// Add the column apiKeyId to csv, last; json and ndjson always have it
+    #[arg(long)]
+    pub(crate) with_api_key_id: bool,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+const TIMES: &str = "\
+Times T: 2026-06-15T19:05:10.504Z, 2026-06-15 (00:00 UTC), 2026-06 (the first of the month),
+or a span back from now: 7d, 12h, 30m, 2w.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One header, one row an entry
+    Csv,
+    /// One array
+    Json,
+    /// One object a line
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Endpoint {
+    #[default]
+    Auto,
+    Usage,
+    UsageHistory,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Wire {
+    #[default]
+    Json,
+    Csv,
+}
+
+/// Files are recorded as they are: what is imported twice is there twice.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// Files to read, `-` for stdin; gzip is read as it is
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Ledger to record in; made when it is not there
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ledger: PathBuf,
+    /// Account that the entries belong to; made when it is not there
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) account: String,
+    /// Format of the files; json is an array or a page as the API answers
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ImportFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum ImportFormat {
+    #[default]
+    Auto,
+    Ndjson,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes a key and prints it, once and alone
+    Create {
+        /// Ledger of the account; made when it is not there
+        #[arg(long, value_name = "PATH")]
+        ledger: PathBuf,
+        /// Account that the key opens; made when it is not there
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        account: String,
+        /// What the key may do: only an admin key reads the ledger
+        #[arg(long, value_enum, default_value_t)]
+        kind: KeyKind,
+    },
+    /// Lists the keys, without their secrets
+    List {
+        /// Ledger whose keys to list
+        #[arg(long, value_name = "PATH")]
+        ledger: PathBuf,
+    },
+    /// Revokes a key, at once and for good
+    Revoke {
+        /// Ledger of the key
+        #[arg(long, value_name = "PATH")]
+        ledger: PathBuf,
+        /// Id of the key, as `keys list` shows it
+        id: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum KeyKind {
+    #[default]
+    Admin,
+    Inference,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Ledger to serve
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ledger: PathBuf,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_fit_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_is_never_a_plain_flag() {
+        for flag in ["--api-key", "--key", "--token"] {
+            assert!(Args::try_parse_from(["billing", "export", flag, "secret"]).is_err(), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `billing demo`: the whole system on made-up data, without key and network.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use billing_csv::Columns;
+use billing_http::{ApiKey, Client, Endpoint, Walk};
+use billing_model::{Fingerprint, Page, Summary, TimeWindow, Timestamp, UsageEntry};
+use billing_sample::History;
+use billing_sink::{AtomicFile, DrainError, FileSink, Format, drain};
+use billing_store::{KeyKind, Ledger, Sink};
+use chrono::Utc;
+use futures::TryStreamExt;
+
+use crate::args;
+use crate::exit::{Exit, Failure};
+use crate::{runtime, serve, terminal, text};
+
+/// Entries made and recorded at a time.
+const BATCH: usize = 1000;
+
+/// Where the demo keeps what it makes.
+struct Place {
+    ledger: PathBuf,
+    key: PathBuf,
+    export: PathBuf,
+}
+
+pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
+    let place = Place::prepare(&args.dir)?;
+    let start = Instant::now();
+    let ledger = Ledger::open_or_create(&place.ledger)?;
+    let account = ledger.create_account("demo")?;
+    let mut recorded = Fingerprint::default();
+    let mut import = ledger.import(account)?;
+    let mut history = History::new(args.seed, args.entries);
+    loop {
+        let batch: Vec<UsageEntry> = history.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
+        batch.iter().for_each(|entry| recorded.add(entry));
+        import.write(&batch)?;
+    }
+    import.finish()?;
+    terminal::print(&format!(
+        "recorded {} made-up entries in {} ({})\n",
+        text::grouped(recorded.entries()),
+        place.ledger.display(),
+        text::seconds(start.elapsed())
+    ))?;
+    let (_, secret) = ledger.create_key(account, KeyKind::Admin, Timestamp::from(Utc::now()))?;
+    write_secret(&place.key, secret.expose())
+        .map_err(|error| Failure::failed(error.context(format!("cannot write `{}`", place.key.display()))))?;
+    let key = ApiKey::new(secret.expose())?;
+
+    runtime(2)?.block_on(async {
+        let listener = serve::listen(([127, 0, 0, 1], 0).into()).await?;
+        let base_url = serve::base_url(listener.local_addr().map_err(Failure::failed)?);
+        let server = tokio::spawn(serve::serve(listener, ledger));
+        terminal::print(&format!("serving it at {base_url}\n\n"))?;
+        show(&base_url, key, &place, recorded).await?;
+        if args.serve {
+            terminal::print(&while_serving(&base_url, &place))?;
+            server.await.map_err(Failure::failed)??;
+        } else {
+            terminal::print(&next_commands(&place))?;
+        }
+        Ok(())
+    })
+}
+
+impl Place {
+    /// Makes the directory, and takes away the ledger of an earlier demo. Nothing else in it is touched.
+    fn prepare(dir: &Path) -> Result<Self, Failure> {
+        let place =
+            Self { ledger: dir.join("ledger.db"), key: dir.join("api-key"), export: dir.join("usage.csv") };
+        let prepare = || -> anyhow::Result<()> {
+            fs::create_dir_all(dir)?;
+            for suffix in ["", "-wal", "-shm"] {
+                let mut file = place.ledger.clone().into_os_string();
+                file.push(suffix);
+                match fs::remove_file(&file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        prepare()
+            .with_context(|| format!("cannot use the directory `{}`", dir.display()))
+            .map_err(Failure::failed)?;
+        Ok(place)
+    }
+}
+
+/// Writes a key where only its owner reads it.
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    writeln!(file, "{secret}")?;
+    Ok(())
+}
+
+/// Exports everything over both endpoints, and compares.
+async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint) -> Result<(), Failure> {
+    let client = Client::builder(base_url, key).build()?;
+    let file = || {
+        Ok::<_, Failure>(FileSink::new(
+            Format::Csv(Columns::WithApiKeyId),
+            AtomicFile::create(&place.export)?,
+        ))
+    };
+    let by_cursor = walk(&client, Endpoint::UsageHistory, file()?).await?;
+    let by_number = walk(&client, Endpoint::Usage, Counted).await?;
+    let exported = &by_cursor.summary;
+    let (Some(first), Some(last)) = (exported.first, exported.last) else {
+        return terminal::print("nothing was recorded, so nothing is exported\n");
+    };
+    terminal::print(&format!(
+        "{} entries from {first}\n  to {last}\n\n{}\n",
+        text::grouped(exported.entries),
+        text::amounts(exported)
+    ))?;
+    for (route, exported) in [("/billing/usage-history", &by_cursor), ("/billing/usage", &by_number)] {
+        terminal::print(&format!(
+            "{route:<22}  {:>9} entries  {:>7}  {:>9} entries/s\n",
+            text::grouped(exported.summary.entries),
+            text::seconds(exported.elapsed),
+            text::grouped(text::rate(exported.summary.entries, exported.elapsed)),
+        ))?;
+    }
+    if by_cursor.fingerprint != recorded
+        || by_number.fingerprint != recorded
+        || by_number.summary != by_cursor.summary
+    {
+        return Err(Failure::new(
+            Exit::Incomplete,
+            anyhow!("the exports are not the entries that were recorded"),
+        ));
+    }
+    terminal::print(&format!(
+        "the two exports are the same entries, and those that were recorded\n{} is written\n\n",
+        place.export.display()
+    ))
+}
+
+struct Exported {
+    summary: Summary,
+    fingerprint: Fingerprint,
+    elapsed: Duration,
+}
+
+async fn walk(
+    client: &Client,
+    endpoint: Endpoint,
+    sink: impl Sink<Error = billing_sink::Error>,
+) -> Result<Exported, Failure> {
+    let start = Instant::now();
+    let mut fingerprint = Fingerprint::default();
+    let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().map_err(Failure::usage)?;
+    let count = |page: &Page| page.entries.iter().for_each(|entry| fingerprint.add(entry));
+    let drained = drain(walk.pages(client).inspect_ok(count), sink).await.map_err(|error| match error {
+        DrainError::Pages(error) => Failure::from(error),
+        DrainError::Sink(error) => Failure::from(error),
+    })?;
+    Ok(Exported { summary: drained.summary, fingerprint, elapsed: start.elapsed() })
+}
+
+/// Takes entries for the sake of their count alone.
+struct Counted;
+
+impl Sink for Counted {
+    type Output = ();
+    type Error = billing_sink::Error;
+
+    fn write(&mut self, _: &[UsageEntry]) -> Result<(), billing_sink::Error> {
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), billing_sink::Error> {
+        Ok(())
+    }
+}
+
+/// The program as it was called, so that the commands can be copied.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "billing".to_owned())
+}
+
+fn next_commands(place: &Place) -> String {
+    let (billing, ledger, key) = (program(), place.ledger.display(), place.key.display());
+    format!(
+        "Next:\n  {billing} serve --ledger {ledger} &\n  {billing} export --base-url http://127.0.0.1:8787/api/v1 \\\n      \
+         --api-key-file {key} --since 2026-06 --format ndjson -o june.ndjson\n  {billing} demo --serve\n"
+    )
+}
+
+fn while_serving(base_url: &str, place: &Place) -> String {
+    let key = place.key.display();
+    let curl = format!("curl -H \"Authorization: Bearer $(cat {key})\"");
+    format!(
+        "The server stays up until Ctrl-C. In another terminal:\n  {curl} \\\n      '{base_url}/billing/usage?limit=2'\n  \
+         {curl} -H 'Accept: text/csv' \\\n      '{base_url}/billing/usage-history?pageSize=10'\n"
+    )
+}

@@ -1,0 +1,57 @@
+//! `billing import`: entries from files into a ledger, all of them or none.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use billing_model::Summary;
+use billing_sink::{InputFormat, ReadError, read_entries};
+use billing_store::{Ledger, Sink};
+
+use crate::args::{self, ImportFormat};
+use crate::exit::Failure;
+use crate::{terminal, text};
+
+pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
+    let start = Instant::now();
+    let format = match args.format {
+        ImportFormat::Auto => InputFormat::Auto,
+        ImportFormat::Ndjson => InputFormat::Ndjson,
+        ImportFormat::Json => InputFormat::Json,
+        ImportFormat::Csv => InputFormat::Csv,
+    };
+    // All are opened before the ledger is touched: a slip in a name leaves no trace.
+    let inputs = args.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+    let ledger = Ledger::open_or_create(&args.ledger)?;
+    let mut import = ledger.import(ledger.create_account(&args.account)?)?;
+    let mut summary = Summary::default();
+    for (path, input) in args.files.iter().zip(inputs) {
+        let read = read_entries(input, format, &mut import).map_err(|error| match error {
+            ReadError::Input(error) => Failure::failed(error)
+                .context(format!("`{}`", path.display()))
+                .hint("nothing was imported; mend the file and import it again"),
+            ReadError::Sink(error) => Failure::from(error).hint("nothing was imported"),
+        })?;
+        summary.merge(&read);
+    }
+    import.finish()?;
+    let pace = text::pace(&summary, start.elapsed());
+    terminal::note(
+        format!("imported into account `{}`: {pace}\n{}", args.account, text::amounts(&summary)).trim_end(),
+    );
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let failed = |error: anyhow::Error| Failure::failed(error.context(format!("`{}`", path.display())));
+    let file = File::open(path).map_err(|error| failed(error.into()))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(failed(anyhow!("is a directory"))),
+        _ => Ok(Box::new(file)),
+    }
+}

@@ -1,0 +1,85 @@
+//! Times as people type them.
+
+use billing_model::Timestamp;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+/// Reads RFC 3339, `YYYY-MM-DD` and `YYYY-MM` (their first instant, UTC), or a span back from `now`: `7d`, `12h`.
+pub(crate) fn parse(text: &str, now: DateTime<Utc>) -> Result<Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .or_else(|_| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d"));
+    // chrono reads `2026-6-1` too; a date is eight digits, so that a slip is not taken for another date.
+    if let Ok(day) = day
+        && matches!(text.len(), 7 | 10)
+    {
+        return Ok(Timestamp::from(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+    }
+    span(text).and_then(|span| now.checked_sub_signed(span)).map(Timestamp::from).ok_or_else(|| {
+        format!("`{text}` is no time; give 2026-06-15T19:05:10Z, 2026-06-15, 2026-06, 7d or 12h")
+    })
+}
+
+fn span(text: &str) -> Option<TimeDelta> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return None,
+    };
+    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count: i64 = digits.parse().ok().filter(|_| all_digits)?;
+    TimeDelta::try_seconds(count.checked_mul(unit_s)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: Option<&str>) {
+        let now = "2026-06-15T12:30:00Z".parse().unwrap();
+        let found = parse(text, now).ok().map(|at| at.to_string());
+        assert_eq!(found.as_deref(), expect, "{text}");
+    }
+
+    #[test]
+    fn times_are_read_as_people_type_them() {
+        for (text, instant) in [
+            ("2026-06-15T19:05:10.504Z", "2026-06-15T19:05:10.504Z"),
+            ("2026-06-15T19:05:10+02:00", "2026-06-15T17:05:10.000Z"),
+            ("2026-06-15", "2026-06-15T00:00:00.000Z"),
+            ("2026-06", "2026-06-01T00:00:00.000Z"),
+            ("2024-02-29", "2024-02-29T00:00:00.000Z"),
+            ("7d", "2026-06-08T12:30:00.000Z"),
+            ("12h", "2026-06-15T00:30:00.000Z"),
+            ("30m", "2026-06-15T12:00:00.000Z"),
+            ("1w", "2026-06-08T12:30:00.000Z"),
+            ("0s", "2026-06-15T12:30:00.000Z"),
+        ] {
+            check(text, Some(instant));
+        }
+        for text in [
+            "",
+            "d",
+            "-7d",
+            "+7d",
+            "7",
+            "7x",
+            "2026",
+            "2026-6",
+            "2026-6-1",
+            "2026-13",
+            "2026-02-30",
+            "yesterday",
+            "7é",
+            "99999999999999999999d",
+            "9999999999999w",
+        ] {
+            check(text, None);
+        }
+    }
+}

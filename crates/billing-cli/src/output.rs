@@ -1,0 +1,63 @@
+//! Where an export goes: a file that is whole or not there, or stdout.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use billing_sink::{AtomicFile, Error, Plain, Target};
+
+use crate::exit::Failure;
+
+pub(crate) enum Output {
+    File(AtomicFile),
+    /// Standard output without the buffer of its own that flushes at every line.
+    Stdout(Plain<File>),
+}
+
+impl Output {
+    /// The file at the path, or stdout for none and for `-`.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        match path.filter(|path| *path != Path::new("-")) {
+            Some(path) => Ok(Self::File(AtomicFile::create(path)?)),
+            None => match io::stdout().as_fd().try_clone_to_owned() {
+                Ok(stdout) => Ok(Self::Stdout(Plain(File::from(stdout)))),
+                Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
+            },
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
+impl Target for Output {
+    type Done = ();
+
+    fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::File(file) => file.commit(),
+            Self::Stdout(stdout) => stdout.commit().map(drop),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => file.path(),
+            Self::Stdout(_) => None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What an export says while it runs: a line that moves on a terminal, and the events that a user has to know of.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use billing_http::Event;
+use billing_model::{TimeWindow, Timestamp};
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::terminal;
+use crate::text::{grouped, rate};
+
+/// A wait shorter than this needs no words where there is no moving line.
+const WORTH_SAYING: Duration = Duration::from_secs(5);
+
+pub(crate) struct Progress {
+    window: TimeWindow,
+    quiet: bool,
+    start: Instant,
+    /// The moving line; hidden where stderr is not a terminal.
+    line: ProgressBar,
+    entries: Mutex<u64>,
+}
+
+impl Progress {
+    pub(crate) fn new(window: TimeWindow, quiet: bool) -> Self {
+        let line = if quiet || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            let line = ProgressBar::new_spinner();
+            line.set_style(
+                ProgressStyle::with_template("{spinner} {wide_msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            line.set_message("connecting");
+            line.enable_steady_tick(Duration::from_millis(100));
+            line
+        };
+        Self { window, quiet, start: Instant::now(), line, entries: Mutex::new(0) }
+    }
+
+    pub(crate) fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Page { entries, reached, total } => self.page(*entries, *reached, *total),
+            Event::Retrying { error, wait } => {
+                let text = format!("{error}; again in {}", seconds_up(*wait));
+                self.line.set_message(text.clone());
+                if self.line.is_hidden() && *wait >= WORTH_SAYING {
+                    self.say(&text);
+                }
+            }
+            Event::Switched { from, to, gone: true } => {
+                self.say(&format!(
+                    "note: the service has ended /billing/{from}; going on with its successor /billing/{to}"
+                ));
+            }
+            Event::Switched { from, to, gone: false } => {
+                self.say(&format!("note: the service has no /billing/{from}; using /billing/{to}"));
+            }
+            Event::Warning(text) => self.say(&format!("warning: the service says: {}", one_line(text))),
+            _ => {}
+        }
+    }
+
+    fn page(&self, entries: u64, reached: Option<Timestamp>, total: Option<u64>) {
+        let Ok(mut count) = self.entries.lock() else { return };
+        *count += entries;
+        let mut text =
+            format!("{} entries, {}/s", grouped(*count), grouped(rate(*count, self.start.elapsed())));
+        if let Some(reached) = reached {
+            text.push_str(&format!(", at {reached}"));
+        }
+        if let Some(percent) =
+            total.map_or_else(|| self.percent_of_time(reached), |total| percent(*count, total))
+        {
+            text.push_str(&format!(" ({percent} %)"));
+        }
+        self.line.set_message(text);
+    }
+
+    /// How far into the window the walk is, when the window has both ends.
+    fn percent_of_time(&self, reached: Option<Timestamp>) -> Option<u64> {
+        let ms = |at: Timestamp| DateTime::<Utc>::from(at).timestamp_millis();
+        let (since, until, reached) = (ms(self.window.since()?), ms(self.window.until()?), ms(reached?));
+        percent(u64::try_from(reached - since).ok()?, u64::try_from(until - since).ok()?)
+    }
+
+    /// Begins to count anew, because the walk begins anew.
+    pub(crate) fn restart(&self) {
+        if let Ok(mut count) = self.entries.lock() {
+            *count = 0;
+        }
+        self.say("note: entries arrived behind the walk; reading the window again");
+    }
+
+    /// Says a line that stays.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            self.line.suspend(|| terminal::note(text));
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
+    }
+}
+
+fn percent(part: u64, whole: u64) -> Option<u64> {
+    u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).ok()
+}
+
+fn seconds_up(wait: Duration) -> String {
+    format!("{} s", wait.as_millis().div_ceil(1000))
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

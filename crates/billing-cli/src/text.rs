@@ -1,0 +1,88 @@
+//! Figures as people read them.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use billing_model::{Summary, Total};
+
+/// A number with its thousands apart: `43,635`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Entries a second, in whole ones.
+pub(crate) fn rate(entries: u64, elapsed: Duration) -> u64 {
+    let ns = elapsed.as_nanos().max(1);
+    u64::try_from(u128::from(entries) * 1_000_000_000 / ns).unwrap_or(u64::MAX)
+}
+
+/// Seconds with one digit after the point: `3.2 s`.
+pub(crate) fn seconds(elapsed: Duration) -> String {
+    format!("{}.{} s", elapsed.as_secs(), elapsed.subsec_millis() / 100)
+}
+
+/// Count, span and pace, on one line.
+pub(crate) fn pace(summary: &Summary, elapsed: Duration) -> String {
+    let entries = grouped(summary.entries);
+    let pace = format!("{}, {} entries/s", seconds(elapsed), grouped(rate(summary.entries, elapsed)));
+    match (summary.first, summary.last) {
+        (Some(first), Some(last)) => format!("{entries} entries from {first} to {last}\n{pace}"),
+        _ => format!("{entries} entries\n{pace}"),
+    }
+}
+
+/// A line for each currency: entries, spend, credits, net, every digit of them. The digits of a column line up at
+/// their points.
+pub(crate) fn amounts(summary: &Summary) -> String {
+    let mut rows = vec![["".to_owned(), "entries".to_owned(), "spend".to_owned(), "credited".to_owned()]];
+    for (currency, amounts) in &summary.amounts {
+        let (spend, credited) = (amounts.spend(), amounts.credited);
+        rows.push([currency.to_string(), grouped(amounts.entries), plain(spend), plain(credited)]);
+    }
+    table(&rows)
+}
+
+fn plain(total: Total) -> String {
+    total.to_string()
+}
+
+/// A table: the first column to the left, figures to the right.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = format!("{:<1$}", row[0], widths[0]);
+        for (cell, width) in row.iter().zip(&widths).skip(1) {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "  {cell:>width$}");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_readable() {
+        assert_eq!(
+            ["0", "999", "1,000", "43,635", "1,234,567"].map(str::to_owned),
+            [0, 999, 1000, 43635, 1234567].map(grouped)
+        );
+        assert_eq!(rate(100, Duration::from_millis(200)), 500);
+        assert_eq!(rate(1, Duration::ZERO), 1_000_000_000);
+        assert_eq!(seconds(Duration::from_millis(3290)), "3.2 s");
+    }
+}

@@ -1,0 +1,86 @@
+//! API keys: who opens what, and what the file knows of them.
+
+use std::fs;
+
+use billing_model::Timestamp;
+use billing_store::{ErrorKind, Key, KeyKind, Principal};
+
+use crate::house::House;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_key_opens_its_account_until_it_is_revoked() {
+    let House { ledger, account, .. } = &House::new();
+    let theirs = ledger.create_account("theirs").unwrap();
+    let (created, revoked) = (at("2026-06-15T00:00:00Z"), at("2026-06-16T00:00:00Z"));
+    let (admin, secret) = ledger.create_key(*account, KeyKind::Admin, created).unwrap();
+    let (inference, other_secret) = ledger.create_key(theirs, KeyKind::Inference, revoked).unwrap();
+    let principal = |account, kind, key: &Key| Some(Principal { account, kind, key_id: key.id.clone() });
+
+    let authenticate = |key: &str| ledger.authenticate(key).unwrap();
+    assert_eq!(authenticate(secret.expose()), principal(*account, KeyKind::Admin, &admin));
+    assert_eq!(authenticate(other_secret.expose()), principal(theirs, KeyKind::Inference, &inference));
+    let cut = &secret.expose()[..secret.expose().len() - 1];
+    for wrong in ["", cut, &format!("{} ", secret.expose()), &secret.expose().to_uppercase(), &admin.id] {
+        assert_eq!(authenticate(wrong), None, "{wrong}");
+    }
+
+    assert!(ledger.revoke_key(&admin.id, revoked).unwrap());
+    assert_eq!(authenticate(secret.expose()), None);
+    assert!(!ledger.revoke_key(&admin.id, at("2026-06-17T00:00:00Z")).unwrap(), "revoked before");
+    assert!(!ledger.revoke_key("0123456789abcdef", revoked).unwrap());
+    assert!(authenticate(other_secret.expose()).is_some());
+    let admin = Key { revoked_at: Some(revoked), ..admin };
+    assert_eq!(ledger.keys().unwrap(), [admin, inference]);
+}
+
+#[test]
+fn a_key_says_what_it_is_and_is_shown_only_when_asked() {
+    let House { ledger, account, .. } = &House::new();
+    for (kind, prefix) in [(KeyKind::Admin, "billing-admin-"), (KeyKind::Inference, "billing-inference-")] {
+        let (key, secret) = ledger.create_key(*account, kind, at("2026-06-15T00:00:00Z")).unwrap();
+        let random = secret.expose().strip_prefix(prefix).unwrap();
+        assert_eq!(random.len(), 43);
+        assert!(random.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        assert!(random.ends_with(&key.last_six) && key.last_six.len() == 6);
+        assert_eq!((key.account.as_str(), key.id.len()), ("ours", 16));
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+}
+
+#[test]
+fn the_file_knows_no_key() {
+    let house = House::new();
+    let (_, secret) =
+        house.ledger.create_key(house.account, KeyKind::Admin, at("2026-06-15T00:00:00Z")).unwrap();
+    let random = secret.expose().strip_prefix("billing-admin-").unwrap();
+    let pieces = [&random[..random.len() - 6], &random[10..30]];
+    for file in fs::read_dir(house.path().parent().unwrap()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for piece in pieces {
+            assert!(!bytes.windows(piece.len()).any(|window| window == piece.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn a_key_of_another_ledger_opens_nothing() {
+    let (one, other) = (House::new(), House::new());
+    let now = at("2026-06-15T00:00:00Z");
+    let (_, secret) = one.ledger.create_key(one.account, KeyKind::Admin, now).unwrap();
+    assert_eq!(other.ledger.authenticate(secret.expose()).unwrap(), None);
+    let one = one.reopened();
+    assert!(one.ledger.authenticate(secret.expose()).unwrap().is_some());
+}
+
+#[test]
+fn times_that_a_ledger_cannot_hold_are_refused() {
+    let House { ledger, account, .. } = &House::new();
+    let error = ledger.create_key(*account, KeyKind::Admin, at("1600-01-01T00:00:00Z")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimestampOutOfRange);
+    assert!(error.to_string().contains("1600-01-01"), "{error}");
+    assert_eq!(ledger.keys().unwrap(), []);
+}

@@ -1,0 +1,16 @@
+//! The ledger, held against what it promises: real files, and a list in memory as the oracle.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod house;
+
+mod opening;
+
+mod accounts;
+mod keys;
+
+mod imports;
+mod rollups;
+
+mod numbered_pages;
+mod walks;

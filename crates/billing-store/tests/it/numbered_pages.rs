@@ -1,0 +1,68 @@
+//! Pages by number, against slices of a list.
+
+use billing_model::{SortOrder, UsageEntry};
+use billing_sample::History;
+use billing_store::{AccountId, Filter, Ledger};
+use proptest::prelude::*;
+
+use crate::house::{House, any_filter, any_mixed_entries, expected, import};
+
+const ORDERS: [SortOrder; 2] = [SortOrder::Asc, SortOrder::Desc];
+
+/// Holds one page against the slice that it should be.
+fn check(
+    (ledger, account): (&Ledger, AccountId),
+    filter: &Filter,
+    (order, limit, page): (SortOrder, u32, u32),
+    expect: &[UsageEntry],
+) {
+    let found = ledger.page_by_number(account, filter, order, limit, page).unwrap();
+    let (size, number) = (usize::try_from(limit).unwrap(), usize::try_from(page).unwrap());
+    let slice: Vec<_> = expect.iter().skip(size * (number - 1)).take(size).cloned().collect();
+    assert_eq!(found.total, u64::try_from(expect.len()).unwrap(), "{filter:?}");
+    assert!(found.entries == slice, "{filter:?} {order} {limit} {page}: {:?}", found.entries);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn pages_are_slices_of_the_whole(
+        imports in prop::collection::vec(any_mixed_entries(60), 1..3),
+        filters in prop::collection::vec(any_filter(), 1..6),
+        limit in 1..20u32,
+    ) {
+        let (ledger, account) = House::shared();
+        imports.iter().for_each(|entries| import(ledger, account, entries));
+        let stored = imports.concat();
+        for (filter, order) in filters.iter().flat_map(|filter| ORDERS.map(|order| (filter, order))) {
+            let expect = expected(&stored, filter, order);
+            let pages = u32::try_from(expect.len()).unwrap().div_ceil(limit);
+            // The last of these is beyond the end.
+            (1..=pages + 1).for_each(|page| check((ledger, account), filter, (order, limit, page), &expect));
+        }
+    }
+}
+
+#[test]
+fn pages_at_any_depth_are_right() {
+    let House { ledger, account, .. } = &House::new();
+    let stored: Vec<_> = History::new(5, 20_000).collect();
+    import(ledger, *account, &stored);
+    let currencies = [None, Some("EARNED_CREDITS".into())];
+    for (order, currency) in ORDERS.iter().flat_map(|order| currencies.clone().map(|c| (*order, c))) {
+        let filter = Filter { currency, ..Filter::default() };
+        let expect = expected(&stored, &filter, order);
+        for page in [1, 2, 3, 17, 39, 40, 41, 1_000, u32::MAX] {
+            check((ledger, *account), &filter, (order, 500, page), &expect);
+        }
+    }
+}
+
+#[test]
+fn a_page_of_nothing_still_has_a_total() {
+    let House { ledger, account, .. } = &House::new();
+    import(ledger, *account, &History::new(5, 10).collect::<Vec<_>>());
+    let page = ledger.page_by_number(*account, &Filter::default(), SortOrder::Asc, 0, 1).unwrap();
+    assert_eq!((page.entries.len(), page.total), (0, 10));
+}

@@ -1,0 +1,167 @@
+//! Files that are ledgers, files that are not, and what happens to either.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use billing_store::{ErrorKind, Filter, Ledger};
+use rusqlite::Connection;
+
+use crate::house::{House, import, walk};
+use billing_sample::History;
+
+/// Every file beside a path and its bytes.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap());
+    files
+        .filter(|file| file.file_type().unwrap().is_file())
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
+        .collect()
+}
+
+/// Opens the file both ways, and finds that it is refused for this reason and left alone.
+fn check_refused(path: &Path, kind: ErrorKind, message: &str) {
+    let before = files(path.parent().unwrap());
+    for open in [Ledger::open, Ledger::open_or_create] {
+        let error = open(path).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.to_string().contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
+    }
+    assert!(files(path.parent().unwrap()) == before, "the file was touched");
+}
+
+#[test]
+fn a_missing_ledger_is_not_found_and_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = Ledger::open(&directory.path().join("ledger.db")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(files(directory.path()).is_empty());
+    let error = Ledger::open_or_create(&directory.path().join("missing/ledger.db")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
+}
+
+#[test]
+fn files_of_others_are_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("short.txt"), "x").unwrap();
+    check_refused(&path("short.txt"), ErrorKind::NotALedger, "not an SQLite file");
+    fs::write(path("usage.csv"), "timestamp,sku\n".repeat(1_000)).unwrap();
+    check_refused(&path("usage.csv"), ErrorKind::NotALedger, "not an SQLite file");
+    fs::create_dir(path("directory")).unwrap();
+    check_refused(&path("directory"), ErrorKind::NotALedger, "not a file");
+    for mode in ["delete", "wal"] {
+        let database = Connection::open(path(mode)).unwrap();
+        database.pragma_update(None, "journal_mode", mode).unwrap();
+        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        check_refused(&path(mode), ErrorKind::NotALedger, "another application");
+        drop(database);
+        check_refused(&path(mode), ErrorKind::NotALedger, "another application");
+    }
+}
+
+#[test]
+fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
+    let path = house.path();
+    let later = Connection::open(&path).unwrap();
+    later.execute_batch("PRAGMA user_version = 7").unwrap();
+    let before = fs::read(&path).unwrap();
+    for open in [Ledger::open, Ledger::open_or_create] {
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NewerVersion);
+        let message = error.to_string();
+        assert!(message.contains("version 7") && message.contains("update the program"), "{message}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_empty_file_becomes_a_ledger_only_when_asked() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(Ledger::open(file.path()).unwrap_err().kind(), ErrorKind::NotALedger);
+    let account = Ledger::open_or_create(file.path()).unwrap().create_account("a").unwrap();
+    assert_eq!(Ledger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
+}
+
+#[test]
+fn a_ledger_half_made_is_made_anew() {
+    // As a kill leaves it: the first page written, and beside it the journal that says that there was nothing before.
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let database = Connection::open(path("other.db")).unwrap();
+    database.execute_batch("PRAGMA cache_size = 2; BEGIN IMMEDIATE;").unwrap();
+    for table in 0..64 {
+        database.execute_batch(&format!("CREATE TABLE t{table} (x TEXT UNIQUE)")).unwrap();
+    }
+    fs::copy(path("other.db-journal"), path("killed.db-journal")).unwrap();
+    Ledger::open_or_create(&path("whole.db")).unwrap();
+    fs::write(path("killed.db"), &fs::read(path("whole.db")).unwrap()[..4096]).unwrap();
+
+    let account = Ledger::open_or_create(&path("killed.db")).unwrap().create_account("a").unwrap();
+    assert_eq!(Ledger::open(&path("killed.db")).unwrap().account("a").unwrap(), Some(account));
+}
+
+#[test]
+fn a_ledger_killed_while_its_log_was_copied_back_is_whole() {
+    let house = House::new();
+    let bytes_before = usize::try_from(fs::metadata(house.path()).unwrap().len()).unwrap();
+    let entries: Vec<_> = History::new(1, 5_000).collect();
+    import(&house.ledger, house.account, &entries);
+    // The first page says already how long the file will be, but it is not so long yet.
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join("ledger.db");
+    fs::write(&path, &fs::read(house.path()).unwrap()[..bytes_before]).unwrap();
+    fs::copy(house.path().with_file_name("ledger.db-wal"), copy.path().join("ledger.db-wal")).unwrap();
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(walk(&ledger, house.account, &Filter::default(), 1000) == entries);
+}
+
+#[test]
+fn everything_is_there_after_reopening() {
+    let house = House::new();
+    let entries: Vec<_> = History::new(3, 500).collect();
+    import(&house.ledger, house.account, &entries);
+    let (secret, rollups) = (house.ledger.secret(), house.ledger.rollups(house.account, None).unwrap());
+    let house = house.reopened();
+    assert_eq!(house.entries(), entries);
+    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), rollups);
+    assert_eq!(house.ledger.secret(), secret);
+    assert_ne!(House::new().ledger.secret(), secret);
+}
+
+#[test]
+fn any_name_will_do() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a b", "50%.db", "what?mode=memory", "#1", ":memory:", "file:x", "é", "%20"] {
+        let path = directory.path().join(name);
+        let account = Ledger::open_or_create(&path).unwrap().create_account(name).unwrap();
+        assert!(path.is_file(), "{name}");
+        assert_eq!(Ledger::open(&path).unwrap().account(name).unwrap(), Some(account));
+    }
+}
+
+#[test]
+fn many_may_make_the_same_ledger_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let secrets = std::thread::scope(|scope| {
+        let open = || Ledger::open_or_create(&path).unwrap().secret();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_ledger_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    for file in fs::read_dir(house.path().parent().unwrap()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
