@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use billing_model::{Summary, Total};
+use billing_model::Summary;
 
 /// A number with its thousands apart: `43,635`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -39,19 +39,19 @@ pub(crate) fn pace(summary: &Summary, elapsed: Duration) -> String {
     }
 }
 
-/// A line for each currency: entries, spend, credits, net, every digit of them. The digits of a column line up at
-/// their points.
+/// A line for each currency: entries, spend (the charges as money out) and net (charges and credits, signed as in the
+/// ledger), every digit of them.
 pub(crate) fn amounts(summary: &Summary) -> String {
-    let mut rows = vec![["".to_owned(), "entries".to_owned(), "spend".to_owned(), "credited".to_owned()]];
+    let mut rows = vec![["", "entries", "spend", "net"].map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
-        let (spend, credited) = (amounts.spend(), amounts.credited);
-        rows.push([currency.to_string(), grouped(amounts.entries), plain(spend), plain(credited)]);
+        rows.push([
+            currency.to_string(),
+            grouped(amounts.entries),
+            amounts.spend().to_string(),
+            amounts.net().to_string(),
+        ]);
     }
     table(&rows)
-}
-
-fn plain(total: Total) -> String {
-    total.to_string()
 }
 
 /// A table: the first column to the left, figures to the right.

@@ -110,6 +110,9 @@ fn a_ledger_killed_while_its_log_was_copied_back_is_whole() {
     let bytes_before = usize::try_from(fs::metadata(house.path()).unwrap().len()).unwrap();
     let entries: Vec<_> = History::new(1, 5_000).collect();
     import(&house.ledger, house.account, &entries);
+    let other = Connection::open(house.path()).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    assert!(fs::metadata(house.path()).unwrap().len() > u64::try_from(bytes_before).unwrap());
     // The first page says already how long the file will be, but it is not so long yet.
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join("ledger.db");
