@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, ErrorKind, Walk};
-use billing_model::{Currency, Page, Summary, TimeWindow, Timestamp};
+use billing_model::{Currency, Fault, Page, QueryError, Summary, TimeWindow, Timestamp};
 use billing_sink::{DrainError, Drained, FileSink, Format, drain};
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt};
@@ -45,7 +45,7 @@ impl Plan {
             .currency(args.currency.as_deref().map(|name| Currency::from(name.to_uppercase().as_str())))
             .page_size(args.page_size)
             .build()
-            .map_err(|error| Failure::usage(error).context("the export cannot be asked for"))?;
+            .map_err(|refused| refusal(&refused))?;
         let format = args.format.unwrap_or_else(|| format_of(args.output.as_deref()));
         Ok(Self {
             walk,
@@ -62,6 +62,16 @@ impl Plan {
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
         })
     }
+}
+
+/// The faults of a query, under the names of the flags that they came from.
+fn refusal(refused: &QueryError) -> Failure {
+    let fault = |fault: &Fault| match fault.field {
+        Some("limit" | "pageSize") => format!("--page-size: {}", fault.message),
+        Some(field) => format!("--{field}: {}", fault.message),
+        None => fault.message.clone(),
+    };
+    Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")))
 }
 
 fn window(args: &args::Export, now: DateTime<Utc>) -> Result<TimeWindow, Failure> {

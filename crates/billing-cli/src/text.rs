@@ -40,8 +40,11 @@ pub(crate) fn pace(summary: &Summary, elapsed: Duration) -> String {
 }
 
 /// A line for each currency: entries, spend (the charges as money out) and net (charges and credits, signed as in the
-/// ledger), every digit of them.
+/// ledger), every digit of them. Nothing for no entries.
 pub(crate) fn amounts(summary: &Summary) -> String {
+    if summary.amounts.is_empty() {
+        return String::new();
+    }
     let mut rows = vec![["", "entries", "spend", "net"].map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
         rows.push([

@@ -11,7 +11,7 @@ use crate::house::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_walk_of_any_page_size_is_the_same(

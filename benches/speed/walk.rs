@@ -1,0 +1,178 @@
+//! The whole walk: 100,000 entries from a server on loopback, over either endpoint.
+//!
+//! Once from the project's own server over a ledger, and once from pages that are ready in memory, so that what the
+//! client costs is told from what the server does. The floor asks for the same pages and only reads their bytes.
+
+use std::cell::LazyCell;
+use std::io;
+use std::path::Path;
+
+use billing_csv::Columns;
+use billing_http::{ApiKey, Client, Endpoint, Walk};
+use billing_model::{Page, Pagination, Paging, TimeWindow, Timestamp};
+use billing_server::Config;
+use billing_sink::{AtomicFile, FileSink, Format, Plain, Target, drain};
+use billing_store::KeyKind;
+use billing_testkit::{Reply, Request, Upstream};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::history::{batches, history, json};
+use crate::ledger::Place;
+use crate::plain_http::{PlainHttp, next_cursor};
+
+/// Entries of the window.
+const ENTRIES: u64 = 100_000;
+
+/// Entries on a page by number, as large as it may be.
+const LIMIT: u32 = 500;
+
+pub(crate) fn run(criterion: &mut Criterion) {
+    // One of two or three threads, as `billing serve` has it; the client has its own, as another program would.
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let service = LazyCell::new(|| Service::of_ledger(&runtime));
+    by_cursor(&mut group(criterion, "walk-usage-history"), &service);
+    by_number(&mut group(criterion, "walk-usage"), &service);
+    let service = LazyCell::new(|| Service::of_ready_pages(&runtime));
+    by_cursor(&mut group(criterion, "walk-ready-usage-history"), &service);
+    by_number(&mut group(criterion, "walk-ready-usage"), &service);
+}
+
+fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(ENTRIES));
+    group
+}
+
+/// A server that is up, and what it takes to ask it.
+struct Service {
+    base_url: String,
+    key: String,
+    /// What must live as long as it does.
+    _place: Option<Place>,
+    _upstream: Option<Upstream>,
+}
+
+impl Service {
+    /// The project's server, over a ledger on disk.
+    fn of_ledger(runtime: &Runtime) -> Self {
+        let now = || Timestamp::from_unix_ns(1_783_502_130_123_000_000);
+        let place = Place::with_history(ENTRIES);
+        let (_, secret) = place.ledger.create_key(place.account, KeyKind::Admin, now()).expect("a key");
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let config = Config::new(now);
+        runtime.spawn(billing_server::serve(listener, place.ledger.clone(), config, std::future::pending()));
+        Self {
+            base_url: format!("http://{address}/api/v1"),
+            key: secret.expose().to_owned(),
+            _place: Some(place),
+            _upstream: None,
+        }
+    }
+
+    /// Pages that only need to be sent.
+    fn of_ready_pages(runtime: &Runtime) -> Self {
+        let (by_cursor, by_number) = (pages_by_cursor(), pages_by_number());
+        let answer = move |request: &Request| {
+            let parameter = |name: &str| {
+                let mut pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
+                pairs.find(|(key, _)| *key == name).map(|(_, value)| value.parse::<usize>().expect("a number"))
+            };
+            match (request.path.ends_with("usage-history"), parameter("cursor"), parameter("page")) {
+                (true, cursor, _) => by_cursor[cursor.unwrap_or(0)].clone(),
+                (false, _, page) => by_number[page.unwrap_or(1) - 1].clone(),
+            }
+        };
+        let upstream = runtime.block_on(Upstream::start(answer));
+        Self {
+            base_url: upstream.base_url(),
+            key: "ready".to_owned(),
+            _place: None,
+            _upstream: Some(upstream),
+        }
+    }
+
+    fn client(&self) -> Client {
+        let key = ApiKey::new(&self.key).expect("a key");
+        Client::builder(&self.base_url, key).build().expect("a client")
+    }
+}
+
+/// Pages whose cursor is the index of the next one.
+fn pages_by_cursor() -> Vec<Reply> {
+    let entries: Vec<_> = batches(ENTRIES).collect();
+    let last = entries.len() - 1;
+    let page = |(index, entries)| {
+        let next = (index < last).then(|| (index + 1).to_string().parse().expect("a cursor"));
+        Reply::json(200, json(&Page { entries, paging: Paging::ByCursor(next), warning: None }))
+    };
+    entries.into_iter().enumerate().map(page).collect()
+}
+
+fn pages_by_number() -> Vec<Reply> {
+    let entries: Vec<_> = history(ENTRIES).collect();
+    let pages = (1..).zip(entries.chunks(500)).map(|(page, entries)| {
+        let paging = Paging::ByNumber(Pagination::new(LIMIT, page, ENTRIES));
+        Reply::json(200, json(&Page { entries: entries.to_vec(), paging, warning: None }))
+    });
+    pages.collect()
+}
+
+fn by_cursor(group: &mut BenchmarkGroup<'_, WallTime>, service: &LazyCell<Service, impl FnOnce() -> Service>) {
+    group.bench_function("floor-fetch", |b| {
+        let mut http = PlainHttp::connect(&service.base_url, &service.key);
+        b.iter(|| {
+            let mut target = "/api/v1/billing/usage-history?pageSize=1000".to_owned();
+            let mut bytes = 0;
+            loop {
+                let body = http.fetch(&target);
+                bytes += body.len();
+                let Some(cursor) = next_cursor(body) else { break bytes };
+                target = format!("/api/v1/billing/usage-history?cursor={cursor}");
+            }
+        });
+    });
+    walks(group, service, Endpoint::UsageHistory);
+}
+
+fn by_number(group: &mut BenchmarkGroup<'_, WallTime>, service: &LazyCell<Service, impl FnOnce() -> Service>) {
+    group.bench_function("floor-fetch", |b| {
+        let mut http = PlainHttp::connect(&service.base_url, &service.key);
+        b.iter(|| {
+            let pages = 1..=ENTRIES / u64::from(LIMIT);
+            let target = |page| format!("/api/v1/billing/usage?limit={LIMIT}&page={page}&sortOrder=asc");
+            pages.map(|page| http.fetch(&target(page)).len()).sum::<usize>()
+        });
+    });
+    walks(group, service, Endpoint::Usage);
+}
+
+fn walks(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    service: &LazyCell<Service, impl FnOnce() -> Service>,
+    endpoint: Endpoint,
+) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    group.bench_function("to-nowhere", |b| {
+        let client = service.client();
+        b.iter(|| walk(&runtime, &client, endpoint, Plain(io::sink())));
+    });
+    group.bench_function("to-file", |b| {
+        let client = service.client();
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("walk.csv");
+        b.iter(|| walk(&runtime, &client, endpoint, AtomicFile::create(&path).expect("a file")));
+    });
+}
+
+/// What `billing export` does: every page through the client into a CSV sink.
+fn walk(runtime: &Runtime, client: &Client, endpoint: Endpoint, target: impl Target) {
+    let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().expect("a walk");
+    let sink = FileSink::new(Format::Csv(Columns::Documented), target);
+    let drained = runtime.block_on(drain(walk.pages(client), sink));
+    let entries = drained.map(|drained| drained.summary.entries);
+    // A walk that fails early would look fast.
+    assert_eq!(entries.ok(), Some(ENTRIES));
+}
