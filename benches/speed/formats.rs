@@ -33,7 +33,8 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str, bytes: usize) -> Benchmar
 
 fn json_read(group: &mut BenchmarkGroup<'_, WallTime>, json: &str) {
     group.bench_function("floor-copy", |b| b.iter(|| black_box(json.as_bytes()).to_vec()));
-    group.bench_function("floor-utf8", |b| b.iter(|| std::str::from_utf8(black_box(json.as_bytes())).is_ok()));
+    group
+        .bench_function("floor-utf8", |b| b.iter(|| std::str::from_utf8(black_box(json.as_bytes())).is_ok()));
     group.bench_function("floor-tokens", |b| {
         b.iter(|| serde_json::from_str::<IgnoredAny>(black_box(json)).expect("JSON"));
     });

@@ -24,8 +24,9 @@ impl PlainHttp {
     /// Reads the answer to a GET and gives its body.
     pub(crate) fn fetch(&mut self, target: &str) -> &[u8] {
         let Self { stream, host, key, answer } = self;
-        let request =
-            format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\naccept: application/json\r\n\r\n");
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\naccept: application/json\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).expect("a request");
         answer.resize(answer.capacity().max(64 << 10), 0);
         let mut read = 0;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
-use billing_model::{Page, Pagination, Paging, TimeWindow, Timestamp};
+use billing_model::{Cursor, Page, Pagination, Paging, TimeWindow, Timestamp};
 use billing_server::Config;
 use billing_sink::{AtomicFile, FileSink, Format, Plain, Target, drain};
 use billing_store::KeyKind;
@@ -79,7 +79,9 @@ impl Service {
         let answer = move |request: &Request| {
             let parameter = |name: &str| {
                 let mut pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
-                pairs.find(|(key, _)| *key == name).map(|(_, value)| value.parse::<usize>().expect("a number"))
+                pairs
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.parse::<usize>().expect("a number"))
             };
             match (request.path.ends_with("usage-history"), parameter("cursor"), parameter("page")) {
                 (true, cursor, _) => by_cursor[cursor.unwrap_or(0)].clone(),
@@ -105,8 +107,8 @@ impl Service {
 fn pages_by_cursor() -> Vec<Reply> {
     let entries: Vec<_> = batches(ENTRIES).collect();
     let last = entries.len() - 1;
-    let page = |(index, entries)| {
-        let next = (index < last).then(|| (index + 1).to_string().parse().expect("a cursor"));
+    let page = |(index, entries): (usize, _)| {
+        let next = (index < last).then(|| (index + 1).to_string().parse::<Cursor>().expect("a cursor"));
         Reply::json(200, json(&Page { entries, paging: Paging::ByCursor(next), warning: None }))
     };
     entries.into_iter().enumerate().map(page).collect()
@@ -121,7 +123,10 @@ fn pages_by_number() -> Vec<Reply> {
     pages.collect()
 }
 
-fn by_cursor(group: &mut BenchmarkGroup<'_, WallTime>, service: &LazyCell<Service, impl FnOnce() -> Service>) {
+fn by_cursor(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    service: &LazyCell<Service, impl FnOnce() -> Service>,
+) {
     group.bench_function("floor-fetch", |b| {
         let mut http = PlainHttp::connect(&service.base_url, &service.key);
         b.iter(|| {
@@ -138,7 +143,10 @@ fn by_cursor(group: &mut BenchmarkGroup<'_, WallTime>, service: &LazyCell<Servic
     walks(group, service, Endpoint::UsageHistory);
 }
 
-fn by_number(group: &mut BenchmarkGroup<'_, WallTime>, service: &LazyCell<Service, impl FnOnce() -> Service>) {
+fn by_number(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    service: &LazyCell<Service, impl FnOnce() -> Service>,
+) {
     group.bench_function("floor-fetch", |b| {
         let mut http = PlainHttp::connect(&service.base_url, &service.key);
         b.iter(|| {

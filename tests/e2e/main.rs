@@ -1,1 +1,29 @@
-//! Table of contents.
+//! The whole, from outside: the real program, its server, real files and sockets. Table of contents.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+// What the tests stand on: the program, a ledger that is served, a service that follows a script.
+mod billing;
+mod ledger;
+mod place;
+mod process;
+mod scripted;
+
+// Nothing lost, nothing doubled.
+mod arrivals;
+mod page_sizes;
+mod round_trip;
+mod windows;
+
+// What goes wrong says so, and leaves nothing behind.
+mod answers;
+mod imports;
+mod interrupts;
+mod outputs;
+mod refusals;
+
+// The other commands.
+mod commands;
+mod demo;
+mod keys;
+mod serving;

@@ -1,1 +1,1 @@
-//! Tests of the whole.
+//! Nothing: this package is there for its test, which holds the rules of the house.

@@ -60,11 +60,16 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     runtime(2)?.block_on(async {
         let listener = serve::listen(([127, 0, 0, 1], 0).into()).await?;
         let base_url = serve::base_url(listener.local_addr().map_err(Failure::failed)?);
-        let server = tokio::spawn(serve::serve(listener, ledger));
+        // No signal is caught while the demo runs: Ctrl-C ends it, not only its server.
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(serve::serve(listener, ledger, async { drop(stopped.await) }));
         terminal::print(&format!("serving it at {base_url}\n\n"))?;
         show(&base_url, key, &place, recorded).await?;
         if args.serve {
+            let told_to_stop = serve::stop_signal()?;
             terminal::print(&while_serving(&base_url, &place))?;
+            told_to_stop.await;
+            drop(stop);
             server.await.map_err(Failure::failed)??;
         } else {
             terminal::print(&next_commands(&place))?;

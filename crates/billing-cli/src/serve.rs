@@ -8,6 +8,7 @@ use billing_server::Config;
 use billing_store::{ErrorKind, Ledger};
 use chrono::Utc;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
 use crate::exit::Failure;
@@ -32,8 +33,10 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
                 "warning: this is plain http; let only a proxy that speaks https reach it from elsewhere",
             );
         }
+        // Before it says that it is ready: whoever reads that may tell it to stop at once.
+        let stop = stop_signal()?;
         terminal::print(&format!("{}\n", base_url(address)))?;
-        serve(listener, ledger).await
+        serve(listener, ledger, stop).await
     })
 }
 
@@ -49,11 +52,15 @@ pub(crate) fn base_url(address: SocketAddr) -> String {
 }
 
 /// Serves until it is told to stop; then running requests end first, in the time that they have for it.
-pub(crate) async fn serve(listener: TcpListener, ledger: Ledger) -> Result<(), Failure> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    ledger: Ledger,
+    told_to_stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
     let config = Config::new(|| Timestamp::from(Utc::now()));
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async {
-        stop_signal().await;
+        told_to_stop.await;
         let _ = stopping.send(());
     };
     let grace = async {
@@ -71,16 +78,17 @@ pub(crate) async fn serve(listener: TcpListener, ledger: Ledger) -> Result<(), F
     }
 }
 
-/// Ctrl-C, or a polite kill.
-async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            Err(_) => std::future::pending().await,
-        }
+/// Ctrl-C, or a polite kill, from the call on: until then either ends the process as it always does.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let on = |kind| {
+        signal(kind)
+            .map_err(|error| Failure::failed(anyhow::Error::new(error).context("signals cannot be caught")))
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate => {}
-    }
+    let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -72,6 +72,7 @@ impl Client {
     pub(crate) async fn page_or_failure(&self, request: &PageRequest) -> Result<Page, Failure> {
         let start = Instant::now();
         let mut tries = 0;
+        let mut strange_answers = 0;
         loop {
             tries += 1;
             let Failure { class, error, requested_wait, successor } = match self.attempt(request).await {
@@ -79,7 +80,15 @@ impl Client {
                 Err(failure) => failure,
             };
             let error = error.at(request.path(), tries, start.elapsed());
-            match self.0.policy.decide(class, tries, start.elapsed(), requested_wait, fastrand::u32(..)) {
+            // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
+            let counted = match class {
+                Class::NotTheApi => {
+                    strange_answers += 1;
+                    strange_answers
+                }
+                _ => tries,
+            };
+            match self.0.policy.decide(class, counted, start.elapsed(), requested_wait, fastrand::u32(..)) {
                 Decision::RetryAfter(wait) => {
                     tracing::debug!(%error, ?wait, "trying again");
                     self.notify(&Event::Retrying { error: &error, wait });

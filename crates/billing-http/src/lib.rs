@@ -8,18 +8,21 @@
 //! The crate prints nothing, reads neither environment nor wall clock, and knows no file format but JSON; text/csv
 //! on the wire is a decoder that the caller hands in ([`Wire::Csv`]).
 //!
-//! ```no_run
+//! ```
 //! use billing_http::{ApiKey, Client, Walk};
-//! use billing_model::TimeWindow;
+//! use billing_model::{TimeWindow, UsageEntry};
 //! use futures::TryStreamExt;
+//! # use billing_testkit::{Book, Upstream, entry_at};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::builder("https://api.venice.ai/api/v1", ApiKey::new("…")?).build()?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut book = Book::new(vec![entry_at("2026-06-14T19:52:45.087Z".parse()?, "-0.1")]);
+//! # let upstream = Upstream::start(move |request| book.answer(request)).await;
+//! # let base_url = upstream.base_url();
+//! let client = Client::builder(base_url, ApiKey::new("an admin key")?).build()?;
 //! let june = TimeWindow::new(Some("2026-06-01T00:00:00Z".parse()?), Some("2026-07-01T00:00:00Z".parse()?))?;
-//! let mut entries = std::pin::pin!(Walk::over(june).build()?.entries(&client));
-//! while let Some(entry) = entries.try_next().await? {
-//!     println!("{} {} {}", entry.timestamp, entry.amount, entry.currency);
-//! }
+//! let entries: Vec<UsageEntry> = Walk::over(june).build()?.entries(&client).try_collect().await?;
+//! assert_eq!(entries[0].amount.to_string(), "-0.1");
 //! # Ok(())
 //! # }
 //! ```

@@ -196,7 +196,7 @@ impl Walker {
             let counted = self.handed_out + self.pass.outside;
             if total != counted {
                 let message = format!(
-                    "the window has {total} entries and {counted} went by: some arrived behind the walk, so begin it anew"
+                    "the window has {total} entries and {counted} went by: some arrived behind the walk"
                 );
                 return Err(Error::of(ErrorKind::Moved).with_message(message));
             }

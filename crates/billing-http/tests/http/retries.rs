@@ -53,6 +53,24 @@ async fn somebody_elses_answer_is_borne_twice() {
     assert_eq!((error.kind(), error.tries()), (ErrorKind::NotTheApi, 3));
 }
 
+/// Named after what broke: tries were counted over all kinds of failure, so HTML as the fourth answer was the last.
+#[tokio::test]
+async fn somebody_elses_answer_after_an_outage_is_borne_too() {
+    let mut count = 0;
+    let upstream = Upstream::start(move |_| {
+        count += 1;
+        match count {
+            1..=5 => Reply::error(503, "x"),
+            6 => Reply::new(200, "text/html", "<html>maintenance</html>"),
+            _ => Reply::json(200, r#"{"data":[],"nextCursor":null}"#),
+        }
+    })
+    .await;
+    let (client, waits) = client_of(upstream.base_url());
+    client.build().unwrap().page(&first_page()).await.unwrap();
+    assert_eq!(waits.lock().unwrap().len(), 6);
+}
+
 #[tokio::test]
 async fn no_wait_is_shorter_than_the_service_asks() {
     let at = |reply: Reply| reply.header("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777

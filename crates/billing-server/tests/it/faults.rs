@@ -1,3 +1,5 @@
+//! What goes wrong inside: 500 without a word too many, and the cause in the log.
+
 use std::fmt::{Debug, Write};
 use std::fs;
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,5 @@
+//! The two forms of an answer, and how one is chosen.
+
 use axum::http::Method;
 use billing_csv::Columns;
 use billing_model::{Pagination, Paging, UsageEntry};

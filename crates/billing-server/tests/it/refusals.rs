@@ -1,3 +1,5 @@
+//! What is refused: with which status, which words, and never with a row.
+
 use std::time::Duration;
 
 use axum::http::Method;

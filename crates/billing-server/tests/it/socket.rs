@@ -1,3 +1,5 @@
+//! The server on a real socket: lengths, shutdown, clients that go away.
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex};

@@ -1,3 +1,5 @@
+//! Walks over both routes: the same entries at any page size, and none of another account.
+
 use billing_model::{Currency, Page, Paging, Timestamp, UsageEntry};
 use billing_testkit::entry_at;
 

@@ -1,0 +1,149 @@
+//! Entries that arrive while a walk is under way.
+//!
+//! Between the program and the server stands a service that passes requests on; just before the n-th it imports
+//! entries into the ledger, from another process. So the overlap is the same in every run.
+
+use billing_model::{Fingerprint, Timestamp, UsageEntry};
+use billing_testkit::entry_at;
+
+use crate::billing::{self, Run};
+use crate::ledger::{Ledger, record};
+use crate::place::Place;
+use crate::scripted::{Scripted, forward};
+
+/// Entries at an instant; three at each, so that pages of ten end amid equal timestamps.
+const AT_ONCE: i64 = 3;
+
+fn second(s: i64) -> Timestamp {
+    Timestamp::from_unix_ns((1_780_000_000 + s) * 1_000_000_000)
+}
+
+/// 300 entries in 100 seconds, the three of every other second equal to the last byte.
+fn before() -> Vec<UsageEntry> {
+    let amount = |i: i64| if (i / AT_ONCE) % 2 == 0 { "-0.1".to_owned() } else { format!("-0.{i:03}") };
+    (0..100 * AT_ONCE).map(|i| entry_at(second(i / AT_ONCE), &amount(i))).collect()
+}
+
+/// What arrives: at these seconds, an entry like those that are there, and one of its own.
+fn arrival(seconds: &[i64]) -> Vec<UsageEntry> {
+    let rows = |s: &i64| [entry_at(second(*s), "-0.1"), entry_at(second(*s), "-7")];
+    seconds.iter().flat_map(rows).collect()
+}
+
+struct Walked {
+    run: Run,
+    /// What stands in the file, when there is one.
+    file: Option<Vec<UsageEntry>>,
+    after: Vec<UsageEntry>,
+    /// Whether all that was to arrive did.
+    all_arrived: bool,
+}
+
+/// Exports in pages of ten while entries arrive before the n-th request.
+fn walk(endpoint: &str, arrivals: &[(usize, Vec<UsageEntry>)], to_file: bool) -> Walked {
+    let before = before();
+    let ledger = Ledger::of(&before);
+    let server = ledger.serve();
+    let script = {
+        let (key, base_url, path) = (server.key.clone(), server.base_url.clone(), ledger.path());
+        let (arrivals, mut requests) = (arrivals.to_vec(), 0);
+        move |request: &billing_testkit::Request| {
+            requests += 1;
+            for (_, rows) in arrivals.iter().filter(|(at, _)| *at == requests) {
+                record(&path, rows);
+            }
+            let mut request = request.clone();
+            request.headers.insert("authorization".to_owned(), format!("Bearer {key}"));
+            forward(&base_url, &request)
+        }
+    };
+    let between = Scripted::start(script);
+    let place = Place::new();
+    let path = place.path("usage.ndjson");
+    let mut args = vec!["--endpoint", endpoint, "--page-size", "10", "--format", "ndjson"];
+    if to_file {
+        args.extend(["-o", path.as_str()]);
+    }
+    let run = between.export(&args);
+    let arrived: Vec<_> = arrivals.iter().filter(|(at, _)| *at <= between.requests().len()).collect();
+    let all_arrived = arrived.len() == arrivals.len();
+    let rows = arrived.into_iter().flat_map(|(_, rows)| rows.clone());
+    let after = before.into_iter().chain(rows).collect();
+    let file = (place.names() == ["usage.ndjson"]).then(|| billing::entries(&place.read("usage.ndjson")));
+    assert!(file.is_some() || place.names().is_empty(), "nothing is left beside it: {:?}", place.names());
+    Walked { run, file, after, all_arrived }
+}
+
+#[track_caller]
+fn same(found: &[UsageEntry], expect: &[UsageEntry]) {
+    let fingerprint = |entries: &[UsageEntry]| entries.iter().collect::<Fingerprint>();
+    assert_eq!(fingerprint(found), fingerprint(expect));
+    assert!(found.is_sorted_by_key(|entry| entry.timestamp));
+}
+
+/// Behind the walk, where it is, just ahead and at the end of the window, several times.
+fn everywhere() -> Vec<(usize, Vec<UsageEntry>)> {
+    vec![(2, arrival(&[0, 3, 4, 50, 99])), (9, arrival(&[0, 1, 26, 99])), (20, arrival(&[40, 59, 98]))]
+}
+
+/// A cursor sees the ledger of the moment at which the walk began.
+#[test]
+fn by_cursor_it_is_the_ledger_at_one_moment() {
+    for to_file in [true, false] {
+        let walked = walk("usage-history", &everywhere(), to_file);
+        assert!(walked.all_arrived);
+        let run = walked.run.done();
+        same(&walked.file.unwrap_or_else(|| run.entries()), &before());
+    }
+}
+
+/// A page number counts from the start of the window, so what arrives behind the walk shifts it. A file is then begun
+/// anew, until it is the window.
+#[test]
+fn by_number_a_file_is_the_window_after_the_last_arrival() {
+    let walked = walk("usage", &everywhere(), true);
+    assert!(walked.all_arrived);
+    let run = walked.run.done();
+    assert!(
+        run.stderr.contains("note: entries arrived behind the walk; reading the window again"),
+        "{}",
+        run.stderr
+    );
+    same(&walked.file.unwrap(), &walked.after);
+}
+
+/// What lies ahead is read when the walk comes to it: nothing has to be read again.
+#[test]
+fn by_number_what_arrives_ahead_is_in_the_same_walk() {
+    let ahead = vec![(4, arrival(&[60, 61, 99])), (10, arrival(&[90]))];
+    for to_file in [true, false] {
+        let walked = walk("usage", &ahead, to_file);
+        assert!(walked.all_arrived);
+        let run = walked.run.done();
+        assert!(!run.stderr.contains("again"), "{}", run.stderr);
+        same(&walked.file.unwrap_or_else(|| run.entries()), &walked.after);
+    }
+}
+
+/// What went to stdout cannot be taken back, so it is said that it is not the window.
+#[test]
+fn by_number_a_stream_that_missed_entries_says_so() {
+    let walked = walk("usage", &everywhere(), false);
+    assert_eq!(walked.run.code, Some(6), "{}", walked.run.stderr);
+    assert!(walked.run.stderr.contains("some arrived behind the walk"), "{}", walked.run.stderr);
+    let found = walked.run.entries();
+    let mut rest = walked.after;
+    for entry in &found {
+        let at = rest.iter().position(|other| other == entry);
+        rest.swap_remove(at.expect("nothing comes twice, also in what is not whole"));
+    }
+}
+
+/// Entries that never stop arriving behind the walk end it, and leave no file.
+#[test]
+fn by_number_a_ledger_that_never_rests_gives_no_file() {
+    let restless: Vec<_> = (3..400).step_by(30).map(|request| (request, arrival(&[0]))).collect();
+    let walked = walk("usage", &restless, true);
+    walked.run.failed(6, "entries arrived meanwhile");
+    assert!(walked.file.is_none());
+}

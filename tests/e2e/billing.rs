@@ -1,0 +1,104 @@
+//! The program as it is run: nothing inherited from whoever runs the tests, and a time limit.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use billing_model::UsageEntry;
+use billing_sink::{InputFormat, read_entries};
+
+/// No test waits for it; it ends a run that hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The program with these arguments and an empty environment.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_billing"));
+    command.args(args).env_clear();
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(args: &[&str]) -> Run {
+    finish(command(args), b"")
+}
+
+/// Runs the program to its end, with this on stdin.
+pub(crate) fn run_reading(args: &[&str], stdin: &[u8]) -> Run {
+    finish(command(args), stdin)
+}
+
+/// An export from the service at `base_url`.
+pub(crate) fn export_command(base_url: &str, key: &str, args: &[&str]) -> Command {
+    let mut command = command(&["export", "--base-url", base_url]);
+    command.args(args).env("BILLING_API_KEY", key);
+    command
+}
+
+/// Runs a command to its end, or to the limit.
+pub(crate) fn finish(command: Command, stdin: &[u8]) -> Run {
+    assert_cmd::Command::from_std(command).write_stdin(stdin).timeout(LIMIT).output().unwrap().into()
+}
+
+/// What came of a run.
+pub(crate) struct Run {
+    /// `None` when a signal ended it, the time limit's too.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        Self { code: output.status.code(), stdout: output.stdout, stderr }
+    }
+}
+
+impl Run {
+    /// It did what it was asked to do.
+    #[track_caller]
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// It failed with this code, said this, and gave nothing out that could be taken for a result.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, said: &str) {
+        let Self { stderr, stdout, .. } = self;
+        assert_eq!(self.code, Some(code), "{stderr}");
+        assert!(stderr.contains("error: ") && stderr.contains(said), "{said:?} is not said in: {stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(stdout));
+    }
+
+    /// What it printed, as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// What it printed, as entries.
+    pub(crate) fn entries(&self) -> Vec<UsageEntry> {
+        entries(&self.stdout)
+    }
+}
+
+/// The entries in a file of any format.
+pub(crate) fn entries(bytes: &[u8]) -> Vec<UsageEntry> {
+    // A file of lines without a line is a file without entries.
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let mut entries = Vec::new();
+    read_entries(bytes, InputFormat::Auto, &mut entries).unwrap();
+    entries
+}
+
+/// Entries as a file, one a line.
+pub(crate) fn ndjson(entries: &[UsageEntry]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for entry in entries {
+        entry.write_json(&mut out);
+        out.push(b'\n');
+    }
+    out
+}

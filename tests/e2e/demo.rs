@@ -1,0 +1,110 @@
+//! `billing demo`: the first thing that anybody runs.
+
+use std::os::unix::fs::PermissionsExt;
+
+use billing_sample::History;
+
+use crate::billing::{command, run};
+use crate::place::Place;
+use crate::process::Process;
+
+fn demo<'a>(dir: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["demo", "--entries", "2000", "--dir", dir], more].concat()
+}
+
+#[test]
+fn the_demo_shows_and_proves_it() {
+    let place = Place::new();
+    let dir = place.path("demo");
+    let shown = run(&demo(&dir, &[])).done();
+    let text = shown.text();
+    for piece in [
+        "recorded 2,000 made-up entries",
+        "the two exports are the same entries",
+        "DIEM ",
+        "USD ",
+        "BUNDLED_CREDITS ",
+        "EARNED_CREDITS ",
+        "VCU ",
+        "/billing/usage ",
+        "/billing/usage-history ",
+        "usage.csv is written",
+        "Next:",
+    ] {
+        assert!(text.contains(piece), "{piece:?} is not shown in:\n{text}");
+    }
+    assert_eq!(shown.stderr, "");
+    let expect: Vec<_> = History::new(1, 2_000).collect();
+    assert!(billing_csv::decode(&place.read("demo/usage.csv")).unwrap() == expect);
+    let mode = std::fs::metadata(place.path("demo/api-key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
+}
+
+#[test]
+fn a_seed_is_a_history() {
+    let place = Place::new();
+    let dirs = ["a", "b", "c"].map(|name| place.path(name));
+    run(&demo(&dirs[0], &["--seed", "7"])).done();
+    run(&demo(&dirs[1], &["--seed", "7"])).done();
+    run(&demo(&dirs[2], &["--seed", "8"])).done();
+    let usage = |name: &str| place.read(&format!("{name}/usage.csv"));
+    assert!(usage("a") == usage("b"));
+    assert!(usage("a") != usage("c"));
+    // A demo takes its own files over, and no others.
+    place.write("a/notes.txt", "mine");
+    run(&demo(&dirs[0], &["--seed", "8"])).done();
+    assert!(usage("a") == usage("c"));
+    assert_eq!(place.read("a/notes.txt"), b"mine");
+}
+
+/// The commands that are shown work, with the key and the ledger that are left.
+#[test]
+fn a_demo_that_serves_can_be_exported_from() {
+    let place = Place::new();
+    let dir = place.path("demo");
+    let mut process = Process::start(command(&demo(&dir, &["--serve"])));
+    let mut base_url = None;
+    loop {
+        let line = process.line();
+        base_url = base_url.or_else(|| line.strip_prefix("serving it at ").map(str::to_owned));
+        // The last line of two commands.
+        if line.contains("/billing/usage-history?pageSize=") {
+            break;
+        }
+        assert!(!line.is_empty() || base_url.is_some(), "it ended without a word");
+    }
+    let (base_url, key) = (base_url.unwrap(), place.path("demo/api-key"));
+    let args = [
+        "export",
+        "--base-url",
+        &base_url,
+        "--api-key-file",
+        &key,
+        "--with-api-key-id",
+        "--until",
+        "2200-01",
+    ];
+    let exported = run(&args).done().stdout;
+    assert!(exported == place.read("demo/usage.csv"));
+    process.signal("INT");
+    let (code, _, said) = process.end();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_demo_of_nothing_and_of_one_end_well() {
+    for entries in ["0", "1"] {
+        let place = Place::new();
+        run(&["demo", "--entries", entries, "--dir", &place.path("demo")]).done();
+        let decoded = billing_csv::decode(&place.read("demo/usage.csv")).unwrap();
+        assert_eq!(decoded.len().to_string(), entries);
+    }
+}
+
+#[test]
+fn a_demo_needs_a_directory() {
+    let place = Place::new();
+    let file = place.write("file", "mine");
+    run(&demo(&file, &[])).failed(1, "cannot use the directory");
+    assert_eq!(place.read("file"), b"mine");
+}

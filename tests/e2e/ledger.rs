@@ -1,0 +1,93 @@
+//! A ledger on disk, and the program serving it.
+
+use std::sync::LazyLock;
+
+use billing_model::{Timestamp, UsageEntry};
+use billing_testkit::entry_at;
+
+use crate::billing::{self, Run, command, export_command, finish, ndjson, run, run_reading};
+use crate::place::Place;
+use crate::process::Process;
+
+/// Two months, 43,635 entries: see `tests/data/README.md`.
+pub(crate) const REAL: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/ledger-2026-05-06.ndjson.gz");
+
+/// After the last entry of [`REAL`]: a test must not depend on the day on which it runs.
+pub(crate) const AFTER_REAL: &str = "2026-07";
+
+/// A ledger of a test's own.
+pub(crate) struct Ledger {
+    place: Place,
+}
+
+impl Ledger {
+    pub(crate) fn of(entries: &[UsageEntry]) -> Self {
+        let ledger = Self { place: Place::new() };
+        record(&ledger.path(), entries);
+        ledger
+    }
+
+    /// With everything that is in a file.
+    pub(crate) fn from_file(path: &str) -> Self {
+        let ledger = Self { place: Place::new() };
+        run(&["import", path, "--ledger", &ledger.path()]).done();
+        ledger
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.place.path("ledger.db")
+    }
+
+    /// Makes a key for an account, which need not be there.
+    pub(crate) fn key(&self, account: &str, kind: &str) -> String {
+        let args = ["keys", "create", "--ledger", &self.path(), "--account", account, "--kind", kind];
+        run(&args).done().text().trim_end().to_owned()
+    }
+
+    pub(crate) fn serve(&self) -> Server {
+        let key = self.key("default", "admin");
+        let mut process =
+            Process::start(command(&["serve", "--ledger", &self.path(), "--listen", "127.0.0.1:0"]));
+        Server { base_url: process.line(), key, process }
+    }
+}
+
+/// Adds entries to the ledger at a path, as another process does.
+pub(crate) fn record(path: &str, entries: &[UsageEntry]) {
+    run_reading(&["import", "-", "--format", "ndjson", "--ledger", path], &ndjson(entries)).done();
+}
+
+/// A server on a free port of loopback, and an admin key to it.
+pub(crate) struct Server {
+    pub(crate) base_url: String,
+    pub(crate) key: String,
+    pub(crate) process: Process,
+}
+
+impl Server {
+    /// Exports from it.
+    pub(crate) fn export(&self, args: &[&str]) -> Run {
+        self.export_with(&self.key, args)
+    }
+
+    pub(crate) fn export_with(&self, key: &str, args: &[&str]) -> Run {
+        finish(export_command(&self.base_url, key, args), b"")
+    }
+}
+
+/// The entries of [`REAL`], in order.
+pub(crate) fn real_entries() -> &'static [UsageEntry] {
+    static ENTRIES: LazyLock<Vec<UsageEntry>> =
+        LazyLock::new(|| billing::entries(&std::fs::read(REAL).unwrap()));
+    &ENTRIES
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// One entry, told from others by its notes.
+pub(crate) fn noted(timestamp: &str, notes: &str) -> UsageEntry {
+    UsageEntry { notes: notes.to_owned(), ..entry_at(at(timestamp), "-0.1") }
+}

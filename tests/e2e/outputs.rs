@@ -1,0 +1,158 @@
+//! Where an export goes: a file that is whole or as it was, a pipe, a disk that is full.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::process::Stdio;
+use std::sync::mpsc;
+
+use billing_sample::History;
+
+use crate::billing::{Run, export_command, finish, ndjson};
+use crate::ledger::{Ledger, noted};
+use crate::place::Place;
+use crate::scripted::{Scripted, forward};
+
+fn one() -> Ledger {
+    Ledger::of(&[noted("2026-05-01T00:00:00Z", "one")])
+}
+
+#[test]
+fn a_file_is_replaced_when_the_new_one_is_whole() {
+    let (server, place) = (one().serve(), Place::new());
+    let path = place.write("usage.csv", "what was there, and longer than what comes: ".repeat(100));
+    let run = server.export(&["-o", &path]).done();
+    assert!(run.stdout.is_empty());
+    assert_eq!(place.read("usage.csv"), server.export(&["-o", "-"]).done().stdout);
+    assert_eq!(place.names(), ["usage.csv"]);
+    // What a run that was killed left is no part of the next.
+    place.write("usage.csv.part", "half a line of another run".repeat(100));
+    server.export(&["-o", &path]).done();
+    assert_eq!(place.read("usage.csv"), server.export(&[]).done().stdout);
+    assert_eq!(place.names(), ["usage.csv"]);
+}
+
+#[test]
+fn the_name_of_the_file_tells_the_format() {
+    let (server, place) = (one().serve(), Place::new());
+    for (name, format) in [
+        ("a.csv", "csv"),
+        ("a.json", "json"),
+        ("a.ndjson", "ndjson"),
+        ("a.jsonl", "ndjson"),
+        ("a", "csv"),
+        ("a.txt", "csv"),
+    ] {
+        server.export(&["-o", &place.path(name)]).done();
+        assert_eq!(place.read(name), server.export(&["--format", format]).done().stdout, "{name}");
+    }
+    server.export(&["-o", &place.path("b.json"), "--format", "csv"]).done();
+    assert_eq!(place.read("b.json"), place.read("a.csv"), "a flag says it better than a name");
+}
+
+/// Found out before anything is fetched: a wrong path costs no hours.
+#[test]
+fn a_place_that_cannot_be_written_is_refused_at_once() {
+    let (service, place) =
+        (Scripted::answering(billing_testkit::Reply::error(500, "not to be asked")), Place::new());
+    let file = place.write("file", "what was there");
+    let read_only = place.write("read-only", "what was there");
+    let mut permissions = fs::metadata(&read_only).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&read_only, permissions).unwrap();
+    for (path, said) in [
+        (place.path("missing/usage.csv"), "is in a directory that does not exist"),
+        (place.path(""), "is a directory"),
+        (place.path("missing/"), "is a directory"),
+        (format!("{file}/usage.csv"), "cannot be created"),
+        (read_only, "exists and is read-only"),
+    ] {
+        service.export(&["-o", &path]).failed(1, said);
+    }
+    assert!(service.requests().is_empty());
+    assert_eq!(place.names(), ["file", "read-only"]);
+    assert_eq!([place.read("file"), place.read("read-only")], [b"what was there", b"what was there"]);
+}
+
+/// The first run is in the middle of its walk when the second comes.
+#[test]
+fn a_second_run_on_the_same_file_is_refused() {
+    let entries: Vec<_> = History::new(1, 100).collect();
+    let server = Ledger::of(&entries).serve();
+    let place = Place::new();
+    let path = place.path("usage.ndjson");
+    let (told, second) = mpsc::channel::<Run>();
+    let service = Scripted::start({
+        let (base_url, key, path) = (server.base_url.clone(), server.key.clone(), path.clone());
+        let mut requests = 0;
+        move |request| {
+            requests += 1;
+            if requests == 3 {
+                let run = finish(export_command(&base_url, &key, &["-o", &path]), b"");
+                told.send(run).unwrap();
+            }
+            forward(&base_url, request)
+        }
+    });
+    let args = ["--page-size", "10", "-o", &path];
+    finish(export_command(&service.base_url(), &server.key, &args), b"").done();
+    second.recv().unwrap().failed(1, "usage.ndjson` is being written by another run");
+    assert!(place.read("usage.ndjson") == ndjson(&entries), "the first run has its file");
+    assert_eq!(place.names(), ["usage.ndjson"]);
+    server.export(&["-o", &path]).done();
+}
+
+/// `/dev/full` opens as a disk does, and takes nothing.
+#[test]
+fn a_full_disk_is_said() {
+    let server = one().serve();
+    let run = server.export(&["-o", "/dev/full"]);
+    run.failed(1, "`/dev/full` cannot be");
+    assert!(run.stderr.contains("hint: the disk is full"), "{}", run.stderr);
+
+    let mut command = export_command(&server.base_url, &server.key, &[]);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let run = Run::from(command.stdin(Stdio::null()).stdout(full).output().unwrap());
+    run.failed(1, "the output cannot be");
+    assert!(run.stderr.contains("hint: the disk is full"), "{}", run.stderr);
+}
+
+/// What is no file cannot be replaced, and need not be.
+#[test]
+fn a_device_is_written_through() {
+    let run = one().serve().export(&["-o", "/dev/null"]).done();
+    assert!(run.stderr.contains("1 entries"), "{}", run.stderr);
+}
+
+/// As with `billing export | head -1`: more is to come than a pipe and the buffers hold, and nobody wants it.
+#[test]
+fn a_reader_that_has_enough_is_no_fault() {
+    let entries: Vec<_> = History::new(1, 5_000).collect();
+    let server = Ledger::of(&entries).serve();
+    for wanted in [0, 1, 100] {
+        for format in ["csv", "json", "ndjson"] {
+            let mut command = export_command(&server.base_url, &server.key, &["--format", format]);
+            let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            child.stdout.take().unwrap().read_exact(&mut vec![0; wanted]).unwrap();
+            let run = Run::from(child.wait_with_output().unwrap());
+            assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{format} after {wanted} bytes");
+        }
+    }
+}
+
+#[test]
+fn data_goes_to_stdout_and_words_to_stderr() {
+    let entries: Vec<_> = History::new(1, 1_234).collect();
+    let server = Ledger::of(&entries).serve();
+    let run = server.export(&["--format", "ndjson"]).done();
+    assert!(run.stdout == ndjson(&entries));
+    assert!(run.stderr.starts_with("1,234 entries from "), "{}", run.stderr);
+    assert!(
+        !run.stderr.contains(['\r', '\u{1b}']),
+        "nothing moves where there is no terminal: {:?}",
+        run.stderr
+    );
+    let quiet = server.export(&["--format", "ndjson", "--quiet"]).done();
+    assert!(quiet.stdout == ndjson(&entries));
+    assert_eq!(quiet.stderr, "");
+}
