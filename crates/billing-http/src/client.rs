@@ -20,7 +20,7 @@ use crate::retry::{Class, Decision, RetryPolicy};
 use crate::wire::Wire;
 
 /// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
-const MAX_BODY_BYTES: usize = 64 << 20;
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// An error answer is a sentence; a page of HTML is not read to its end.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
@@ -79,7 +79,7 @@ impl Client {
                 Ok(page) => return Ok(page),
                 Err(failure) => failure,
             };
-            let error = error.at(request.path(), tries, start.elapsed());
+            let error = error.at(self.url(request.path()), tries, start.elapsed());
             // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
             let counted = match class {
                 Class::NotTheApi => {
@@ -141,6 +141,11 @@ impl Client {
         broken(class, kind, cause)
     }
 
+    /// The URL of a path, as errors show it: without a query, whose cursor is nobody's business.
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.0.base.with(path, "").into()
+    }
+
     pub(crate) fn notify(&self, event: &Event<'_>) {
         (self.0.observer)(event);
     }
@@ -185,7 +190,11 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
 
 /// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.
 fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
-    let delimited = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    // Of the transfer codings only a last `chunked` has an end of its own (RFC 9112, 6.3).
+    let chunked = codings.next_back().and_then(|codings| codings.rsplit(',').next());
+    let chunked = chunked.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
+    let delimited = chunked || headers.contains_key(CONTENT_LENGTH);
     if delimited || version >= Version::HTTP_2 {
         return Ok(());
     }

@@ -8,10 +8,15 @@ const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-re
 const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 const RESETS: HeaderName = HeaderName::from_static("x-ratelimit-resets");
 
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// A wait beyond it is a clock in another unit, and says nothing.
+const MAX_BELIEVED: Duration = Duration::from_secs(32 * 24 * 60 * 60);
+
 /// How long a reply asks to wait: the longest of all that its headers say, or `None` when they say nothing.
 ///
 /// Read are `Retry-After` (seconds, or an HTTP date), `x-ratelimit-reset-requests` (unix seconds),
-/// `x-ratelimit-reset-tokens` (seconds from now) and `x-ratelimit-resets` (unix milliseconds). Points in time are
+/// `x-ratelimit-reset-tokens` (seconds from now), the draft standard's `RateLimit` and `x-ratelimit-resets` (unix milliseconds). Points in time are
 /// taken against the reply's own `Date`, never against the local clock: a wrong local clock changes no wait. Without
 /// a `Date` they say nothing. A point in the past is a wait of zero.
 ///
@@ -20,18 +25,32 @@ pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     let now = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     let until = |instant: SystemTime| now.map(|now| instant.duration_since(now).unwrap_or_default());
     let number = |name| text(headers, name).and_then(whole_number);
-    [
-        text(headers, &RETRY_AFTER).and_then(|value| match whole_number(value) {
+    let retry_after = headers.get_all(RETRY_AFTER).iter().filter_map(|value| {
+        let value = value.to_str().ok()?.trim();
+        match whole_number(value) {
             Some(seconds) => Some(Duration::from_secs(seconds)),
             None => httpdate::parse_http_date(value).ok().and_then(until),
-        }),
+        }
+    });
+    let other = [
+        text(headers, &RATE_LIMIT).and_then(rate_limit_reset).map(Duration::from_secs),
         number(&RESET_REQUESTS).and_then(|unix_s| until(after_epoch(Duration::from_secs(unix_s))?)),
         number(&RESET_TOKENS).map(Duration::from_secs),
         number(&RESETS).and_then(|unix_ms| until(after_epoch(Duration::from_millis(unix_ms))?)),
-    ]
-    .into_iter()
-    .flatten()
-    .max()
+    ];
+    retry_after.chain(other.into_iter().flatten()).filter(|wait| *wait <= MAX_BELIEVED).max()
+}
+
+/// The `t` of a policy that has nothing left, `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers), the longest.
+fn rate_limit_reset(value: &str) -> Option<u64> {
+    let policies = value.split(',').filter_map(|policy| {
+        let parameter = |name: &str| {
+            let mut parameters = policy.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+            parameters.find(|(found, _)| *found == name).and_then(|(_, value)| whole_number(value))
+        };
+        parameter("t").filter(|_| parameter("r") == Some(0))
+    });
+    policies.max()
 }
 
 fn after_epoch(time: Duration) -> Option<SystemTime> {
@@ -59,10 +78,10 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     fn check(headers: &[(&'static str, &str)], expect_s: Option<u64>) {
-        let map = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
-            .collect();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
         assert_eq!(requested_wait(&map), expect_s.map(Duration::from_secs), "{headers:?}");
     }
 
@@ -76,6 +95,8 @@ mod tests {
         check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], Some(0));
         check(&[date, ("x-ratelimit-reset-requests", "784111790")], Some(13));
         check(&[("x-ratelimit-reset-tokens", "17")], Some(17));
+        check(&[("ratelimit", "\"default\";r=0;t=3, \"day\";r=0;t=9, \"other\";r=5;t=99")], Some(9));
+        check(&[("retry-after", "3"), ("retry-after", "8")], Some(8));
         check(&[date, ("x-ratelimit-resets", "784111779000")], Some(2));
         check(
             &[
@@ -86,6 +107,12 @@ mod tests {
             ],
             Some(7),
         );
+    }
+
+    #[test]
+    fn a_clock_in_another_unit_says_nothing() {
+        check(&[("x-ratelimit-reset-tokens", "784111790")], None);
+        check(&[("retry-after", "784111790000"), ("x-ratelimit-reset-tokens", "5")], Some(5));
     }
 
     #[test]

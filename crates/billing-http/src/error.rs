@@ -20,6 +20,7 @@ struct Inner {
     kind: ErrorKind,
     message: Option<String>,
     request: Option<String>,
+    page: Option<u64>,
     status: Option<u16>,
     tries: u32,
     elapsed: Duration,
@@ -76,6 +77,7 @@ impl Error {
             kind,
             message: None,
             request: None,
+            page: None,
             status: None,
             tries: 0,
             elapsed: Duration::ZERO,
@@ -103,6 +105,16 @@ impl Error {
         self.0.tries = tries;
         self.0.elapsed = elapsed;
         self
+    }
+
+    pub(crate) fn on_page(mut self, page: u64) -> Self {
+        self.0.page = Some(page);
+        self
+    }
+
+    /// The page of the walk, from 1, when the failure belongs to one.
+    pub fn page(&self) -> Option<u64> {
+        self.0.page
     }
 
     /// What kind of failure it is.
@@ -134,9 +146,12 @@ pub(crate) fn server_message(body: &str) -> Option<String> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, request, status, tries, elapsed, .. } = &*self.0;
+        let Inner { kind, message, request, page, status, tries, elapsed, .. } = &*self.0;
         if let Some(request) = request {
             write!(f, "GET {request}: ")?;
+        }
+        if let Some(page) = page.filter(|page| *page > 1 || *kind == ErrorKind::Malformed) {
+            write!(f, "page {page} of the walk: ")?;
         }
         if let Some(status) = status {
             write!(f, "{status} ")?;

@@ -19,7 +19,7 @@
 //! # let mut book = Book::new(vec![entry_at("2026-06-14T19:52:45.087Z".parse()?, "-0.1")]);
 //! # let upstream = Upstream::start(move |request| book.answer(request)).await;
 //! # let base_url = upstream.base_url();
-//! let client = Client::builder(base_url, ApiKey::new("an admin key")?).build()?;
+//! let client = Client::builder(base_url, ApiKey::new("admin-key")?).build()?;
 //! let june = TimeWindow::new(Some("2026-06-01T00:00:00Z".parse()?), Some("2026-07-01T00:00:00Z".parse()?))?;
 //! let entries: Vec<UsageEntry> = Walk::over(june).build()?.entries(&client).try_collect().await?;
 //! assert_eq!(entries[0].amount.to_string(), "-0.1");
@@ -39,6 +39,7 @@ mod wire;
 mod client;
 mod event;
 
+mod circles;
 mod resume;
 mod walk;
 mod walker;

@@ -48,8 +48,8 @@ pub(crate) fn read(
     Err(Failure {
         class,
         error,
-        requested_wait: requested_wait(headers)
-            .filter(|_| matches!(class, Class::Throttled | Class::Transient)),
+        // The clocks of a passing fault say when a full budget returns, not when to come back.
+        requested_wait: requested_wait(headers).filter(|_| class == Class::Throttled),
         successor: successor(headers).filter(|_| status == StatusCode::GONE),
     })
 }

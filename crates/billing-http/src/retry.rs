@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct RetryPolicy {
     /// Tries of one page, the first included.
     pub max_tries: u32,
-    /// Tries to reach a service that has not answered this client yet: nothing is won yet that patience could save.
+    /// Tries to reach a service that has not answered this client yet: enough for one that is being started, and few,
+    /// because nothing is won yet that patience could save.
     pub first_contact_tries: u32,
     /// Tries of a page that is answered with something other than the API.
     pub not_the_api_tries: u32,
@@ -15,6 +16,8 @@ pub struct RetryPolicy {
     pub budget: Duration,
     /// The longest wait that a service may ask for.
     pub max_wait: Duration,
+    /// The first wait for a service that has not answered yet; it doubles with every try.
+    pub first_contact_base: Duration,
     /// The first wait after a fault; it doubles with every try.
     pub transient_base: Duration,
     /// The first wait after a refusal for coming too often, when the service does not say how long; it doubles too.
@@ -27,10 +30,11 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             max_tries: 10,
-            first_contact_tries: 3,
+            first_contact_tries: 5,
             not_the_api_tries: 3,
             budget: Duration::from_secs(30 * 60),
             max_wait: Duration::from_secs(15 * 60),
+            first_contact_base: Duration::from_millis(500),
             transient_base: Duration::from_millis(50),
             throttled_base: Duration::from_secs(1),
             max_delay: Duration::from_secs(20),
@@ -90,7 +94,7 @@ impl RetryPolicy {
     ) -> Decision {
         let (max_tries, base) = match class {
             Class::Transient => (self.max_tries, self.transient_base),
-            Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.transient_base),
+            Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.first_contact_base),
             Class::Throttled => (self.max_tries, self.throttled_base),
             Class::NotTheApi => (self.not_the_api_tries.min(self.max_tries), self.transient_base),
             Class::Fatal => return Decision::GiveUp,
@@ -150,7 +154,7 @@ mod tests {
             (Class::Transient, 10),
             (Class::Throttled, 10),
             (Class::NotTheApi, 3),
-            (Class::NoFirstContact, 3),
+            (Class::NoFirstContact, 5),
         ] {
             assert!(wait(class, tries - 1, None, 0).is_some(), "{class:?}");
             assert!(wait(class, tries, None, 0).is_none(), "{class:?}");

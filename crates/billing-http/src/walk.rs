@@ -91,6 +91,9 @@ impl Walk {
         }
     }
 
+    // Services read borders to the millisecond, so a pass asks for whole milliseconds around its window and leaves out
+    // on this side what lies beyond.
+
     /// The query of a pass by page number that begins at `since`.
     pub(crate) fn usage_query(&self, since: Option<Timestamp>) -> Result<UsageQuery, QueryError> {
         let limit = self.page_size.unwrap_or(UsageQuery::MAX_LIMIT);
@@ -98,12 +101,11 @@ impl Walk {
             Endpoint::Usage => limit,
             _ => limit.min(UsageQuery::MAX_LIMIT),
         };
-        // The endpoint's end is inclusive, and services read it to the millisecond: entries at the end itself are
-        // left out on this side.
+        // The endpoint's end is inclusive: entries at the end itself are left out on this side.
         UsageQuery::builder()
             .currency(self.currency.clone())
-            .start_date(since)
-            .end_date(self.window.until())
+            .start_date(since.map(Timestamp::floor_ms))
+            .end_date(self.window.until().map(Timestamp::ceil_ms))
             .limit(limit)
             .sort_order(SortOrder::Asc)
             .build()
@@ -119,8 +121,8 @@ impl Walk {
         };
         HistoryQuery::builder()
             .currency(self.currency.clone())
-            .since(since)
-            .until(self.window.until())
+            .since(since.map(Timestamp::floor_ms))
+            .until(self.window.until().map(Timestamp::ceil_ms))
             .page_size(size)
             .build()
     }

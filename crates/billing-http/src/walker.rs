@@ -2,18 +2,29 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use billing_model::{HistoryRequest, Page, PageRequest, Paging, QueryError, Timestamp, UsageEntry};
+use billing_model::{
+    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, Timestamp, UsageEntry,
+};
 
+use crate::circles::Circles;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
+use crate::retry::Class;
 use crate::walk::{Endpoint, Walk};
 
 /// Times that a walk may go back without handing out anything in between.
 const MAX_RETURNS: u32 = 20;
+
+/// Pages without an entry that may follow one another. Services search at most so much of time for a page.
+const MAX_EMPTY_PAGES: u32 = 10_000;
+
+/// Texts of the service that are remembered so as to be said once. More are noise.
+const MAX_WARNINGS: usize = 16;
 
 /// A walk on its way. A *pass* is a run of pages that follow one another; a walk is one pass, unless the paging
 /// breaks and it has to go back.
@@ -26,6 +37,8 @@ pub(crate) struct Walker {
     pass: Pass,
     anchor: Anchor,
     handed_out: u64,
+    /// Entries that the service sent from before the window: it reads the start to the millisecond.
+    before: u64,
     pages: u64,
     returns: u32,
     warned: HashSet<String>,
@@ -38,12 +51,30 @@ struct Pass {
     request: Option<PageRequest>,
     since: Option<Timestamp>,
     overlap: Overlap,
-    /// Entries in the pass, as its first page says it (by page number only).
-    total: Option<u64>,
-    /// Entries that the service sent from outside the window: the end of `usage` is inclusive.
-    outside: u64,
+    /// Limit and total, as the first page of the pass says them (by page number only).
+    numbers: Option<(u32, u64)>,
+    /// Entries that the service sent from beyond the window: the end of `usage` is inclusive.
+    beyond: u64,
+    circles: Circles,
+    /// Pages in a row without an entry.
+    empty_pages: u32,
     /// False for the pass from the start of the window, true for one that goes on at an anchor.
     resumed: bool,
+}
+
+impl Pass {
+    fn new(since: Option<Timestamp>, overlap: Overlap, resumed: bool) -> Self {
+        Self {
+            request: None,
+            since,
+            overlap,
+            numbers: None,
+            beyond: 0,
+            circles: Circles::default(),
+            empty_pages: 0,
+            resumed,
+        }
+    }
 }
 
 impl Walker {
@@ -54,16 +85,10 @@ impl Walker {
             client,
             route,
             missing: Vec::new(),
-            pass: Pass {
-                request: None,
-                since,
-                overlap: Overlap::default(),
-                total: None,
-                outside: 0,
-                resumed: false,
-            },
+            pass: Pass::new(since, Overlap::default(), false),
             anchor: Anchor::default(),
             handed_out: 0,
+            before: 0,
             pages: 0,
             returns: 0,
             warned: HashSet::new(),
@@ -93,7 +118,7 @@ impl Walker {
                         return Ok(Some(page));
                     }
                 }
-                Err(failure) => self.go_around(failure)?,
+                Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages))?,
             }
         }
         Ok(None)
@@ -115,16 +140,19 @@ impl Walker {
     async fn accept(&mut self, request: &PageRequest, mut page: Page) -> Result<Option<Page>, Error> {
         let next = request.after(&page).map_err(|fault| self.inconsistent(fault))?;
         self.warn_once(page.warning.as_deref());
-        let total = match &page.paging {
-            Paging::ByNumber(numbers) => Some(numbers.total),
-            Paging::ByCursor(_) => None,
-        };
-        if self.pass.total.is_some() && self.pass.total != total {
-            // Entries came or went while the pass was under way, so this page may begin anywhere.
-            self.go_back(Error::of(ErrorKind::Moved).with_message("the total keeps moving"))?;
-            return Ok(None);
+        self.check_progress(&page)?;
+        if let Paging::ByNumber(numbers) = &page.paging {
+            let (limit, total) = *self.pass.numbers.get_or_insert((numbers.limit, numbers.total));
+            if numbers.limit != limit {
+                // Page numbers count pages of one size.
+                return Err(self.inconsistent(OtherLimit { first: limit, now: numbers.limit }));
+            }
+            if numbers.total != total {
+                // Entries came or went while the pass was under way, so this page may begin anywhere.
+                self.go_back(Error::of(ErrorKind::Moved).with_message("the total keeps moving"))?;
+                return Ok(None);
+            }
         }
-        self.pass.total = total;
         self.check_order(&page.entries)?;
         self.keep_window(&mut page.entries)?;
         self.pass.overlap.remove(&mut page.entries)?;
@@ -136,7 +164,7 @@ impl Walker {
         self.client.notify(&Event::Page {
             entries: page.entries.len() as u64,
             reached: self.anchor.timestamp(),
-            total: total.filter(|_| !self.pass.resumed),
+            total: self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed),
         });
         match next {
             Some(_) => self.pass.request = next,
@@ -158,29 +186,53 @@ impl Walker {
         Ok(())
     }
 
-    /// Leaves out what lies outside the window: expected on `usage`, whose end is inclusive and whose ends are read
-    /// to the millisecond; a fault on `usage-history`.
+    /// Leaves out what the service had to send from outside the window: the rest of the milliseconds in which it begins
+    /// and ends and, on `usage`, what lies at its end. More than that is a fault on `usage-history`.
     fn keep_window(&mut self, entries: &mut Vec<UsageEntry>) -> Result<(), Error> {
-        let window = self.walk.window;
-        let since = self.pass.since;
-        let inside = |entry: &UsageEntry| {
-            window.contains(entry.timestamp) && since.is_none_or(|at| at <= entry.timestamp)
-        };
+        let (since, until) = (self.pass.since, self.walk.window.until());
         if self.route == Endpoint::UsageHistory {
-            return match entries.iter().position(|entry| !inside(entry)) {
-                None => Ok(()),
-                Some(position) => {
-                    let at = entries[position].timestamp;
-                    Err(self.inconsistent(OutsideWindow { entry: position + 1, at }))
-                }
+            let asked = |at: Timestamp| {
+                since.is_none_or(|since| since.floor_ms() <= at)
+                    && until.is_none_or(|until| at < until.ceil_ms())
             };
+            if let Some(position) = entries.iter().position(|entry| !asked(entry.timestamp)) {
+                let at = entries[position].timestamp;
+                return Err(self.inconsistent(OutsideWindow { entry: position + 1, at }));
+            }
         }
+        let resumed = self.pass.resumed;
         entries.retain(|entry| {
-            // Before a resumed pass lie entries that were handed out, not ones that are none of the window's.
-            let outside = !window.contains(entry.timestamp);
-            self.pass.outside += u64::from(outside);
-            inside(entry)
+            let too_early = since.is_some_and(|since| entry.timestamp < since);
+            let too_late = until.is_some_and(|until| until <= entry.timestamp);
+            // What lies before a resumed pass was handed out or counted by the passes before it.
+            self.before += u64::from(too_early && !resumed);
+            self.pass.beyond += u64::from(too_late);
+            !too_early && !too_late
         });
+        Ok(())
+    }
+
+    /// No page is larger than was asked for, no cursor comes again, and pages without entries end.
+    fn check_progress(&mut self, page: &Page) -> Result<(), Error> {
+        let most = match self.route {
+            Endpoint::Usage => self.walk.usage_query(None).map(|query| query.limit()),
+            _ => self.walk.history_query(None).map(|query| query.page_size()),
+        };
+        let most = most.map_err(|fault| self.inconsistent(fault))?;
+        if page.entries.len() as u64 > u64::from(most) {
+            return Err(self.inconsistent(TooManyEntries { asked: most, found: page.entries.len() }));
+        }
+        if let Paging::ByCursor(Some(cursor)) = &page.paging
+            && self.pass.circles.closes(cursor)
+        {
+            return Err(self.inconsistent(SequenceError::RepeatedCursor(cursor.clone())));
+        }
+        self.pass.empty_pages = if page.entries.is_empty() { self.pass.empty_pages + 1 } else { 0 };
+        if self.pass.empty_pages > MAX_EMPTY_PAGES {
+            return Err(
+                Error::of(ErrorKind::TooManyPages).with_message("the service answers with empty pages only")
+            );
+        }
         Ok(())
     }
 
@@ -190,13 +242,20 @@ impl Walker {
             let message = "entries that were there before are gone";
             return Err(Error::of(ErrorKind::Moved).with_message(message));
         }
-        // A single pass was counted page by page. One that went back knows only its own part of the window.
-        if self.pass.resumed && self.route == Endpoint::Usage {
-            let total = self.window_total().await?;
-            let counted = self.handed_out + self.pass.outside;
+        if let Some((_, total)) = self.pass.numbers {
+            let total = match self.pass.resumed {
+                false => total,
+                // A pass that went back knows only its own part of the window.
+                true => match self.window_total().await {
+                    Ok(total) => total,
+                    // The endpoint may end at this very request: then its successor says whether anything is left.
+                    Err(failure) => return self.go_around(failure),
+                },
+            };
+            let counted = self.handed_out + self.before + self.pass.beyond;
             if total != counted {
                 let message = format!(
-                    "the window has {total} entries and {counted} went by: some arrived behind the walk"
+                    "the window has {total} entries and {counted} went by: some came or went behind the walk"
                 );
                 return Err(Error::of(ErrorKind::Moved).with_message(message));
             }
@@ -206,13 +265,14 @@ impl Walker {
     }
 
     /// Entries in the whole window now, as the service counts them.
-    async fn window_total(&self) -> Result<u64, Error> {
-        let query =
-            self.walk.usage_query(self.walk.window.since()).map_err(|fault| self.inconsistent(fault))?;
+    async fn window_total(&self) -> Result<u64, Failure> {
+        let fatal = |error| Failure::new(Class::Fatal, error);
+        let query = self.walk.usage_query(self.walk.window.since());
+        let query = query.map_err(|fault| fatal(self.inconsistent(fault)))?;
         let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-        match self.client.page(&request).await?.paging {
+        match self.client.page_or_failure(&request).await?.paging {
             Paging::ByNumber(numbers) => Ok(numbers.total),
-            Paging::ByCursor(_) => Err(self.inconsistent(billing_model::SequenceError::OtherEndpoint)),
+            Paging::ByCursor(_) => Err(fatal(self.inconsistent(SequenceError::OtherEndpoint))),
         }
     }
 
@@ -264,19 +324,16 @@ impl Walker {
         if let Some(at) = at {
             self.client.notify(&Event::Reanchored { at });
         }
-        self.pass = Pass {
-            request: None,
-            since: at.or(self.walk.window.since()),
-            overlap: self.anchor.overlap(),
-            total: None,
-            outside: 0,
-            resumed: at.is_some(),
-        };
+        self.pass = Pass::new(at.or(self.walk.window.since()), self.anchor.overlap(), at.is_some());
+        if at.is_none() {
+            self.before = 0;
+        }
         Ok(())
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
         if let Some(text) = warning
+            && self.warned.len() < MAX_WARNINGS
             && self.warned.insert(text.to_owned())
         {
             self.client.notify(&Event::Warning(text));
@@ -285,8 +342,8 @@ impl Walker {
 
     fn inconsistent(&self, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::of(ErrorKind::Inconsistent)
-            .with_message(format!("page {} of the walk does not fit", self.pages))
-            .at(path(self.route), 1, std::time::Duration::ZERO)
+            .on_page(self.pages)
+            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
             .because(fault)
     }
 }
@@ -303,6 +360,20 @@ fn path(route: Endpoint) -> &'static str {
 struct OutOfOrder {
     entry: usize,
     at: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("pages of {first} entries became pages of {now}")]
+struct OtherLimit {
+    first: u32,
+    now: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{asked} entries a page were asked for, and {found} came")]
+struct TooManyEntries {
+    asked: u32,
+    found: usize,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
+
 /// A text that is not the value it should be.
 ///
 /// The text itself is kept (shortened), so that whoever reads the message can find it in the source.
@@ -99,8 +101,9 @@ pub struct DecodeError {
 
 impl DecodeError {
     pub(crate) fn json(cause: serde_json::Error, text: &str) -> Self {
-        // An object that is cut within a number is a wrong number to the parser, not an early end.
-        let cut_off = text.starts_with('{') && (cause.is_eof() || !text.trim_end().ends_with('}'));
+        // Asked of the text, not of the error: an object that is cut within a number is a wrong number to the parser.
+        let ends_early = || serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof());
+        let cut_off = text.starts_with('{') && (!text.trim_end().ends_with('}') || ends_early());
         Self { entry: None, field: None, cut_off, cause: cause.into() }
     }
 

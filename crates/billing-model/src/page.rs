@@ -1,11 +1,17 @@
 //! One answer of the service: some entries, and where they stand.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::entry::UsageEntry;
 use crate::entry_json::RawEntry;
 use crate::error::DecodeError;
-use crate::history_query::Cursor;
+use crate::history_query::{Cursor, HistoryQuery};
+
+/// The larger page of the two endpoints.
+const MAX_ROWS: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
 
 /// A page of the ledger, of either endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +58,7 @@ impl Pagination {
 #[serde(rename_all = "camelCase")]
 struct UsageBody<'a> {
     #[serde(borrow)]
-    data: Vec<RawEntry<'a>>,
+    data: Rows<'a>,
     pagination: Pagination,
     warning_message: Option<String>,
 }
@@ -61,8 +67,42 @@ struct UsageBody<'a> {
 #[serde(rename_all = "camelCase")]
 struct HistoryBody<'a> {
     #[serde(borrow)]
-    data: Vec<RawEntry<'a>>,
+    data: Rows<'a>,
     next_cursor: Option<String>,
+}
+
+/// The rows of a page as they stand in the text: no more than any page may have, so that no answer fills the memory.
+struct Rows<'a>(Vec<RawEntry<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RowsVisitor)
+    }
+}
+
+struct RowsVisitor;
+
+impl<'de> Visitor<'de> for RowsVisitor {
+    type Value = Rows<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rows<'de>, A::Error> {
+        let mut rows = Vec::new();
+        loop {
+            let row = rows.len() + 1;
+            match seq.next_element() {
+                Ok(None) => return Ok(Rows(rows)),
+                Ok(Some(_)) if row > MAX_ROWS => {
+                    return Err(de::Error::custom(format_args!("a page has at most {MAX_ROWS} entries")));
+                }
+                Ok(Some(raw)) => rows.push(raw),
+                Err(error) => return Err(de::Error::custom(format_args!("entry {row}: {error}"))),
+            }
+        }
+    }
 }
 
 impl Page {
@@ -123,8 +163,8 @@ impl Page {
     }
 }
 
-fn decode(rows: &[RawEntry<'_>]) -> Result<Vec<UsageEntry>, DecodeError> {
-    rows.iter().enumerate().map(|(row, raw)| raw.decode().map_err(|error| error.at(row + 1))).collect()
+fn decode(rows: &Rows<'_>) -> Result<Vec<UsageEntry>, DecodeError> {
+    rows.0.iter().enumerate().map(|(row, raw)| raw.decode().map_err(|error| error.at(row + 1))).collect()
 }
 
 #[cfg(test)]
@@ -177,6 +217,26 @@ mod tests {
         for wrong in ["", "<html></html>", "[]x", r#"{"data":5}"#, r#"{"data":[],"pagination":{}}"#, "{}"] {
             assert!(!Page::from_usage_json(wrong).unwrap_err().is_cut_off(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_page_that_is_no_page_does_not_fill_the_memory() {
+        let rows = |count: usize| format!(r#"{{"data":[{}{{}}]}}"#, "{},".repeat(count - 1));
+        let error = Page::from_history_json(&rows(1001)).unwrap_err();
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("at most 1000 entries"));
+        assert_eq!(
+            Page::from_history_json(&rows(1000)).unwrap_err().field(),
+            Some("currency"),
+            "those are read"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_the_text_names_its_entry() {
+        let text = USAGE.replacen("0.06356", "0.06356,\"amount\":1", 1);
+        let error = Page::from_usage_json(&text).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.starts_with("entry 2: duplicate field `amount`"), "{cause}");
     }
 
     #[test]

@@ -82,7 +82,9 @@ fn check_numbers(
     if numbers.page != asked.get() {
         return Err(SequenceError::OtherPage { asked: asked.get(), answered: numbers.page });
     }
-    let consistent = *numbers == Pagination::new(numbers.limit, numbers.page, numbers.total);
+    let pages = Pagination::new(numbers.limit, numbers.page, numbers.total).total_pages;
+    // Of nothing, services count no page or an empty one.
+    let consistent = numbers.total_pages == pages || (numbers.total == 0 && numbers.total_pages == 1);
     if !consistent || numbers.limit == 0 || numbers.limit > limit {
         return Err(SequenceError::Contradiction(*numbers));
     }
@@ -173,6 +175,8 @@ mod tests {
         assert_eq!(numbered(1).after(&answer(2, by(2, 1, 3))), Ok(Some(numbered(2))));
         assert_eq!(numbered(2).after(&answer(1, by(2, 2, 3))), Ok(None));
         assert_eq!(numbered(1).after(&answer(0, by(2, 1, 0))), Ok(None));
+        let empty = Paging::ByNumber(Pagination { total_pages: 1, ..Pagination::new(2, 1, 0) });
+        assert_eq!(numbered(1).after(&answer(0, empty)), Ok(None));
         assert_eq!(
             numbered(1).after(&answer(1, by(1, 1, 3))),
             Ok(Some(numbered(2))),

@@ -8,6 +8,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use crate::error::{ValueError, ValueErrorKind};
 
 const NS_PER_S: u32 = 1_000_000_000;
+const NS_PER_MS: u32 = 1_000_000;
 
 /// An instant in UTC, exact to the nanosecond.
 ///
@@ -38,6 +39,20 @@ impl Timestamp {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + chrono::TimeDelta::nanoseconds(1))
+    }
+
+    /// The start of the millisecond that the instant is in. Services that keep milliseconds cannot read finer borders.
+    #[must_use]
+    pub fn floor_ms(self) -> Self {
+        let ns = i64::from(self.0.timestamp_subsec_nanos() % NS_PER_MS);
+        Self(self.0 - chrono::TimeDelta::nanoseconds(ns))
+    }
+
+    /// The first millisecond at or after the instant.
+    #[must_use]
+    pub fn ceil_ms(self) -> Self {
+        let floor = self.floor_ms();
+        if floor == self { self } else { Self(floor.0 + chrono::TimeDelta::milliseconds(1)) }
     }
 
     /// Appends the instant as it is written, `2026-06-15T19:05:10.504Z`.
@@ -213,6 +228,16 @@ mod tests {
         {
             check(text, Err(NotATimestamp));
         }
+    }
+
+    #[test]
+    fn whole_milliseconds_enclose_an_instant() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let fine = at("2026-06-27T08:00:00.123456Z");
+        assert_eq!(fine.floor_ms(), at("2026-06-27T08:00:00.123Z"));
+        assert_eq!(fine.ceil_ms(), at("2026-06-27T08:00:00.124Z"));
+        assert_eq!(fine.floor_ms().ceil_ms(), fine.floor_ms());
+        assert_eq!(at("1969-12-31T23:59:59.9999Z").floor_ms(), at("1969-12-31T23:59:59.999Z"));
     }
 
     proptest! {

@@ -123,7 +123,7 @@ async fn an_unreachable_service_is_given_up_soon_at_first_and_late_when_it_was_t
     assert_eq!(gone.tries(), 10);
     let (builder, _) = client_of(base_url);
     let error = builder.build().unwrap().page(&first_page()).await.unwrap_err();
-    assert_eq!((error.kind(), error.tries()), (ErrorKind::Unreachable, 3));
+    assert_eq!((error.kind(), error.tries()), (ErrorKind::Unreachable, 5));
 }
 
 #[tokio::test]

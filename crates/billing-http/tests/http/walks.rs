@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use billing_http::{Endpoint, Error, ErrorKind, Walk};
-use billing_model::{Currency, Fingerprint, TimeWindow, UsageEntry};
+use billing_model::{Currency, Fingerprint, TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use futures::TryStreamExt;
 use proptest::prelude::*;
@@ -170,6 +170,87 @@ async fn paging_that_breaks_the_contract_is_an_error_not_a_gap() {
         let upstream = Upstream::start(move |_| reply.clone()).await;
         let error = collect(&upstream, endpoint, 100).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Inconsistent, "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_change_their_size_are_an_error_not_a_gap() {
+    for (first, then) in [(200u32, 500u32), (500, 200)] {
+        let mut book = Book::new(entries(1000));
+        let upstream = Upstream::start(move |request| {
+            let limit = if request.query.contains("page=1&") { first } else { then };
+            let query = request.query.replace("limit=500", &format!("limit={limit}"));
+            book.answer(&Request { query, ..request.clone() })
+        })
+        .await;
+        let error = collect(&upstream, Endpoint::Usage, 500).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Inconsistent, "{first} then {then}: {error}");
+    }
+    // A service that keeps to a smaller size than was asked for is walked in that size.
+    let mut book = Book::new(entries(1000));
+    let upstream = Upstream::start(move |request| {
+        book.answer(&Request { query: request.query.replace("limit=500", "limit=77"), ..request.clone() })
+    })
+    .await;
+    assert_eq!(collect(&upstream, Endpoint::Usage, 500).await.unwrap(), entries(1000));
+}
+
+#[tokio::test]
+async fn more_entries_than_were_asked_for_are_an_error() {
+    let mut book = Book::new(entries(100));
+    let upstream = Upstream::start(move |request| {
+        book.answer(&Request {
+            query: request.query.replace("pageSize=10", "pageSize=50"),
+            ..request.clone()
+        })
+    })
+    .await;
+    assert_eq!(
+        collect(&upstream, Endpoint::UsageHistory, 10).await.unwrap_err().kind(),
+        ErrorKind::Inconsistent
+    );
+}
+
+#[tokio::test]
+async fn cursors_that_go_in_circles_are_an_error() {
+    for length in [2, 3, 10] {
+        let mut count = 0;
+        let upstream = Upstream::start(move |_| {
+            count += 1;
+            Reply::json(200, format!(r#"{{"data":[],"nextCursor":"c{}"}}"#, count % length))
+        })
+        .await;
+        let error = collect(&upstream, Endpoint::UsageHistory, 10).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+        assert!(upstream.requests().len() <= 3 * length + 1);
+    }
+}
+
+/// Services keep borders to the millisecond; entries may be finer.
+#[tokio::test]
+async fn a_service_that_reads_milliseconds_gives_finer_windows_whole() {
+    let at = |us: i64| Timestamp::from_unix_ns(1_750_000_000_000_000_000 + us * 1000);
+    let all: Vec<_> = (0..40).map(|n| entry_at(at(n * 100), "-1")).collect();
+    let window = TimeWindow::new(Some(at(250)), Some(at(2_950))).unwrap();
+    let expected: Vec<_> = all.iter().filter(|entry| window.contains(entry.timestamp)).cloned().collect();
+    assert_eq!(expected.len(), 27);
+    for endpoint in [Endpoint::Usage, Endpoint::UsageHistory] {
+        let mut book = Book::new(all.clone());
+        let upstream = Upstream::start(move |request| {
+            let mut query = String::new();
+            for (name, value) in request.query.split('&').filter_map(|pair| pair.split_once('=')) {
+                let at = value.replace("%3A", ":").parse::<Timestamp>().ok();
+                let value = at.map_or_else(|| value.to_owned(), |at| at.floor_ms().to_string());
+                query.push_str(&format!("{name}={value}&"));
+            }
+            book.answer(&Request { query: query.trim_end_matches('&').to_owned(), ..request.clone() })
+        })
+        .await;
+        for size in [10, 40] {
+            let walk = Walk::over(window).endpoint(endpoint).page_size(size).build().unwrap();
+            let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+            assert_eq!(found, expected, "{endpoint} {size}");
+        }
     }
 }
 
