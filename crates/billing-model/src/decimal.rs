@@ -25,6 +25,9 @@ const MAX_MANTISSA: u128 = (1 << 96) - 1;
 /// [`ValueErrorKind::NotADecimal`] when the text is not of the JSON grammar for numbers,
 /// [`ValueErrorKind::DecimalOutOfRange`] when the number cannot be held exactly.
 pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
+    if let Some(number) = short(text.as_bytes()) {
+        return Ok(number);
+    }
     let fail = |kind| Err(ValueError::new(kind, text));
     let Some((negative, mantissa, exponent)) = scan(text.as_bytes()) else {
         return fail(ValueErrorKind::NotADecimal);
@@ -34,6 +37,33 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
     };
     let mantissa = if negative { -mantissa } else { mantissa };
     Ok(Decimal::from_i128_with_scale(mantissa, scale))
+}
+
+/// A number in plain form whose digits fit 64 bits, as nearly all do; `None` for every other text.
+fn short(bytes: &[u8]) -> Option<Decimal> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    if digits.len() > 18 || !digits.first()?.is_ascii_digit() || !digits.last()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut scale, mut has_point) = (0i64, 0u32, false);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                scale += u32::from(has_point);
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return None,
+        }
+    }
+    while scale > 0 && value % 10 == 0 {
+        value /= 10;
+        scale -= 1;
+    }
+    Some(Decimal::new(if negative { -value } else { value }, scale))
 }
 
 /// Sign, digits without trailing zeros, and power of ten. The digits are `None` when there are too many of them.
@@ -235,14 +265,16 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_another_implementation(
-            digits in "[0-9]{1,32}", point in 0usize..33, exponent in -40i32..40, negative: bool,
+            digits in "[0-9]{1,32}|[0-9]{1,9}0{0,9}", point in 0usize..33, exponent in prop::option::of(-40i32..40),
+            negative: bool,
         ) {
             let point = point.min(digits.len());
             let (whole, fraction) = digits.split_at(point);
             let whole = if whole.is_empty() { "0" } else { whole };
             let sign = if negative { "-" } else { "" };
             let dot = if fraction.is_empty() { "" } else { "." };
-            let text = format!("{sign}{whole}{dot}{fraction}e{exponent}");
+            let power = exponent.map_or_else(String::new, |exponent| format!("e{exponent}"));
+            let text = format!("{sign}{whole}{dot}{fraction}{power}");
             let other = BigDecimal::from_str(&text).unwrap().normalized();
             match parse_decimal(&text) {
                 Ok(ours) => {

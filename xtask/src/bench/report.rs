@@ -55,7 +55,9 @@ fn table(measured: &[Measured]) -> String {
         let floor_ns = floors.map(|floor| floor.median_ns).max().filter(|_| !name.starts_with("floor"));
         let rate = |count: u64| u128::from(count) * 1_000_000_000 / u128::from(*median_ns).max(1);
         let megabytes = if *bytes > 0 { (rate(*bytes) / 1_000_000).to_string() } else { String::new() };
-        let ratio = floor_ns.map(|floor_ns| tenths(median_ns * 10 / floor_ns.max(1))).unwrap_or_default();
+        let ratio = floor_ns
+            .map(|floor_ns| tenths((median_ns * 10 + floor_ns / 2) / floor_ns.max(1)))
+            .unwrap_or_default();
         let _ = writeln!(
             table,
             "{:<38} {:>9} µs {:>12} {megabytes:>8} {ratio:>8}",
