@@ -130,7 +130,7 @@ fn by_number_what_arrives_ahead_is_in_the_same_walk() {
 fn by_number_a_stream_that_missed_entries_says_so() {
     let walked = walk("usage", &everywhere(), false);
     assert_eq!(walked.run.code, Some(6), "{}", walked.run.stderr);
-    assert!(walked.run.stderr.contains("some arrived behind the walk"), "{}", walked.run.stderr);
+    assert!(walked.run.stderr.contains("some came or went behind the walk"), "{}", walked.run.stderr);
     let found = walked.run.entries();
     let mut rest = walked.after;
     for entry in &found {

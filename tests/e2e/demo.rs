@@ -57,6 +57,19 @@ fn a_seed_is_a_history() {
     assert_eq!(place.read("a/notes.txt"), b"mine");
 }
 
+/// `ledger.db` and `api-key` are the names that the README teaches.
+#[test]
+fn a_demo_leaves_a_directory_alone_that_no_demo_made() {
+    let place = Place::new();
+    let names = ["api-key", "ledger.db", "usage.csv"];
+    for name in names {
+        place.write(name, "precious");
+    }
+    run(&demo(&place.path(""), &[])).failed(1, "no demo made it");
+    assert_eq!(place.names(), names);
+    assert!(names.iter().all(|name| place.read(name) == b"precious"));
+}
+
 /// The commands that are shown work, with the key and the ledger that are left.
 #[test]
 fn a_demo_that_serves_can_be_exported_from() {

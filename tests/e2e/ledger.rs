@@ -1,5 +1,6 @@
 //! A ledger on disk, and the program serving it.
 
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use billing_model::{Timestamp, UsageEntry};
@@ -17,20 +18,21 @@ pub(crate) const REAL: &str =
 pub(crate) const AFTER_REAL: &str = "2026-07";
 
 /// A ledger of a test's own.
+#[derive(Clone)]
 pub(crate) struct Ledger {
-    place: Place,
+    place: Rc<Place>,
 }
 
 impl Ledger {
     pub(crate) fn of(entries: &[UsageEntry]) -> Self {
-        let ledger = Self { place: Place::new() };
+        let ledger = Self { place: Rc::new(Place::new()) };
         record(&ledger.path(), entries);
         ledger
     }
 
     /// With everything that is in a file.
     pub(crate) fn from_file(path: &str) -> Self {
-        let ledger = Self { place: Place::new() };
+        let ledger = Self { place: Rc::new(Place::new()) };
         run(&["import", path, "--ledger", &ledger.path()]).done();
         ledger
     }
@@ -49,7 +51,7 @@ impl Ledger {
         let key = self.key("default", "admin");
         let mut process =
             Process::start(command(&["serve", "--ledger", &self.path(), "--listen", "127.0.0.1:0"]));
-        Server { base_url: process.line(), key, process }
+        Server { base_url: process.line(), key, process, _ledger: self.clone() }
     }
 }
 
@@ -63,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) base_url: String,
     pub(crate) key: String,
     pub(crate) process: Process,
+    /// A server whose ledger has gone answers no more.
+    _ledger: Ledger,
 }
 
 impl Server {

@@ -36,10 +36,16 @@ fn wrong_flags_are_wrong_usage() {
         ),
         (&["--since", "2026-06", "--until", "2026-06"], "the window is empty"),
         (&["--since", "2199-01-01"], "the window is empty"),
-        (&["--since", "yesterday"], "--since: `yesterday` is no time"),
-        (&["--until", "2026-13"], "--until: `2026-13` is no time"),
-        (&["--until", "7x"], "--until: `7x` is no time"),
-        (&["--endpoint", "usage", "--page-size", "0"], "`0` is out of range: this endpoint takes 1 to 500"),
+        (&["--since", "yesterday"], "--since: `yesterday` is not a time"),
+        (&["--until", "2026-13"], "--until: `2026-13` is not a time"),
+        (&["--until", "7x"], "--until: `7x` is not a time"),
+        (&["--since", "-7d"], "--since: `-7d` is not a time"),
+        // A month to one reader, a minute to another.
+        (&["--since", "1m"], "--since: `1m` is not a time"),
+        (
+            &["--endpoint", "usage", "--page-size", "0"],
+            "--page-size: `0` is out of range: this endpoint takes 1 to 500",
+        ),
         (
             &["--endpoint", "usage", "--page-size", "501"],
             "`501` is out of range: this endpoint takes 1 to 500",
@@ -64,6 +70,11 @@ fn wrong_flags_are_wrong_usage() {
         check(args, 2, said);
     }
     assert_eq!(run(&[]).code, Some(2), "no command at all");
+    for name in ["june.csv.gz", "june.xlsx"] {
+        let place = Place::new();
+        run(&["export", "-o", &place.path(name)]).failed(2, "an export cannot be written as .");
+        assert!(place.names().is_empty());
+    }
     run(&["exports"]).failed(2, "unrecognized subcommand 'exports'");
 }
 
@@ -141,7 +152,7 @@ fn a_service_that_is_not_there_is_unreachable() {
     let (place, base_url) = (Place::new(), nobody());
     let path = place.path("usage.csv");
     let run = finish(export_command(&base_url, "any-key", &["-o", &path]), b"");
-    run.failed(5, "cannot connect (tried 3 times in ");
+    run.failed(5, "cannot connect (tried 5 times in ");
     assert!(run.stderr.ends_with("hint: check --base-url and the network\n"), "{}", run.stderr);
     assert!(place.names().is_empty());
 }

@@ -95,7 +95,7 @@ fn spans_count_back_from_now() {
     for (args, expect) in [
         (&["--since", "12h"][..], "hours"),
         (&["--since", "7d"], "days hours"),
-        (&["--since", "60m"], ""),
+        (&["--since", "1h"], ""),
         (&["--since", "10w"], "month days hours"),
         (&["--since", "7d", "--until", "12h"], "days"),
         (&["--until", "7d"], "month"),

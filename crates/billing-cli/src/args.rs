@@ -27,7 +27,7 @@ pub(crate) struct Service {
     #[arg(long, global = true, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(default_value = "https://api.venice.ai/api/v1")]
     pub(crate) base_url: String,
-    /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY or VENICE_API_KEY
+    /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 }
@@ -66,10 +66,10 @@ pub(crate) struct Demo {
 #[command(after_help = TIMES)]
 pub(crate) struct Export {
     /// First instant of the window; from the first entry unless given
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// First instant after the window; now unless given
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) until: Option<String>,
     /// Only entries charged in this currency, such as USD, DIEM or BUNDLED_CREDITS
     #[arg(long, value_name = "C")]
@@ -98,8 +98,9 @@ pub(crate) struct Export {
 }
 
 const TIMES: &str = "\
-Times T: 2026-06-15T19:05:10.504Z, 2026-06-15 (00:00 UTC), 2026-06 (the first of the month),
-or a span back from now: 7d, 12h, 30m, 2w.";
+Times T: 2026-06-15T19:05:10.504Z, 2026-06-15 (00:00 UTC), 2026-06 (its
+first instant), or a span back from now in hours, days or weeks: 12h, 7d, 2w.
+A window that ends now is not final: entries may arrive hours late.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {

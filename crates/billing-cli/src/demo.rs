@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_model::{Fingerprint, Page, Summary, TimeWindow, Timestamp, UsageEntry};
@@ -21,6 +21,9 @@ use crate::{runtime, serve, terminal, text};
 
 /// Entries made and recorded at a time.
 const BATCH: usize = 1000;
+
+/// Marks a directory as the demo's own.
+const MARK: &str = ".billing-demo";
 
 /// Where the demo keeps what it makes.
 struct Place {
@@ -79,21 +82,24 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
 }
 
 impl Place {
-    /// Makes the directory, and takes away the ledger of an earlier demo. Nothing else in it is touched.
+    /// Makes the directory, and takes away what an earlier demo made in it. A directory that no demo made is left alone:
+    /// its ledger may be a real one.
     fn prepare(dir: &Path) -> Result<Self, Failure> {
         let place =
             Self { ledger: dir.join("ledger.db"), key: dir.join("api-key"), export: dir.join("usage.csv") };
         let prepare = || -> anyhow::Result<()> {
+            let mark = dir.join(MARK);
+            if dir.exists() && !mark.exists() && fs::read_dir(dir)?.next().is_some() {
+                bail!("it is not empty and no demo made it; give another --dir");
+            }
             fs::create_dir_all(dir)?;
+            fs::write(&mark, "Made by `billing demo`, which replaces what is here.\n")?;
             for suffix in ["", "-wal", "-shm"] {
                 let mut file = place.ledger.clone().into_os_string();
                 file.push(suffix);
-                match fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
+                remove_if_there(Path::new(&file))?;
             }
-            Ok(())
+            remove_if_there(&place.key)
         };
         prepare()
             .with_context(|| format!("cannot use the directory `{}`", dir.display()))
@@ -102,10 +108,17 @@ impl Place {
     }
 }
 
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a key where only its owner reads it.
 fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{secret}")?;
     Ok(())
 }
@@ -200,7 +213,7 @@ fn next_commands(place: &Place) -> String {
     let (billing, ledger, key) = (program(), place.ledger.display(), place.key.display());
     format!(
         "Next:\n  {billing} serve --ledger {ledger} &\n  {billing} export --base-url http://127.0.0.1:8787/api/v1 \\\n      \
-         --api-key-file {key} --since 2026-06 --format ndjson -o june.ndjson\n  {billing} demo --serve\n"
+         --api-key-file {key} --since 2026-06 \\\n      -o june.ndjson\n"
     )
 }
 

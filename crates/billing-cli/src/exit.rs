@@ -122,6 +122,11 @@ impl From<billing_sink::Error> for Failure {
 
 impl From<billing_store::Error> for Failure {
     fn from(error: billing_store::Error) -> Self {
-        Self::failed(error)
+        match error.kind() {
+            billing_store::ErrorKind::NotFound => {
+                Self::failed(error).hint("billing import or billing keys create makes a ledger")
+            }
+            _ => Self::failed(error),
+        }
     }
 }

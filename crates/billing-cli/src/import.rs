@@ -1,8 +1,10 @@
 //! `billing import`: entries from files into a ledger, all of them or none.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::anyhow;
@@ -28,12 +30,20 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     let mut import = ledger.import(ledger.create_account(&args.account)?)?;
     let mut summary = Summary::default();
     for (path, input) in args.files.iter().zip(inputs) {
-        let read = read_entries(input, format, &mut import).map_err(|error| match error {
+        let ending = Rc::new(Cell::new(Ending::default()));
+        let watched = Watched { input, ending: Rc::clone(&ending) };
+        let read = read_entries(watched, format, &mut import).map_err(|error| match error {
             ReadError::Input(error) => Failure::failed(error)
                 .context(format!("`{}`", path.display()))
                 .hint("nothing was imported; mend the file and import it again"),
             ReadError::Sink(error) => Failure::from(error).hint("nothing was imported"),
         })?;
+        if ending.get().may_be_cut() {
+            terminal::note(&format!(
+                "warning: `{}` does not end with a line break; if it was cut off there, its last entry is wrong",
+                path.display()
+            ));
+        }
         summary.merge(&read);
     }
     import.finish()?;
@@ -53,5 +63,37 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     match file.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(failed(anyhow!("is a directory"))),
         _ => Ok(Box::new(file)),
+    }
+}
+
+/// How an input begins and ends.
+#[derive(Clone, Copy, Default)]
+struct Ending {
+    first: Option<u8>,
+    last: Option<u8>,
+}
+
+impl Ending {
+    /// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
+    /// A gzip file, which begins with 0x1f, has a check of its own.
+    fn may_be_cut(self) -> bool {
+        self.first != Some(0x1f) && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
+    }
+}
+
+/// Notes how an input begins and ends while it is read.
+struct Watched {
+    input: Box<dyn Read>,
+    ending: Rc<Cell<Ending>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        if let [first, ..] = buffer[..count] {
+            let seen = self.ending.get();
+            self.ending.set(Ending { first: seen.first.or(Some(first)), last: Some(buffer[count - 1]) });
+        }
+        Ok(count)
     }
 }

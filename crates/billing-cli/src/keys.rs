@@ -32,7 +32,12 @@ fn create(path: &Path, account: &str, kind: KeyKind) -> Result<(), Failure> {
         terminal::note(&format!("note: account `{account}` was not there and was made"));
     }
     terminal::note(&format!("note: key {} of account `{account}`, shown this once", key.id));
-    terminal::print(&format!("{}\n", secret.expose()))
+    terminal::print(&format!("{}\n", secret.expose())).inspect_err(|_| {
+        // Nobody has seen it: a key that opens an account and that nobody knows of must not stay.
+        if ledger.revoke_key(&key.id, now()).is_ok() {
+            terminal::note("note: the key could not be shown and was revoked");
+        }
+    })
 }
 
 fn list(path: &Path) -> Result<(), Failure> {
@@ -43,8 +48,8 @@ fn list(path: &Path) -> Result<(), Failure> {
             key.account,
             key.kind.as_str().to_owned(),
             key.last_six,
-            to_the_second(key.created_at),
-            key.revoked_at.map_or_else(|| "-".to_owned(), to_the_second),
+            date(key.created_at),
+            key.revoked_at.map_or_else(|| "-".to_owned(), date),
         ]);
     }
     terminal::print(&text::table(&rows))
@@ -64,6 +69,6 @@ fn now() -> Timestamp {
 }
 
 /// Enough to tell keys apart, and short enough for a table.
-fn to_the_second(at: Timestamp) -> String {
-    chrono::DateTime::<Utc>::from(at).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+fn date(at: Timestamp) -> String {
+    chrono::DateTime::<Utc>::from(at).format("%Y-%m-%d").to_string()
 }

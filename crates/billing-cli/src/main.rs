@@ -13,8 +13,10 @@ mod text;
 mod demo;
 mod export;
 mod import;
+mod interrupt;
 mod keys;
 mod output;
+mod plan;
 mod progress;
 mod serve;
 

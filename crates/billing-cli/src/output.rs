@@ -60,4 +60,11 @@ impl Target for Output {
             Self::Stdout(_) => None,
         }
     }
+
+    fn takes_back(&self) -> bool {
+        match self {
+            Self::File(file) => file.takes_back(),
+            Self::Stdout(stdout) => stdout.takes_back(),
+        }
+    }
 }

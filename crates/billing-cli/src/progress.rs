@@ -1,7 +1,7 @@
 //! What an export says while it runs: a line that moves on a terminal, and the events that a user has to know of.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use billing_http::Event;
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terminal;
-use crate::text::{grouped, rate};
+use crate::text::{self, grouped, rate};
 
 /// A wait shorter than this needs no words where there is no moving line.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     /// The moving line; hidden where stderr is not a terminal.
     line: ProgressBar,
     entries: Mutex<u64>,
+    /// The end of the first page: where an open window is taken to begin, for the percentage.
+    first_reached: OnceLock<Timestamp>,
 }
 
 impl Progress {
@@ -34,11 +36,18 @@ impl Progress {
                 ProgressStyle::with_template("{spinner} {wide_msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
-            line.set_message("connecting");
+            line.set_message("waiting for the first page");
             line.enable_steady_tick(Duration::from_millis(100));
             line
         };
-        Self { window, quiet, start: Instant::now(), line, entries: Mutex::new(0) }
+        Self {
+            window,
+            quiet,
+            start: Instant::now(),
+            line,
+            entries: Mutex::new(0),
+            first_reached: OnceLock::new(),
+        }
     }
 
     pub(crate) fn observe(&self, event: &Event<'_>) {
@@ -59,7 +68,7 @@ impl Progress {
             Event::Switched { from, to, gone: false } => {
                 self.say(&format!("note: the service has no /billing/{from}; using /billing/{to}"));
             }
-            Event::Warning(text) => self.say(&format!("warning: the service says: {}", one_line(text))),
+            Event::Warning(text) => self.say(&format!("warning: the service says: {}", shortened(text))),
             _ => {}
         }
     }
@@ -68,7 +77,7 @@ impl Progress {
         let Ok(mut count) = self.entries.lock() else { return };
         *count += entries;
         let mut text =
-            format!("{} entries, {}/s", grouped(*count), grouped(rate(*count, self.start.elapsed())));
+            format!("{}, {}/s", text::entries(*count), grouped(rate(*count, self.start.elapsed())));
         if let Some(reached) = reached {
             text.push_str(&format!(", at {reached}"));
         }
@@ -80,10 +89,15 @@ impl Progress {
         self.line.set_message(text);
     }
 
-    /// How far into the window the walk is, when the window has both ends.
+    /// How far into the window the walk is.
     fn percent_of_time(&self, reached: Option<Timestamp>) -> Option<u64> {
+        let reached = reached?;
         let ms = |at: Timestamp| DateTime::<Utc>::from(at).timestamp_millis();
-        let (since, until, reached) = (ms(self.window.since()?), ms(self.window.until()?), ms(reached?));
+        let since = match self.window.since() {
+            Some(since) => since,
+            None => *self.first_reached.get_or_init(|| reached),
+        };
+        let (since, until, reached) = (ms(since), ms(self.window.until()?), ms(reached));
         percent(u64::try_from(reached - since).ok()?, u64::try_from(until - since).ok()?)
     }
 
@@ -96,10 +110,15 @@ impl Progress {
     }
 
     /// Says a line that stays.
-    fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             self.line.suspend(|| terminal::note(text));
         }
+    }
+
+    /// Entries that came so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.lock().map_or(0, |count| *count)
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -121,6 +140,12 @@ fn seconds_up(wait: Duration) -> String {
     format!("{} s", wait.as_millis().div_ceil(1000))
 }
 
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// A service's words on one line of bounded length.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 300;
+    let mut line: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        line.push('…');
+    }
+    line
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use billing_model::Timestamp;
 use billing_server::Config;
-use billing_store::{ErrorKind, Ledger};
+use billing_store::Ledger;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,12 +19,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let ledger = Ledger::open(&args.ledger).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Failure::from(error).hint("billing import or billing keys create makes a ledger")
-        }
-        _ => Failure::from(error),
-    })?;
+    let ledger = Ledger::open(&args.ledger)?;
     runtime(2)?.block_on(async {
         let listener = listen(args.listen).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;

@@ -18,6 +18,11 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 entry`, `43,635 entries`.
+pub(crate) fn entries(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "entry" } else { "entries" })
+}
+
 /// Entries a second, in whole ones.
 pub(crate) fn rate(entries: u64, elapsed: Duration) -> u64 {
     let ns = elapsed.as_nanos().max(1);
@@ -29,13 +34,14 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
     format!("{}.{} s", elapsed.as_secs(), elapsed.subsec_millis() / 100)
 }
 
-/// Count, span and pace, on one line.
+/// Count, span and pace, each on a line.
 pub(crate) fn pace(summary: &Summary, elapsed: Duration) -> String {
-    let entries = grouped(summary.entries);
     let pace = format!("{}, {} entries/s", seconds(elapsed), grouped(rate(summary.entries, elapsed)));
     match (summary.first, summary.last) {
-        (Some(first), Some(last)) => format!("{entries} entries from {first} to {last}\n{pace}"),
-        _ => format!("{entries} entries\n{pace}"),
+        (Some(first), Some(last)) => {
+            format!("{}, {pace}\nfirst {first}, last {last}", entries(summary.entries))
+        }
+        _ => entries(0),
     }
 }
 

@@ -40,6 +40,8 @@ pub enum ErrorKind {
     },
     /// A quoted field that the file ends in: its end is missing.
     UnclosedQuote,
+    /// A quoted field that goes on after its closing quote: `"-0.1"5`.
+    TextAfterQuote,
     /// Bytes that are not UTF-8.
     NotUtf8,
     /// A field that does not hold what its column is for; the cause says why.
@@ -76,6 +78,10 @@ impl Error {
         place: Place,
     ) -> Self {
         Self { column, cause: cause.map(Into::into), ..Self::new(ErrorKind::NotUtf8, place) }
+    }
+
+    pub(crate) fn text_after_quote(column: Option<&'static str>, place: Place) -> Self {
+        Self { column, ..Self::new(ErrorKind::TextAfterQuote, place) }
     }
 
     pub(crate) fn cut_off(self, cut_off: bool) -> Self {
@@ -136,6 +142,7 @@ impl fmt::Display for Error {
                 write!(f, ": {found} fields where the header has {expected}")
             }
             ErrorKind::UnclosedQuote => f.write_str(": the file ends within a quoted field"),
+            ErrorKind::TextAfterQuote => f.write_str(": there is text after the closing quote"),
             ErrorKind::NotUtf8 => f.write_str(" is not UTF-8 text"),
             ErrorKind::RecordTooLong => {
                 f.write_str(": is longer than 16 MiB; is a quote opened and not closed?")

@@ -12,7 +12,8 @@ use crate::records::{Fields, Records};
 ///
 /// Columns are found by name, in any order; those that the format does not know are ignored, and `apiKeyId` and the
 /// four `inferenceDetails.…` may be absent. An empty field of an optional column is no value. A byte order mark, LF and
-/// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing.
+/// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing. Text after a
+/// closing quote is an error. A quote in a field that does not start with one is taken as it is: `5" disk` says `5" disk`.
 ///
 /// After the first error the iterator ends.
 ///
@@ -104,6 +105,9 @@ impl<R: Read> Rows<R> {
         if !records.first()? {
             return Err(Error::new(ErrorKind::NoHeader, records.place()));
         }
+        if records.misquoted_field().is_some() {
+            return Err(Error::text_after_quote(None, records.place()));
+        }
         let Some(header) = records.fields() else {
             let cause = records.invalid_field().map(|(_, cause)| cause);
             return Err(Error::utf8(None, cause, records.place()));
@@ -123,10 +127,12 @@ impl<R: Read> Rows<R> {
 
     fn entry(&self) -> Result<UsageEntry, Error> {
         let place = self.records.place();
+        if let Some(field) = self.records.misquoted_field() {
+            return Err(Error::text_after_quote(self.column_name(field), place));
+        }
         let Some(fields) = self.records.fields() else {
             let (field, cause) = self.records.invalid_field().unzip();
-            let column = self.layout.iter().find(|(number, _)| Some(*number) == field);
-            return Err(Error::utf8(column.map(|(_, column)| column.name), cause, place));
+            return Err(Error::utf8(field.and_then(|field| self.column_name(field)), cause, place));
         };
         if fields.len() != self.width {
             let kind = ErrorKind::FieldCount { expected: self.width, found: fields.len() };
@@ -138,6 +144,11 @@ impl<R: Read> Rows<R> {
                 .map_err(|cause| Error::value(column.name, cause, place))?;
         }
         Ok(entry)
+    }
+
+    /// The column of a field, when it is one that the format knows.
+    fn column_name(&self, field: usize) -> Option<&'static str> {
+        self.layout.iter().find(|(number, _)| *number == field).map(|(_, column)| column.name)
     }
 }
 
@@ -165,6 +176,7 @@ fn layout(header: Fields<'_>) -> Result<Vec<(usize, &'static Column)>, ErrorKind
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::error::Error as _;
     use std::io;
 
@@ -283,6 +295,54 @@ mod tests {
             ),
         ] {
             assert_eq!(message(file.as_bytes()), expect, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn text_after_a_closing_quote_was_read_as_part_of_the_field() {
+        let place = "record 2 (line 3), column";
+        let fault = "there is text after the closing quote";
+        for (from, to, expect) in [
+            ("-0.1", "\"-0.1\"5", format!("{place} `amount`: {fault}")),
+            ("API Inference", "\"n\" x", format!("{place} `notes`: {fault}")),
+            (
+                "2026-06-14T19:52:45.087Z",
+                "\"2026-06-14T19:52:45.087Z\" ",
+                format!("{place} `timestamp`: {fault}"),
+            ),
+            ("a-sku", "\"a, \"\"b\"\"\"c", format!("{place} `sku`: {fault}")),
+            ("a-sku,0.1,1", "\"a\"-sku,\"0.1\"2,1", format!("{place} `sku`: {fault}")),
+            ("API Inference", "n,\"x\"y", format!("{place}: {fault}").replace(", column", "")),
+        ] {
+            let file = format!("{HEADER}\n{ROW}\n{}\n{ROW}\n", ROW.replacen(from, to, 1));
+            assert_eq!(message(file.as_bytes()), expect, "{file:?}");
+            let drip = Reader::new(Drip(file.as_bytes(), false)).find_map(Result::err);
+            assert_eq!(drip.map(|error| error.to_string()), Some(expect), "{file:?} byte by byte");
+        }
+        let header = HEADER.replacen("timestamp", "\"time\"stamp", 1);
+        assert_eq!(message(header.as_bytes()), format!("header (line 1): {fault}"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn a_field_is_read_as_it_says_or_not_at_all(raw in "[\", an]{0,8}", long: bool) {
+            // A long field goes over the end of the memory for a record.
+            let raw = if long { raw.replace('n', &"n".repeat(1_500)) } else { raw };
+            let says = match raw.strip_prefix('"') {
+                Some(quoted) => quoted
+                    .strip_suffix('"')
+                    .filter(|inner| !inner.replace("\"\"", "").contains('"'))
+                    .map(|inner| inner.replace("\"\"", "\"")),
+                None => Some(raw.clone()).filter(|raw| !raw.contains(',')),
+            };
+            for end in ["", "\n", "\r\n"] {
+                let file = format!("{HEADER}\n{},{raw}{end}", ROW.rsplit_once(',').unwrap().0);
+                let read = |entries: Result<Vec<UsageEntry>, Error>| entries.ok().map(|mut all| all.remove(0).notes);
+                prop_assert_eq!(&read(decode(file.as_bytes())), &says, "{:?}", end);
+                prop_assert_eq!(&read(Reader::new(Drip(file.as_bytes(), false)).collect()), &says, "{:?} drip", end);
+            }
         }
     }
 

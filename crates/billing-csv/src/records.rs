@@ -1,7 +1,7 @@
 //! A file as records of fields: quotes, line ends and positions, before anything is known of columns.
 //!
 //! On `csv_core` and not on `csv`, whose reader takes a quoted field that the file ends in for a whole one, and counts
-//! the lines of a file with CRLF one behind.
+//! the lines of a file with CRLF one behind. Both take `"-0.1"5` for -0.15: the quotes are followed here as well.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::str::Utf8Error;
@@ -31,6 +31,8 @@ pub(crate) struct Records<R> {
     /// Where each field ends in `bytes`, and room for more.
     ends: Vec<usize>,
     fields: usize,
+    /// The number, from 0, of the first field that goes on after its closing quote.
+    misquoted: Option<usize>,
     place: Place,
     /// True when there is nothing more to read.
     at_end: bool,
@@ -52,6 +54,7 @@ impl<R: Read> Records<R> {
             bytes: vec![0; 1 << 10],
             ends: vec![0; 16],
             fields: 0,
+            misquoted: None,
             place,
             at_end: false,
         })
@@ -100,6 +103,8 @@ impl<R: Read> Records<R> {
     fn read(&mut self) -> Result<bool, Error> {
         let mut filled = 0;
         self.fields = 0;
+        self.misquoted = None;
+        let mut within = Within::Start;
         if self.fill()?.is_empty() {
             return Ok(false);
         }
@@ -110,6 +115,8 @@ impl<R: Read> Records<R> {
             let (result, taken, written, ended) =
                 self.core.read_record(input, &mut self.bytes[filled..], &mut self.ends[self.fields..]);
             if !self.at_end {
+                let misquoted = within.follow(&input[..taken]);
+                self.misquoted = self.misquoted.or(misquoted.map(|number| self.fields + number));
                 self.input.consume(taken);
             }
             filled += written;
@@ -154,12 +161,61 @@ impl<R: Read> Records<R> {
         ends.iter().all(|end| text.is_char_boundary(*end)).then_some(Fields { text, ends })
     }
 
+    /// The number, from 0, of the first field that goes on after its closing quote.
+    pub(crate) fn misquoted_field(&self) -> Option<usize> {
+        self.misquoted
+    }
+
     /// The number, from 0, of the first field that is not UTF-8, and what is wrong there.
     pub(crate) fn invalid_field(&self) -> Option<(usize, Utf8Error)> {
         let ends = &self.ends[..self.fields];
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let fields = starts.zip(ends).map(|(start, end)| &self.bytes[start..*end]);
         fields.enumerate().find_map(|(number, field)| Some((number, std::str::from_utf8(field).err()?)))
+    }
+}
+
+/// Where in a field we are, as far as quotes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    Start,
+    Unquoted,
+    Quoted,
+    /// After a quote in a quoted field: it closes the field, unless another one follows.
+    AfterQuote,
+}
+
+impl Within {
+    /// Follows the next bytes of a record. Gives the first field with text after its closing quote, counted from the
+    /// one that these bytes start in.
+    fn follow(&mut self, bytes: &[u8]) -> Option<usize> {
+        // Few records have quotes, and looking for one costs little.
+        if *self != Self::AfterQuote && !bytes.contains(&b'"') {
+            if let (Self::Start | Self::Unquoted, Some(last)) = (*self, bytes.last()) {
+                *self = self.after(*last);
+            }
+            return None;
+        }
+        let mut ended = 0;
+        let mut misquoted = None;
+        for byte in bytes {
+            let next = self.after(*byte);
+            if (*self, next) == (Self::AfterQuote, Self::Unquoted) {
+                misquoted = misquoted.or(Some(ended));
+            }
+            ended += usize::from(next == Self::Start);
+            *self = next;
+        }
+        misquoted
+    }
+
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::AfterQuote,
+            (Self::Quoted, _) | (Self::Start | Self::AfterQuote, b'"') => Self::Quoted,
+            (_, b',' | b'\r' | b'\n') => Self::Start,
+            _ => Self::Unquoted,
+        }
     }
 }
 

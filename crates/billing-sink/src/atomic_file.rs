@@ -1,15 +1,12 @@
 //! A file that is whole under its name, or not there.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind};
+use crate::part::{Part, directory_of};
 use crate::target::Target;
-
-/// How often the partial file may be replaced under our hands before we give up. Each time takes another run that
-/// starts and ends between two calls of ours.
-const MAX_TRIES: u32 = 16;
 
 /// A file that gets its name only when it is complete.
 ///
@@ -18,10 +15,14 @@ const MAX_TRIES: u32 = 16;
 /// without `commit`, the partial file is removed and the old one is untouched. A process that is killed leaves the
 /// partial file, and the next run starts it anew.
 ///
-/// * The partial file is locked: a second run on the same file is refused ([`ErrorKind::Busy`]).
+/// * The partial file is locked: a second run on the same file is refused ([`ErrorKind::Busy`]). What stands in its
+///   place and is not a file is left alone ([`ErrorKind::PartInTheWay`]). Where `.part` would make the name longer than
+///   the 255 bytes that a name can have, the end of the name gives way to a hash.
 /// * The new file has the permissions of the old one, and belongs to whoever runs the program.
 /// * Behind a symbolic link, the file that it points to is replaced, and the link stays.
-/// * What exists and is not a file (`/dev/null`, a pipe) is written straight through: it cannot take anything back.
+/// * What exists and is not a file (`/dev/null`, a pipe) is written straight through: it cannot take anything back
+///   ([`takes_back`](Target::takes_back)). `create` waits until somebody opens a named pipe to read it, as every program
+///   does that writes to one.
 ///
 /// ```
 /// use billing_sink::{AtomicFile, Target};
@@ -51,8 +52,8 @@ impl AtomicFile {
     /// Prepares to write the file at `path`, and finds out now whether that can be done.
     ///
     /// # Errors
-    /// When the path is a directory, in a directory that does not exist, read-only, being written by another run, or
-    /// in a place where the partial file cannot be created.
+    /// When the path is a directory, in a directory that does not exist or cannot be read, read-only, being written by
+    /// another run, or in a place where the partial file cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |cause| Error::io(ErrorKind::Create, Some(path), cause);
@@ -104,62 +105,12 @@ impl Target for AtomicFile {
         part.commit(&self.file).map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))
     }
 
+    fn takes_back(&self) -> bool {
+        self.part.is_some()
+    }
+
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
-    }
-}
-
-/// The name of the partial file, ours as long as the file is open and locked.
-#[derive(Debug)]
-struct Part {
-    path: PathBuf,
-    target: PathBuf,
-    /// True once the partial file is the file.
-    renamed: bool,
-}
-
-impl Part {
-    /// Opens the partial file of `target` and locks it, so that it is ours and empty.
-    fn open(target: PathBuf, named: &Path) -> Result<(File, Self), Error> {
-        let failed = |cause| Error::io(ErrorKind::Create, Some(named), cause);
-        let mut path = target.clone().into_os_string();
-        path.push(".part");
-        let path = PathBuf::from(path);
-        for _ in 0..MAX_TRIES {
-            // Not truncated yet: until it is locked it may be another run's.
-            let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Error::new(ErrorKind::Busy, named)),
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-            }
-            // Another run may have finished in between, and what we hold is its finished file.
-            if is_at(&file, &path).map_err(failed)? {
-                file.set_len(0).map_err(failed)?;
-                return Ok((file, Self { path, target, renamed: false }));
-            }
-        }
-        Err(Error::new(ErrorKind::Busy, named))
-    }
-
-    fn commit(mut self, file: &File) -> io::Result<()> {
-        if let Ok(existing) = fs::metadata(&self.target) {
-            file.set_permissions(existing.permissions())?;
-        }
-        file.sync_all()?;
-        fs::rename(&self.path, &self.target)?;
-        self.renamed = true;
-        sync_directory(&self.target)
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // There is nobody to tell; a partial file that stays is emptied by the next run.
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -180,34 +131,9 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
 /// `Path` does not tell `out/` from `out`.
 fn ends_in_separator(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|last| std::path::is_separator((*last).into()))
-}
-
-/// True when the open file is the one at the path, and the path is not a link to it.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let held = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(cause),
-    }
-}
-
-/// Elsewhere a file that is open and locked cannot be renamed by another run.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 #[cfg(unix)]
@@ -221,51 +147,13 @@ fn make_private(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// A renamed file has its new name for good only when its directory is on the disk.
-#[cfg(unix)]
-fn sync_directory(target: &Path) -> io::Result<()> {
-    match File::open(directory_of(target))?.sync_all() {
-        // Some network file systems have no such thing: their names are durable when the call returns.
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        synced => synced,
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use super::*;
+    use crate::part::tests::{make_pipe, names, old_file, write_new};
+    use crate::target::Plain;
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-    use tempfile::TempDir;
-
-    /// A directory with a file in it.
-    fn old_file() -> (TempDir, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("usage.csv");
-        fs::write(&path, "old").unwrap();
-        (directory, path)
-    }
-
-    fn names(directory: &TempDir) -> Vec<String> {
-        let entries = fs::read_dir(directory.path()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn write_new(path: &Path) -> AtomicFile {
-        let mut file = AtomicFile::create(path).unwrap();
-        file.write_all(b"new").unwrap();
-        file
-    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -347,16 +235,6 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_partial_file_is_not_followed() {
-        let (directory, path) = old_file();
-        let precious = directory.path().join("precious");
-        fs::write(&precious, "precious").unwrap();
-        symlink(&precious, path.with_extension("csv.part")).unwrap();
-        assert!(AtomicFile::create(&path).is_err());
-        assert_eq!(fs::read(precious).unwrap(), b"precious");
-    }
-
-    #[test]
     fn what_cannot_be_created_is_known_at_once() {
         let (directory, path) = old_file();
         let check = |path: &Path, kind: ErrorKind| {
@@ -393,9 +271,33 @@ mod tests {
     fn devices_are_written_through_and_stay_devices() {
         let null = Path::new("/dev/null");
         write_new(null).commit().unwrap();
-        drop(write_new(null));
+        assert!(!write_new(null).takes_back());
         assert!(fs::metadata(null).unwrap().file_type().is_char_device());
         assert!(!Path::new("/dev/null.part").exists());
+    }
+
+    #[test]
+    fn a_target_says_whether_it_takes_back() {
+        let (directory, path) = old_file();
+        symlink("usage.csv", directory.path().join("link")).unwrap();
+        for name in ["usage.csv", "new.csv", "link"] {
+            let file = write_new(&directory.path().join(name));
+            assert!(file.takes_back(), "{name}");
+        }
+        assert_eq!((names(&directory).len(), fs::read(&path).unwrap()), (2, b"old".to_vec()));
+        assert!(!Plain(Vec::new()).takes_back());
+
+        let pipe = directory.path().join("pipe");
+        make_pipe(&pipe);
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        let file = write_new(&pipe);
+        assert!(!file.takes_back());
+        drop(file);
+        assert_eq!(reader.join().unwrap(), b"new", "went through, though it was not committed");
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
 
     #[cfg(target_os = "linux")]

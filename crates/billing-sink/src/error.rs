@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 /// Output that could not be created, written or completed.
 ///
 /// # What to do
-/// An existing file is as it was before. [`Busy`](ErrorKind::Busy): another run writes the same file; wait for it, or
-/// choose another name. [`Write`](ErrorKind::Write) and [`Commit`](ErrorKind::Commit): look at the cause; a full disk is
+/// An existing file is as it was before; only when the disk fails at the very last step of a
+/// [`Commit`](ErrorKind::Commit) the new one, whole, may be in its place. [`Busy`](ErrorKind::Busy): another run writes
+/// the same file; wait for it, or choose another name. [`PartInTheWay`](ErrorKind::PartInTheWay): look what it is that
+/// the error names, and remove it. [`Write`](ErrorKind::Write) and [`Commit`](ErrorKind::Commit): look at the cause; a full disk is
 /// the usual one. [`is_broken_pipe`](Error::is_broken_pipe): the reader of a pipe has gone, which is no fault.
 #[derive(Debug)]
 pub struct Error {
@@ -27,8 +29,12 @@ pub enum ErrorKind {
     Directory,
     /// The directory that the file should be in does not exist.
     NoDirectory,
+    /// The directory can be written but not read, and so not be synchronised: the new name could not be made durable.
+    UnreadableDirectory,
     /// The file exists and is read-only.
     ReadOnly,
+    /// A link, a directory, a pipe or the like is where the partial file belongs. The error names that place.
+    PartInTheWay,
     /// The file could not be created; the cause says why.
     Create,
     /// Writing failed; the cause says why.
@@ -51,7 +57,7 @@ impl Error {
         self.kind
     }
 
-    /// The file, as it was named; `None` for a stream.
+    /// The file, as it was named, or what is in its way; `None` for a stream.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -82,7 +88,11 @@ impl fmt::Display for Error {
             ErrorKind::Busy => "is being written by another run",
             ErrorKind::Directory => "is a directory",
             ErrorKind::NoDirectory => "is in a directory that does not exist",
+            ErrorKind::UnreadableDirectory => {
+                "is in a directory that cannot be read, which it takes to make its name durable"
+            }
             ErrorKind::ReadOnly => "exists and is read-only",
+            ErrorKind::PartInTheWay => "is in the place of the partial file and is not a file",
             ErrorKind::Create => "cannot be created",
             ErrorKind::Write => "cannot be written",
             ErrorKind::Commit => "cannot be completed",

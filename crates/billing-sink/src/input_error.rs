@@ -28,8 +28,6 @@ pub enum InputErrorKind {
     Io,
     /// Compressed data that is damaged or cut off.
     Compression,
-    /// Nothing at all, so that the format cannot be told.
-    Empty,
     /// Not an entry, or one with a field that is missing or wrong; the cause says why.
     Entry,
     /// Not the JSON that belongs there.
@@ -135,7 +133,6 @@ impl fmt::Display for InputError {
         f.write_str(match self.kind {
             InputErrorKind::Io | InputErrorKind::Csv => "reading failed",
             InputErrorKind::Compression => "the compressed data is damaged or cut off",
-            InputErrorKind::Empty => "there is nothing in it: no entries in any known format",
             InputErrorKind::Entry => "is not a usage entry",
             InputErrorKind::Syntax(what) => what,
             InputErrorKind::TooLong => "is longer than 16 MiB",

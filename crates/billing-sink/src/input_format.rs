@@ -6,13 +6,13 @@ use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::input_error::{InputError, InputErrorKind};
+use crate::input_error::InputError;
 use crate::json_input::fill;
 use crate::ndjson_input::MAX_ENTRY_BYTES;
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// White space before the first entry, at most.
+/// White space before the first entry, as much as is held to find out what comes after it.
 const MAX_LEADING_SPACE: usize = 64 << 10;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
@@ -22,8 +22,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The form of a file that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InputFormat {
-    /// Look and see: `[` opens a JSON array, `{` a page or a line of NDJSON, and everything else is CSV. An empty file
-    /// could be anything and is an error.
+    /// Look and see: `[` opens a JSON array, `{` a page or a line of NDJSON, and everything else is CSV. A file with
+    /// nothing in it, or with more than 64 KiB of white space before anything else, is NDJSON.
     #[default]
     Auto,
     /// One JSON object a line. An empty file has no entries.
@@ -68,9 +68,8 @@ pub(crate) fn recognise(input: &mut impl BufRead) -> Result<(InputFormat, Vec<u8
         input.consume(spaces);
         match first {
             Some(first) => break first,
-            None if ended || head.len() > MAX_LEADING_SPACE => {
-                return Err(InputError::new(InputErrorKind::Empty, None));
-            }
+            // Nothing is how NDJSON writes no entries, and to NDJSON white space is nothing, however much comes.
+            None if ended || head.len() > MAX_LEADING_SPACE => return Ok((InputFormat::Ndjson, head)),
             None => {}
         }
     };

@@ -30,6 +30,7 @@ mod sink;
 mod atomic_file;
 mod file_sink;
 mod format;
+mod part;
 mod target;
 
 mod input;

@@ -16,6 +16,21 @@ pub trait Target: Write {
     /// When that could not be done.
     fn commit(self) -> Result<Self::Done, Error>;
 
+    /// True when what was written vanishes if the target is dropped without `commit`; false when it has gone out, or may
+    /// have. Whoever wants to write the same again from the start may do so only where this is true.
+    ///
+    /// ```
+    /// use billing_sink::{AtomicFile, Plain, Target};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// assert!(AtomicFile::create(directory.path().join("usage.csv"))?.takes_back());
+    /// assert!(!Plain(std::io::stdout()).takes_back());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn takes_back(&self) -> bool {
+        false
+    }
+
     /// The file, for messages; `None` when there is none.
     fn path(&self) -> Option<&Path> {
         None

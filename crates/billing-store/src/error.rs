@@ -9,8 +9,8 @@ use billing_model::Timestamp;
 ///
 /// # What to do
 /// The message says it where something can be done: free space ([`ErrorKind::Full`]), wait for another writer
-/// ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]). Nothing of the call that failed is stored;
-/// what was stored before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the
+/// ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]), open the ledger anew
+/// ([`ErrorKind::Replaced`]). Nothing of the call that failed is stored; what was stored before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the
 /// ledger anew, and compare it with its source before you go on.
 #[derive(Debug)]
 pub struct Error {
@@ -32,6 +32,10 @@ pub enum ErrorKind {
     NewerVersion,
     /// The file cannot be opened or created here: its directory is missing, or its permissions do not allow it.
     CannotOpen,
+    /// The file at the path is another one than was opened, or is gone. It was not touched. Open the ledger anew.
+    Replaced,
+    /// The file was put where another ledger had been, whose log is still there. Neither was touched. Move the log away.
+    ForeignLog,
     /// The disk is full.
     Full,
     /// The disk failed.
@@ -40,6 +44,8 @@ pub enum ErrorKind {
     Busy,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
+    /// An account name that nobody can read: white space only, or with control characters.
+    InvalidName,
     /// An account that this ledger does not have.
     UnknownAccount,
     /// An import that was used after it had failed.
@@ -118,7 +124,20 @@ impl fmt::Display for Error {
                     "the ledger `{path}` is from a newer version of this program ({detail}): update the program"
                 )
             }
-            ErrorKind::CannotOpen => write!(f, "cannot open `{path}` for writing"),
+            ErrorKind::CannotOpen if detail.is_empty() => write!(f, "cannot open `{path}`"),
+            ErrorKind::CannotOpen => write!(f, "cannot open `{path}`: {detail}"),
+            ErrorKind::Replaced => {
+                write!(
+                    f,
+                    "the file at `{path}` is no longer the ledger that was opened: restart to use what is there now"
+                )
+            }
+            ErrorKind::ForeignLog => {
+                write!(
+                    f,
+                    "the log `{detail}` is not that of the ledger `{path}`, but another one's: move it away"
+                )
+            }
             ErrorKind::Full => write!(f, "no space is left on the disk of the ledger `{path}`"),
             ErrorKind::Io => write!(f, "the disk of the ledger `{path}` failed"),
             ErrorKind::Busy => {
@@ -129,6 +148,12 @@ impl fmt::Display for Error {
             }
             ErrorKind::TimestampOutOfRange => {
                 write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")
+            }
+            ErrorKind::InvalidName => {
+                write!(
+                    f,
+                    "`{detail}` is no name for an account: it must have more than white space, and no control characters"
+                )
             }
             ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
             ErrorKind::Aborted => write!(f, "the import into `{path}` failed before and stores nothing"),
@@ -160,7 +185,7 @@ mod tests {
                 ErrorKind::Busy,
                 "the ledger `a/b.db` is being written to, by another import perhaps: try again later",
             ),
-            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::CannotOpen, "cannot open `a/b.db` for writing"),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::CannotOpen, "cannot open `a/b.db`"),
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Io, "the disk of the ledger `a/b.db` failed"),
             (ffi::SQLITE_CORRUPT, ErrorKind::Corrupt, "the ledger `a/b.db` is damaged"),
             (ffi::SQLITE_CONSTRAINT_UNIQUE, ErrorKind::Engine, "the ledger `a/b.db` could not be used"),

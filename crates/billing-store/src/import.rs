@@ -87,11 +87,14 @@ impl Import {
         Ok(())
     }
 
-    fn commit(&mut self, writer: &Connection) -> rusqlite::Result<()> {
-        self.deltas.store(writer, self.account)?;
+    fn commit(&mut self, writer: &Connection) -> Result<(), Error> {
+        let connections = &self.ledger.0.connections;
+        let fail = |cause| connections.fail(cause);
+        self.deltas.store(writer, self.account).map_err(fail)?;
         let update = "UPDATE accounts SET next_sequence = ?2 WHERE id = ?1";
-        writer.execute(update, (self.account.0, self.next_sequence))?;
-        writer.execute_batch("COMMIT")
+        writer.execute(update, (self.account.0, self.next_sequence)).map_err(fail)?;
+        connections.seal(writer)?;
+        writer.execute_batch("COMMIT").map_err(fail)
     }
 
     fn take_writer(&mut self) -> Result<Connection, Error> {
@@ -115,7 +118,7 @@ impl Sink for Import {
 
     fn finish(mut self) -> Result<u64, Error> {
         let writer = self.take_writer()?;
-        self.commit(&writer).map_err(|cause| self.ledger.0.connections.fail(cause))?;
+        self.commit(&writer)?;
         self.ledger.0.connections.keep_writer(writer);
         Ok(self.entries)
     }

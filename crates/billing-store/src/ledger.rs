@@ -9,9 +9,11 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::connections::Connections;
 use crate::error::{Error, ErrorKind};
 use crate::key::derive;
-use crate::schema;
 
 /// A ledger that is open. Clones share it.
+///
+/// It is the file that was opened, not whatever gets its name later: when that file is replaced or removed, every call
+/// from then on fails with [`ErrorKind::Replaced`].
 #[derive(Clone)]
 pub struct Ledger(pub(crate) Arc<Inner>);
 
@@ -32,9 +34,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when nothing is, [`ErrorKind::NotALedger`] when something else is,
-    /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it. None of them touches the file.
+    /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it, [`ErrorKind::ForeignLog`] when the
+    /// file was put where another ledger had been. None of them touches the file. [`ErrorKind::CannotOpen`] when the
+    /// file may not be read, or no file can be made beside it, which is needed also to read; a file that may only not be
+    /// written to is opened, and can be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::from_connections(Connections::open(path, false)?)
+        Ok(Self::from_connections(Connections::open(path, false)?))
     }
 
     /// Opens a ledger, and makes a new one where nothing is or an empty file. A new one is readable by its owner only.
@@ -45,14 +50,14 @@ impl Ledger {
     /// As [`Ledger::open`], but never [`ErrorKind::NotFound`]; [`ErrorKind::CannotOpen`] when the directory is missing
     /// or not writable.
     pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        Self::from_connections(Connections::open(path, true)?)
+        Ok(Self::from_connections(Connections::open(path, true)?))
     }
 
-    fn from_connections(connections: Connections) -> Result<Self, Error> {
-        let secret = connections.read(schema::secret)?;
-        let digest_key = derive(&secret, b"digests of API keys");
-        let signing_key = derive(&secret, b"signatures of others");
-        Ok(Self(Arc::new(Inner { connections, digest_key, signing_key })))
+    fn from_connections(connections: Connections) -> Self {
+        let secret = connections.secret();
+        let digest_key = derive(secret, b"digests of API keys");
+        let signing_key = derive(secret, b"signatures of others");
+        Self(Arc::new(Inner { connections, digest_key, signing_key }))
     }
 
     /// The account of this name, if there is one.
@@ -66,8 +71,13 @@ impl Ledger {
     /// Makes an account, or finds the one that has this name already.
     ///
     /// # Errors
-    /// When the ledger cannot be written.
+    /// [`ErrorKind::InvalidName`] for a name of nothing but white space or with control characters, or when the ledger
+    /// cannot be written.
     pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
+        if name.trim().is_empty() || name.contains(char::is_control) {
+            let name = name.escape_debug().to_string();
+            return Err(Error::new(ErrorKind::InvalidName, self.0.connections.path(), name));
+        }
         // One that is there is found even while an import is writing.
         if let Some(account) = self.account(name)? {
             return Ok(account);

@@ -50,6 +50,7 @@ mod row;
 mod strings;
 
 mod connections;
+mod file;
 mod schema;
 
 pub use billing_sink::Sink;

@@ -80,6 +80,9 @@ const V1: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// A ledger's random number.
+pub(crate) type Secret = [u8; 32];
+
 /// Whose a file is.
 pub(crate) enum Identity {
     /// Nobody's: it is empty.
@@ -89,8 +92,9 @@ pub(crate) enum Identity {
 }
 
 pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
-    let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    Ok(match (number("PRAGMA application_id")?, number("PRAGMA page_count")?) {
+    // One statement reads one state of a file that somebody else may be making.
+    let sql = "SELECT application_id, page_count FROM pragma_application_id, pragma_page_count";
+    Ok(match connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))? {
         (_, 0) => Identity::Nothing,
         (APPLICATION_ID, _) => Identity::Ledger,
         _ => Identity::Other,
@@ -103,7 +107,7 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Takes a file to the present version, whole or not at all. `secret` is kept when the file is new.
-pub(crate) fn migrate(connection: &mut Connection, secret: [u8; 32]) -> rusqlite::Result<()> {
+pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again, now that nobody else can be doing the same.
     let version = version(&transaction)?;
@@ -121,6 +125,13 @@ pub(crate) fn migrate(connection: &mut Connection, secret: [u8; 32]) -> rusqlite
 }
 
 /// The random number that all of the ledger's keys are derived from.
-pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<[u8; 32]> {
+pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<Secret> {
     connection.query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| row.get(0))
+}
+
+/// Puts the page with the secret into the log with whatever else is written, so that a log tells whose it is. A page
+/// that does not change is not written, hence the random value.
+pub(crate) fn seal(writer: &Connection) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('seal', randomblob(16))";
+    writer.prepare_cached(sql)?.execute([]).map(drop)
 }

@@ -16,6 +16,28 @@ fn an_account_is_made_once() {
 }
 
 #[test]
+fn a_name_that_nobody_can_read_is_refused() {
+    let House { ledger, .. } = &House::new();
+    for (name, shown) in [
+        ("", "``"),
+        (" ", "` `"),
+        ("\t\n\u{2003}", r"`\t\n"),
+        ("red\u{1b}[31m", r"`red\u{1b}[31m`"),
+        ("a\nb", r"`a\nb`"),
+        ("\0", r"`\0`"),
+        ("\u{9b}", r"`\u{9b}`"),
+    ] {
+        let error = ledger.create_account(name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidName, "{name:?}");
+        assert!(error.to_string().starts_with(shown), "{error}");
+        assert_eq!(ledger.account(name).unwrap(), None);
+    }
+    for name in ["x", "our team", "élan", "課金", "-", "50%"] {
+        ledger.create_account(name).unwrap();
+    }
+}
+
+#[test]
 fn an_account_that_is_found_needs_no_turn_at_writing() {
     let House { ledger, account, .. } = &House::new();
     let _import = ledger.import(*account).unwrap();

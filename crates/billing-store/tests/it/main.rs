@@ -5,6 +5,7 @@
 mod house;
 
 mod opening;
+mod replaced;
 
 mod accounts;
 mod keys;

@@ -41,6 +41,63 @@ fn a_missing_ledger_is_not_found_and_not_made() {
     assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
 }
 
+/// Opens the path, and finds that the message says what is in the way, and nothing of the engine's.
+fn check_cannot_open(path: &Path, message: &str, cause: &str) {
+    let error = Ledger::open_or_create(path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
+    let (path, words) = (path.display(), std::error::Error::source(&error).map(ToString::to_string));
+    assert_eq!(error.to_string(), format!("cannot open `{path}`{message}"));
+    let words = words.unwrap_or_default();
+    assert!(words.starts_with(cause) && words.is_empty() == cause.is_empty(), "{words}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_cannot_be_opened_is_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let missing = path("missing");
+    let message = format!(": the directory `{}` does not exist", missing.display());
+    check_cannot_open(&missing.join("ledger.db"), &message, "");
+    fs::write(path("file"), "x").unwrap();
+    check_cannot_open(&path("file/ledger.db"), "", "Not a directory");
+    check_cannot_open(&path(&"long".repeat(100)), "", "File name too long");
+    // A name that the system takes and the engine does not.
+    let deep = (0..5).fold(path(""), |deep, _| deep.join("deep".repeat(40)));
+    fs::create_dir_all(&deep).unwrap();
+    check_cannot_open(&deep.join("ledger.db"), "", "unable to open database file");
+}
+
+/// Nothing is refused to the superuser; a run as another user checks these.
+#[cfg(unix)]
+#[test]
+fn a_ledger_without_permission_is_told_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let (path, directory) = (house.path(), house.path().parent().unwrap().to_owned());
+    drop(house.ledger);
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&path, 0o000);
+    if fs::File::open(&path).is_ok() {
+        return;
+    }
+    let denied = "Permission denied";
+    check_cannot_open(&path, "", denied);
+    set(&path, 0o400);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.account("ours").unwrap(), Some(house.account));
+    let error = ledger.create_account("theirs").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen);
+    assert!(error.to_string().ends_with("ledger.db`: it may not be written to"), "{error}");
+    drop(ledger);
+    set(&path, 0o600);
+    set(&directory, 0o500);
+    check_cannot_open(&directory.join("new.db"), ": no file can be made in its directory", denied);
+    set(&directory, 0o000);
+    check_cannot_open(&path, "", denied);
+    set(&directory, 0o700);
+}
+
 #[test]
 fn files_of_others_are_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
@@ -50,7 +107,7 @@ fn files_of_others_are_refused_and_left_alone() {
     fs::write(path("usage.csv"), "timestamp,sku\n".repeat(1_000)).unwrap();
     check_refused(&path("usage.csv"), ErrorKind::NotALedger, "not an SQLite file");
     fs::create_dir(path("directory")).unwrap();
-    check_refused(&path("directory"), ErrorKind::NotALedger, "not a file");
+    check_refused(&path("directory"), ErrorKind::NotALedger, "it is a directory");
     for mode in ["delete", "wal"] {
         let database = Connection::open(path(mode)).unwrap();
         database.pragma_update(None, "journal_mode", mode).unwrap();

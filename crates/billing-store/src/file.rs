@@ -1,0 +1,284 @@
+//! The file of a ledger: what stands at its path, connections to it, and why there can be none.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::{Error, ErrorKind};
+use crate::schema::{self, Identity, Secret};
+
+/// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps compiled: all that there are.
+const STATEMENTS: usize = 32;
+
+const NOT_SQLITE: &str = "it is not an SQLite file";
+const ANOTHER_APPLICATION: &str = "it is the database of another application";
+
+/// Where a ledger is, or is to be.
+pub(crate) struct LedgerFile {
+    /// As it was given, for messages.
+    path: PathBuf,
+    /// Absolute, so that no name has a meaning of its own to SQLite (`:memory:`, `file:…`) and a change of the working
+    /// directory changes nothing.
+    file: PathBuf,
+}
+
+/// Which of the system's files one is, whatever its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// What was found at the path, without touching it.
+pub(crate) enum Found {
+    Nothing,
+    Empty,
+    /// It may be a ledger. The secret is that of the file alone, its log aside; none where only the log makes it whole.
+    Database(Option<Secret>),
+}
+
+impl LedgerFile {
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+        match std::path::absolute(path) {
+            Ok(file) => Ok(Self { path: path.to_owned(), file }),
+            Err(cause) => Err(Error::new(ErrorKind::CannotOpen, path, "").caused_by(cause)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, detail: impl Into<String>) -> Error {
+        Error::new(kind, &self.path, detail)
+    }
+
+    /// A failure of the engine; where it only says that it cannot, the system says why.
+    pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
+        let error = Error::engine(&self.path, cause);
+        match error.kind() {
+            ErrorKind::CannotOpen => self.check_access().err().unwrap_or(error),
+            _ => error,
+        }
+    }
+
+    /// Which file is at the path now, if any.
+    pub(crate) fn id(&self) -> Result<Option<FileId>, Error> {
+        match std::fs::metadata(&self.file) {
+            Ok(file) => Ok(Some(FileId::of(&file))),
+            Err(cause) if is_missing(&cause) => Ok(None),
+            Err(cause) => Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
+        }
+    }
+
+    /// Tells what is there, and refuses what is no ledger without touching it.
+    pub(crate) fn look(&self) -> Result<Found, Error> {
+        let refuse = |why| Err(self.error(ErrorKind::NotALedger, why));
+        match std::fs::metadata(&self.file) {
+            Ok(file) if file.is_dir() => return refuse("it is a directory"),
+            Ok(file) if !file.is_file() => return refuse("it is not a file"),
+            Ok(file) if file.len() == 0 => return Ok(Found::Empty),
+            Ok(_) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(cause) => return Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
+        }
+        // `immutable` reads the file alone: no lock, no log, nothing written beside another application's database.
+        // It goes through SQLite because closing a file that was opened otherwise drops the locks of the process.
+        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let found = Connection::open_with_flags(&uri, flags).and_then(|alone| {
+            Ok((schema::identify(&alone)?, schema::secret(&alone).ok(), schema::version(&alone)?))
+        });
+        match found {
+            // Known before it is opened, so that not even a log is left beside it.
+            Ok((Identity::Ledger, _, version)) if version > schema::VERSION => Err(self.newer(version)),
+            Ok((Identity::Ledger, secret, _)) => Ok(Found::Database(secret)),
+            // Too short for any database, but not empty.
+            Ok((Identity::Nothing, ..)) => refuse(NOT_SQLITE),
+            Ok((Identity::Other, ..)) => refuse(ANOTHER_APPLICATION),
+            Err(cause) => match cause.sqlite_error_code() {
+                // A kill left it half written, with the log that mends it: SQLite will, and then it can be told.
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if self.has_log() => {
+                    Ok(Found::Database(None))
+                }
+                Some(ErrorCode::NotADatabase) => refuse(NOT_SQLITE),
+                _ => Err(self.fail(without_uri(cause))),
+            },
+        }
+    }
+
+    pub(crate) fn newer(&self, version: u32) -> Error {
+        let versions = format!("it has version {version}, the program knows {}", schema::VERSION);
+        self.error(ErrorKind::NewerVersion, versions)
+    }
+
+    /// What the file is with its log; `may_be_empty` is for one that is to become a ledger.
+    pub(crate) fn check_identity(&self, connection: &Connection, may_be_empty: bool) -> Result<(), Error> {
+        let refuse = |why| Err(self.error(ErrorKind::NotALedger, why));
+        match schema::identify(connection).map_err(|cause| self.fail(cause))? {
+            Identity::Nothing if !may_be_empty => refuse("it is empty"),
+            Identity::Other => refuse(ANOTHER_APPLICATION),
+            Identity::Nothing | Identity::Ledger => Ok(()),
+        }
+    }
+
+    /// A connection that leaves log and file as they are when it is closed, until [`trust`] says that they go together.
+    pub(crate) fn connect(&self, extra: OpenFlags) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | extra;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // A ledger may come from elsewhere: its schema must not call functions with effects.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        Ok(connection)
+    }
+
+    /// Usage, and the secret behind keys and cursors, are nobody else's. The log's files take over the permissions.
+    #[cfg(unix)]
+    pub(crate) fn keep_private(&self) -> Result<(), Error> {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&self.file, std::fs::Permissions::from_mode(0o600))
+            .map_err(|cause| self.error(ErrorKind::CannotOpen, "").caused_by(cause))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn keep_private(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The file's log, in the form that a ledger has it.
+    pub(crate) fn log(&self) -> PathBuf {
+        with_suffix(&self.path, "-wal")
+    }
+
+    fn has_log(&self) -> bool {
+        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&self.file, suffix).exists())
+    }
+
+    /// Asks the system for what a ledger needs: the file for reading and writing, and room for the log beside it. A
+    /// reader needs that room too.
+    fn check_access(&self) -> Result<(), Error> {
+        let refuse = |detail: &str| {
+            let error = self.error(ErrorKind::CannotOpen, detail);
+            |cause: io::Error| error.caused_by(cause)
+        };
+        let directory = self.file.parent().unwrap_or(&self.file);
+        match std::fs::metadata(&self.file) {
+            Ok(_) => {
+                may(&self.file, Access::Read).map_err(refuse(""))?;
+                may(&self.file, Access::Write).map_err(refuse("it may not be written to"))?;
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !directory.exists() => {
+                let detail = format!("the directory `{}` does not exist", directory.display());
+                return Err(self.error(ErrorKind::CannotOpen, detail));
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(refuse("")(cause)),
+        }
+        may(directory, Access::Write).map_err(refuse("no file can be made in its directory"))
+    }
+}
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(file: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self { device: file.dev(), inode: file.ino() }
+    }
+
+    /// Elsewhere the system does not let a file be replaced that is open.
+    #[cfg(not(unix))]
+    fn of(_: &std::fs::Metadata) -> Self {
+        Self { device: 0, inode: 0 }
+    }
+}
+
+/// From here on, what the log holds may be copied into the file.
+pub(crate) fn trust(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
+}
+
+/// True when the file that a connection has open is not the one at its path any more.
+#[cfg(unix)]
+pub(crate) fn has_moved(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut has_moved = 0;
+    connection.file_control(Some(rusqlite::MAIN_DB), rusqlite::FileControl::HasMoved(&mut has_moved))?;
+    Ok(has_moved != 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn has_moved(_: &Connection) -> rusqlite::Result<bool> {
+    Ok(false)
+}
+
+fn is_missing(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Asks without opening: to close a file that SQLite has open too drops the locks of the process.
+#[cfg(unix)]
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    use rustix::fs::{Access as Right, AtFlags, CWD, accessat};
+    let right = match access {
+        Access::Read => Right::READ_OK,
+        Access::Write => Right::WRITE_OK,
+    };
+    Ok(accessat(CWD, path, right, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    match access {
+        Access::Write if std::fs::metadata(path)?.permissions().readonly() => {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        Access::Read | Access::Write => Ok(()),
+    }
+}
+
+/// The engine's words without the name that it was given.
+fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
+    match cause {
+        rusqlite::Error::SqliteFailure(failure, Some(words)) => {
+            let words = words.split(": file:").next().unwrap_or_default().to_owned();
+            rusqlite::Error::SqliteFailure(failure, Some(words))
+        }
+        other => other,
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A path in a `file:` URI.
+fn percent_encoded(path: &OsStr) -> String {
+    let mut out = String::new();
+    for byte in path.as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                out.push(char::from(*byte))
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
