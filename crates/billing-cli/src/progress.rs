@@ -68,7 +68,7 @@ impl Progress {
             Event::Switched { from, to, gone: false } => {
                 self.say(&format!("note: the service has no /billing/{from}; using /billing/{to}"));
             }
-            Event::Warning(text) => self.say(&format!("warning: the service says: {}", shortened(text))),
+            Event::Warning(text) => self.say(&format!("warning: the service says: {}", text)),
             _ => {}
         }
     }
@@ -138,14 +138,4 @@ fn percent(part: u64, whole: u64) -> Option<u64> {
 
 fn seconds_up(wait: Duration) -> String {
     format!("{} s", wait.as_millis().div_ceil(1000))
-}
-
-/// A service's words on one line of bounded length.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 300;
-    let mut line: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        line.push('…');
-    }
-    line
 }

@@ -67,7 +67,7 @@ pub(crate) async fn serve(
             served.map_err(|error| Failure::failed(anyhow::Error::new(error).context("the server failed")))
         }
         () = grace => {
-            terminal::note("warning: a client did not read its answer; its connection was dropped");
+            terminal::note("warning: a connection did not end in time and was dropped");
             Ok(())
         }
     }

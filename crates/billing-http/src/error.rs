@@ -133,15 +133,21 @@ impl Error {
     }
 }
 
+/// Characters of a service's words that are shown.
+const SHOWN: usize = 300;
+
 /// What the service said of its error, fit for one line of a terminal.
 pub(crate) fn server_message(body: &str) -> Option<String> {
-    const SHOWN: usize = 300;
-    let text = ServerMessage::from_json(body)?.to_string();
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Some(match clean.char_indices().nth(SHOWN) {
-        None => clean,
-        Some((cut, _)) => format!("{}…", &clean[..cut]),
-    })
+    ServerMessage::from_json(body).map(|message| one_line(&message.to_string()))
+}
+
+/// A service's words, fit for one line of a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 impl fmt::Display for Error {

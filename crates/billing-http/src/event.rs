@@ -41,6 +41,6 @@ pub enum Event<'a> {
         /// The timestamp from which the walk goes on.
         at: Timestamp,
     },
-    /// What the service wants its users to know. Sent once for each text.
+    /// What the service wants its users to know, on one line of bounded length. Sent once for each text.
     Warning(&'a str),
 }

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 
 use crate::clocks::requested_wait;
-use crate::error::{Error, ErrorKind, server_message};
+use crate::error::{Error, ErrorKind, one_line, server_message};
 use crate::retry::Class;
 use crate::wire::Wire;
 
@@ -74,6 +74,7 @@ fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (
 fn message(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
     if kind == ErrorKind::Redirected {
         let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+        let target = one_line(target);
         return Some(format!(
             "redirects to {target}; the key does not follow, so give that base URL if it is right"
         ));

@@ -10,7 +10,7 @@ use billing_model::{
 
 use crate::circles::Circles;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
@@ -332,11 +332,9 @@ impl Walker {
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
-        if let Some(text) = warning
-            && self.warned.len() < MAX_WARNINGS
-            && self.warned.insert(text.to_owned())
-        {
-            self.client.notify(&Event::Warning(text));
+        let Some(text) = warning.map(one_line) else { return };
+        if self.warned.len() < MAX_WARNINGS && self.warned.insert(text.clone()) {
+            self.client.notify(&Event::Warning(&text));
         }
     }
 
