@@ -10,7 +10,7 @@ use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_model::{Fingerprint, Page, Summary, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_sink::{AtomicFile, DrainError, FileSink, Format, drain};
+use billing_sink::{AtomicFile, FileSink, Format, drain};
 use billing_store::{KeyKind, Ledger, Sink};
 use chrono::Utc;
 use futures::TryStreamExt;
@@ -126,13 +126,8 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
 /// Exports everything over both endpoints, and compares.
 async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint) -> Result<(), Failure> {
     let client = Client::builder(base_url, key).build()?;
-    let file = || {
-        Ok::<_, Failure>(FileSink::new(
-            Format::Csv(Columns::WithApiKeyId),
-            AtomicFile::create(&place.export)?,
-        ))
-    };
-    let by_cursor = walk(&client, Endpoint::UsageHistory, file()?).await?;
+    let file = FileSink::new(Format::Csv(Columns::WithApiKeyId), AtomicFile::create(&place.export)?);
+    let by_cursor = walk(&client, Endpoint::UsageHistory, file).await?;
     let by_number = walk(&client, Endpoint::Usage, Counted).await?;
     let exported = &by_cursor.summary;
     let (Some(first), Some(last)) = (exported.first, exported.last) else {
@@ -181,10 +176,7 @@ async fn walk(
     let mut fingerprint = Fingerprint::default();
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().map_err(Failure::usage)?;
     let count = |page: &Page| page.entries.iter().for_each(|entry| fingerprint.add(entry));
-    let drained = drain(walk.pages(client).inspect_ok(count), sink).await.map_err(|error| match error {
-        DrainError::Pages(error) => Failure::from(error),
-        DrainError::Sink(error) => Failure::from(error),
-    })?;
+    let drained = drain(walk.pages(client).inspect_ok(count), sink).await?;
     Ok(Exported { summary: drained.summary, fingerprint, elapsed: start.elapsed() })
 }
 

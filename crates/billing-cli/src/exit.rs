@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use billing_http::ErrorKind;
+use billing_sink::DrainError;
 
 use crate::terminal;
 
@@ -116,6 +117,15 @@ impl From<billing_sink::Error> for Failure {
                 Self::failed(error).hint("wait for the other run, or choose another -o")
             }
             _ => Self::failed(error),
+        }
+    }
+}
+
+impl From<DrainError<billing_http::Error, billing_sink::Error>> for Failure {
+    fn from(error: DrainError<billing_http::Error, billing_sink::Error>) -> Self {
+        match error {
+            DrainError::Pages(error) => error.into(),
+            DrainError::Sink(error) => error.into(),
         }
     }
 }

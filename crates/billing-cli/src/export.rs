@@ -86,11 +86,10 @@ fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> St
 /// Exports the window into the output, or into new ones of the same name when the window has to be read again.
 async fn export(
     plan: &Plan,
-    output: Output,
+    mut output: Output,
     client: &Client,
     progress: &Progress,
 ) -> Result<Exported, Failure> {
-    let mut output = output;
     let mut walks = 1;
     loop {
         let takes_back = output.takes_back();
@@ -106,8 +105,7 @@ async fn export(
                 progress.restart();
                 output = Output::open(plan.output.as_deref())?;
             }
-            Err(DrainError::Pages(error)) => return Err(error.into()),
-            Err(DrainError::Sink(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -16,9 +16,9 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// The file at the path, or stdout for none and for `-`.
+    /// The file at the path, or stdout for none.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        match path.filter(|path| *path != Path::new("-")) {
+        match path {
             Some(path) => Ok(Self::File(AtomicFile::create(path)?)),
             None => match io::stdout().as_fd().try_clone_to_owned() {
                 Ok(stdout) => Ok(Self::Stdout(Plain(File::from(stdout)))),

@@ -76,7 +76,8 @@ fn window(args: &args::Export, now: DateTime<Utc>) -> Result<TimeWindow, Failure
         text.as_ref().map(read).transpose()
     };
     let since = time("--since", &args.since)?;
-    // The end is fixed, to the millisecond that services know, before the first request: a window without one has no last entry while entries arrive.
+    // The end is fixed, to the millisecond that services know, before the first request: a window without one has no
+    // last entry while entries arrive.
     let until = time("--until", &args.until)?.unwrap_or_else(|| Timestamp::from(now).floor_ms());
     TimeWindow::new(since, Some(until)).map_err(|_| {
         let since = since.map(|since| since.to_string()).unwrap_or_default();

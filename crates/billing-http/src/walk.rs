@@ -91,39 +91,44 @@ impl Walk {
         }
     }
 
+    /// Entries to ask for on a page of a route. A size that was right for the endpoint that was named goes on as well as
+    /// it can at the other.
+    pub(crate) fn page_size(&self, route: Endpoint) -> u32 {
+        match (route, self.endpoint, self.page_size) {
+            (Endpoint::Usage, _, None) => UsageQuery::MAX_LIMIT,
+            (_, _, None) => HistoryQuery::MAX_PAGE_SIZE,
+            (Endpoint::Usage, Endpoint::Auto | Endpoint::UsageHistory, Some(size)) => {
+                size.min(UsageQuery::MAX_LIMIT)
+            }
+            (Endpoint::Auto | Endpoint::UsageHistory, Endpoint::Usage, Some(size)) => {
+                size.clamp(HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE)
+            }
+            (_, _, Some(size)) => size,
+        }
+    }
+
     // Services read borders to the millisecond, so a pass asks for whole milliseconds around its window and leaves out
     // on this side what lies beyond.
 
     /// The query of a pass by page number that begins at `since`.
     pub(crate) fn usage_query(&self, since: Option<Timestamp>) -> Result<UsageQuery, QueryError> {
-        let limit = self.page_size.unwrap_or(UsageQuery::MAX_LIMIT);
-        let limit = match self.endpoint {
-            Endpoint::Usage => limit,
-            _ => limit.min(UsageQuery::MAX_LIMIT),
-        };
         // The endpoint's end is inclusive: entries at the end itself are left out on this side.
         UsageQuery::builder()
             .currency(self.currency.clone())
             .start_date(since.map(Timestamp::floor_ms))
             .end_date(self.window.until().map(Timestamp::ceil_ms))
-            .limit(limit)
+            .limit(self.page_size(Endpoint::Usage))
             .sort_order(SortOrder::Asc)
             .build()
     }
 
     /// The query of a pass by cursor that begins at `since`.
     pub(crate) fn history_query(&self, since: Option<Timestamp>) -> Result<HistoryQuery, QueryError> {
-        let size = self.page_size.unwrap_or(HistoryQuery::MAX_PAGE_SIZE);
-        let size = match self.endpoint {
-            // A size that was right for `usage` goes on as well as it can at the successor.
-            Endpoint::Usage => size.clamp(HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE),
-            _ => size,
-        };
         HistoryQuery::builder()
             .currency(self.currency.clone())
             .since(since.map(Timestamp::floor_ms))
             .until(self.window.until().map(Timestamp::ceil_ms))
-            .page_size(size)
+            .page_size(self.page_size(Endpoint::UsageHistory))
             .build()
     }
 }

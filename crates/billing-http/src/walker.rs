@@ -106,11 +106,8 @@ impl Walker {
             };
             self.pages += 1;
             if self.pages > self.walk.max_pages {
-                return Err(Error::of(ErrorKind::TooManyPages).at(
-                    request.path(),
-                    0,
-                    std::time::Duration::ZERO,
-                ));
+                let url = self.client.url(request.path());
+                return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
             match self.client.page_or_failure(&request).await {
                 Ok(page) => {
@@ -214,11 +211,7 @@ impl Walker {
 
     /// No page is larger than was asked for, no cursor comes again, and pages without entries end.
     fn check_progress(&mut self, page: &Page) -> Result<(), Error> {
-        let most = match self.route {
-            Endpoint::Usage => self.walk.usage_query(None).map(|query| query.limit()),
-            _ => self.walk.history_query(None).map(|query| query.page_size()),
-        };
-        let most = most.map_err(|fault| self.inconsistent(fault))?;
+        let most = self.walk.page_size(self.route);
         if page.entries.len() as u64 > u64::from(most) {
             return Err(self.inconsistent(TooManyEntries { asked: most, found: page.entries.len() }));
         }
