@@ -179,7 +179,7 @@ fn walks(
 fn walk(runtime: &Runtime, client: &Client, endpoint: Endpoint, target: impl Target) {
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().expect("a walk");
     let sink = FileSink::new(Format::Csv(Columns::Documented), target);
-    let drained = runtime.block_on(drain(walk.pages(client), sink));
+    let drained = runtime.block_on(drain(walk.stretches(client), sink));
     let entries = drained.map(|drained| drained.summary.entries);
     // A walk that fails early would look fast.
     assert_eq!(entries.ok(), Some(ENTRIES));

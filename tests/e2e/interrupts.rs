@@ -14,7 +14,8 @@ fn interrupted(args: &[&str]) -> (Option<i32>, String, String) {
     let page = history_page(&[noted("2026-05-01T00:00:00Z", "")], Some("next"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-    let process = Process::start(export_command(&base_url, "any-key", args));
+    let mut process =
+        Process::start(export_command(&base_url, "any-key", &[&["--until", "2026-07"], args].concat()));
     let (mut stream, _) = listener.accept().unwrap();
     let mut requests = BufReader::new(stream.try_clone().unwrap());
     let mut read_request =
@@ -27,6 +28,11 @@ fn interrupted(args: &[&str]) -> (Option<i32>, String, String) {
     stream.write_all(&[head.as_bytes(), page.body()].concat()).unwrap();
     assert!(read_request() > 0, "the second request, on the same connection");
     process.signal("INT");
+    if args.contains(&"-o") {
+        // It would wait for the rest of the window.
+        assert_eq!(process.said_line(), "interrupted: finishing the window (once more to stop at once)");
+        process.signal("INT");
+    }
     process.end()
 }
 

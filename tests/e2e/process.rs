@@ -24,6 +24,15 @@ impl Process {
         line.trim_end_matches('\n').to_owned()
     }
 
+    /// The next line that it says, without the line's end.
+    pub(crate) fn said_line(&mut self) -> String {
+        let mut line = Vec::new();
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let bytes = stderr.bytes().map(Result::unwrap).take_while(|byte| *byte != b'\n');
+        line.extend(bytes);
+        String::from_utf8(line).unwrap()
+    }
+
     /// Sends it a signal, `INT` or `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

@@ -35,7 +35,8 @@ fn wrong_flags_are_wrong_usage() {
             "the window is empty: --since 2026-06-01T00:00:00.000Z",
         ),
         (&["--since", "2026-06", "--until", "2026-06"], "the window is empty"),
-        (&["--since", "2199-01-01"], "the window is empty"),
+        (&["--concurrency", "0"], "0 is not in 1..=16"),
+        (&["--concurrency", "17"], "17 is not in 1..=16"),
         (&["--since", "yesterday"], "--since: `yesterday` is not a time"),
         (&["--until", "2026-13"], "--until: `2026-13` is not a time"),
         (&["--until", "7x"], "--until: `7x` is not a time"),
@@ -69,6 +70,8 @@ fn wrong_flags_are_wrong_usage() {
     ] {
         check(args, 2, said);
     }
+    run(&["export", "--manifest"])
+        .failed(2, "a manifest stands beside a file, and this export goes to stdout");
     assert_eq!(run(&[]).code, Some(2), "no command at all");
     for name in ["june.csv.gz", "june.xlsx"] {
         let place = Place::new();

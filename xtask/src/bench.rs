@@ -2,6 +2,10 @@
 
 mod memory;
 mod report;
+mod walk;
+
+mod process;
+mod upstream;
 
 use std::time::SystemTime;
 
@@ -10,17 +14,22 @@ use anyhow::Result;
 use crate::{command, workspace};
 
 /// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
-/// name is the first. `memory` is one of its own: the peak memory of an export.
+/// name is the first. Two words alone are something else: `memory`, the peak memory of an export, and `walk`, what
+/// windows side by side bring to it and what it takes beside curl.
+///
+/// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
 ///
 /// # Errors
-/// When they do not build or do not end well; when an export takes more memory than it may.
+/// When they do not build or do not end well; when an export takes more memory or time than it may.
 pub fn run(arguments: &[&str]) -> Result<()> {
-    if arguments == ["memory"] {
-        return memory::run();
+    match arguments {
+        ["memory"] => return memory::run(),
+        ["walk"] => return walk::run(),
+        _ => {}
     }
     let results = workspace::target_directory()?.join("criterion");
     let start = SystemTime::now();
-    // `--benches`: the test harness of a library would not understand criterion's arguments.
+    // `--benches`, all that measure by themselves: the test harness of a library would not understand criterion's arguments.
     let mut cargo = command::cargo(["bench", "--locked", "--package", "billing-benches", "--benches", "--"]);
     cargo.args(arguments).env("CRITERION_HOME", &results);
     command::run(cargo)?;

@@ -13,6 +13,7 @@ usage: cargo xtask COMMAND
   tidy            the rules of the house alone: dependencies, names, front pages
   bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
   bench memory    the peak memory of an export, of 100,000 and of 1,000,000 entries
+  bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
 ";
 
 fn main() -> ExitCode {

@@ -77,7 +77,7 @@ pub(crate) struct Export {
     /// Format of the export; otherwise as the name of the file ends, or csv
     #[arg(long, value_enum)]
     pub(crate) format: Option<ExportFormat>,
-    /// File to write, whole or not at all; `-` or nothing is stdout
+    /// File to write, whole or not at all; the same command goes on with it when it was cut off; `-` or nothing is stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Endpoint to read from; auto is usage-history, or usage where there is no other
@@ -89,6 +89,22 @@ pub(crate) struct Export {
     /// Format in which pages travel
     #[arg(long, value_enum, default_value_t)]
     pub(crate) wire: Wire,
+    /// Windows to fetch at the same time, 1 to 16; the service's limits slow all of them down
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) concurrency: u32,
+    /// Throw away what an interrupted export of the same file left, and begin anew
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Write a manifest beside the file: window, sums, checksum, requests
+    #[arg(long)]
+    pub(crate) manifest: bool,
+    /// Longest wait that the service may ask for, in seconds
+    #[arg(long, value_name = "S", default_value_t = 900)]
+    pub(crate) max_wait: u64,
+    /// Seconds of work that a kill may cost; 0 makes every window durable
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) checkpoint_every: u64,
     /// Add the column apiKeyId to csv, last; json and ndjson always have it
     #[arg(long)]
     pub(crate) with_api_key_id: bool,

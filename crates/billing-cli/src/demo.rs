@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
-use billing_model::{Fingerprint, Page, Summary, TimeWindow, Timestamp, UsageEntry};
+use billing_model::{Fingerprint, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
 use billing_sink::{AtomicFile, FileSink, Format, drain};
 use billing_store::{KeyKind, Ledger, Sink};
@@ -175,8 +175,8 @@ async fn walk(
     let start = Instant::now();
     let mut fingerprint = Fingerprint::default();
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().map_err(Failure::usage)?;
-    let count = |page: &Page| page.entries.iter().for_each(|entry| fingerprint.add(entry));
-    let drained = drain(walk.pages(client).inspect_ok(count), sink).await?;
+    let count = |stretch: &Stretch| stretch.entries.iter().for_each(|entry| fingerprint.add(entry));
+    let drained = drain(walk.stretches(client).inspect_ok(count), sink).await?;
     Ok(Exported { summary: drained.summary, fingerprint, elapsed: start.elapsed() })
 }
 

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use billing_http::ErrorKind;
-use billing_sink::DrainError;
+use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
+use crate::interrupt::Stopped;
 use crate::terminal;
 
 /// The exit codes. They change only with a line in the CHANGELOG.
@@ -25,12 +27,12 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     exit: Exit,
     error: anyhow::Error,
-    hint: Option<String>,
+    hints: Vec<String>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into(), hint: None }
+        Self { exit, error: error.into(), hints: Vec::new() }
     }
 
     pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
@@ -42,7 +44,7 @@ impl Failure {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hints.push(hint.into());
         self
     }
 
@@ -56,9 +58,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         if self.exit != Exit::Done {
             terminal::error(&format!("{:#}", self.error));
-            if let Some(hint) = self.hint {
-                terminal::hint(&hint);
-            }
+            self.hints.iter().for_each(|hint| terminal::hint(hint));
         }
         ExitCode::from(self.exit as u8)
     }
@@ -113,6 +113,12 @@ impl From<billing_sink::Error> for Failure {
             full if full.is_storage_full() => {
                 Self::failed(error).hint("the disk is full; a file that was there before is as it was")
             }
+            other if other.kind() == SinkErrorKind::OtherArguments => Self::usage(error).hint(
+                "give the same arguments to go on with it, or --restart to throw it away and begin anew",
+            ),
+            left if left.is_restartable() => {
+                Self::failed(error).hint("--restart throws it away and begins anew")
+            }
             busy if busy.is_busy() => {
                 Self::failed(error).hint("wait for the other run, or choose another -o")
             }
@@ -121,8 +127,17 @@ impl From<billing_sink::Error> for Failure {
     }
 }
 
-impl From<DrainError<billing_http::Error, billing_sink::Error>> for Failure {
-    fn from(error: DrainError<billing_http::Error, billing_sink::Error>) -> Self {
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Interrupted => Self::new(Exit::Interrupted, anyhow!("interrupted")),
+            Stopped::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl<E: Into<Failure>> From<DrainError<E, billing_sink::Error>> for Failure {
+    fn from(error: DrainError<E, billing_sink::Error>) -> Self {
         match error {
             DrainError::Pages(error) => error.into(),
             DrainError::Sink(error) => error.into(),

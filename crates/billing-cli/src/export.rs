@@ -1,17 +1,19 @@
 //! `billing export`: a window of the ledger, from a service to a file or stdout.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
-use billing_http::{ApiKey, Client, ErrorKind, Wire};
-use billing_model::{Page, Summary, Timestamp};
-use billing_sink::{DrainError, Drained, FileSink, Target, drain};
+use billing_http::{ApiKey, Client, ErrorKind, Event, RetryPolicy, Wire};
+use billing_model::{Stretch, Summary, TimeWindow, Timestamp};
+use billing_sink::{Begun, DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
 use chrono::Utc;
 use futures::{Stream, TryStreamExt};
 
 use crate::args::{self, Service};
 use crate::exit::{Exit, Failure};
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted, Stopped};
+use crate::manifest::{Manifest, Walked};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -20,99 +22,320 @@ use crate::{key_source, runtime, terminal, text};
 /// Walks of one window, when entries keep arriving behind them.
 const MAX_WALKS: u32 = 3;
 
+/// What is said where nothing is kept.
+const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
+
+/// What is said where something went out that cannot be taken back.
+pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
+
+/// What is said where a file can be gone on with.
+const GOES_ON: &str =
+    "what is complete so far is kept: the same command goes on there (--restart begins anew)";
+
 pub(crate) fn run(service: &Service, args: &args::Export) -> Result<(), Failure> {
-    let now = Utc::now();
-    let plan = Plan::new(args, now)?;
+    let mut plan = Plan::new(&service.base_url, args)?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     Client::builder(&service.base_url, ApiKey::new("none")?).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
+    // With another key it may be another account.
+    plan.asked.insert("api-key".to_owned(), key.fingerprint());
     // Before anything is fetched: a wrong path costs no hours.
-    let output = Output::open(plan.output.as_deref())?;
-    let takes_back = output.takes_back();
-    let progress = Arc::new(Progress::new(plan.window, plan.quiet));
-    if plan.window.until() > Some(Timestamp::from(now)) {
-        progress.say("note: the window ends in the future; what is still to come is not in the export");
-    }
-    let observer = Arc::clone(&progress);
-    let client = Client::builder(&service.base_url, key)
-        .wire(match plan.wire {
-            args::Wire::Json => Wire::Json,
-            args::Wire::Csv => Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into)),
-        })
-        .observer(move |event| observer.observe(event))
-        .build()?;
-    let runtime = runtime(1)?;
+    let place = Place::open(&plan, plan.restart)?;
+    let progress = Arc::new(Progress::new(plan.quiet));
+    let walked = Arc::new(Mutex::new(Walked::default()));
+    let client = client(service, key, &plan, &progress, &walked)?;
+    let runtime = runtime(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)))?;
+    let export = Export { plan: &plan, base_url: &service.base_url, client: &client, progress: &progress };
     let result = runtime.block_on(async {
-        let interrupted = interrupt::watch(!takes_back)?;
-        tokio::select! {
-            result = export(&plan, output, &client, &progress) => result,
-            _ = interrupted => Err(Failure::new(Exit::Interrupted, anyhow!("interrupted"))
-                .hint("nothing was written; a file that was there before is as it was")),
-        }
+        let interrupted = interrupt::watch(plan.output.is_none())?;
+        export.run(place, interrupted, &walked).await
     });
-    let (elapsed, entries) = (progress.elapsed(), progress.entries());
+    let elapsed = progress.elapsed();
+    // Tasks that still fetch are of no more use.
+    runtime.shutdown_background();
     drop((client, progress));
-    let exported = result.map_err(|failure| match takes_back || entries == 0 {
-        true => failure,
-        false => failure.hint("what was written so far is incomplete: do not use it"),
-    })?;
+    let exported = result?;
     if !plan.quiet {
         terminal::note(&said_of(&plan, &exported, elapsed));
     }
     Ok(())
 }
 
+fn client(
+    service: &Service,
+    key: ApiKey,
+    plan: &Plan,
+    progress: &Arc<Progress>,
+    walked: &Arc<Mutex<Walked>>,
+) -> Result<Client, Failure> {
+    let default = RetryPolicy::default();
+    let policy = RetryPolicy {
+        max_wait: plan.max_wait,
+        // Patience for one long wait is patience for another.
+        budget: default.budget.max(plan.max_wait.saturating_mul(2)),
+        ..default
+    };
+    let (progress, walked) = (Arc::clone(progress), Arc::clone(walked));
+    let client = Client::builder(&service.base_url, key)
+        .wire(match plan.wire {
+            args::Wire::Json => Wire::Json,
+            args::Wire::Csv => Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into)),
+        })
+        .retry(policy)
+        .observer(move |event| {
+            if let Event::Complete { endpoint, verified } = event {
+                let end = Walked { endpoint: Some(*endpoint), verified: *verified };
+                *walked.lock().unwrap_or_else(PoisonError::into_inner) = end;
+            }
+            progress.observe(event);
+        })
+        .build()?;
+    Ok(client)
+}
+
+/// Where the export goes, as it was found.
+enum Place {
+    Stdout,
+    File(Opened),
+}
+
+impl Place {
+    fn open(plan: &Plan, restart: bool) -> Result<Self, Failure> {
+        match &plan.output {
+            Some(path) => Ok(Self::File(ResumableFile::open(path, &plan.asked, restart)?)),
+            None => Ok(Self::Stdout),
+        }
+    }
+
+    fn begun(&self) -> Option<&Begun> {
+        match self {
+            Self::Stdout => None,
+            Self::File(opened) => opened.begun(),
+        }
+    }
+}
+
 /// What an export came to.
 struct Exported {
+    window: TimeWindow,
+    /// All of it, and what this run added.
     summary: Summary,
-    /// True when an entry came with an `apiKeyId`.
+    added: u64,
+    /// False when entries came, and none with an `apiKeyId`.
+    has_key_ids: bool,
+}
+
+/// The way from a service into an output.
+struct Export<'a> {
+    plan: &'a Plan,
+    base_url: &'a str,
+    client: &'a Client,
+    progress: &'a Progress,
+}
+
+impl Export<'_> {
+    async fn run(
+        &self,
+        mut place: Place,
+        mut interrupted: Interrupted,
+        walked: &Mutex<Walked>,
+    ) -> Result<Exported, Failure> {
+        let window = tokio::select! {
+            window = self.window(place.begun()) => window?,
+            () = interrupted.happens() => {
+                return Err(Failure::new(Exit::Interrupted, anyhow!("interrupted")).hint(NOTHING_WRITTEN));
+            }
+        };
+        let started = place.begun().map_or_else(now, |begun| begun.started);
+        let mut walks = 1;
+        loop {
+            let resumed =
+                place.begun().and_then(|begun| Some((begun.complete_until?, begun.summary.entries)));
+            self.progress.begin(window, resumed);
+            let output = match self.begin(place, window, started)? {
+                Ready::Output(output) => output,
+                Ready::Written(finished) => {
+                    self.progress.say("note: it was written before; only the last step was left");
+                    let summary = finished.summary.clone();
+                    self.close(finished, window, started, Walked::default(), true)?;
+                    return Ok(Exported { window, summary, added: 0, has_key_ids: true });
+                }
+            };
+            let takes_back = output.takes_back();
+            let mut noted = Noted { is_kept: resumed.is_some(), ..Noted::default() };
+            let mut walk = self.plan.walk(window)?;
+            if let Some((until, entries)) = resumed {
+                walk = walk.resume(until, entries);
+            }
+            let stretches = walk.build().map_err(Failure::usage)?.stretches(self.client);
+            let stretches = interrupted.stop(noted.note(stretches), || {
+                self.progress.say("interrupted: finishing the window (once more to stop at once)");
+            });
+            let drained = drain(stretches, FileSink::new(self.plan.format, output)).await;
+            match drained {
+                Ok(drained) => {
+                    let summary =
+                        drained.output.as_ref().map_or(&drained.summary, |file| &file.summary).clone();
+                    let has_key_ids = noted.any_key_id || drained.summary.entries == 0;
+                    if let Some(finished) = drained.output {
+                        let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
+                        self.close(finished, window, started, walked, resumed.is_some())?;
+                    }
+                    return Ok(Exported { window, summary, added: drained.summary.entries, has_key_ids });
+                }
+                // What went to a file can be taken back; what went through a pipe cannot.
+                Err(DrainError::Pages(Stopped::Failed(error)))
+                    if error.kind() == ErrorKind::Moved && takes_back && walks < MAX_WALKS =>
+                {
+                    walks += 1;
+                    self.progress.say("note: entries arrived behind the walk; reading the window again");
+                    place = Place::open(self.plan, true)?;
+                }
+                Err(DrainError::Pages(Stopped::Failed(error)))
+                    if error.kind() == ErrorKind::Moved && takes_back =>
+                {
+                    // What is there is not the ledger any more, so there is nothing to go on with.
+                    drop(self.begin(Place::open(self.plan, true)?, window, started)?);
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
+                    let failure = Failure::from(error);
+                    return Err(match takes_back {
+                        true if noted.is_kept => failure.hint(GOES_ON),
+                        true if is_interrupted => failure.hint(NOTHING_WRITTEN),
+                        false if noted.any => failure.hint(INCOMPLETE),
+                        _ => failure,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The window of the run that began the file, or one that ends now by the service's clock: a local clock that is wrong
+    /// would make it another.
+    async fn window(&self, begun: Option<&Begun>) -> Result<TimeWindow, Failure> {
+        if let Some(begun) = begun {
+            return settled_window(&begun.settled);
+        }
+        if !self.plan.times.need_clock() {
+            let window = self.plan.times.window(now())?;
+            if window.until() > Some(now()) {
+                self.progress
+                    .say("note: the window ends in the future; what is still to come is not in the export");
+            }
+            return Ok(window);
+        }
+        let time = self.client.service_time(self.plan.endpoint).await?;
+        self.plan.times.window(time.unwrap_or_else(now))
+    }
+
+    /// Opens the output, where an earlier run left it.
+    fn begin(&self, place: Place, window: TimeWindow, started: Timestamp) -> Result<Ready, Failure> {
+        let file = match place {
+            Place::Stdout => return Ok(Ready::Output(Output::stdout()?)),
+            Place::File(Opened::New(file)) => file.begin(settled(window), started)?,
+            Place::File(Opened::Begun(file)) => {
+                if let Some(until) = file.begun().complete_until {
+                    let entries = text::entries(file.begun().summary.entries);
+                    self.progress.say(&format!(
+                        "note: going on with the export of {window}, begun {started}: {entries} up to {until} are there \
+                         (--restart begins anew)"
+                    ));
+                }
+                file.go_on()?
+            }
+            Place::File(Opened::Written(file)) => return Ok(Ready::Written(file.commit()?)),
+        };
+        let file = file.checkpoint_every(self.plan.checkpoint_every);
+        if self.plan.manifest && !file.takes_back() {
+            return Err(Failure::usage(anyhow!("a manifest stands beside a file, and this output is none")));
+        }
+        Ok(Ready::Output(Output::File(file)))
+    }
+
+    /// Writes the manifest, if there is to be one, and then leaves nothing but the file. Killed before the end, the next
+    /// run finds the file written and does this again.
+    fn close(
+        &self,
+        finished: Finished,
+        window: TimeWindow,
+        started: Timestamp,
+        walked: Walked,
+        resumed: bool,
+    ) -> Result<(), Failure> {
+        if self.plan.manifest
+            && let Some(path) = &self.plan.output
+        {
+            let traffic = self.client.traffic();
+            let mut manifest =
+                Manifest::new(path, &finished, window, self.base_url, (started, now()), traffic);
+            manifest.endpoint = walked.endpoint.map(|endpoint| endpoint.to_string());
+            manifest.currency = self.plan.currency.as_ref().map(ToString::to_string);
+            manifest.verified = walked.verified;
+            manifest.resumed = resumed;
+            manifest.write(path)?;
+        }
+        Ok(finished.close()?)
+    }
+}
+
+/// An output that is ready, or that needs nothing more.
+enum Ready {
+    Output(Output),
+    Written(Finished),
+}
+
+/// What went by.
+#[derive(Default)]
+struct Noted {
+    any: bool,
     any_key_id: bool,
+    /// True when there is something to go on with.
+    is_kept: bool,
+}
+
+impl Noted {
+    fn note<E>(
+        &mut self,
+        stretches: impl Stream<Item = Result<Stretch, E>>,
+    ) -> impl Stream<Item = Result<Stretch, E>> {
+        stretches.inspect_ok(|stretch| {
+            self.any |= !stretch.entries.is_empty();
+            self.any_key_id |= stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
+            self.is_kept |= stretch.complete_until.is_some();
+        })
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(Utc::now())
+}
+
+/// The window, for runs that go on with this one.
+fn settled(window: TimeWindow) -> BTreeMap<String, String> {
+    let ends = [("since", window.since()), ("until", window.until())];
+    ends.into_iter().filter_map(|(name, at)| Some((name.to_owned(), at?.to_string()))).collect()
+}
+
+fn settled_window(settled: &BTreeMap<String, String>) -> Result<TimeWindow, Failure> {
+    let time = |name| settled.get(name).map(|text| text.parse::<Timestamp>()).transpose();
+    let window = time("since").and_then(|since| TimeWindow::new(since, time("until")?));
+    window.map_err(|error| {
+        Failure::failed(anyhow::Error::new(error).context("the checkpoint has no window"))
+            .hint("begin anew with --restart")
+    })
 }
 
 fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> String {
-    let summary = &exported.summary;
+    let Exported { window, summary, added, has_key_ids } = exported;
     let to = plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
-    let mut said = format!("{to}{}\nwindow {}\n", text::pace(summary, elapsed), plan.window);
+    let mut said = format!("{to}{}\nwindow {window}\n", text::pace(summary, *added, elapsed));
     said.push_str(&text::amounts(summary));
-    let lost_key_ids = matches!(plan.wire, args::Wire::Csv) && plan.keeps_api_key_id && !exported.any_key_id;
-    if lost_key_ids && summary.entries > 0 {
+    if matches!(plan.wire, args::Wire::Csv) && plan.keeps_api_key_id && !has_key_ids {
         said.push_str(
             "warning: no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json\n",
         );
     }
     said.trim_end().to_owned()
-}
-
-/// Exports the window into the output, or into new ones of the same name when the window has to be read again.
-async fn export(
-    plan: &Plan,
-    mut output: Output,
-    client: &Client,
-    progress: &Progress,
-) -> Result<Exported, Failure> {
-    let mut walks = 1;
-    loop {
-        let takes_back = output.takes_back();
-        let mut any_key_id = false;
-        let pages = noting_keys(plan.walk.clone().pages(client), &mut any_key_id);
-        match drain(pages, FileSink::new(plan.format, output)).await {
-            Ok(Drained { summary, .. }) => return Ok(Exported { summary, any_key_id }),
-            // What went to a file can be taken back; what went through a pipe cannot.
-            Err(DrainError::Pages(error))
-                if error.kind() == ErrorKind::Moved && takes_back && walks < MAX_WALKS =>
-            {
-                walks += 1;
-                progress.restart();
-                output = Output::open(plan.output.as_deref())?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn noting_keys<E>(
-    pages: impl Stream<Item = Result<Page, E>>,
-    any_key_id: &mut bool,
-) -> impl Stream<Item = Result<Page, E>> {
-    pages.inspect_ok(|page| *any_key_id |= page.entries.iter().any(|entry| entry.api_key_id.is_some()))
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
         summary.merge(&read);
     }
     import.finish()?;
-    let pace = text::pace(&summary, start.elapsed());
+    let pace = text::pace(&summary, summary.entries, start.elapsed());
     terminal::note(
         format!("imported into account `{}`: {pace}\n{}", args.account, text::amounts(&summary)).trim_end(),
     );

@@ -3,26 +3,49 @@
 use billing_model::Timestamp;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-/// Reads RFC 3339, `YYYY-MM-DD` and `YYYY-MM` (their first instant, UTC), or a span back from `now`: `7d`, `12h`, `2w`.
-///
-/// There is no `m`: it would be a month to one reader and a minute to another.
-pub(crate) fn parse(text: &str, now: DateTime<Utc>) -> Result<Timestamp, String> {
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Ok(timestamp);
+/// A time, or how long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instant {
+    At(Timestamp),
+    /// So long before the present.
+    Back(TimeDelta),
+}
+
+impl Instant {
+    /// Reads RFC 3339, `YYYY-MM-DD` and `YYYY-MM` (their first instant, UTC), or a span back: `7d`, `12h`, `2w`.
+    ///
+    /// There is no `m`: it would be a month to one reader and a minute to another.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(timestamp) = text.parse::<Timestamp>() {
+            return Ok(Self::At(timestamp));
+        }
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .or_else(|_| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d"));
+        // chrono reads `2026-6-1` too; a date is eight digits, so that a slip is not taken for another date.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        if let Ok(day) = day
+            && is_plain
+            && matches!(text.len(), 7 | 10)
+        {
+            return Ok(Self::At(Timestamp::from(day.and_time(chrono::NaiveTime::MIN).and_utc())));
+        }
+        span(text).map(Self::Back).ok_or_else(|| {
+            format!("`{text}` is not a time; give 2026-06-15T19:05:10Z, 2026-06-15, 2026-06, 7d or 12h")
+        })
     }
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .or_else(|_| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d"));
-    // chrono reads `2026-6-1` too; a date is eight digits, so that a slip is not taken for another date.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if let Ok(day) = day
-        && is_plain
-        && matches!(text.len(), 7 | 10)
-    {
-        return Ok(Timestamp::from(day.and_time(chrono::NaiveTime::MIN).and_utc()));
+
+    /// The time, when it is `now`; `None` when it is before all of time.
+    pub(crate) fn at(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Back(span) => DateTime::<Utc>::from(now).checked_sub_signed(span).map(Timestamp::from),
+        }
     }
-    span(text).and_then(|span| now.checked_sub_signed(span)).map(Timestamp::from).ok_or_else(|| {
-        format!("`{text}` is not a time; give 2026-06-15T19:05:10Z, 2026-06-15, 2026-06, 7d or 12h")
-    })
+
+    /// True when it depends on the present.
+    pub(crate) fn is_back(self) -> bool {
+        matches!(self, Self::Back(_))
+    }
 }
 
 fn span(text: &str) -> Option<TimeDelta> {
@@ -44,7 +67,7 @@ mod tests {
 
     fn check(text: &str, expect: Option<&str>) {
         let now = "2026-06-15T12:30:00Z".parse().unwrap();
-        let found = parse(text, now).ok().map(|at| at.to_string());
+        let found = Instant::parse(text).ok().and_then(|time| time.at(now)).map(|at| at.to_string());
         assert_eq!(found.as_deref(), expect, "{text}");
     }
 

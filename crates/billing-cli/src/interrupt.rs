@@ -1,16 +1,40 @@
 //! Ctrl-C, and the signals by which a system ends a process.
 
 use std::process;
+use std::time::Duration;
 
+use billing_model::Stretch;
+use futures::{Stream, StreamExt, stream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::exit::{Exit, Failure};
+use crate::export::INCOMPLETE;
 use crate::terminal;
 
-/// Ready at the first interrupt, so that what is half done can be taken back. The second ends the process, which may
-/// wait where it cannot be interrupted; and so does the first when `at_once`, because there is nothing to take back.
-pub(crate) fn watch(at_once: bool) -> Result<oneshot::Receiver<()>, Failure> {
+/// How long a walk may take to come to a place from which it can go on. What it has by then is lost, and nothing else.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a process may take to stop at once: it may wait where it cannot be interrupted.
+const LAST_GRACE: Duration = Duration::from_secs(3);
+
+/// Hears how often it was interrupted.
+#[derive(Clone)]
+pub(crate) struct Interrupted(watch::Receiver<u32>);
+
+/// Why a walk did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Failed(billing_http::Error),
+}
+
+/// Listens for the signals. The first lets what is half done come to a good place, the second stops it at once, and the
+/// third ends the process; the first does when `at_once`, because there is nothing that could be gone on with.
+pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     let on = |kind| {
         signal(kind)
             .map_err(|error| Failure::failed(anyhow::Error::new(error).context("signals cannot be caught")))
@@ -18,26 +42,116 @@ pub(crate) fn watch(at_once: bool) -> Result<oneshot::Receiver<()>, Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
     let mut hang_up = on(SignalKind::hangup())?;
-    let (interrupted, watched) = oneshot::channel();
+    let (interrupted, watched) = watch::channel(0);
     tokio::spawn(async move {
-        let mut interrupted = Some(interrupted);
-        loop {
+        for times in 1.. {
+            let ended = async {
+                match times {
+                    3.. => sleep(LAST_GRACE).await,
+                    _ => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                () = ended => {}
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            match interrupted.take().filter(|_| !at_once) {
-                Some(first) => drop(first.send(())),
-                None => {
-                    terminal::error("interrupted");
-                    if at_once {
-                        terminal::hint("what was written so far is incomplete: do not use it");
-                    }
-                    process::exit(Exit::Interrupted as i32);
+            interrupted.send_replace(times);
+            if at_once || times > 2 {
+                terminal::error("interrupted");
+                if at_once {
+                    terminal::hint(INCOMPLETE);
                 }
+                process::exit(Exit::Interrupted as i32);
             }
         }
     });
-    Ok(watched)
+    Ok(Interrupted(watched))
+}
+
+impl Interrupted {
+    /// Ready at the first interrupt.
+    pub(crate) async fn happens(&mut self) {
+        self.happens_times(1).await;
+    }
+
+    async fn happens_times(&mut self, least: u32) {
+        if self.0.wait_for(|times| *times >= least).await.is_err() {
+            // Nobody listens any more, so there is no interrupt to come.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The stretches, up to the first place after an interrupt from which a walk can go on.
+    pub(crate) fn stop(
+        &self,
+        stretches: impl Stream<Item = Result<Stretch, billing_http::Error>>,
+        say: impl Fn(),
+    ) -> impl Stream<Item = Result<Stretch, Stopped>> {
+        let stopping = Stopping {
+            stretches: Box::pin(stretches),
+            interrupted: self.clone(),
+            is_complete: true,
+            until: None,
+            ended: false,
+        };
+        stream::unfold((stopping, say), |(mut stopping, say)| async move {
+            let next = stopping.next(&say).await?;
+            Some((next, (stopping, say)))
+        })
+    }
+}
+
+/// A walk that may be interrupted.
+struct Stopping<S> {
+    stretches: S,
+    interrupted: Interrupted,
+    /// True where a walk can go on.
+    is_complete: bool,
+    /// When it ends at the latest; set by the interrupt.
+    until: Option<Instant>,
+    ended: bool,
+}
+
+impl<S: Stream<Item = Result<Stretch, billing_http::Error>> + Unpin> Stopping<S> {
+    async fn next(&mut self, say: &impl Fn()) -> Option<Result<Stretch, Stopped>> {
+        while !self.ended {
+            if self.until.is_some() && self.is_complete {
+                break;
+            }
+            let until = self.until;
+            let late = async {
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = late => break,
+                () = self.interrupted.happens_times(if until.is_some() { 2 } else { 1 }) => {
+                    if until.is_some() {
+                        break;
+                    }
+                    self.until = Some(Instant::now() + GRACE);
+                    if !self.is_complete {
+                        say();
+                    }
+                }
+                stretch = self.stretches.next() => return match stretch? {
+                    Ok(stretch) => {
+                        self.is_complete = stretch.complete_until.is_some();
+                        Some(Ok(stretch))
+                    }
+                    Err(error) => {
+                        self.ended = true;
+                        Some(Err(Stopped::Failed(error)))
+                    }
+                },
+            }
+        }
+        let was_ended = std::mem::replace(&mut self.ended, true);
+        (!was_ended).then_some(Err(Stopped::Interrupted))
+    }
 }

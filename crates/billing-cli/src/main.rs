@@ -15,6 +15,7 @@ mod export;
 mod import;
 mod interrupt;
 mod keys;
+mod manifest;
 mod output;
 mod plan;
 mod progress;
@@ -42,8 +43,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The runtime of a command that talks HTTP. The commands run on the main thread; the one worker is there so that an
-/// interrupt is seen while the main thread waits for a slow pipe.
+/// The runtime of a command that talks HTTP. The commands run on the main thread; the workers fetch and read pages, and
+/// see an interrupt while the main thread waits for a slow pipe.
 fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(
         |error| Failure::failed(anyhow::Error::new(error).context("the async runtime cannot be started")),

@@ -5,25 +5,21 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use billing_sink::{AtomicFile, Error, Plain, Target};
+use billing_sink::{Error, Finished, Mark, Plain, ResumableFile, Target};
 
 use crate::exit::Failure;
 
 pub(crate) enum Output {
-    File(AtomicFile),
+    File(ResumableFile),
     /// Standard output without the buffer of its own that flushes at every line.
     Stdout(Plain<File>),
 }
 
 impl Output {
-    /// The file at the path, or stdout for none.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        match path {
-            Some(path) => Ok(Self::File(AtomicFile::create(path)?)),
-            None => match io::stdout().as_fd().try_clone_to_owned() {
-                Ok(stdout) => Ok(Self::Stdout(Plain(File::from(stdout)))),
-                Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
-            },
+    pub(crate) fn stdout() -> Result<Self, Failure> {
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(stdout) => Ok(Self::Stdout(Plain(File::from(stdout)))),
+            Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
         }
     }
 }
@@ -45,12 +41,27 @@ impl Write for Output {
 }
 
 impl Target for Output {
-    type Done = ();
+    /// What a file came to.
+    type Done = Option<Finished>;
 
-    fn commit(self) -> Result<(), Error> {
+    fn commit(self) -> Result<Self::Done, Error> {
         match self {
-            Self::File(file) => file.commit(),
-            Self::Stdout(stdout) => stdout.commit().map(drop),
+            Self::File(file) => file.commit().map(Some),
+            Self::Stdout(stdout) => stdout.commit().map(|_| None),
+        }
+    }
+
+    fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
+        match self {
+            Self::File(file) => file.mark(mark),
+            Self::Stdout(stdout) => stdout.mark(mark),
+        }
+    }
+
+    fn entries_held(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => file.entries_held(),
+            Self::Stdout(stdout) => stdout.entries_held(),
         }
     }
 

@@ -1,49 +1,64 @@
 //! What an export will do: the flags, once everything that can be wrong with them has been found.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use billing_csv::Columns;
-use billing_http::Walk;
+use billing_http::{Walk, WalkBuilder};
 use billing_model::{Currency, Fault, QueryError, TimeWindow, Timestamp};
 use billing_sink::Format;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
+use clap::ValueEnum;
 
 use crate::args::{self, Endpoint, ExportFormat};
 use crate::exit::Failure;
-use crate::instant;
+use crate::instant::Instant;
 
 /// What will be done.
 pub(crate) struct Plan {
-    pub(crate) walk: Walk,
-    pub(crate) window: TimeWindow,
+    pub(crate) times: Times,
+    pub(crate) endpoint: billing_http::Endpoint,
+    pub(crate) currency: Option<Currency>,
+    page_size: Option<u32>,
+    concurrency: u32,
     pub(crate) wire: args::Wire,
     pub(crate) format: Format,
     /// `None` is stdout.
     pub(crate) output: Option<PathBuf>,
+    pub(crate) manifest: bool,
+    pub(crate) restart: bool,
+    pub(crate) max_wait: Duration,
+    pub(crate) checkpoint_every: Duration,
     pub(crate) quiet: bool,
     /// True when the output has a place for `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
+    /// What decides the bytes of the output, as it was typed: who goes on with a file has to ask for the same.
+    pub(crate) asked: BTreeMap<String, String>,
+}
+
+/// The window as it was typed: what depends on the present is settled when the service has told the time.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    since: Option<Instant>,
+    /// `None` is now.
+    until: Option<Instant>,
 }
 
 impl Plan {
-    pub(crate) fn new(args: &args::Export, now: DateTime<Utc>) -> Result<Self, Failure> {
-        let window = window(args, now)?;
-        let endpoint = match args.endpoint {
-            Endpoint::Auto => billing_http::Endpoint::Auto,
-            Endpoint::Usage => billing_http::Endpoint::Usage,
-            Endpoint::UsageHistory => billing_http::Endpoint::UsageHistory,
-        };
-        let walk = Walk::over(window)
-            .endpoint(endpoint)
-            .currency(args.currency.as_deref().map(|name| Currency::from(name.to_uppercase().as_str())))
-            .page_size(args.page_size)
-            .build()
-            .map_err(|refused| refusal(&refused))?;
+    pub(crate) fn new(base_url: &str, args: &args::Export) -> Result<Self, Failure> {
         let format = args.format.map_or_else(|| format_of(args.output.as_deref()), Ok)?;
-        Ok(Self {
-            walk,
-            window,
+        let plan = Self {
+            times: Times::new(args)?,
+            endpoint: match args.endpoint {
+                Endpoint::Auto => billing_http::Endpoint::Auto,
+                Endpoint::Usage => billing_http::Endpoint::Usage,
+                Endpoint::UsageHistory => billing_http::Endpoint::UsageHistory,
+            },
+            currency: args.currency.as_deref().map(|name| Currency::from(name.to_uppercase().as_str())),
+            page_size: args.page_size,
+            concurrency: args.concurrency,
             wire: args.wire,
             format: match (format, args.with_api_key_id) {
                 (ExportFormat::Csv, false) => Format::Csv(Columns::Documented),
@@ -52,10 +67,86 @@ impl Plan {
                 (ExportFormat::Ndjson, _) => Format::Ndjson,
             },
             output: file(args.output.as_deref()),
+            manifest: args.manifest,
+            restart: args.restart,
+            max_wait: Duration::from_secs(args.max_wait),
+            checkpoint_every: Duration::from_secs(args.checkpoint_every),
             quiet: args.quiet,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
+            asked: asked(base_url, args, format),
+        };
+        if plan.manifest && plan.output.is_none() {
+            return Err(Failure::usage(anyhow!(
+                "a manifest stands beside a file, and this export goes to stdout"
+            ))
+            .hint("name the file with -o"));
+        }
+        // Whatever the window will be, the rest of the query is right or wrong now.
+        plan.walk(TimeWindow::ALL).map(drop)?;
+        Ok(plan)
+    }
+
+    /// The walk over the window.
+    pub(crate) fn walk(&self, window: TimeWindow) -> Result<WalkBuilder, Failure> {
+        let walk = Walk::over(window)
+            .endpoint(self.endpoint)
+            .currency(self.currency.clone())
+            .page_size(self.page_size)
+            .concurrency(self.concurrency);
+        walk.clone().build().map_err(|refused| refusal(&refused))?;
+        Ok(walk)
+    }
+}
+
+impl Times {
+    fn new(args: &args::Export) -> Result<Self, Failure> {
+        let time = |flag: &str, text: &Option<String>| {
+            let read = |text: &String| {
+                Instant::parse(text).map_err(|error| Failure::usage(anyhow!("{flag}: {error}")))
+            };
+            text.as_ref().map(read).transpose()
+        };
+        let times = Self { since: time("--since", &args.since)?, until: time("--until", &args.until)? };
+        if !times.need_clock() {
+            times.window(Timestamp::from(Utc::now()))?;
+        }
+        Ok(times)
+    }
+
+    /// True when the window depends on the present.
+    pub(crate) fn need_clock(self) -> bool {
+        self.until.is_none() || [self.since, self.until].into_iter().flatten().any(Instant::is_back)
+    }
+
+    /// The window, when it is `now`.
+    pub(crate) fn window(self, now: Timestamp) -> Result<TimeWindow, Failure> {
+        let since = self.since.and_then(|since| since.at(now));
+        // The end is fixed, to the millisecond that services know, before the first request: a window without one has no
+        // last entry while entries arrive.
+        let until = self.until.map_or_else(|| Some(now.floor_ms()), |until| until.at(now)).unwrap_or(now);
+        TimeWindow::new(since, Some(until)).map_err(|_| {
+            let since = since.map(|since| since.to_string()).unwrap_or_default();
+            Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}"))
         })
     }
+}
+
+/// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
+fn asked(base_url: &str, args: &args::Export, format: ExportFormat) -> BTreeMap<String, String> {
+    let name = |value: Option<clap::builder::PossibleValue>| {
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    };
+    let all = [
+        ("base-url", Some(base_url.trim_end_matches('/').to_owned())),
+        ("since", args.since.clone()),
+        ("until", args.until.clone()),
+        ("currency", args.currency.as_ref().map(|currency| currency.to_uppercase())),
+        ("endpoint", Some(name(args.endpoint.to_possible_value()))),
+        ("wire", Some(name(args.wire.to_possible_value()))),
+        ("format", Some(name(format.to_possible_value()))),
+        ("with-api-key-id", args.with_api_key_id.then(|| "yes".to_owned())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The faults of a query, under the names of the flags that they came from.
@@ -66,23 +157,6 @@ fn refusal(refused: &QueryError) -> Failure {
         None => fault.message.clone(),
     };
     Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")))
-}
-
-fn window(args: &args::Export, now: DateTime<Utc>) -> Result<TimeWindow, Failure> {
-    let time = |flag: &str, text: &Option<String>| {
-        let read = |text: &String| {
-            instant::parse(text, now).map_err(|error| Failure::usage(anyhow!("{flag}: {error}")))
-        };
-        text.as_ref().map(read).transpose()
-    };
-    let since = time("--since", &args.since)?;
-    // The end is fixed, to the millisecond that services know, before the first request: a window without one has no
-    // last entry while entries arrive.
-    let until = time("--until", &args.until)?.unwrap_or_else(|| Timestamp::from(now).floor_ms());
-    TimeWindow::new(since, Some(until)).map_err(|_| {
-        let since = since.map(|since| since.to_string()).unwrap_or_default();
-        Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}"))
-    })
 }
 
 /// The format that the name of a file asks for; csv unless it asks for something.

@@ -16,7 +16,8 @@ use crate::text::{self, grouped, rate};
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
 pub(crate) struct Progress {
-    window: TimeWindow,
+    /// The window, once it is known.
+    window: Mutex<TimeWindow>,
     quiet: bool,
     start: Instant,
     /// The moving line; hidden where stderr is not a terminal.
@@ -27,7 +28,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(window: TimeWindow, quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let line = if quiet || !std::io::stderr().is_terminal() {
             ProgressBar::hidden()
         } else {
@@ -41,7 +42,7 @@ impl Progress {
             line
         };
         Self {
-            window,
+            window: Mutex::new(TimeWindow::ALL),
             quiet,
             start: Instant::now(),
             line,
@@ -59,6 +60,16 @@ impl Progress {
                 if self.line.is_hidden() && *wait >= WORTH_SAYING {
                     self.say(&text);
                 }
+            }
+            Event::Waiting { wait } => {
+                let text = format!("waiting {}, as the service's limits have it", seconds_up(*wait));
+                self.line.set_message(text.clone());
+                if self.line.is_hidden() && *wait >= WORTH_SAYING {
+                    self.say(&text);
+                }
+            }
+            Event::Narrowed { error, until } => {
+                self.say(&format!("note: {error}; trying a shorter window, up to {until}"));
             }
             Event::Switched { from, to, gone: true } => {
                 self.say(&format!(
@@ -93,20 +104,26 @@ impl Progress {
     fn percent_of_time(&self, reached: Option<Timestamp>) -> Option<u64> {
         let reached = reached?;
         let ms = |at: Timestamp| DateTime::<Utc>::from(at).timestamp_millis();
-        let since = match self.window.since() {
+        let window = self.window.lock().map_or(TimeWindow::ALL, |window| *window);
+        let since = match window.since() {
             Some(since) => since,
             None => *self.first_reached.get_or_init(|| reached),
         };
-        let (since, until, reached) = (ms(since), ms(self.window.until()?), ms(reached));
+        let (since, until, reached) = (ms(since), ms(window.until()?), ms(reached));
         percent(u64::try_from(reached - since).ok()?, u64::try_from(until - since).ok()?)
     }
 
-    /// Begins to count anew, because the walk begins anew.
-    pub(crate) fn restart(&self) {
+    /// Begins to count: a window of which so much is there already.
+    pub(crate) fn begin(&self, window: TimeWindow, resumed: Option<(Timestamp, u64)>) {
+        if let Ok(mut known) = self.window.lock() {
+            *known = window;
+        }
         if let Ok(mut count) = self.entries.lock() {
             *count = 0;
         }
-        self.say("note: entries arrived behind the walk; reading the window again");
+        if let Some((_, entries)) = resumed {
+            self.line.set_message(format!("{} are there", text::entries(entries)));
+        }
     }
 
     /// Says a line that stays.
@@ -114,11 +131,6 @@ impl Progress {
         if !self.quiet {
             self.line.suspend(|| terminal::note(text));
         }
-    }
-
-    /// Entries that came so far.
-    pub(crate) fn entries(&self) -> u64 {
-        self.entries.lock().map_or(0, |count| *count)
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

@@ -34,9 +34,12 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
     format!("{}.{} s", elapsed.as_secs(), elapsed.subsec_millis() / 100)
 }
 
-/// Count, span and pace, each on a line.
-pub(crate) fn pace(summary: &Summary, elapsed: Duration) -> String {
-    let pace = format!("{}, {} entries/s", seconds(elapsed), grouped(rate(summary.entries, elapsed)));
+/// Count, span and pace, each on a line. The pace is that of the entries that were added in that time.
+pub(crate) fn pace(summary: &Summary, added: u64, elapsed: Duration) -> String {
+    let mut pace = format!("{}, {} entries/s", seconds(elapsed), grouped(rate(added, elapsed)));
+    if added < summary.entries {
+        pace = format!("{} of them in {pace}", grouped(added));
+    }
     match (summary.first, summary.last) {
         (Some(first), Some(last)) => {
             format!("{}, {pace}\nfirst {first}, last {last}", entries(summary.entries))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use reqwest::header::HeaderValue;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind};
 
@@ -33,6 +34,14 @@ impl ApiKey {
         Ok(Self { header })
     }
 
+    /// 16 hexadecimal digits by which a key is told from another, and from which it cannot be found: for files that must
+    /// not be gone on with for another account.
+    pub fn fingerprint(&self) -> String {
+        let digest =
+            Sha256::new().chain_update("billing key fingerprint\0").chain_update(self.header.as_bytes());
+        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
@@ -53,6 +62,8 @@ mod tests {
         let key = ApiKey::new(" secret-key\n").unwrap();
         assert!(!format!("{key:?} {:?}", key.header()).contains("secret"));
         assert_eq!(key.header(), "Bearer secret-key");
+        let print = key.fingerprint();
+        assert!(print.len() == 16 && print != ApiKey::new("secret-kez").unwrap().fingerprint());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
+const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 const RESETS: HeaderName = HeaderName::from_static("x-ratelimit-resets");
@@ -22,7 +23,7 @@ const MAX_BELIEVED: Duration = Duration::from_secs(32 * 24 * 60 * 60);
 ///
 /// Source: `docs/upstream-api.md`, HTTP; RFC 9110, 10.2.3.
 pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
-    let now = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = reply_date(headers);
     let until = |instant: SystemTime| now.map(|now| instant.duration_since(now).unwrap_or_default());
     let number = |name| text(headers, name).and_then(whole_number);
     let retry_after = headers.get_all(RETRY_AFTER).iter().filter_map(|value| {
@@ -39,6 +40,24 @@ pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
         number(&RESETS).and_then(|unix_ms| until(after_epoch(Duration::from_millis(unix_ms))?)),
     ];
     retry_after.chain(other.into_iter().flatten()).filter(|wait| *wait <= MAX_BELIEVED).max()
+}
+
+/// How long to wait after a page that says that it was the last one for now: `x-ratelimit-remaining-requests: 0` with its
+/// reset, or a `RateLimit` that has nothing left.
+pub(crate) fn wait_after_page(headers: &HeaderMap) -> Option<Duration> {
+    let spent = text(headers, &REMAINING_REQUESTS) == Some("0");
+    let reset = text(headers, &RESET_REQUESTS).and_then(whole_number).filter(|_| spent);
+    let reset = reset.and_then(|unix_s| {
+        let at = after_epoch(Duration::from_secs(unix_s))?;
+        Some(at.duration_since(reply_date(headers)?).unwrap_or_default())
+    });
+    let draft = text(headers, &RATE_LIMIT).and_then(rate_limit_reset).map(Duration::from_secs);
+    reset.into_iter().chain(draft).filter(|wait| *wait <= MAX_BELIEVED).max()
+}
+
+/// The service's own clock, to the second.
+pub(crate) fn reply_date(headers: &HeaderMap) -> Option<SystemTime> {
+    text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok())
 }
 
 /// The `t` of a policy that has nothing left, `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers), the longest.

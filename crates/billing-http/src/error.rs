@@ -24,6 +24,7 @@ struct Inner {
     status: Option<u16>,
     tries: u32,
     elapsed: Duration,
+    timed_out: bool,
     cause: Option<Cause>,
 }
 
@@ -81,6 +82,7 @@ impl Error {
             status: None,
             tries: 0,
             elapsed: Duration::ZERO,
+            timed_out: false,
             cause: None,
         }))
     }
@@ -88,6 +90,11 @@ impl Error {
     pub(crate) fn with_message(mut self, message: impl Into<String>) -> Self {
         self.0.message = Some(message.into());
         self
+    }
+
+    pub(crate) fn timed_out(mut self) -> Self {
+        self.0.timed_out = true;
+        self.with_message("timed out")
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
@@ -112,6 +119,12 @@ impl Error {
         self
     }
 
+    /// Counts the pages before the window in which the page was counted.
+    pub(crate) fn after_pages(mut self, pages: u64) -> Self {
+        self.0.page = self.0.page.map(|page| page + pages);
+        self
+    }
+
     /// The page of the walk, from 1, when the failure belongs to one.
     pub fn page(&self) -> Option<u64> {
         self.0.page
@@ -125,6 +138,11 @@ impl Error {
     /// The HTTP status, when there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.0.status
+    }
+
+    /// True when the page took longer than its time.
+    pub fn is_timeout(&self) -> bool {
+        self.0.timed_out
     }
 
     /// How often the request was sent.

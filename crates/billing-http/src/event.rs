@@ -11,7 +11,7 @@ use crate::walk::Endpoint;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A page came, whole.
+    /// A page was handed out.
     Page {
         /// Entries on it that belong to the window.
         entries: u64,
@@ -27,6 +27,11 @@ pub enum Event<'a> {
         /// The wait before the next try.
         wait: Duration,
     },
+    /// The service is not asked again for a while: it said that it takes no more for now, or too much has failed.
+    Waiting {
+        /// How long.
+        wait: Duration,
+    },
     /// The walk goes on at the other endpoint.
     Switched {
         /// The endpoint that is not there.
@@ -40,6 +45,20 @@ pub enum Event<'a> {
     Reanchored {
         /// The timestamp from which the walk goes on.
         at: Timestamp,
+    },
+    /// The service does not give a page; the walk asks for a shorter window.
+    Narrowed {
+        /// Why.
+        error: &'a Error,
+        /// The end of the shorter window.
+        until: Timestamp,
+    },
+    /// The walk is at its end, and whole.
+    Complete {
+        /// The endpoint that it ended on.
+        endpoint: Endpoint,
+        /// True when the service's own count of the entries is the walk's. `usage-history` has none.
+        verified: bool,
     },
     /// What the service wants its users to know, on one line of bounded length. Sent once for each text.
     Warning(&'a str),

@@ -32,6 +32,7 @@ mod error;
 mod api_key;
 mod base_url;
 mod clocks;
+mod limiter;
 mod reply;
 mod retry;
 mod wire;
@@ -39,13 +40,16 @@ mod wire;
 mod client;
 mod event;
 
+mod broken_paging;
 mod circles;
+mod planner;
 mod resume;
 mod walk;
 mod walker;
+mod windows;
 
 pub use api_key::ApiKey;
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, Traffic};
 pub use clocks::requested_wait;
 pub use error::{Error, ErrorKind};
 pub use event::Event;

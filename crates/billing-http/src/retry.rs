@@ -12,6 +12,10 @@ pub struct RetryPolicy {
     pub first_contact_tries: u32,
     /// Tries of a page that is answered with something other than the API.
     pub not_the_api_tries: u32,
+    /// Tries of a page that fails on the service's side (500, 502, 504), after which a walk asks for less instead.
+    pub tries_before_narrowing: u32,
+    /// Tries of a page that takes longer than its time, after which a walk asks for less instead.
+    pub timeouts_before_narrowing: u32,
     /// Time for one page, tries and waits together.
     pub budget: Duration,
     /// The longest wait that a service may ask for.
@@ -32,6 +36,8 @@ impl Default for RetryPolicy {
             max_tries: 10,
             first_contact_tries: 5,
             not_the_api_tries: 3,
+            tries_before_narrowing: 5,
+            timeouts_before_narrowing: 2,
             budget: Duration::from_secs(30 * 60),
             max_wait: Duration::from_secs(15 * 60),
             first_contact_base: Duration::from_millis(500),

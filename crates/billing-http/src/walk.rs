@@ -3,16 +3,20 @@
 use std::fmt;
 
 use billing_model::{
-    Currency, HistoryQuery, Page, QueryError, SortOrder, TimeWindow, Timestamp, UsageEntry, UsageQuery,
+    Currency, HistoryQuery, QueryError, SortOrder, Stretch, TimeWindow, Timestamp, UsageEntry, UsageQuery,
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::walker::Walker;
+use crate::limiter::MAX_CONCURRENCY;
+use crate::windows::Windows;
 
 /// More pages than any ledger has; a walk that needs more is going in circles.
 const MAX_PAGES: u64 = 10_000_000;
+
+/// Enough to hide most of the waiting, and little enough for services that slow down when much is asked at once.
+const DEFAULT_CONCURRENCY: u32 = 4;
 
 /// Which endpoint a walk uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +42,9 @@ impl fmt::Display for Endpoint {
 
 /// A whole pass over a window: every entry of it once, ascending by time, or an error.
 ///
+/// The window is cut into parts of a few pages each, which are walked side by side and handed out in order. A part is half
+/// open, so that an entry belongs to exactly one. How long the parts are follows from how dense the ledger was so far.
+///
 /// Freeze the end of the window before walking: a window without an end has no last entry while rows arrive.
 ///
 /// On `usage` the walk goes oldest first, so that new entries do not shift its pages. When the total moves all the
@@ -50,6 +57,9 @@ pub struct Walk {
     pub(crate) window: TimeWindow,
     pub(crate) endpoint: Endpoint,
     pub(crate) max_pages: u64,
+    pub(crate) concurrency: u32,
+    /// Up to where the window was walked before, and how many entries it had.
+    pub(crate) walked: Option<(Timestamp, u64)>,
     currency: Option<Currency>,
     page_size: Option<u32>,
 }
@@ -61,24 +71,34 @@ impl Walk {
             window,
             endpoint: Endpoint::default(),
             max_pages: MAX_PAGES,
+            concurrency: DEFAULT_CONCURRENCY,
+            walked: None,
             currency: None,
             page_size: None,
         })
     }
 
-    /// The pages of the window. A page may be empty; no page ends the stream but the last.
+    /// The window, page by page, in order: a stretch is what is new on a page, and may be empty.
     ///
-    /// The stream ends with the first error.
-    pub fn pages(self, client: &Client) -> impl Stream<Item = Result<Page, Error>> + Send + use<> {
-        let walker = Walker::new(client.clone(), self);
-        stream::try_unfold(walker, |mut walker| async move {
-            Ok(walker.next_page().await?.map(|page| (page, walker)))
+    /// The stream ends with the first error. It may be dropped at any time, and a call of `next` that is given up loses
+    /// nothing. Pages are fetched ahead, in tasks of the tokio runtime in which the stream is polled; they end with it.
+    pub fn stretches(self, client: &Client) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
+        stream::try_unfold(Windows::new(client.clone(), self), |mut windows| async move {
+            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
         })
     }
 
     /// The entries of the window, one by one.
     pub fn entries(self, client: &Client) -> impl Stream<Item = Result<UsageEntry, Error>> + Send + use<> {
-        self.pages(client).map_ok(|page| stream::iter(page.entries).map(Ok)).try_flatten()
+        self.stretches(client).map_ok(|stretch| stream::iter(stretch.entries).map(Ok)).try_flatten()
+    }
+
+    /// What is still to be walked; `None` when nothing is.
+    pub(crate) fn rest(&self) -> Option<TimeWindow> {
+        match self.walked {
+            None => Some(self.window),
+            Some((until, _)) => TimeWindow::new(Some(until), self.window.until()).ok(),
+        }
     }
 
     /// The endpoint to begin with.
@@ -110,24 +130,50 @@ impl Walk {
     // Services read borders to the millisecond, so a pass asks for whole milliseconds around its window and leaves out
     // on this side what lies beyond.
 
-    /// The query of a pass by page number that begins at `since`.
-    pub(crate) fn usage_query(&self, since: Option<Timestamp>) -> Result<UsageQuery, QueryError> {
+    /// The query of a pass by page number.
+    pub(crate) fn usage_query(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<UsageQuery, QueryError> {
+        self.usage_query_of(since, until, self.page_size(Endpoint::Usage))
+    }
+
+    /// The query whose answer says how many entries there are from `since` to `until`, and brings hardly any.
+    pub(crate) fn count_query(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<UsageQuery, QueryError> {
+        self.usage_query_of(since, until, 1)
+    }
+
+    fn usage_query_of(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<UsageQuery, QueryError> {
         // The endpoint's end is inclusive: entries at the end itself are left out on this side.
         UsageQuery::builder()
             .currency(self.currency.clone())
             .start_date(since.map(Timestamp::floor_ms))
-            .end_date(self.window.until().map(Timestamp::ceil_ms))
-            .limit(self.page_size(Endpoint::Usage))
+            .end_date(until.map(Timestamp::ceil_ms))
+            .limit(limit)
             .sort_order(SortOrder::Asc)
             .build()
     }
 
-    /// The query of a pass by cursor that begins at `since`.
-    pub(crate) fn history_query(&self, since: Option<Timestamp>) -> Result<HistoryQuery, QueryError> {
+    /// The query of a pass by cursor.
+    pub(crate) fn history_query(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<HistoryQuery, QueryError> {
         HistoryQuery::builder()
             .currency(self.currency.clone())
             .since(since.map(Timestamp::floor_ms))
-            .until(self.window.until().map(Timestamp::ceil_ms))
+            .until(until.map(Timestamp::ceil_ms))
             .page_size(self.page_size(Endpoint::UsageHistory))
             .build()
     }
@@ -157,6 +203,22 @@ impl WalkBuilder {
         self
     }
 
+    /// Parts of the window that are walked at the same time: 1 to 16, and 4 unless said otherwise. What comes out is the
+    /// same, in the same order. A window without an end is walked in one.
+    pub fn concurrency(mut self, windows: u32) -> Self {
+        self.0.concurrency = windows.clamp(1, MAX_CONCURRENCY);
+        self
+    }
+
+    /// Goes on with a walk over the same window that was cut off: at the [`Stretch::complete_until`] up to which it came,
+    /// with so many entries.
+    ///
+    /// Where the service says how many entries the window has, those before count too.
+    pub fn resume(mut self, complete_until: Timestamp, entries: u64) -> Self {
+        self.0.walked = Some((complete_until, entries));
+        self
+    }
+
     /// The most pages that the walk may have, against services that never end.
     pub fn max_pages(mut self, pages: u64) -> Self {
         self.0.max_pages = pages;
@@ -168,10 +230,10 @@ impl WalkBuilder {
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<Walk, QueryError> {
-        let since = self.0.window.since();
+        let (since, until) = (self.0.window.since(), self.0.window.until());
         match self.0.first_route() {
-            Endpoint::Usage => self.0.usage_query(since).map(drop)?,
-            _ => self.0.history_query(since).map(drop)?,
+            Endpoint::Usage => self.0.usage_query(since, until).map(drop)?,
+            _ => self.0.history_query(since, until).map(drop)?,
         }
         Ok(self.0)
     }

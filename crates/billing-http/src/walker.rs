@@ -1,17 +1,21 @@
-//! Takes a walk from page to page, and knows at every step which entries it has handed out.
+//! Takes a window of a walk from page to page, and knows at every step which entries it has handed out.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use billing_model::{
-    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, Timestamp, UsageEntry,
+    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
 };
 
+use crate::broken_paging::{OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::circles::Circles;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
+use crate::planner::unix_ns;
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
 use crate::retry::Class;
@@ -26,23 +30,65 @@ const MAX_EMPTY_PAGES: u32 = 10_000;
 /// Texts of the service that are remembered so as to be said once. More are noise.
 const MAX_WARNINGS: usize = 16;
 
-/// A walk on its way. A *pass* is a run of pages that follow one another; a walk is one pass, unless the paging
-/// breaks and it has to go back.
+/// Halvings of a window in a row that may fail.
+const MAX_NARROWINGS: u32 = 10;
+
+/// What the walkers of one walk share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Requests for pages, of all windows.
+    pages: AtomicU64,
+    warned: Mutex<HashSet<String>>,
+}
+
+/// Takes one window of a walk from page to page. A *pass* is a run of pages that follow one another; a window is one
+/// pass, unless the paging breaks and the walker has to go back.
 pub(crate) struct Walker {
     client: Client,
     walk: Walk,
+    window: TimeWindow,
+    shared: Arc<Shared>,
+    /// Entries that are too many for one window: when so many seem to be left, the rest is left to other walkers.
+    most_left: Option<u64>,
     route: Endpoint,
     /// The routes that the service does not have.
     missing: Vec<Endpoint>,
     pass: Pass,
+    /// Where the part of the window begins that is still to be walked, as far as it was walked in parts.
+    base: Option<Timestamp>,
     anchor: Anchor,
     handed_out: u64,
     /// Entries that the service sent from before the window: it reads the start to the millisecond.
     before: u64,
     pages: u64,
     returns: u32,
-    warned: HashSet<String>,
-    ended: bool,
+    narrowings: u32,
+    end: Option<End>,
+}
+
+/// A page of a window.
+#[derive(Debug)]
+pub(crate) struct WindowPage {
+    pub(crate) entries: Vec<UsageEntry>,
+    /// Entries in the window, where the endpoint says it.
+    pub(crate) total: Option<u64>,
+    /// Set on the last page.
+    pub(crate) end: Option<End>,
+}
+
+/// What a walked window comes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// Up to where it was walked; earlier than the end of the window when the rest is left to others.
+    pub(crate) until: Option<Timestamp>,
+    /// Entries that the service counts to the window, and that lie before it or at its end.
+    pub(crate) before: u64,
+    pub(crate) beyond: u64,
+    /// Requests for pages.
+    pub(crate) pages: u64,
+    pub(crate) route: Endpoint,
+    /// True when the service's total was the number of entries.
+    pub(crate) verified: bool,
 }
 
 /// One run of pages.
@@ -50,69 +96,101 @@ struct Pass {
     /// The next request; `None` before the first and after the last.
     request: Option<PageRequest>,
     since: Option<Timestamp>,
+    until: Option<Timestamp>,
     overlap: Overlap,
     /// Limit and total, as the first page of the pass says them (by page number only).
     numbers: Option<(u32, u64)>,
-    /// Entries that the service sent from beyond the window: the end of `usage` is inclusive.
+    /// Entries that came.
+    received: u64,
+    /// The first timestamp that came.
+    first: Option<Timestamp>,
+    /// Entries that the service sent from beyond the pass: the end of `usage` is inclusive.
     beyond: u64,
     circles: Circles,
     /// Pages in a row without an entry.
     empty_pages: u32,
-    /// False for the pass from the start of the window, true for one that goes on at an anchor.
+    /// False for the pass over all of the window, true for one that goes on within it.
     resumed: bool,
 }
 
 impl Pass {
-    fn new(since: Option<Timestamp>, overlap: Overlap, resumed: bool) -> Self {
+    fn new(since: Option<Timestamp>, until: Option<Timestamp>, overlap: Overlap, resumed: bool) -> Self {
         Self {
             request: None,
             since,
+            until,
             overlap,
             numbers: None,
+            received: 0,
+            first: None,
             beyond: 0,
             circles: Circles::default(),
             empty_pages: 0,
             resumed,
         }
     }
+
+    /// Entries that are still to come after `last`: as the service counts them, or as dense as they were so far.
+    fn left(&self, last: Timestamp) -> Option<u64> {
+        if let Some((_, total)) = self.numbers {
+            return Some(total.saturating_sub(self.received));
+        }
+        let walked_ns = unix_ns(last) - unix_ns(self.since.or(self.first)?);
+        let left_ns = unix_ns(self.until?) - unix_ns(last);
+        let left = i128::from(self.received) * left_ns / walked_ns.max(1);
+        Some(u64::try_from(left).unwrap_or(u64::MAX))
+    }
 }
 
 impl Walker {
-    pub(crate) fn new(client: Client, walk: Walk) -> Self {
-        let route = walk.first_route();
-        let since = walk.window.since();
+    /// A walker over a window of the walk: all of it, or a part.
+    pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
+        let first = walk.first_route();
+        let replaced = client.is_replaced(first, walk.endpoint == Endpoint::Auto);
+        let (route, missing) = if replaced { (other(first), vec![first]) } else { (first, Vec::new()) };
         Self {
             client,
+            walk: walk.clone(),
+            shared,
+            most_left: None,
             route,
-            missing: Vec::new(),
-            pass: Pass::new(since, Overlap::default(), false),
+            missing,
+            pass: Pass::new(window.since(), window.until(), Overlap::default(), false),
+            base: window.since(),
             anchor: Anchor::default(),
             handed_out: 0,
             before: 0,
             pages: 0,
             returns: 0,
-            warned: HashSet::new(),
-            ended: false,
-            walk,
+            narrowings: 0,
+            end: None,
+            window,
         }
     }
 
+    /// Leaves the rest of the window to others when it seems to have more entries than this.
+    pub(crate) fn leaving_more_than(mut self, entries: u64) -> Self {
+        self.most_left = Some(entries);
+        self
+    }
+
     /// The next page, `None` after the last. Not to be called again after an error.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, Error> {
-        while !self.ended {
+    pub(crate) async fn next_page(&mut self) -> Result<Option<WindowPage>, Error> {
+        while self.end.is_none() {
             let request = match &self.pass.request {
                 Some(request) => request.clone(),
                 None => self.first_request().map_err(|fault| self.inconsistent(fault))?,
             };
             self.pages += 1;
-            if self.pages > self.walk.max_pages {
+            if self.shared.pages.fetch_add(1, Ordering::Relaxed) >= self.walk.max_pages {
                 let url = self.client.url(request.path());
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
-            match self.client.page_or_failure(&request).await {
+            match self.client.page_or_failure(&request, self.middle().is_some()).await {
                 Ok(page) => {
-                    if let Some(page) = self.accept(&request, page).await? {
-                        return Ok(Some(page));
+                    if let Some(entries) = self.accept(&request, page).await? {
+                        let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
+                        return Ok(Some(WindowPage { entries, total, end: self.end }));
                     }
                 }
                 Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages))?,
@@ -122,19 +200,21 @@ impl Walker {
     }
 
     fn first_request(&self) -> Result<PageRequest, QueryError> {
+        let Pass { since, until, .. } = self.pass;
         match self.route {
             Endpoint::Usage => {
-                let query = self.walk.usage_query(self.pass.since)?;
+                let query = self.walk.usage_query(since, until)?;
                 Ok(PageRequest::ByNumber { query, page: NonZeroU32::MIN })
             }
             _ => {
-                self.walk.history_query(self.pass.since).map(HistoryRequest::First).map(PageRequest::ByCursor)
+                let query = self.walk.history_query(since, until)?;
+                Ok(PageRequest::ByCursor(HistoryRequest::First(query)))
             }
         }
     }
 
     /// Takes a page in: what is new on it, or `None` when the walk went back instead.
-    async fn accept(&mut self, request: &PageRequest, mut page: Page) -> Result<Option<Page>, Error> {
+    async fn accept(&mut self, request: &PageRequest, page: Page) -> Result<Option<Vec<UsageEntry>>, Error> {
         let next = request.after(&page).map_err(|fault| self.inconsistent(fault))?;
         self.warn_once(page.warning.as_deref());
         self.check_progress(&page)?;
@@ -150,24 +230,38 @@ impl Walker {
                 return Ok(None);
             }
         }
-        self.check_order(&page.entries)?;
-        self.keep_window(&mut page.entries)?;
-        self.pass.overlap.remove(&mut page.entries)?;
-        self.anchor.advance(&page.entries);
-        if !page.entries.is_empty() {
+        let mut entries = page.entries;
+        self.check_order(&entries)?;
+        self.pass.received += entries.len() as u64;
+        self.pass.first = self.pass.first.or(entries.first().map(|entry| entry.timestamp));
+        self.keep_window(&mut entries)?;
+        self.pass.overlap.remove(&mut entries)?;
+        let cut = next.as_ref().and_then(|_| self.cut(&entries));
+        if let Some(at) = cut {
+            entries.retain(|entry| entry.timestamp < at);
+        }
+        self.anchor.advance(&entries);
+        if !entries.is_empty() {
             self.returns = 0;
+            self.narrowings = 0;
         }
-        self.handed_out += page.entries.len() as u64;
-        self.client.notify(&Event::Page {
-            entries: page.entries.len() as u64,
-            reached: self.anchor.timestamp(),
-            total: self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed),
-        });
-        match next {
-            Some(_) => self.pass.request = next,
-            None => self.finish().await?,
+        self.handed_out += entries.len() as u64;
+        match (cut, next) {
+            // What others walk is counted when all of it is there.
+            (Some(at), _) => self.finish_at(Some(at), false),
+            (None, Some(next)) => self.pass.request = Some(next),
+            (None, None) => self.finish().await?,
         }
-        Ok(Some(page))
+        Ok(Some(entries))
+    }
+
+    /// Where to end on this page, when the rest is better left to others: on a whole millisecond, so that the rest is a
+    /// window of its own, and behind an entry, so that every request moves the walk on.
+    fn cut(&self, entries: &[UsageEntry]) -> Option<Timestamp> {
+        let (first, last) = (entries.first()?.timestamp, entries.last()?.timestamp);
+        let at = last.floor_ms();
+        let is_much = self.pass.left(last)? > self.most_left?;
+        (is_much && first < at && self.window.until().is_some()).then_some(at)
     }
 
     /// Entries ascend within a page and from page to page.
@@ -186,7 +280,7 @@ impl Walker {
     /// Leaves out what the service had to send from outside the window: the rest of the milliseconds in which it begins
     /// and ends and, on `usage`, what lies at its end. More than that is a fault on `usage-history`.
     fn keep_window(&mut self, entries: &mut Vec<UsageEntry>) -> Result<(), Error> {
-        let (since, until) = (self.pass.since, self.walk.window.until());
+        let (since, until) = (self.pass.since, self.pass.until);
         if self.route == Endpoint::UsageHistory {
             let asked = |at: Timestamp| {
                 since.is_none_or(|since| since.floor_ms() <= at)
@@ -235,11 +329,19 @@ impl Walker {
             let message = "entries that were there before are gone";
             return Err(Error::of(ErrorKind::Moved).with_message(message));
         }
+        if self.pass.until != self.window.until() {
+            // A part of the window that had to be walked alone. The rest is tried in one again.
+            self.base = self.pass.until;
+            self.narrowings = 0;
+            self.pass = Pass::new(self.base, self.window.until(), Overlap::default(), true);
+            return Ok(());
+        }
         if let Some((_, total)) = self.pass.numbers {
             let total = match self.pass.resumed {
                 false => total,
                 // A pass that went back knows only its own part of the window.
-                true => match self.window_total().await {
+                true => match count(&self.client, &self.walk, self.window.since(), self.window.until()).await
+                {
                     Ok(total) => total,
                     // The endpoint may end at this very request: then its successor says whether anything is left.
                     Err(failure) => return self.go_around(failure),
@@ -253,20 +355,19 @@ impl Walker {
                 return Err(Error::of(ErrorKind::Moved).with_message(message));
             }
         }
-        self.ended = true;
+        self.finish_at(self.window.until(), self.pass.numbers.is_some());
         Ok(())
     }
 
-    /// Entries in the whole window now, as the service counts them.
-    async fn window_total(&self) -> Result<u64, Failure> {
-        let fatal = |error| Failure::new(Class::Fatal, error);
-        let query = self.walk.usage_query(self.walk.window.since());
-        let query = query.map_err(|fault| fatal(self.inconsistent(fault)))?;
-        let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-        match self.client.page_or_failure(&request).await?.paging {
-            Paging::ByNumber(numbers) => Ok(numbers.total),
-            Paging::ByCursor(_) => Err(fatal(self.inconsistent(SequenceError::OtherEndpoint))),
-        }
+    fn finish_at(&mut self, until: Option<Timestamp>, verified: bool) {
+        self.end = Some(End {
+            until,
+            before: self.before,
+            beyond: self.pass.beyond,
+            pages: self.pages,
+            route: self.route,
+            verified,
+        });
     }
 
     /// Finds another way to the page that failed, or gives up with its error.
@@ -283,6 +384,7 @@ impl Walker {
                 });
                 if usable { self.switch(error, true) } else { Err(error) }
             }
+            _ if error.is_timeout() || matches!(error.status(), Some(500 | 502 | 504)) => self.narrow(error),
             _ => Err(error),
         }
     }
@@ -294,8 +396,7 @@ impl Walker {
 
     /// Goes on at the other endpoint, at the anchor.
     fn switch(&mut self, error: Error, gone: bool) -> Result<(), Error> {
-        let from = self.route;
-        let to = if from == Endpoint::Usage { Endpoint::UsageHistory } else { Endpoint::Usage };
+        let (from, to) = (self.route, other(self.route));
         if self.missing.contains(&to) {
             return Err(error);
         }
@@ -303,7 +404,9 @@ impl Walker {
         self.route = to;
         // The other endpoint may refuse what this one took: a currency, say.
         self.first_request().map_err(|fault| self.inconsistent(fault))?;
-        self.client.notify(&Event::Switched { from, to, gone });
+        if self.client.replace(from, gone) {
+            self.client.notify(&Event::Switched { from, to, gone });
+        }
         self.go_back(error)
     }
 
@@ -313,20 +416,51 @@ impl Walker {
         if self.returns > MAX_RETURNS {
             return Err(error);
         }
-        let at = self.anchor.timestamp();
-        if let Some(at) = at {
+        if let Some(at) = self.anchor.timestamp() {
             self.client.notify(&Event::Reanchored { at });
         }
-        self.pass = Pass::new(at.or(self.walk.window.since()), self.anchor.overlap(), at.is_some());
-        if at.is_none() {
+        self.restart(self.window.until());
+        Ok(())
+    }
+
+    /// Asks for the first half of what is left: the service fails on all of it, or takes too long. Gives up with `error`
+    /// when there is nothing left to halve.
+    fn narrow(&mut self, error: Error) -> Result<(), Error> {
+        let Some(middle) = self.middle() else { return Err(error) };
+        self.narrowings += 1;
+        self.client.notify(&Event::Narrowed { error: &error, until: middle });
+        self.restart(Some(middle));
+        Ok(())
+    }
+
+    /// The middle of what is left of the pass, when it may be halved once more.
+    fn middle(&self) -> Option<Timestamp> {
+        // Where a ledger without a start begins, nobody knows; halving comes near it soon.
+        let since = self.anchor.timestamp().max(self.base).unwrap_or(Timestamp::from_unix_ns(0));
+        let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
+        let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
+        (self.narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
+    }
+
+    /// Begins a pass behind what was handed out.
+    fn restart(&mut self, until: Option<Timestamp>) {
+        let (since, overlap) = match self.anchor.timestamp() {
+            // What was handed out ends within the part that is being walked.
+            Some(at) if self.base.is_none_or(|base| base <= at) => (Some(at), self.anchor.overlap()),
+            _ => (self.base, Overlap::default()),
+        };
+        let resumed = since != self.window.since() || until != self.window.until();
+        let resumed = resumed || self.anchor.timestamp().is_some();
+        self.pass = Pass::new(since, until, overlap, resumed);
+        if !resumed {
             self.before = 0;
         }
-        Ok(())
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
         let Some(text) = warning.map(one_line) else { return };
-        if self.warned.len() < MAX_WARNINGS && self.warned.insert(text.clone()) {
+        let mut warned = self.shared.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < MAX_WARNINGS && warned.insert(text.clone()) {
             self.client.notify(&Event::Warning(&text));
         }
     }
@@ -339,37 +473,34 @@ impl Walker {
     }
 }
 
+/// Entries from `since` to `until`, both inclusive, as the service counts them now.
+pub(crate) async fn count(
+    client: &Client,
+    walk: &Walk,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<u64, Failure> {
+    let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
+        let error =
+            Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
+        Failure::new(Class::Fatal, error.because(fault))
+    };
+    let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
+    let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
+    match client.page_or_failure(&request, false).await?.paging {
+        Paging::ByNumber(numbers) => Ok(numbers.total),
+        Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
+    }
+}
+
+/// The endpoint to use instead.
+fn other(route: Endpoint) -> Endpoint {
+    if route == Endpoint::Usage { Endpoint::UsageHistory } else { Endpoint::Usage }
+}
+
 fn path(route: Endpoint) -> &'static str {
     match route {
         Endpoint::Usage => "billing/usage",
         _ => "billing/usage-history",
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("entry {entry}, at {at}, is earlier than the one before it")]
-struct OutOfOrder {
-    entry: usize,
-    at: Timestamp,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("pages of {first} entries became pages of {now}")]
-struct OtherLimit {
-    first: u32,
-    now: u32,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{asked} entries a page were asked for, and {found} came")]
-struct TooManyEntries {
-    asked: u32,
-    found: usize,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("entry {entry}, at {at}, lies outside the window that was asked for")]
-struct OutsideWindow {
-    entry: usize,
-    at: Timestamp,
 }

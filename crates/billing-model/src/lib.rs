@@ -41,6 +41,7 @@ mod usage_query;
 mod error_body;
 mod page;
 mod request;
+mod stretch;
 
 pub use currency::Currency;
 pub use decimal::{Decimal, decimal_text, parse_decimal, write_decimal};
@@ -52,6 +53,7 @@ pub use fingerprint::Fingerprint;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
 pub use page::{Page, Pagination, Paging};
 pub use request::{PageRequest, SequenceError};
+pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};
 pub use timestamp::Timestamp;
 pub use total::Total;

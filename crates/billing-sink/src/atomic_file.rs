@@ -1,11 +1,12 @@
 //! A file that is whole under its name, or not there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::destination::Destination;
 use crate::error::{Error, ErrorKind};
-use crate::part::{Part, directory_of};
+use crate::part::Part;
 use crate::target::Target;
 
 /// A file that gets its name only when it is complete.
@@ -56,33 +57,15 @@ impl AtomicFile {
     /// another run, or in a place where the partial file cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let failed = |cause| Error::io(ErrorKind::Create, Some(path), cause);
-        let existing = match fs::metadata(path) {
-            Ok(existing) => Some(existing),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-            Err(cause) => return Err(failed(cause)),
+        let place = match Destination::find(path)? {
+            Destination::Through(file) => return Ok(Self { path: path.to_owned(), part: None, file }),
+            Destination::File(place) => place,
         };
-        if existing.as_ref().map_or(ends_in_separator(path), fs::Metadata::is_dir) {
-            return Err(Error::new(ErrorKind::Directory, path));
-        }
-        if existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-            let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
-            return Ok(Self { path: path.to_owned(), part: None, file });
-        }
-        if existing.as_ref().is_some_and(|existing| existing.permissions().readonly()) {
-            return Err(Error::new(ErrorKind::ReadOnly, path));
-        }
-        let target = resolve(path).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => Error::new(ErrorKind::NoDirectory, path),
-            _ => failed(cause),
-        })?;
-        let (file, part) = Part::open(target, path)?;
-        let this = Self { path: path.to_owned(), part: Some(part), file };
-        if existing.is_some() {
-            // The old file may be secret, and the new one must not be less so while it grows.
-            make_private(&this.file).map_err(failed)?;
-        }
-        Ok(this)
+        let (file, mut part) = Part::open(place, path)?;
+        // What a killed run left is of no use: nothing says how much of it is on the disk.
+        part.set_stays(false);
+        file.set_len(0).map_err(|cause| Error::io(ErrorKind::Create, Some(path), cause))?;
+        Ok(Self { path: path.to_owned(), part: Some(part), file })
     }
 }
 
@@ -99,10 +82,11 @@ impl Write for AtomicFile {
 impl Target for AtomicFile {
     type Done = ();
 
-    fn commit(self) -> Result<(), Error> {
+    fn commit(mut self) -> Result<(), Error> {
         // What is written straight through has nothing to flush, and a pipe or /dev/null cannot be synchronised.
-        let Some(part) = self.part else { return Ok(()) };
-        part.commit(&self.file).map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))
+        let Some(part) = &mut self.part else { return Ok(()) };
+        let done = part.complete(&self.file).and_then(|()| part.put_in_place());
+        done.map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))
     }
 
     fn takes_back(&self) -> bool {
@@ -114,45 +98,13 @@ impl Target for AtomicFile {
     }
 }
 
-/// The file that is to be replaced: behind every symbolic link, and with a directory that exists.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-        found => return found,
-    }
-    let directory = directory_of(path);
-    match fs::read_link(path) {
-        // A link to a file that is still to be created. Links in a circle are another error, so this ends.
-        Ok(next) => resolve(&directory.join(next)),
-        Err(_) => {
-            let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-            Ok(fs::canonicalize(directory)?.join(name))
-        }
-    }
-}
-
-/// `Path` does not tell `out/` from `out`.
-fn ends_in_separator(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().last().is_some_and(|last| std::path::is_separator((*last).into()))
-}
-
-#[cfg(unix)]
-fn make_private(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn make_private(_: &File) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use super::*;
     use crate::part::tests::{make_pipe, names, old_file, write_new};
     use crate::target::Plain;
+    use std::fs;
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
     fn mode(path: &Path) -> u32 {

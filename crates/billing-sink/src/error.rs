@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 /// # What to do
 /// An existing file is as it was before; only when the disk fails at the very last step of a
 /// [`Commit`](ErrorKind::Commit) the new one, whole, may be in its place. [`Busy`](ErrorKind::Busy): another run writes
-/// the same file; wait for it, or choose another name. [`PartInTheWay`](ErrorKind::PartInTheWay): look what it is that
-/// the error names, and remove it. [`Write`](ErrorKind::Write) and [`Commit`](ErrorKind::Commit): look at the cause; a full disk is
-/// the usual one. [`is_broken_pipe`](Error::is_broken_pipe): the reader of a pipe has gone, which is no fault.
+/// the same file; wait for it, or choose another name. [`PartInTheWay`](ErrorKind::PartInTheWay) and
+/// [`CheckpointInTheWay`](ErrorKind::CheckpointInTheWay): look what it is that the error names, and remove it.
+/// [`Write`](ErrorKind::Write) and [`Commit`](ErrorKind::Commit): look at the cause; a full disk is the usual one.
+/// [`is_broken_pipe`](Error::is_broken_pipe): the reader of a pipe has gone, which is no fault.
+/// [`is_restartable`](Error::is_restartable): what an earlier run left cannot be gone on with; go on as that run was
+/// begun, or throw it away by opening with `restart`.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     path: Option<PathBuf>,
+    /// What the kind leaves open, for the message.
+    detail: Option<Box<str>>,
     cause: Option<io::Error>,
 }
 
@@ -35,21 +40,39 @@ pub enum ErrorKind {
     ReadOnly,
     /// A link, a directory, a pipe or the like is where the partial file belongs. The error names that place.
     PartInTheWay,
+    /// Something is where the checkpoint belongs and is not one of ours. The error names that place.
+    CheckpointInTheWay,
+    /// An earlier run began the file with other arguments. The message says which differ, and how.
+    OtherArguments,
+    /// The partial file, which the error names, is not what its checkpoint says: somebody altered or removed it.
+    PartDamaged,
+    /// The checkpoint, which the error names, is not what was written: somebody altered it, or the disk did.
+    CheckpointDamaged,
+    /// The checkpoint, which the error names, was written by a newer version of this program.
+    NewerCheckpoint,
     /// The file could not be created; the cause says why.
     Create,
+    /// What an earlier run left could not be read; the cause says why.
+    Read,
     /// Writing failed; the cause says why.
     Write,
     /// The output could not be made durable or put in its place; the cause says why.
     Commit,
+    /// The file is complete, but its checkpoint, which the error names, could not be removed; the cause says why.
+    Remove,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, path: &Path) -> Self {
-        Self { kind, path: Some(path.to_owned()), cause: None }
+        Self { kind, path: Some(path.to_owned()), detail: None, cause: None }
+    }
+
+    pub(crate) fn detailed(kind: ErrorKind, path: &Path, detail: String) -> Self {
+        Self { detail: Some(detail.into()), ..Self::new(kind, path) }
     }
 
     pub(crate) fn io(kind: ErrorKind, path: Option<&Path>, cause: io::Error) -> Self {
-        Self { kind, path: path.map(Path::to_owned), cause: Some(cause) }
+        Self { kind, path: path.map(Path::to_owned), detail: None, cause: Some(cause) }
     }
 
     /// What failed.
@@ -67,14 +90,29 @@ impl Error {
         self.kind == ErrorKind::Busy
     }
 
+    /// True when what an earlier run left is all that is wrong, so that `restart` helps by throwing it away.
+    pub fn is_restartable(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::OtherArguments
+                | ErrorKind::PartDamaged
+                | ErrorKind::CheckpointDamaged
+                | ErrorKind::NewerCheckpoint
+        )
+    }
+
     /// True when the output is a pipe whose reader has gone.
     pub fn is_broken_pipe(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        self.is_caused_by(io::ErrorKind::BrokenPipe)
     }
 
     /// True when there is no room left on the device.
     pub fn is_storage_full(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| cause.kind() == io::ErrorKind::StorageFull)
+        self.is_caused_by(io::ErrorKind::StorageFull)
+    }
+
+    pub(crate) fn is_caused_by(&self, kind: io::ErrorKind) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.kind() == kind)
     }
 }
 
@@ -93,10 +131,18 @@ impl fmt::Display for Error {
             }
             ErrorKind::ReadOnly => "exists and is read-only",
             ErrorKind::PartInTheWay => "is in the place of the partial file and is not a file",
+            ErrorKind::CheckpointInTheWay => "is in the place of the checkpoint and is not one",
+            ErrorKind::OtherArguments => "was begun with other arguments",
+            ErrorKind::PartDamaged => "is not what its checkpoint says",
+            ErrorKind::CheckpointDamaged => "is damaged",
+            ErrorKind::NewerCheckpoint => "was written by a newer version of this program",
             ErrorKind::Create => "cannot be created",
+            ErrorKind::Read => "cannot be read",
             ErrorKind::Write => "cannot be written",
             ErrorKind::Commit => "cannot be completed",
-        })
+            ErrorKind::Remove => "cannot be removed",
+        })?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
 
@@ -106,7 +152,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Why a [`drain`](crate::drain) stopped, and on which side. The sink was dropped unfinished: nothing counts.
+/// Why a [`drain`](crate::drain) stopped, and on which side. The sink was dropped unfinished: nothing counts yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DrainError<E, S> {
     /// The pages broke off: look at where they come from.

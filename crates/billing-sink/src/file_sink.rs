@@ -4,7 +4,7 @@ use billing_model::UsageEntry;
 
 use crate::error::{Error, ErrorKind};
 use crate::format::Format;
-use crate::sink::Sink;
+use crate::sink::{Mark, Sink};
 use crate::target::Target;
 
 /// Written at once, so that the cost of a call does not show.
@@ -35,11 +35,14 @@ pub struct FileSink<T> {
 }
 
 impl<T: Target> FileSink<T> {
-    /// Writes to `target`, which need not be buffered.
+    /// Writes to `target`, which need not be buffered. What the target holds already must be of the same format.
     pub fn new(format: Format, target: T) -> Self {
         let mut pending = Vec::with_capacity(BUFFER_BYTES + (4 << 10));
-        format.write_start(&mut pending);
-        Self { format, target, pending, empty: true }
+        let held = target.entries_held();
+        if held.is_none() {
+            format.write_start(&mut pending);
+        }
+        Self { format, target, pending, empty: held.is_none_or(|entries| entries == 0) }
     }
 
     fn write_pending(&mut self) -> Result<(), Error> {
@@ -63,6 +66,12 @@ impl<T: Target> Sink for FileSink<T> {
             }
         }
         Ok(())
+    }
+
+    fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
+        // What the target makes durable has to be with the target.
+        self.write_pending()?;
+        self.target.mark(mark)
     }
 
     fn finish(mut self) -> Result<T::Done, Error> {

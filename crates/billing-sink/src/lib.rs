@@ -1,12 +1,13 @@
 //! Where entries go: files that are whole or not there, as CSV, JSON or NDJSON; and the way back out of them.
 //!
-//! A [`Sink`] takes entries and makes them count at once, or not at all. [`drain`] is the one loop between the pages of
-//! a walk and a sink; [`read_entries`] is the same for a file. [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets
-//! its name when it is complete, a [`Plain`] stream takes what comes. There is no HTTP here, and no ledger: the ledger is
-//! a sink of its own.
+//! A [`Sink`] takes entries and makes them count at once, or not at all. [`drain`] is the one loop between a walk and a
+//! sink; [`read_entries`] is the same for a file. [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets its name when
+//! it is complete; so does a [`ResumableFile`], which the next run goes on with when a run was killed; a [`Plain`] stream
+//! takes what comes. There is no HTTP here, and no ledger: the ledger is a sink of its own.
 //!
 //! ```
-//! use billing_sink::{AtomicFile, FileSink, Format, InputFormat, Sink, read_entries};
+//! use billing_sink::{AtomicFile, FileSink, Format, InputFormat, Opened, ResumableFile, Sink, read_entries};
+//! use std::collections::BTreeMap;
 //!
 //! let directory = tempfile::tempdir()?;
 //! let path = directory.path().join("usage.ndjson");
@@ -19,6 +20,17 @@
 //!
 //! assert_eq!(summary.entries, 1);
 //! assert!(std::fs::read_to_string(&path)?.starts_with(r#"{"amount":-0.1,"apiKeyId":null,"currency":"DIEM","#));
+//!
+//! // Files that take hours are begun with their arguments, so that the same call can go on with them. Its own page has
+//! // the whole story.
+//! let asked = BTreeMap::from([("since".to_owned(), "2026-06".to_owned())]);
+//! let file = match ResumableFile::open(directory.path().join("june.csv"), &asked, false)? {
+//!     Opened::New(file) => file.begin(BTreeMap::new(), "2026-07-01T08:00:00Z".parse()?)?,
+//!     Opened::Begun(file) => file.go_on()?,
+//!     Opened::Written(file) => return Ok(file.commit()?.close()?),
+//! };
+//! let sink = FileSink::new(Format::Csv(billing_csv::Columns::Documented), file);
+//! sink.finish()?.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -27,11 +39,22 @@ mod error;
 mod drain;
 mod sink;
 
-mod atomic_file;
 mod file_sink;
 mod format;
-mod part;
 mod target;
+
+mod atomic_file;
+mod claim;
+mod destination;
+mod directory;
+mod part;
+
+mod checkpoint;
+mod finished;
+mod opened;
+mod record;
+mod resumable_file;
+mod tally;
 
 mod input;
 mod input_error;
@@ -43,9 +66,12 @@ pub use atomic_file::AtomicFile;
 pub use drain::{Drained, drain};
 pub use error::{DrainError, Error, ErrorKind, ReadError};
 pub use file_sink::FileSink;
+pub use finished::Finished;
 pub use format::Format;
 pub use input::read_entries;
 pub use input_error::{InputError, InputErrorKind};
 pub use input_format::InputFormat;
-pub use sink::Sink;
+pub use opened::{Begun, BegunFile, NewFile, Opened, WrittenFile};
+pub use resumable_file::ResumableFile;
+pub use sink::{Mark, Sink};
 pub use target::{Plain, Target};

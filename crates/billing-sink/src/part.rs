@@ -1,17 +1,14 @@
 //! The partial file: where the bytes are until they are all there.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::claim::{claim, make_private};
+use crate::destination::{Place, directory_of};
+use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
-
-/// How often the partial file may be replaced under our hands before we give up. Each time takes another run that
-/// starts and ends between two calls of ours.
-const MAX_TRIES: u32 = 16;
-
-const SUFFIX: &str = ".part";
 
 /// What file systems take as a name, nearly all of them.
 const MAX_NAME_BYTES: usize = 255;
@@ -22,155 +19,100 @@ pub(crate) struct Part {
     path: PathBuf,
     target: PathBuf,
     directory: Directory,
-    /// True once the partial file is the file.
-    renamed: bool,
+    /// True when the partial file is to stay, or has become the file. Otherwise it goes when this goes.
+    stays: bool,
 }
 
 impl Part {
-    /// Opens the partial file of `target` and locks it, so that it is ours and empty. Everything that `commit` needs
-    /// is opened and tried here: what fails, fails before there is anything to lose.
-    pub(crate) fn open(target: PathBuf, named: &Path) -> Result<(File, Self), Error> {
+    /// Opens the partial file of a place and locks it, so that it is ours. What an earlier run left is still in it, and
+    /// stays when this is dropped, if nothing else is said. Everything that is needed later is opened and tried here: what fails, fails before there is anything to lose.
+    pub(crate) fn open(place: Place, named: &Path) -> Result<(File, Self), Error> {
         let failed = |cause| Error::io(ErrorKind::Create, Some(named), cause);
+        let Place { path: target, is_taken } = place;
         let directory = Directory::open(directory_of(&target)).map_err(|cause| match cause.kind() {
             io::ErrorKind::PermissionDenied => Error::io(ErrorKind::UnreadableDirectory, Some(named), cause),
             _ => failed(cause),
         })?;
-        let path = target.with_file_name(part_name(target.file_name().unwrap_or_default()));
-        for _ in 0..MAX_TRIES {
-            if is_in_the_way(&path).map_err(failed)? {
-                return Err(Error::new(ErrorKind::PartInTheWay, &path));
-            }
-            let file = open_part(&path).map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Error::new(ErrorKind::Busy, named)),
-                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-            }
-            // Another run may have finished in between, and what we hold is its finished file.
-            if is_at(&file, &path).map_err(failed)? {
-                file.set_len(0).map_err(failed)?;
-                return Ok((file, Self { path, target, directory, renamed: false }));
-            }
+        let path = beside(&target, ".part");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = claim(&path, &options, named, ErrorKind::PartInTheWay)?;
+        // What an earlier run left stays whatever fails from here on; one without bytes is as good as none.
+        let stays = file.metadata().map_err(failed)?.len() > 0;
+        let part = Self { path, target, directory, stays };
+        if is_taken {
+            // The old file may be secret, and the new one must not be less so while it grows.
+            make_private(&file).map_err(failed)?;
         }
-        Err(Error::new(ErrorKind::Busy, named))
+        Ok((file, part))
     }
 
-    /// Puts the partial file in the place of the file.
-    pub(crate) fn commit(mut self, file: &File) -> io::Result<()> {
+    /// The partial file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that it is to become.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Says whether the partial file is to stay when this is dropped.
+    pub(crate) fn set_stays(&mut self, stays: bool) {
+        self.stays = stays;
+    }
+
+    /// Makes the bytes and the permissions of the new file durable. It has not got its name yet.
+    pub(crate) fn complete(&self, file: &File) -> io::Result<()> {
         if let Ok(existing) = fs::metadata(&self.target) {
             file.set_permissions(existing.permissions())?;
         }
-        file.sync_all()?;
+        file.sync_all()
+    }
+
+    /// Puts the partial file, which is complete, in the place of the file.
+    pub(crate) fn put_in_place(&mut self) -> io::Result<()> {
         fs::rename(&self.path, &self.target)?;
-        self.renamed = true;
+        self.stays = true;
+        self.directory.sync()
+    }
+
+    /// Makes the names in the directory durable.
+    pub(crate) fn sync_directory(&self) -> io::Result<()> {
         self.directory.sync()
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.renamed {
+        if !self.stays {
             // There is nobody to tell; a partial file that stays is emptied by the next run.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The name of the partial file, always the same for the same file: a second run has to find the first one's lock.
-fn part_name(name: &OsStr) -> OsString {
+/// The path of a file of ours beside the file, always the same for the same file: a second run has to find the first
+/// one's lock, and what it left.
+pub(crate) fn beside(target: &Path, suffix: &str) -> PathBuf {
+    target.with_file_name(name_with(target.file_name().unwrap_or_default(), suffix))
+}
+
+/// The name with the suffix. One that gets too long ends in a hash.
+fn name_with(name: &OsStr, suffix: &str) -> OsString {
     let bytes = name.as_encoded_bytes();
-    if bytes.len() + SUFFIX.len() <= MAX_NAME_BYTES {
-        return [name, OsStr::new(SUFFIX)].into_iter().collect();
+    if bytes.len() + suffix.len() <= MAX_NAME_BYTES {
+        return [name, OsStr::new(suffix)].into_iter().collect();
     }
     // FNV-1a: not the standard library's hash, which another version of this program may have another one of.
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let end = format!("~{hash:016x}{SUFFIX}");
+    let end = format!("~{hash:016x}{suffix}");
     // Whole characters, because some file systems take nothing but UTF-8.
     let start = name.to_string_lossy();
     let start = &start[..start.floor_char_boundary(MAX_NAME_BYTES - end.len())];
     format!("{start}{end}").into()
-}
-
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
-/// True when something is there that is not a file: a link, a directory, a pipe.
-fn is_in_the_way(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok(!there.is_file()),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(cause),
-    }
-}
-
-/// Opens or creates the file. It is not truncated yet: until it is locked it may be another run's.
-fn open_part(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // A link or a pipe may have come since we looked: it must neither be followed nor waited for.
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    }
-    options.open(path)
-}
-
-/// True when what is open is a file, and the one at the path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let held = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok(held.is_file() && (held.dev(), held.ino()) == (there.dev(), there.ino())),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(cause) => Err(cause),
-    }
-}
-
-/// Elsewhere a file that is open and locked cannot be renamed by another run.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-/// The directory of the file. A renamed file has its new name for good only when its directory is on the disk.
-///
-/// `None` where directories cannot be synchronised: some network file systems have no such thing, and their names are
-/// durable when the call returns.
-#[derive(Debug)]
-struct Directory(Option<File>);
-
-impl Directory {
-    /// Opens the directory, and tries whether it can be synchronised.
-    #[cfg(unix)]
-    fn open(path: &Path) -> io::Result<Self> {
-        let directory = File::open(path)?;
-        match directory.sync_all() {
-            Ok(()) => Ok(Self(Some(directory))),
-            Err(cause)
-                if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
-            {
-                Ok(Self(None))
-            }
-            Err(cause) => Err(cause),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn open(_: &Path) -> io::Result<Self> {
-        Ok(Self(None))
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.0.as_ref().map_or(Ok(()), File::sync_all)
-    }
 }
 
 #[cfg(test)]
@@ -253,28 +195,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_look_is_neither_followed_nor_waited_for() {
-        let (directory, path) = old_file();
-        let part = directory.path().join("pipe");
-        make_pipe(&part);
-        assert!(open_part(&part).is_err(), "a pipe without a reader");
-        let reader = thread::spawn({
-            let part = part.clone();
-            move || fs::read(part).unwrap()
-        });
-        // There is a moment when the reader has not come yet.
-        let pipe = std::iter::repeat_with(|| open_part(&part)).find_map(Result::ok).unwrap();
-        assert!(!is_at(&pipe, &part).unwrap(), "a pipe with a reader");
-        drop(pipe);
-        reader.join().unwrap();
-
-        let link = directory.path().join("link");
-        symlink(&path, &link).unwrap();
-        assert!(open_part(&link).is_err());
-        assert!(!is_at(&File::open(&path).unwrap(), &link).unwrap());
-    }
-
-    #[test]
     fn the_longest_names_could_not_be_written() {
         // One byte, two and three bytes a character.
         for character in ["n", "é", "€"] {
@@ -300,8 +220,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_short_name_of_a_long_one_never_changes() {
-        let name = part_name("n".repeat(251).as_ref());
-        assert_eq!(name.to_str().unwrap(), format!("{}~5e213bdb3ee7e039.part", "n".repeat(233)));
+        let name = |suffix| name_with("n".repeat(251).as_ref(), suffix).into_string().unwrap();
+        assert_eq!(name(".part"), format!("{}~5e213bdb3ee7e039.part", "n".repeat(233)));
+        assert_eq!(name(".checkpoint"), format!("{}~5e213bdb3ee7e039.checkpoint", "n".repeat(227)));
     }
 
     #[cfg(target_os = "linux")]

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
+use crate::sink::Mark;
 
 /// An output whose bytes become final at once, or as final as they can be.
 pub trait Target: Write {
@@ -16,8 +17,23 @@ pub trait Target: Write {
     /// When that could not be done.
     fn commit(self) -> Result<Self::Done, Error>;
 
-    /// True when what was written vanishes if the target is dropped without `commit`; false when it has gone out, or may
-    /// have. Whoever wants to write the same again from the start may do so only where this is true.
+    /// Hears that everything before an instant has been written, all its bytes. See [`Sink::mark`](crate::Sink::mark).
+    ///
+    /// # Errors
+    /// When that could not be made durable.
+    fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
+        let _ = mark;
+        Ok(())
+    }
+
+    /// How many entries the target holds from an earlier run, which it goes on with; `None` when it is empty, so that
+    /// the format has to begin it.
+    fn entries_held(&self) -> Option<u64> {
+        None
+    }
+
+    /// True when what was written vanishes if the target is dropped without `commit`, or is gone on with another time;
+    /// false when it has gone out, or may have. Whoever wants to write the same again from the start may do so only where this is true.
     ///
     /// ```
     /// use billing_sink::{AtomicFile, Plain, Target};

@@ -1,8 +1,9 @@
 //! For tests only: strange entries, and an upstream that follows a script.
 //!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
-//! through in life; the script says where a body is cut, which status comes when, and what the paging claims. The
-//! [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
+//! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
+//! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
+//! The [`Limit`] is how often it may be asked.
 //!
 //! ```
 //! use billing_testkit::{Book, Upstream, entry_at};
@@ -14,12 +15,18 @@
 //! # }
 //! ```
 
-mod book;
 mod entries;
+
 mod reply;
+
+mod delivery;
 mod upstream;
+
+mod book;
+mod limit;
 
 pub use book::Book;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
+pub use limit::Limit;
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
+use crate::delivery::deliver;
 use crate::reply::Reply;
 
 /// A request as it came.
@@ -30,32 +32,37 @@ impl Request {
 
 type Script = Box<dyn FnMut(&Request) -> Reply + Send>;
 
-/// A server that is up as long as this value lives.
+/// What happened so far.
+#[derive(Default)]
+struct Log {
+    requests: Vec<Request>,
+    instants: Vec<Instant>,
+    under_way: usize,
+    most_at_once: usize,
+}
+
+/// A server that is up as long as this value lives: its connections end with it.
 pub struct Upstream {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Request>>>,
+    log: Arc<Mutex<Log>>,
     accepting: JoinHandle<()>,
 }
 
 impl Upstream {
     /// Starts a server on a free port that answers each request by the script.
     ///
+    /// The script is asked for one reply after the other, in the order in which the requests come; the replies of
+    /// several connections go out side by side.
+    ///
     /// # Panics
     /// When the loopback has no free port.
     pub async fn start(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port on loopback");
         let address = listener.local_addr().expect("an address");
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(Log::default()));
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
-        let accepting = tokio::spawn({
-            let seen = Arc::clone(&seen);
-            async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(answer_all(stream, Arc::clone(&script), Arc::clone(&seen)));
-                }
-            }
-        });
-        Self { address, seen, accepting }
+        let accepting = tokio::spawn(accept_all(listener, script, Arc::clone(&log)));
+        Self { address, log, accepting }
     }
 
     /// Where it listens, as a base URL.
@@ -65,7 +72,17 @@ impl Upstream {
 
     /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
-        locked(&self.seen).clone()
+        locked(&self.log).requests.clone()
+    }
+
+    /// When each of the requests came.
+    pub fn instants(&self) -> Vec<Instant> {
+        locked(&self.log).instants.clone()
+    }
+
+    /// The most requests so far that were being answered at the same time: come, and their reply not yet sent.
+    pub fn most_at_once(&self) -> usize {
+        locked(&self.log).most_at_once
     }
 }
 
@@ -79,17 +96,49 @@ fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+async fn accept_all(listener: TcpListener, script: Arc<Mutex<Script>>, log: Arc<Mutex<Log>>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(answer_all(stream, Arc::clone(&script), Arc::clone(&log)));
+        // Those that have ended are forgotten, so that a long run holds no more than the open ones.
+        while connections.try_join_next().is_some() {}
+    }
+}
+
 /// Answers the requests of one connection, until either side closes it.
-async fn answer_all(mut stream: TcpStream, script: Arc<Mutex<Script>>, seen: Arc<Mutex<Vec<Request>>>) {
+async fn answer_all(mut stream: TcpStream, script: Arc<Mutex<Script>>, log: Arc<Mutex<Log>>) {
+    // A byte alone is sent alone, and no reply waits for the client to acknowledge the one before it.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
     let mut buffer = Vec::new();
     while let Some(request) = read_request(&mut stream, &mut buffer).await {
-        let (bytes, goes_on) = {
-            locked(&seen).push(request.clone());
-            locked(&script)(&request).wire()
-        };
-        if stream.write_all(&bytes).await.is_err() || !goes_on {
+        let _under_way = UnderWay::begin(&log, &request);
+        let reply = locked(&script)(&request);
+        // A client that left has no use for the rest.
+        if !deliver(&reply, &mut stream).await.unwrap_or(false) {
             return;
         }
+    }
+}
+
+/// A request that is being answered as long as this value lives.
+struct UnderWay<'a>(&'a Mutex<Log>);
+
+impl<'a> UnderWay<'a> {
+    fn begin(log: &'a Mutex<Log>, request: &Request) -> Self {
+        let mut noted = locked(log);
+        noted.requests.push(request.clone());
+        noted.instants.push(Instant::now());
+        noted.under_way += 1;
+        noted.most_at_once = noted.most_at_once.max(noted.under_way);
+        Self(log)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        locked(self.0).under_way -= 1;
     }
 }
 
@@ -112,4 +161,104 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     Some(Request { path: path.to_owned(), query: query.to_owned(), headers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
+
+    /// A connection on which a request has been sent.
+    async fn connected(upstream: &Upstream) -> TcpStream {
+        let mut stream = TcpStream::connect(upstream.address).await.unwrap();
+        stream.write_all(b"GET /a?b=c HTTP/1.1\r\nX-Y: z\r\n\r\n").await.unwrap();
+        stream
+    }
+
+    async fn answering(reply: Reply) -> Upstream {
+        Upstream::start(move |_| reply.clone()).await
+    }
+
+    #[tokio::test]
+    async fn a_reply_breaks_off_where_it_was_told() {
+        let page = || Reply::new(200, "t", "0123456789");
+        for (reply, sent, end) in [
+            (page().closed(), "", Ok(0)),
+            (page().cut_at(3), "012", Ok(0)),
+            (page().reset(), "", Err(ErrorKind::ConnectionReset)),
+            (page().cut_at(3).reset(), "012", Err(ErrorKind::ConnectionReset)),
+            (page().byte_by_byte(Duration::ZERO).undelimited(), "0123456789", Ok(0)),
+        ] {
+            let upstream = answering(reply.clone()).await;
+            let mut stream = connected(&upstream).await;
+            let mut all = Vec::new();
+            let last = loop {
+                match stream.read_buf(&mut all).await {
+                    Ok(read) if read > 0 => {}
+                    last => break last.map_err(|error| error.kind()),
+                }
+            };
+            assert_eq!(last, end, "{reply:?}");
+            let all = String::from_utf8(all).unwrap();
+            assert_eq!(all.split_once("\r\n\r\n").map_or("", |(_, body)| body), sent, "{reply:?}");
+            assert_eq!(upstream.requests()[0].header("x-y"), "z");
+            assert_eq!((upstream.instants().len(), upstream.most_at_once()), (1, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stalled_reply_keeps_the_connection_until_the_client_leaves() {
+        let upstream = answering(Reply::new(200, "t", "01$3456789").cut_at(3).stalled()).await;
+        let mut stream = connected(&upstream).await;
+        let mut byte = [0];
+        while byte != *b"$" {
+            stream.read_exact(&mut byte).await.unwrap();
+        }
+        // Nothing comes, not even the end.
+        let more = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut byte)).await;
+        assert!(more.is_err(), "{more:?}");
+        assert_eq!(locked(&upstream.log).under_way, 1);
+        drop(stream);
+        while locked(&upstream.log).under_way > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Would not end if a reply that waits kept the script or the other connections waiting.
+    #[tokio::test]
+    async fn replies_wait_side_by_side() {
+        let mut count = 0;
+        let upstream = Upstream::start(move |_| {
+            count += 1;
+            let wait = if count < 8 { Duration::from_secs(3600) } else { Duration::from_millis(1) };
+            Reply::new(200, "t", "x").after(wait).undelimited()
+        })
+        .await;
+        let mut waiting = Vec::new();
+        while waiting.len() < 7 {
+            waiting.push(connected(&upstream).await);
+            while upstream.requests().len() < waiting.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let start = Instant::now();
+        connected(&upstream).await.read_to_end(&mut Vec::new()).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(1));
+        assert_eq!(upstream.most_at_once(), 8);
+        assert!(upstream.instants().is_sorted());
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_with_its_server() {
+        let upstream = answering(Reply::new(200, "t", "x").stalled()).await;
+        let mut stream = connected(&upstream).await;
+        while upstream.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(upstream);
+        // A reset where the server left a byte unread, an end otherwise; not a wait.
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+    }
 }

@@ -1,25 +1,17 @@
 //! The peak memory of `billing export`: of the real program, against the real server, over ledgers of two sizes.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::process::{LIMIT_KIB, check_lines, clear, measure, mebibytes, peak_kib, succeeded};
 use super::say;
 use crate::{command, workspace};
 
-/// What an export may take, whatever it exports.
-const LIMIT_KIB: u64 = 48 << 10;
-
 /// Entries of the ledgers. What grows with the ledger would show between the two.
 const SIZES: [u64; 2] = [100_000, 1_000_000];
-
-/// How often the kernel's mark is read. It never falls, so only what a program takes in its last moments escapes.
-const POLL: Duration = Duration::from_millis(1);
 
 /// Measures and prints a table.
 ///
@@ -58,13 +50,6 @@ pub(super) fn run() -> Result<()> {
     clear(&directory)?;
     if over > 0 {
         bail!("{over} exports took more than {} MiB", LIMIT_KIB >> 10);
-    }
-    Ok(())
-}
-
-fn clear(directory: &Path) -> Result<()> {
-    if directory.exists() {
-        fs::remove_dir_all(directory).with_context(|| format!("cannot clear {}", directory.display()))?;
     }
     Ok(())
 }
@@ -110,66 +95,17 @@ fn export(
     format: &str,
     entries: u64,
 ) -> Result<u64> {
-    let file: PathBuf = directory.join("export").with_extension(format);
-    let mut process = Command::new(billing)
+    let file = directory.join("export").with_extension(format);
+    let mut process = Command::new(billing);
+    process
         .args(["export", "--quiet", "--base-url", base_url, "--endpoint", endpoint, "--format", format])
         // The made-up history ends in 2026, whatever day it is.
         .args(["--until", "2027-01", "--api-key-file"])
         .arg(directory.join("api-key"))
         .arg("--output")
-        .arg(&file)
-        .spawn()
-        .context("cannot start billing")?;
-    let mut peak = 0;
-    let status = loop {
-        peak = peak_kib(process.id()).unwrap_or(peak);
-        match process.try_wait()? {
-            Some(status) => break status,
-            None => thread::sleep(POLL),
-        }
-    };
-    succeeded(status, "billing export")?;
+        .arg(&file);
+    let ended = measure(process, "billing export")?;
     // A header in CSV; a bracket at either end in JSON.
-    let expected = entries + if format == "csv" { 1 } else { 2 };
-    let found = lines(&file)?;
-    if found != expected {
-        bail!("{} should have {expected} lines and has {found}", file.display());
-    }
-    if peak == 0 {
-        bail!("peak memory is read from /proc, which only Linux has");
-    }
-    Ok(peak)
-}
-
-fn succeeded(status: ExitStatus, name: &str) -> Result<()> {
-    if !status.success() {
-        bail!("`{name}` ended with {status}");
-    }
-    Ok(())
-}
-
-/// The most memory that a process has had so far, as the kernel counts it; `None` when it has ended.
-fn peak_kib(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().trim_end_matches("kB").trim_end().parse().ok()
-}
-
-/// Counted in pieces: the file may be larger than the memory.
-fn lines(path: &Path) -> Result<u64> {
-    let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut buffer = vec![0; 1 << 20];
-    let mut count = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(count);
-        }
-        count += buffer[..read].iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
-    }
-}
-
-fn mebibytes(kib: u64) -> String {
-    let tenths = kib * 10 / 1024;
-    format!("{}.{}", tenths / 10, tenths % 10)
+    check_lines(&file, entries + if format == "csv" { 1 } else { 2 })?;
+    Ok(ended.peak_kib)
 }

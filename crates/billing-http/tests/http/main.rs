@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod clocks;
+mod faults;
 mod pages;
 mod retries;
 mod support;
 mod walks;
+mod windows;

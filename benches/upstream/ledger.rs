@@ -1,0 +1,134 @@
+//! A made-up ledger as the bytes that go over the wire, and the pages cut out of it.
+
+use std::ops::Range;
+
+use billing_model::{
+    ErrorBody, HistoryQuery, HistoryRequest, Page, Pagination, Paging, QueryError, SortOrder, TimeWindow,
+    Timestamp, UsageQuery,
+};
+use billing_sample::History;
+
+/// How a page begins, of either endpoint.
+const HEAD: &[u8] = b"{\"data\":[";
+
+/// Every entry is written once, when the ledger is made: a page is a stretch of these bytes.
+pub(crate) struct Ledger {
+    /// The entries as JSON, oldest first, with a comma after each.
+    json: Vec<u8>,
+    /// Where each entry begins in it, and where the last one ends.
+    starts: Vec<usize>,
+    timestamps: Vec<Timestamp>,
+}
+
+/// The body of an answer, in pieces: what stands there already, and what is written for this one.
+pub(crate) struct Body<'a>([&'a [u8]; 2], Vec<u8>);
+
+impl Body<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|piece| piece.len()).sum::<usize>() + self.1.len()
+    }
+
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        self.0.iter().for_each(|piece| out.extend_from_slice(piece));
+        out.extend_from_slice(&self.1);
+    }
+}
+
+impl Ledger {
+    /// The same entries as everywhere in the benchmarks: the made-up history of seed 1.
+    pub(crate) fn new(entries: u64) -> Self {
+        let (mut json, mut starts, mut timestamps) = (Vec::new(), vec![0], Vec::new());
+        for entry in History::new(1, entries) {
+            entry.write_json(&mut json);
+            json.push(b',');
+            starts.push(json.len());
+            timestamps.push(entry.timestamp);
+        }
+        assert!(timestamps.is_sorted(), "a window is searched for by time");
+        Self { json, starts, timestamps }
+    }
+
+    /// For each endpoint the targets of all its pages, as large as they may be, in the words of curl: `[1-9:2]` is each
+    /// second number from 1 to 9.
+    pub(crate) fn counted_targets(&self) -> [String; 2] {
+        let (entries, size, limit) =
+            (self.timestamps.len(), HistoryQuery::MAX_PAGE_SIZE, UsageQuery::MAX_LIMIT as usize);
+        let last = entries.saturating_sub(1);
+        let pages = entries.div_ceil(limit).max(1);
+        [
+            format!("/billing/usage-history?cursor=[0-{last}:{size}]-{entries}-{size}"),
+            format!("/billing/usage?limit={limit}&page=[1-{pages}]&sortOrder=asc"),
+        ]
+    }
+
+    /// The answer to a GET, or its status and body when that is an error.
+    pub(crate) fn answer(&self, target: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        match path {
+            "/api/v1/billing/usage-history" => self.by_cursor(query),
+            "/api/v1/billing/usage" => self.by_number(query),
+            _ => Err(error(404, "Not found")),
+        }
+    }
+
+    fn by_number(&self, query: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
+        let (query, page) = UsageQuery::parse(query).map_err(|fault| refusal(&fault))?;
+        if query.currency().is_some() || query.sort_order() == SortOrder::Desc {
+            return Err(error(400, "this upstream has no filter, and only sortOrder=asc"));
+        }
+        let all = self.positions(query.window());
+        let limit = query.limit() as usize;
+        let start = all.start.saturating_add((page.get() as usize - 1).saturating_mul(limit)).min(all.end);
+        let end = (start + limit).min(all.end);
+        let paging = Pagination::new(query.limit(), page.get(), all.len() as u64);
+        Ok(self.body(start..end, Paging::ByNumber(paging)))
+    }
+
+    fn by_cursor(&self, query: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
+        let (rest, size) = match HistoryRequest::parse(query).map_err(|fault| refusal(&fault))? {
+            HistoryRequest::First(query) if query.currency().is_some() => {
+                return Err(error(400, "this upstream has no filter"));
+            }
+            HistoryRequest::First(query) => (self.positions(query.window()), query.page_size() as usize),
+            HistoryRequest::Next(cursor) => self
+                .read_cursor(cursor.as_str())
+                .ok_or_else(|| error(400, "Invalid or expired cursor; restart from the first page"))?,
+        };
+        let end = (rest.start + size).min(rest.end);
+        let next = (end < rest.end).then(|| format!("{end}-{}-{size}", rest.end));
+        let next = next.map(|token| token.parse().expect("digits and hyphens are a cursor"));
+        Ok(self.body(rest.start..end, Paging::ByCursor(next)))
+    }
+
+    /// A cursor is a position, the position where its window ends, and the size of a page.
+    fn read_cursor(&self, token: &str) -> Option<(Range<usize>, usize)> {
+        let numbers: Result<Vec<usize>, _> = token.split('-').map(str::parse).collect();
+        let [start, end, size] = numbers.ok()?[..] else { return None };
+        let sizes = HistoryQuery::MIN_PAGE_SIZE as usize..=HistoryQuery::MAX_PAGE_SIZE as usize;
+        let is_ours = start <= end && end <= self.timestamps.len() && sizes.contains(&size);
+        is_ours.then_some((start..end, size))
+    }
+
+    /// Where the entries of a window stand.
+    fn positions(&self, window: TimeWindow) -> Range<usize> {
+        let first_from = |instant| self.timestamps.partition_point(|at| *at < instant);
+        window.since().map_or(0, first_from)..window.until().map_or(self.timestamps.len(), first_from)
+    }
+
+    fn body(&self, positions: Range<usize>, paging: Paging) -> Body<'_> {
+        let entries = &self.json[self.starts[positions.start]..self.starts[positions.end]];
+        // What stands behind the entries is what stands behind none.
+        let mut tail = Vec::new();
+        Page { entries: Vec::new(), paging, warning: None }.write_json(&mut tail);
+        tail.drain(..HEAD.len());
+        Body([HEAD, entries.strip_suffix(b",").unwrap_or(entries)], tail)
+    }
+}
+
+fn refusal(fault: &QueryError) -> (u16, Body<'static>) {
+    (400, Body([b"", b""], serde_json::to_vec(&ErrorBody::from(fault)).expect("an error body is JSON")))
+}
+
+fn error(status: u16, text: &str) -> (u16, Body<'static>) {
+    (status, Body([b"", b""], format!(r#"{{"error":"{text}"}}"#).into_bytes()))
+}

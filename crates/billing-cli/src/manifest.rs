@@ -1,0 +1,121 @@
+//! What is said of a file beside it, so that whoever gets it can check it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use billing_http::{Endpoint, Traffic};
+use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_sink::{AtomicFile, Finished, Target};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// The manifest of an export. Sums are text, because readers of JSON make binary floating point of numbers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manifest<'a> {
+    file: String,
+    bytes: u64,
+    sha256: String,
+    window: Window,
+    pub(crate) service: &'a str,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) currency: Option<String>,
+    entries: u64,
+    first: Option<String>,
+    last: Option<String>,
+    amounts: BTreeMap<String, Amounts>,
+    /// True when the service counted the same number of entries. `usage-history` does not count.
+    pub(crate) verified: bool,
+    started: String,
+    finished: String,
+    /// True when the file was written by more than one run. Requests and retries are those of the last.
+    pub(crate) resumed: bool,
+    requests: u64,
+    retries: u64,
+    written_by: &'static str,
+}
+
+#[derive(Serialize)]
+struct Window {
+    since: Option<String>,
+    until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Amounts {
+    entries: u64,
+    charged: String,
+    credited: String,
+    net: String,
+}
+
+/// How the walk of this run ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) verified: bool,
+}
+
+impl<'a> Manifest<'a> {
+    pub(crate) fn new(
+        path: &Path,
+        finished: &Finished,
+        window: TimeWindow,
+        service: &'a str,
+        times: (Timestamp, Timestamp),
+        traffic: Traffic,
+    ) -> Self {
+        let Summary { entries, first, last, amounts } = &finished.summary;
+        let amounts = amounts.iter().map(|(currency, amounts)| {
+            let amounts = Amounts {
+                entries: amounts.entries,
+                charged: amounts.charged.to_string(),
+                credited: amounts.credited.to_string(),
+                net: amounts.net().to_string(),
+            };
+            (currency.to_string(), amounts)
+        });
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        Self {
+            file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            bytes: finished.bytes,
+            sha256: finished.sha256_hex(),
+            window: Window { since: text(window.since()), until: text(window.until()) },
+            service,
+            endpoint: None,
+            currency: None,
+            entries: *entries,
+            first: text(*first),
+            last: text(*last),
+            amounts: amounts.collect(),
+            verified: false,
+            started: times.0.to_string(),
+            finished: times.1.to_string(),
+            resumed: false,
+            requests: traffic.requests,
+            retries: traffic.retries,
+            written_by: concat!("billing ", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    /// Writes it beside the file, whole or not at all.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let mut file = AtomicFile::create(path_of(path))?;
+        serde_json::to_writer_pretty(&mut file, self)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .with_context(|| format!("`{}` cannot be written", path_of(path).display()))
+            .map_err(Failure::failed)?;
+        Ok(file.commit()?)
+    }
+}
+
+/// Where the manifest of a file stands.
+pub(crate) fn path_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".manifest.json");
+    name.into()
+}

@@ -1,0 +1,126 @@
+//! Files that were altered behind our back never become part of the file.
+
+use billing_sink::{Error, ErrorKind, Format, Opened, ResumableFile};
+
+use crate::support::{FORMATS, Files, Place, Run, Walk, asked, broken_off, check_begun, not_yet_renamed};
+
+/// Opens what there is and completes it, or says why not. Whatever comes of it, no other bytes are in the file.
+fn complete(place: &Place, format: Format, walk: &Walk, case: &str) -> Result<(), ErrorKind> {
+    let before = place.files();
+    match Run::complete(&place.path(), format, walk) {
+        Ok(()) => {
+            place.check_complete(format, walk);
+            Ok(())
+        }
+        Err(error) => {
+            assert_eq!(place.files(), before, "{case}: {error} leaves everything as it was");
+            Err(error.kind())
+        }
+    }
+}
+
+#[test]
+fn every_altered_byte_of_a_checkpoint_is_seen() {
+    let walk = Walk::plain(3);
+    for whole in [broken_off(Format::Json, &walk, 2), not_yet_renamed(Format::Json, &walk)] {
+        let checkpoint = whole.checkpoint.as_ref().unwrap();
+        let last_line =
+            checkpoint[..checkpoint.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        for at in 0..checkpoint.len() {
+            for change in [|byte: u8| byte ^ 1, |byte| byte ^ 0x80, |_| b'\n'] {
+                let mut altered = checkpoint.clone();
+                altered[at] = change(altered[at]);
+                if altered == *checkpoint {
+                    continue;
+                }
+                let place = Place::with(&Files { checkpoint: Some(altered), ..whole.clone() });
+                let case = format!("byte {at}");
+                match complete(&place, Format::Json, &walk, &case) {
+                    // The last line, or the break before it: it is as if it were torn, and the record before it counts.
+                    Ok(()) => assert!(at + 1 >= last_line, "{case}"),
+                    Err(ErrorKind::CheckpointDamaged) => {}
+                    Err(ErrorKind::CheckpointInTheWay) => assert!(at < 30, "{case}"),
+                    Err(kind) => panic!("{case}: {kind:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_that_changed_places_are_seen() {
+    let walk = Walk::plain(3);
+    let format = FORMATS[0];
+    let files = broken_off(format, &walk, 3);
+    let text = String::from_utf8(files.checkpoint.clone().unwrap()).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    let [header, first, second, third] = lines[..] else { panic!("a header and three marks: {text}") };
+    for (text, expect) in [
+        ([header, second, first, third].concat(), Err(ErrorKind::CheckpointDamaged)),
+        ([header, first, third].concat(), Ok(())),
+        ([header, first, first, second].concat(), Err(ErrorKind::CheckpointDamaged)),
+        ([first, second].concat(), Err(ErrorKind::CheckpointInTheWay)),
+        ([header, header, first].concat(), Err(ErrorKind::CheckpointDamaged)),
+        // What a power loss may leave behind the last line, or of the first one.
+        ([header, first, "\0\0\0\0\0"].concat(), Ok(())),
+        ("\0".repeat(100), Ok(())),
+        (String::new(), Ok(())),
+    ] {
+        let place = Place::with(&Files { checkpoint: Some(text.clone().into_bytes()), ..files.clone() });
+        assert_eq!(complete(&place, format, &walk, &text), expect, "{text}");
+    }
+}
+
+fn open_and_go_on(place: &Place, walk: &Walk) -> Result<ResumableFile, Error> {
+    match ResumableFile::open(place.path(), &asked(), false).unwrap() {
+        Opened::Begun(file) => {
+            assert_eq!(check_begun(file.begun(), walk), 2);
+            file.go_on()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_altered_byte_of_a_partial_file_is_seen() {
+    let walk = Walk::plain(3);
+    for format in FORMATS {
+        let files = broken_off(format, &walk, 2);
+        let part = files.part.clone().unwrap();
+        for at in 0..part.len() {
+            let mut altered = part.clone();
+            altered[at] ^= 1;
+            let flipped = format!("its first {} bytes are not those that were written", part.len());
+            let cut = format!("it has {at} bytes, and {} were written", part.len());
+            for (part, detail) in [(altered, flipped), (part[..at].to_vec(), cut)] {
+                let damaged = Files { part: Some(part), ..files.clone() };
+                let place = Place::with(&damaged);
+                let error = open_and_go_on(&place, &walk).unwrap_err();
+                assert_eq!((error.kind(), error.is_restartable()), (ErrorKind::PartDamaged, true));
+                let path = place.part().canonicalize().unwrap_or_else(|_| place.part());
+                assert_eq!(error.path(), Some(&*path));
+                assert_eq!(
+                    error.to_string(),
+                    format!("`{}` is not what its checkpoint says: {detail}", path.display())
+                );
+                if at > 0 {
+                    assert_eq!(place.files(), damaged);
+                }
+            }
+        }
+        let gone = Place::with(&Files { part: None, ..files });
+        assert_eq!(open_and_go_on(&gone, &walk).unwrap_err().kind(), ErrorKind::PartDamaged);
+    }
+}
+
+#[test]
+fn what_follows_the_last_mark_is_cut_off() {
+    let walk = Walk::plain(3);
+    for format in FORMATS {
+        let mut files = broken_off(format, &walk, 2);
+        // More than what is still to be written over it.
+        files.part.as_mut().unwrap().extend_from_slice(&[b'x'; 10_000]);
+        files.checkpoint.as_mut().unwrap().extend_from_slice(b"{\"half a record\": 1");
+        Place::with(&files).check_completes(format, &walk);
+    }
+}

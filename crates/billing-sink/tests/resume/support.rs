@@ -1,0 +1,271 @@
+//! A walk to write, the directory that it is written in, and runs that do it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use billing_csv::Columns;
+use billing_model::{Summary, Timestamp, UsageEntry};
+use billing_sink::{Begun, Error, FileSink, Finished, Format, Mark, Opened, Plain, ResumableFile, Sink};
+use billing_testkit::entry_at;
+use tempfile::TempDir;
+
+pub(crate) const FORMATS: [Format; 3] = [Format::Csv(Columns::WithApiKeyId), Format::Json, Format::Ndjson];
+
+/// What a mark says of a place in the walk: the instant stands for the count of entries before it.
+pub(crate) fn instant(entries: usize) -> Timestamp {
+    Timestamp::from_unix_ns(i64::try_from(entries).unwrap())
+}
+
+pub(crate) fn started() -> Timestamp {
+    "2026-07-01T08:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn arguments(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(crate) fn asked() -> BTreeMap<String, String> {
+    arguments(&[("currency", "USD"), ("since", "2026-06-01")])
+}
+
+pub(crate) fn settled() -> BTreeMap<String, String> {
+    arguments(&[("until", "2026-07-01T08:00:00.000Z")])
+}
+
+/// Entries, and at which counts of them the walk is complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk {
+    pub(crate) entries: Vec<UsageEntry>,
+    /// Ascending; each is the end of a stretch. True where it is complete.
+    pub(crate) ends: Vec<(usize, bool)>,
+}
+
+impl Walk {
+    /// A walk of plain entries, complete after each.
+    pub(crate) fn plain(entries: usize) -> Self {
+        let entry = |at: usize| entry_at(instant(at), &format!("-{at}.5"));
+        Self {
+            entries: (0..entries).map(entry).collect(),
+            ends: (1..=entries).map(|end| (end, true)).collect(),
+        }
+    }
+
+    pub(crate) fn summary(&self, entries: usize) -> Summary {
+        let mut summary = Summary::default();
+        summary.extend(&self.entries[..entries]);
+        summary
+    }
+
+    /// The file of an undisturbed run.
+    pub(crate) fn file(&self, format: Format) -> Vec<u8> {
+        let mut sink = FileSink::new(format, Plain(Vec::new()));
+        sink.write(&self.entries).unwrap();
+        sink.finish().unwrap()
+    }
+}
+
+/// A run over the rest of a walk, one step after the other.
+pub(crate) struct Run<'a> {
+    walk: &'a Walk,
+    /// The entries that were written before this run, and those that are written now.
+    from: usize,
+    at: usize,
+    /// `None` when an earlier run has written everything.
+    sink: Option<FileSink<ResumableFile>>,
+}
+
+impl<'a> Run<'a> {
+    /// Begins or goes on, and checks that what is said of the earlier runs is true.
+    pub(crate) fn start(
+        path: &Path,
+        format: Format,
+        walk: &'a Walk,
+        every: Duration,
+    ) -> Result<(Self, Option<Finished>), Error> {
+        let opened = ResumableFile::open(path, &asked(), false)?;
+        let from = opened.begun().map_or(0, |begun| check_begun(begun, walk));
+        let file = match opened {
+            Opened::New(file) => file.begin(settled(), started())?,
+            Opened::Begun(file) => file.go_on()?,
+            Opened::Written(file) => {
+                return Ok((Self { walk, from, at: from, sink: None }, Some(file.commit()?)));
+            }
+        };
+        let sink = FileSink::new(format, file.checkpoint_every(every));
+        Ok((Self { walk, from, at: from, sink: Some(sink) }, None))
+    }
+
+    /// How many entries this run found.
+    pub(crate) fn from(&self) -> usize {
+        self.from
+    }
+
+    /// Writes the next stretch; false when there is none any more.
+    pub(crate) fn write(&mut self) -> Result<bool, Error> {
+        let (Some(sink), Some((end, _))) = (&mut self.sink, next(self.walk, self.at)) else {
+            return Ok(false);
+        };
+        sink.write(&self.walk.entries[self.at..end])?;
+        self.at = end;
+        Ok(true)
+    }
+
+    /// Marks the end of the stretch that was written last, if the walk is complete there; true when it is.
+    pub(crate) fn mark(&mut self) -> Result<bool, Error> {
+        let complete = self.walk.ends.contains(&(self.at, true)) || self.at == self.walk.entries.len();
+        if let (Some(sink), true) = (&mut self.sink, complete) {
+            let mut written = Summary::default();
+            written.extend(&self.walk.entries[self.from..self.at]);
+            sink.mark(&Mark { complete_until: instant(self.at), written: &written })?;
+        }
+        Ok(complete)
+    }
+
+    pub(crate) fn finish(self) -> Result<Finished, Error> {
+        self.sink.expect("there is something to finish").finish()
+    }
+
+    /// All that is left to do.
+    pub(crate) fn complete(path: &Path, format: Format, walk: &'a Walk) -> Result<(), Error> {
+        let (mut run, finished) = Self::start(path, format, walk, Duration::ZERO)?;
+        let finished = match finished {
+            Some(finished) => finished,
+            None => {
+                while run.write()? {
+                    run.mark()?;
+                }
+                run.mark()?;
+                run.finish()?
+            }
+        };
+        check_finished(&finished, format, walk);
+        finished.close()
+    }
+}
+
+/// The first end behind a place.
+fn next(walk: &Walk, at: usize) -> Option<(usize, bool)> {
+    walk.ends.iter().copied().find(|(end, _)| *end > at)
+}
+
+/// How many entries there are, by what is said of the earlier runs, all of which has to be true.
+pub(crate) fn check_begun(begun: &Begun, walk: &Walk) -> usize {
+    let entries = usize::try_from(begun.complete_until.map_or(0, |at| at.unix_ns().unwrap())).unwrap();
+    assert_eq!((&begun.settled, begun.started), (&settled(), started()));
+    assert_eq!(begun.summary, walk.summary(entries));
+    entries
+}
+
+pub(crate) fn check_finished(finished: &Finished, format: Format, walk: &Walk) {
+    use sha2::{Digest, Sha256};
+    let file = walk.file(format);
+    assert_eq!(finished.bytes, file.len() as u64);
+    assert_eq!(finished.summary, walk.summary(walk.entries.len()));
+    let sha256: [u8; 32] = Sha256::digest(&file).into();
+    assert_eq!(finished.sha256, sha256);
+    assert_eq!(finished.sha256_hex(), sha256.map(|byte| format!("{byte:02x}")).concat());
+}
+
+/// The three files of a run; `None` for one that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Files {
+    pub(crate) part: Option<Vec<u8>>,
+    pub(crate) checkpoint: Option<Vec<u8>>,
+    pub(crate) target: Option<Vec<u8>>,
+}
+
+/// A directory, and the file in it that runs write.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        // Thousands of small runs, each of which waits for the disk some ten times: in memory, where there is such a
+        // directory. What a disk may lose, the tests make up.
+        let memory = Path::new("/dev/shm");
+        Self(tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    pub(crate) fn with(files: &Files) -> Self {
+        let place = Self::new();
+        place.put(files);
+        place
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("usage")
+    }
+
+    pub(crate) fn part(&self) -> PathBuf {
+        self.0.path().join("usage.part")
+    }
+
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.0.path().join("usage.checkpoint")
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        let read = |path: PathBuf| fs::read(path).ok();
+        Files { part: read(self.part()), checkpoint: read(self.checkpoint()), target: read(self.path()) }
+    }
+
+    pub(crate) fn put(&self, files: &Files) {
+        let Files { part, checkpoint, target } = files;
+        let all = [(self.part(), part), (self.checkpoint(), checkpoint), (self.path(), target)];
+        for (path, bytes) in all {
+            match bytes {
+                Some(bytes) => fs::write(path, bytes).unwrap(),
+                None if path.exists() => fs::remove_file(path).unwrap(),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs until everything is done, and checks that it is.
+    pub(crate) fn check_completes(&self, format: Format, walk: &Walk) {
+        Run::complete(&self.path(), format, walk).unwrap();
+        self.check_complete(format, walk);
+    }
+
+    pub(crate) fn check_complete(&self, format: Format, walk: &Walk) {
+        assert_eq!(fs::read(self.path()).unwrap(), walk.file(format), "the bytes of an undisturbed run");
+        assert_eq!(self.names(), ["usage"], "and nothing else");
+    }
+}
+
+/// The files after a run that broke off after `entries` entries, all of them durable.
+pub(crate) fn broken_off(format: Format, walk: &Walk, entries: usize) -> Files {
+    let place = Place::new();
+    let (mut run, _) = Run::start(&place.path(), format, walk, Duration::ZERO).unwrap();
+    while run.at < entries {
+        run.write().unwrap();
+        run.mark().unwrap();
+    }
+    place.files()
+}
+
+/// The files after a run that was killed between the last record and the rename.
+pub(crate) fn not_yet_renamed(format: Format, walk: &Walk) -> Files {
+    let place = Place::new();
+    let (mut run, _) = Run::start(&place.path(), format, walk, Duration::ZERO).unwrap();
+    while run.write().unwrap() {
+        run.mark().unwrap();
+    }
+    // Not closed, so that the checkpoint stays.
+    check_finished(&run.finish().unwrap(), format, walk);
+    let files = place.files();
+    Files { part: files.target, checkpoint: files.checkpoint, target: None }
+}

@@ -1,0 +1,113 @@
+//! The upstream of `benches/upstream/`, as a program: built, started, asked what it saw.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result};
+use cargo_metadata::Message;
+
+use crate::command;
+
+/// The service that is walked over, up as long as this value lives.
+pub(super) struct Upstream {
+    process: Child,
+    /// It lives as long as this is open.
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    base_url: String,
+    counted_urls: [String; 2],
+}
+
+/// What an upstream saw since it was last asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) requests: u64,
+    /// Requests that it held at once, at most.
+    pub(super) most_held: u64,
+    /// Bytes of what it answered.
+    pub(super) bytes: u64,
+}
+
+impl Upstream {
+    /// Builds the program and says where it is.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub(super) fn build() -> Result<PathBuf> {
+        let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
+        // A benchmark's file has a name that only cargo knows.
+        cargo.args(["--bench", "upstream", "--message-format", "json-render-diagnostics"]);
+        cargo.stderr(Stdio::inherit());
+        let messages = command::output(cargo)?;
+        let mut built = Message::parse_stream(messages.as_bytes()).filter_map(|message| match message {
+            Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == "upstream" => {
+                artifact.executable
+            }
+            _ => None,
+        });
+        built.next().map(PathBuf::from).context("cargo does not say where it built the upstream")
+    }
+
+    /// Starts one with so many entries, each page so late.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not say where it is.
+    pub(super) fn start(program: &Path, entries: u64, latency_ms: u64) -> Result<Self> {
+        let mut process = Command::new(program)
+            .args([entries.to_string(), latency_ms.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the upstream")?;
+        let stdin = process.stdin.take();
+        let mut stdout = BufReader::new(process.stdout.take().context("the upstream has no output")?);
+        let base_url = line(&mut stdout)?;
+        let counted_urls = [line(&mut stdout)?, line(&mut stdout)?];
+        Ok(Self { process, stdin, stdout, base_url, counted_urls })
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The URL by which curl fetches every page of an endpoint, one after the other.
+    ///
+    /// # Errors
+    /// When it has no such endpoint.
+    pub(super) fn counted_url(&self, endpoint: &str) -> Result<&str> {
+        let path = format!("/billing/{endpoint}?");
+        let url = self.counted_urls.iter().find(|url| url.contains(&path));
+        url.map(String::as_str).with_context(|| format!("the upstream has no `{endpoint}`"))
+    }
+
+    /// What it saw since it was last asked.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(super) fn counts(&mut self) -> Result<Counts> {
+        let stdin = self.stdin.as_mut().context("the upstream has no input")?;
+        writeln!(stdin).context("the upstream is gone")?;
+        let said = line(&mut self.stdout)?;
+        let numbers: Result<Vec<u64>, _> = said.split(' ').map(str::parse).collect();
+        let numbers = numbers.with_context(|| format!("the upstream says `{said}`"))?;
+        let [requests, most_held, bytes] =
+            <[u64; 3]>::try_from(numbers).ok().with_context(|| format!("the upstream says `{said}`"))?;
+        Ok(Counts { requests, most_held, bytes })
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.process.wait();
+    }
+}
+
+fn line(stdout: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    let read = stdout.read_line(&mut line).context("the upstream cannot be read")?;
+    anyhow::ensure!(read > 0, "the upstream ended before it said everything");
+    line.truncate(line.trim_end().len());
+    Ok(line)
+}

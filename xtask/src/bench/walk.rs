@@ -1,0 +1,267 @@
+//! The time of `billing export`: the real program, over pages that are late and over pages that are not.
+//!
+//! Late pages show what walking side by side brings; pages at once show what the client itself takes, beside curl, which
+//! only fetches. The pages come from `benches/upstream/`, a program of its own as the service is in life.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::process::{Ended, LIMIT_KIB, check_lines, clear, measure, mebibytes};
+use super::say;
+use super::upstream::{Counts, Upstream};
+use crate::{command, workspace};
+
+/// How late a page of the first table is.
+const LATENCY_MS: u64 = 50;
+
+/// The pages that are late. Each endpoint has as many entries on them as it gives.
+const PAGES: u64 = 200;
+
+/// At least so many times as fast is an export of eight windows side by side.
+const FASTER_TIMES: u32 = 6;
+
+/// Entries of pages at once.
+const ENTRIES: u64 = 100_000;
+
+/// At most so many times as long as curl takes an export of them.
+const CURL_TIMES: u32 = 4;
+
+/// Measured runs of each program, over pages at once: short ones, of which one is no measure.
+const RUNS: usize = 5;
+
+/// An endpoint, and the entries on a page of it, as many as there may be.
+#[derive(Clone, Copy)]
+struct Endpoint {
+    name: &'static str,
+    page_entries: u64,
+}
+
+const BY_CURSOR: Endpoint = Endpoint { name: "usage-history", page_entries: 1000 };
+const BY_NUMBER: Endpoint = Endpoint { name: "usage", page_entries: 500 };
+
+/// Measures, and prints a table of both.
+///
+/// # Errors
+/// When something cannot be run, an export is not whole, or one takes more time or memory than it may.
+pub(super) fn run() -> Result<()> {
+    let curl =
+        command::output(curl(&["--version"])).context("the export is measured beside curl: install it")?;
+    command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
+    let upstream = Upstream::build()?;
+    let target = workspace::target_directory()?;
+    let directory = target.join("bench-walk");
+    clear(&directory)?;
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let mut bench =
+        Bench { billing: target.join("release").join("billing"), upstream, directory, broken: Vec::new() };
+    bench.side_by_side(BY_CURSOR, Some(FASTER_TIMES))?;
+    bench.side_by_side(BY_NUMBER, None)?;
+    bench.beside_curl(BY_CURSOR, Some(CURL_TIMES))?;
+    bench.beside_curl(BY_NUMBER, None)?;
+    say(&format!("\nby {}; an export may take {} MiB", first_words(&curl), LIMIT_KIB >> 10));
+    clear(&bench.directory)?;
+    if !bench.broken.is_empty() {
+        bail!("{}", bench.broken.join("; "));
+    }
+    Ok(())
+}
+
+fn first_words(version: &str) -> String {
+    version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What it takes to measure, and what did not hold.
+struct Bench {
+    billing: PathBuf,
+    upstream: PathBuf,
+    /// Where exports are written: beside the build, since `/tmp` is memory on many machines.
+    directory: PathBuf,
+    broken: Vec<String>,
+}
+
+impl Bench {
+    /// Late pages, one after the other and eight at a time. The files must be the same.
+    fn side_by_side(&mut self, endpoint: Endpoint, limit: Option<u32>) -> Result<()> {
+        let entries = PAGES * endpoint.page_entries;
+        let mut upstream = Upstream::start(&self.upstream, entries, LATENCY_MS)?;
+        say(&title(endpoint, entries, LATENCY_MS));
+        let mut one = Measured::new("--concurrency 1");
+        let alone = self.export(&mut upstream, &mut one, endpoint, entries, Some(1))?;
+        say(&one.line(""));
+
+        let mut eight = Measured::new("--concurrency 8");
+        for _ in 0..3 {
+            let file = self.export(&mut upstream, &mut eight, endpoint, entries, Some(8))?;
+            if fs::read(&file)? != fs::read(&alone)? {
+                bail!("{} and {} differ", alone.display(), file.display());
+            }
+        }
+        let (slow, fast) = (one.median(), eight.median());
+        let limit_said = limit.map(|limit| format!(", at least {limit}")).unwrap_or_default();
+        say(&eight.line(&format!("{} times as fast{limit_said}", times(slow, fast))));
+        if limit.is_some_and(|limit| fast * limit > slow) {
+            self.broken
+                .push(format!("8 windows side by side are only {} times as fast as 1", times(slow, fast)));
+        }
+        self.judge_memory(&[&one, &eight]);
+        Ok(())
+    }
+
+    /// Pages at once, fetched by curl and exported: in turns, so that an hour of the machine is an hour of both.
+    fn beside_curl(&mut self, endpoint: Endpoint, limit: Option<u32>) -> Result<()> {
+        let mut upstream = Upstream::start(&self.upstream, ENTRIES, 0)?;
+        say(&title(endpoint, ENTRIES, 0));
+        let (mut curl, mut export) = (Measured::new("curl"), Measured::new("as it comes"));
+        let mut alone = Measured::new("--concurrency 1");
+        for run in 0..=RUNS {
+            fetch(&mut upstream, &mut curl, endpoint)?;
+            self.export(&mut upstream, &mut export, endpoint, ENTRIES, None)?;
+            self.export(&mut upstream, &mut alone, endpoint, ENTRIES, Some(1))?;
+            if run == 0 {
+                // The first warms up what all use; of its memory nothing is forgiven.
+                [&mut curl, &mut export, &mut alone].into_iter().for_each(|measured| measured.times.clear());
+            }
+        }
+        let floor = curl.median();
+        let said = |measured: &Measured| format!("{} times as long", times(measured.median(), floor));
+        say(&curl.line(""));
+        let limit_said = limit.map(|limit| format!(", at most {limit}")).unwrap_or_default();
+        say(&export.line(&format!("{}{limit_said}", said(&export))));
+        say(&alone.line(&said(&alone)));
+        if limit.is_some_and(|limit| export.median() > floor * limit) {
+            self.broken.push(format!("an export takes {} as curl", said(&export)));
+        }
+        self.judge_memory(&[&export, &alone]);
+        Ok(())
+    }
+
+    /// Exports all that the upstream has, once more, and gives the file.
+    fn export(
+        &self,
+        upstream: &mut Upstream,
+        measured: &mut Measured,
+        endpoint: Endpoint,
+        entries: u64,
+        concurrency: Option<u32>,
+    ) -> Result<PathBuf> {
+        let name = concurrency.map_or_else(|| "default".to_owned(), |concurrency| concurrency.to_string());
+        let file = self.directory.join(name).with_extension("csv");
+        if file.exists() {
+            fs::remove_file(&file)?;
+        }
+        let mut process = Command::new(&self.billing);
+        process
+            .args(["export", "--quiet", "--base-url", upstream.base_url(), "--endpoint", endpoint.name])
+            // The made-up history ends in 2026, whatever day it is.
+            .args(["--until", "2027-01", "--format", "csv", "--output"])
+            .arg(&file)
+            // This upstream asks for none.
+            .env("BILLING_API_KEY", "none");
+        if let Some(concurrency) = concurrency {
+            process.args(["--concurrency", &concurrency.to_string()]);
+        }
+        let ended = measure(process, "billing export")?;
+        measured.add(ended, upstream.counts()?);
+        // A header, and a line an entry.
+        check_lines(&file, entries + 1)?;
+        Ok(file)
+    }
+
+    fn judge_memory(&mut self, exports: &[&Measured]) {
+        let peak_kib = exports.iter().map(|export| export.peak_kib).max().unwrap_or_default();
+        if peak_kib > LIMIT_KIB {
+            self.broken.push(format!(
+                "an export took {} MiB, which is more than {}",
+                mebibytes(peak_kib),
+                LIMIT_KIB >> 10
+            ));
+        }
+    }
+}
+
+/// Fetches the pages one after the other over one connection, as large as they may be, and throws them away.
+fn fetch(upstream: &mut Upstream, measured: &mut Measured, endpoint: Endpoint) -> Result<()> {
+    // One that fails must not look fast: `--fail-early`, else only the last page would count.
+    let url = upstream.counted_url(endpoint.name)?;
+    let process = curl(&["--silent", "--show-error", "--fail", "--fail-early", "--output", "/dev/null", url]);
+    let ended = measure(process, "curl")?;
+    let counts = upstream.counts()?;
+    let pages = ENTRIES / endpoint.page_entries;
+    if counts.requests != pages {
+        bail!("curl should have asked for {pages} pages and asked for {}", counts.requests);
+    }
+    measured.add(ended, counts);
+    Ok(())
+}
+
+/// `curl`, without what a user has set up for it.
+fn curl(arguments: &[&str]) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--disable", "--noproxy", "*"]).args(arguments).stdin(Stdio::null());
+    curl
+}
+
+/// The runs of one thing.
+struct Measured {
+    name: &'static str,
+    times: Vec<Duration>,
+    /// Of all runs the most.
+    peak_kib: u64,
+    /// Of the last run.
+    counts: Counts,
+}
+
+impl Measured {
+    fn new(name: &'static str) -> Self {
+        Self { name, times: Vec::new(), peak_kib: 0, counts: Counts::default() }
+    }
+
+    fn add(&mut self, ended: Ended, counts: Counts) {
+        self.times.push(ended.elapsed);
+        self.peak_kib = self.peak_kib.max(ended.peak_kib);
+        self.counts = counts;
+    }
+
+    fn median(&self) -> Duration {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn line(&self, ratio: &str) -> String {
+        let Counts { requests, most_held, bytes } = self.counts;
+        let line = format!(
+            "{:<16}  {:>4}  {:>9}  {:>8}  {requests:>8}  {most_held:>7}  {:>5}  {ratio}",
+            self.name,
+            self.times.len(),
+            milliseconds(self.median()),
+            mebibytes(self.peak_kib),
+            bytes / 1_000_000,
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+fn title(endpoint: Endpoint, entries: u64, latency_ms: u64) -> String {
+    format!(
+        "\n{}: {entries} entries, {} pages of {latency_ms} ms\n{:<16}  runs    median  peak MiB  requests  at once     MB",
+        endpoint.name,
+        entries / endpoint.page_entries,
+        ""
+    )
+}
+
+fn milliseconds(time: Duration) -> String {
+    let tenths = time.as_micros() / 100;
+    format!("{}.{} ms", tenths / 10, tenths % 10)
+}
+
+/// How many times the one goes into the other, to the hundredth.
+fn times(long: Duration, short: Duration) -> String {
+    let hundredths = long.as_micros() * 100 / short.as_micros().max(1);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
