@@ -96,13 +96,13 @@ fn client(
 /// Where the export goes, as it was found.
 enum Place {
     Stdout,
-    File(Opened),
+    File(Box<Opened>),
 }
 
 impl Place {
     fn open(plan: &Plan, restart: bool) -> Result<Self, Failure> {
         match &plan.output {
-            Some(path) => Ok(Self::File(ResumableFile::open(path, &plan.asked, restart)?)),
+            Some(path) => Ok(Self::File(Box::new(ResumableFile::open(path, &plan.asked, restart)?))),
             None => Ok(Self::Stdout),
         }
     }
@@ -157,7 +157,7 @@ impl Export<'_> {
                 Ready::Written(finished) => {
                     self.progress.say("note: it was written before; only the last step was left");
                     let summary = finished.summary.clone();
-                    self.close(finished, window, started, Walked::default(), true)?;
+                    self.close(*finished, window, started, Walked::default(), true)?;
                     return Ok(Exported { window, summary, added: 0, has_key_ids: true });
                 }
             };
@@ -232,10 +232,13 @@ impl Export<'_> {
 
     /// Opens the output, where an earlier run left it.
     fn begin(&self, place: Place, window: TimeWindow, started: Timestamp) -> Result<Ready, Failure> {
-        let file = match place {
+        let opened = match place {
             Place::Stdout => return Ok(Ready::Output(Output::stdout()?)),
-            Place::File(Opened::New(file)) => file.begin(settled(window), started)?,
-            Place::File(Opened::Begun(file)) => {
+            Place::File(opened) => *opened,
+        };
+        let file = match opened {
+            Opened::New(file) => file.begin(settled(window), started)?,
+            Opened::Begun(file) => {
                 if let Some(until) = file.begun().complete_until {
                     let entries = text::entries(file.begun().summary.entries);
                     self.progress.say(&format!(
@@ -245,13 +248,13 @@ impl Export<'_> {
                 }
                 file.go_on()?
             }
-            Place::File(Opened::Written(file)) => return Ok(Ready::Written(file.commit()?)),
+            Opened::Written(file) => return Ok(Ready::Written(Box::new(file.commit()?))),
         };
         let file = file.checkpoint_every(self.plan.checkpoint_every);
         if self.plan.manifest && !file.takes_back() {
             return Err(Failure::usage(anyhow!("a manifest stands beside a file, and this output is none")));
         }
-        Ok(Ready::Output(Output::File(file)))
+        Ok(Ready::Output(Output::File(Box::new(file))))
     }
 
     /// Writes the manifest, if there is to be one, and then leaves nothing but the file. Killed before the end, the next
@@ -283,7 +286,7 @@ impl Export<'_> {
 /// An output that is ready, or that needs nothing more.
 enum Ready {
     Output(Output),
-    Written(Finished),
+    Written(Box<Finished>),
 }
 
 /// What went by.

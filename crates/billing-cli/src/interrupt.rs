@@ -57,7 +57,6 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            interrupted.send_replace(times);
             if at_once || times > 2 {
                 terminal::error("interrupted");
                 if at_once {
@@ -65,6 +64,7 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 }
                 process::exit(Exit::Interrupted as i32);
             }
+            interrupted.send_replace(times);
         }
     });
     Ok(Interrupted(watched))

@@ -10,7 +10,7 @@ use billing_sink::{Error, Finished, Mark, Plain, ResumableFile, Target};
 use crate::exit::Failure;
 
 pub(crate) enum Output {
-    File(ResumableFile),
+    File(Box<ResumableFile>),
     /// Standard output without the buffer of its own that flushes at every line.
     Stdout(Plain<File>),
 }

@@ -102,11 +102,13 @@ impl Client {
     /// As [`Client::page`].
     pub async fn service_time(&self, endpoint: Endpoint) -> Result<Option<Timestamp>, Error> {
         let epoch = Timestamp::from_unix_ns(0);
-        let nothing = TimeWindow::new(Some(epoch), Some(epoch.next().ceil_ms()))
-            .and_then(|window| Ok(Walk::over(window).endpoint(endpoint).page_size(10).build()))
-            .map_err(|fault| Error::of(ErrorKind::Setup).because(fault))?
-            .map_err(|fault| Error::of(ErrorKind::Setup).because(fault))?;
-        let mut walker = Walker::new(self.clone(), &nothing, nothing.window, Arc::default());
+        let impossible =
+            |fault: Box<dyn std::error::Error + Send + Sync>| Error::of(ErrorKind::Setup).because(fault);
+        let window = TimeWindow::new(Some(epoch), Some(epoch.next().ceil_ms()));
+        let window = window.map_err(|fault| impossible(fault.into()))?;
+        let walk = Walk::over(window).endpoint(endpoint).page_size(10).build();
+        let walk = walk.map_err(|fault| impossible(fault.into()))?;
+        let mut walker = Walker::new(self.clone(), &walk, window, Arc::default());
         while walker.next_page().await?.is_some() {}
         let unix_s = i64::try_from(self.0.date_unix_s.load(Ordering::Relaxed)).unwrap_or_default();
         Ok((unix_s > 0).then(|| Timestamp::from_unix_ns(unix_s.saturating_mul(1_000_000_000))))
@@ -305,7 +307,10 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
         StatusCode::OK => (MAX_BODY_BYTES, true),
         _ => (MAX_ERROR_BODY_BYTES, false),
     };
-    let mut body = Vec::new();
+    // Of a compressed body the length is not known; one that is promised and does not come costs nothing.
+    let promised =
+        response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+    let mut body = Vec::with_capacity(promised.min(limit));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),

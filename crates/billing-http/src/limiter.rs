@@ -174,7 +174,7 @@ impl Limiter {
             };
             match admission {
                 Admission::At(at) => {
-                    let known = std::mem::replace(&mut locked(&self.gate).announced, Some(at));
+                    let known = locked(&self.gate).announced.replace(at);
                     sleep(at - now, known.is_none_or(|known| known < at)).await;
                     let mut waited_until = locked(&self.waited_until);
                     *waited_until = waited_until.max(Some(at));

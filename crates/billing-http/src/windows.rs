@@ -71,7 +71,7 @@ pub(crate) struct Windows {
 
 /// A part of the window.
 enum Part {
-    Walked(WalkedPart),
+    Walked(Box<WalkedPart>),
     /// Not begun, and not cut off yet.
     Rest(TimeWindow),
 }
@@ -227,7 +227,7 @@ impl Windows {
         };
         let walker = Walker::new(self.client.clone(), &self.walk, window, Arc::clone(&self.shared))
             .leaving_more_than(self.goal * self.sizes.left_tenths / 10);
-        self.parts[index] = Part::Walked(WalkedPart {
+        self.parts[index] = Part::Walked(Box::new(WalkedPart {
             number: self.next_part,
             window,
             walker: Some(walker),
@@ -236,7 +236,7 @@ impl Windows {
             span: None,
             end: None,
             failed: false,
-        });
+        }));
         self.next_part += 1;
         if window.until() != rest.until()
             && let Ok(after) = TimeWindow::new(window.until(), rest.until())
@@ -369,12 +369,14 @@ impl Windows {
         if total == counted + beyond {
             return Ok(true);
         }
-        // At the end, which the service counts too, entries may have come since the last part was walked.
+        // At the end, which the service counts too, entries may have come since the last part was walked. The total that
+        // they are taken from has to be that of the same moment.
         if let Some(end) = window.until().filter(|end| *end == end.floor_ms()) {
-            match self.total_of(Some(end), Some(end)).await? {
-                Some(at_end) if total == counted + at_end => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
+            let at_end = self.total_of(Some(end), Some(end)).await?;
+            let again = self.total_of(window.since(), window.until()).await?;
+            let (Some(at_end), Some(again)) = (at_end, again) else { return Ok(false) };
+            if total == again && total == counted + at_end {
+                return Ok(true);
             }
         }
         let counted = counted + beyond;

@@ -58,10 +58,7 @@ async fn any_concurrency_gives_the_same_entries() {
                 // Even where the ledger goes from bursts to weeks of nothing, windows cost less than as many requests again.
                 let pages = all.len().div_ceil(size as usize);
                 let requests = upstream.requests().len();
-                assert!(
-                    requests < pages * 3 / 2 + 20,
-                    "{requests} for {pages}: {endpoint} {size} {concurrency}"
-                );
+                assert!(requests < pages * 2 + 20, "{requests} for {pages}: {endpoint} {size} {concurrency}");
             }
         }
     }
