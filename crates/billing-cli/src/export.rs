@@ -38,7 +38,7 @@ pub(crate) fn run(service: &Service, args: &args::Export) -> Result<(), Failure>
     Client::builder(&service.base_url, ApiKey::new("none")?).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
     // With another key it may be another account.
-    plan.asked.insert("api-key".to_owned(), key.fingerprint());
+    plan.asked.insert("fingerprint of the API key".to_owned(), key.fingerprint());
     // Before anything is fetched: a wrong path costs no hours.
     let place = Place::open(&plan, plan.restart)?;
     let progress = Arc::new(Progress::new(plan.quiet));
@@ -242,8 +242,8 @@ impl Export<'_> {
                 if let Some(until) = file.begun().complete_until {
                     let entries = text::entries(file.begun().summary.entries);
                     self.progress.say(&format!(
-                        "note: going on with the export of {window}, begun {started}: {entries} up to {until} are there \
-                         (--restart begins anew)"
+                        "note: going on with the export begun {started}, window {window}\n\
+                         {entries} up to {until} are there; --restart begins anew"
                     ));
                 }
                 file.go_on()?
@@ -312,7 +312,7 @@ impl Noted {
 }
 
 fn now() -> Timestamp {
-    Timestamp::from(Utc::now())
+    Timestamp::from(Utc::now()).floor_ms()
 }
 
 /// The window, for runs that go on with this one.
