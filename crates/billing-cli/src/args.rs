@@ -77,7 +77,8 @@ pub(crate) struct Export {
     /// Format of the export; otherwise as the name of the file ends, or csv
     #[arg(long, value_enum)]
     pub(crate) format: Option<ExportFormat>,
-    /// File to write, whole or not at all; the same command goes on with it when it was cut off; `-` or nothing is stdout
+    /// File to write, whole or not at all; cut off, the same command goes on with it; `-` or nothing
+    /// is stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Endpoint to read from; auto is usage-history, or usage where there is no other
@@ -89,7 +90,7 @@ pub(crate) struct Export {
     /// Format in which pages travel
     #[arg(long, value_enum, default_value_t)]
     pub(crate) wire: Wire,
-    /// Windows to fetch at the same time, 1 to 16; the service's limits slow all of them down
+    /// Requests at the same time, 1 to 16; the service's limits slow all of them down
     #[arg(long, value_name = "N", default_value_t = 4)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) concurrency: u32,
@@ -102,7 +103,7 @@ pub(crate) struct Export {
     /// Longest wait that the service may ask for, in seconds
     #[arg(long, value_name = "S", default_value_t = 900)]
     pub(crate) max_wait: u64,
-    /// Seconds of work that a kill may cost; 0 makes every window durable
+    /// Seconds of work that a kill may cost, about; 0 keeps as much as can be kept
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) checkpoint_every: u64,
     /// Add the column apiKeyId to csv, last; json and ndjson always have it

@@ -22,7 +22,8 @@ pub(crate) struct Progress {
     start: Instant,
     /// The moving line; hidden where stderr is not a terminal.
     line: ProgressBar,
-    entries: Mutex<u64>,
+    /// Entries that were there before, and those that came.
+    entries: Mutex<(u64, u64)>,
     /// The end of the first page: where an open window is taken to begin, for the percentage.
     first_reached: OnceLock<Timestamp>,
 }
@@ -46,7 +47,7 @@ impl Progress {
             quiet,
             start: Instant::now(),
             line,
-            entries: Mutex::new(0),
+            entries: Mutex::default(),
             first_reached: OnceLock::new(),
         }
     }
@@ -85,15 +86,16 @@ impl Progress {
     }
 
     fn page(&self, entries: u64, reached: Option<Timestamp>, total: Option<u64>) {
-        let Ok(mut count) = self.entries.lock() else { return };
-        *count += entries;
-        let mut text =
-            format!("{}, {}/s", text::entries(*count), grouped(rate(*count, self.start.elapsed())));
+        let Ok(mut counted) = self.entries.lock() else { return };
+        counted.1 += entries;
+        let (before, count) = *counted;
+        let pace = grouped(rate(count, self.start.elapsed()));
+        let mut text = format!("{}, {pace}/s", text::entries(before + count));
         if let Some(reached) = reached {
             text.push_str(&format!(", at {reached}"));
         }
         if let Some(percent) =
-            total.map_or_else(|| self.percent_of_time(reached), |total| percent(*count, total))
+            total.map_or_else(|| self.percent_of_time(reached), |total| percent(count, total))
         {
             text.push_str(&format!(" ({percent} %)"));
         }
@@ -118,11 +120,8 @@ impl Progress {
         if let Ok(mut known) = self.window.lock() {
             *known = window;
         }
-        if let Ok(mut count) = self.entries.lock() {
-            *count = 0;
-        }
-        if let Some((_, entries)) = resumed {
-            self.line.set_message(format!("{} are there", text::entries(entries)));
+        if let Ok(mut counted) = self.entries.lock() {
+            *counted = (resumed.map_or(0, |(_, entries)| entries), 0);
         }
     }
 

@@ -129,6 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn the_last_page_for_now_says_until_when() {
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777
+        let reset = ("x-ratelimit-reset-requests", "784111837");
+        let none_left = ("x-ratelimit-remaining-requests", "0");
+        for (headers, expect_s) in [
+            (&[date, reset, none_left][..], Some(60)),
+            (&[date, reset, ("x-ratelimit-remaining-requests", "1")], None),
+            (&[date, reset], None),
+            (&[reset, none_left], None),
+            (&[date, none_left], None),
+            (&[("ratelimit", "\"default\";r=0;t=30")], Some(30)),
+            (&[("ratelimit", "\"default\";r=3;t=30")], None),
+        ] {
+            let pairs = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let wait = wait_after_page(&pairs.collect());
+            assert_eq!(wait, expect_s.map(Duration::from_secs), "{headers:?}");
+        }
+    }
+
+    #[test]
     fn a_clock_in_another_unit_says_nothing() {
         check(&[("x-ratelimit-reset-tokens", "784111790")], None);
         check(&[("retry-after", "784111790000"), ("x-ratelimit-reset-tokens", "5")], Some(5));

@@ -16,7 +16,7 @@ use crate::walk::{Endpoint, Walk};
 use crate::walker::{End, Shared, Walker, WindowPage, count};
 
 /// Pages in memory at the same time, however many parts they belong to: half a megabyte each.
-const MAX_PAGES_HELD: usize = 64;
+const MAX_PAGES_HELD: usize = 48;
 
 /// How large the parts are. Where one part ends and the next begins, a page is not full, so large parts cost fewer
 /// requests; and a part has to be held until those before it are handed out, so small parts cost less memory. Chosen by
