@@ -130,11 +130,14 @@ impl Client {
         may_narrow: bool,
     ) -> Result<Page, Failure> {
         let mut start = None;
+        // What this page has cost so far. Its turn is waited for without losing patience with it.
+        let mut spent = Duration::ZERO;
         let mut tries = 0;
         let mut strange_answers = 0;
         loop {
             let permit = self.admit().await;
-            let start: Instant = *start.get_or_insert_with(Instant::now);
+            let sent = Instant::now();
+            let start = *start.get_or_insert(sent);
             tries += 1;
             self.0.requests.fetch_add(1, Ordering::Relaxed);
             self.0.retries.fetch_add(u64::from(tries > 1), Ordering::Relaxed);
@@ -148,6 +151,7 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
+            spent += sent.elapsed();
             let Failure { class, error, requested_wait, successor } = failure;
             let error = error.at(self.url(request.path()), tries, start.elapsed());
             // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
@@ -160,21 +164,17 @@ impl Client {
             };
             let decision = match may_narrow && self.is_for_narrowing(&error) {
                 true => Decision::GiveUp,
-                false => {
-                    self.0.policy.decide(class, counted, start.elapsed(), requested_wait, fastrand::u32(..))
-                }
+                false => self.0.policy.decide(class, counted, spent, requested_wait, fastrand::u32(..)),
             };
-            let wait = match decision {
-                Decision::RetryAfter(wait) => wait,
-                Decision::GiveUp => {
-                    permit.end(outcome(&error));
-                    let error = match requested_wait {
-                        Some(wait) => error.with_message(self.later(wait)),
-                        _ => error,
-                    };
-                    return Err(Failure { class, error, requested_wait, successor });
-                }
+            let Decision::RetryAfter(wait) = decision else {
+                permit.end(outcome(&error));
+                let error = match requested_wait {
+                    Some(wait) => error.with_message(self.later(wait)),
+                    _ => error,
+                };
+                return Err(Failure { class, error, requested_wait, successor });
             };
+            spent += wait;
             tracing::debug!(%error, ?wait, "trying again");
             if class == Class::Throttled {
                 // The limiter waits, and with it every other request of this client.
@@ -212,7 +212,7 @@ impl Client {
         }
     }
 
-    /// When to come back to a service that wants to be left alone for long.
+    /// When to come back to a service that wants to be left alone for longer than there is patience.
     fn later(&self, wait: Duration) -> String {
         let seconds = wait.as_secs();
         let at = self.0.date_unix_s.load(Ordering::Relaxed);

@@ -42,6 +42,7 @@ mod event;
 
 mod broken_paging;
 mod circles;
+mod pass;
 mod planner;
 mod resume;
 mod walk;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use billing_model::{
 };
 
 use crate::broken_paging::{OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
-use crate::circles::Circles;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
+use crate::pass::Pass;
 use crate::planner::unix_ns;
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
@@ -38,6 +38,8 @@ const MAX_NARROWINGS: u32 = 10;
 pub(crate) struct Shared {
     /// Requests for pages, of all windows.
     pages: AtomicU64,
+    /// Halvings since the service last gave a page to anybody: when nobody gets one, it is not the window.
+    narrowings: AtomicU32,
     warned: Mutex<HashSet<String>>,
 }
 
@@ -91,57 +93,6 @@ pub(crate) struct End {
     pub(crate) verified: bool,
 }
 
-/// One run of pages.
-struct Pass {
-    /// The next request; `None` before the first and after the last.
-    request: Option<PageRequest>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-    overlap: Overlap,
-    /// Limit and total, as the first page of the pass says them (by page number only).
-    numbers: Option<(u32, u64)>,
-    /// Entries that came.
-    received: u64,
-    /// The first timestamp that came.
-    first: Option<Timestamp>,
-    /// Entries that the service sent from beyond the pass: the end of `usage` is inclusive.
-    beyond: u64,
-    circles: Circles,
-    /// Pages in a row without an entry.
-    empty_pages: u32,
-    /// False for the pass over all of the window, true for one that goes on within it.
-    resumed: bool,
-}
-
-impl Pass {
-    fn new(since: Option<Timestamp>, until: Option<Timestamp>, overlap: Overlap, resumed: bool) -> Self {
-        Self {
-            request: None,
-            since,
-            until,
-            overlap,
-            numbers: None,
-            received: 0,
-            first: None,
-            beyond: 0,
-            circles: Circles::default(),
-            empty_pages: 0,
-            resumed,
-        }
-    }
-
-    /// Entries that are still to come after `last`: as the service counts them, or as dense as they were so far.
-    fn left(&self, last: Timestamp) -> Option<u64> {
-        if let Some((_, total)) = self.numbers {
-            return Some(total.saturating_sub(self.received));
-        }
-        let walked_ns = unix_ns(last) - unix_ns(self.since.or(self.first)?);
-        let left_ns = unix_ns(self.until?) - unix_ns(last);
-        let left = i128::from(self.received) * left_ns / walked_ns.max(1);
-        Some(u64::try_from(left).unwrap_or(u64::MAX))
-    }
-}
-
 impl Walker {
     /// A walker over a window of the walk: all of it, or a part.
     pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
@@ -188,6 +139,7 @@ impl Walker {
             }
             match self.client.page_or_failure(&request, self.middle().is_some()).await {
                 Ok(page) => {
+                    self.shared.narrowings.store(0, Ordering::Relaxed);
                     if let Some(entries) = self.accept(&request, page).await? {
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
                         return Ok(Some(WindowPage { entries, total, end: self.end }));
@@ -428,6 +380,7 @@ impl Walker {
     fn narrow(&mut self, error: Error) -> Result<(), Error> {
         let Some(middle) = self.middle() else { return Err(error) };
         self.narrowings += 1;
+        self.shared.narrowings.fetch_add(1, Ordering::Relaxed);
         self.client.notify(&Event::Narrowed { error: &error, until: middle });
         self.restart(Some(middle));
         Ok(())
@@ -439,7 +392,8 @@ impl Walker {
         let since = self.anchor.timestamp().max(self.base).unwrap_or(Timestamp::from_unix_ns(0));
         let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
         let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
-        (self.narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
+        let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
+        (narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
     }
 
     /// Begins a pass behind what was handed out.
