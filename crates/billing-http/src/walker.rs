@@ -243,12 +243,12 @@ impl Walker {
                 return Err(self.inconsistent(OutsideWindow { entry: position + 1, at }));
             }
         }
-        let resumed = self.pass.resumed;
+        // What lies before a pass from elsewhere was handed out or counted by the passes before it.
+        let from_start = since == self.window.since();
         entries.retain(|entry| {
             let too_early = since.is_some_and(|since| entry.timestamp < since);
             let too_late = until.is_some_and(|until| until <= entry.timestamp);
-            // What lies before a resumed pass was handed out or counted by the passes before it.
-            self.before += u64::from(too_early && !resumed);
+            self.before += u64::from(too_early && from_start);
             self.pass.beyond += u64::from(too_late);
             !too_early && !too_late
         });
@@ -406,7 +406,7 @@ impl Walker {
         let resumed = since != self.window.since() || until != self.window.until();
         let resumed = resumed || self.anchor.timestamp().is_some();
         self.pass = Pass::new(since, until, overlap, resumed);
-        if !resumed {
+        if since == self.window.since() {
             self.before = 0;
         }
     }
