@@ -111,7 +111,12 @@ impl From<billing_sink::Error> for Failure {
         match &error {
             gone if gone.is_broken_pipe() => Self::new(Exit::Done, error),
             full if full.is_storage_full() => {
-                Self::failed(error).hint("the disk is full; a file that was there before is as it was")
+                let hint = match full.kind() {
+                    // At the very last of its steps the new file, whole, is in the place of the old one.
+                    SinkErrorKind::Commit | SinkErrorKind::Remove => "the disk is full",
+                    _ => "the disk is full; a file that was there before is as it was",
+                };
+                Self::failed(error).hint(hint)
             }
             other if other.kind() == SinkErrorKind::OtherArguments => Self::usage(error).hint(
                 "give the same arguments to go on with it, or --restart to throw it away and begin anew",

@@ -32,6 +32,9 @@ pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do n
 const GOES_ON: &str =
     "what is complete so far is kept: the same command goes on there (--restart begins anew)";
 
+/// What is said when the file has its name, and something beside it failed.
+const IN_PLACE: &str = "the file itself is complete and in its place; the same command does the rest";
+
 pub(crate) fn run(service: &Service, args: &args::Export) -> Result<(), Failure> {
     let mut plan = Plan::new(&service.base_url, args)?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
@@ -162,7 +165,7 @@ impl Export<'_> {
                 }
             };
             let takes_back = output.takes_back();
-            let mut noted = Noted { is_kept: resumed.is_some(), ..Noted::default() };
+            let mut noted = Noted::default();
             let mut walk = self.plan.walk(window)?;
             if let Some((until, entries)) = resumed {
                 walk = walk.resume(until, entries);
@@ -202,7 +205,7 @@ impl Export<'_> {
                     let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
                     let failure = Failure::from(error);
                     return Err(match takes_back {
-                        true if noted.is_kept => failure.hint(GOES_ON),
+                        true if self.is_kept() => failure.hint(GOES_ON),
                         true if is_interrupted => failure.hint(NOTHING_WRITTEN),
                         false if noted.any => failure.hint(INCOMPLETE),
                         _ => failure,
@@ -210,6 +213,12 @@ impl Export<'_> {
                 }
             }
         }
+    }
+
+    /// True when there is something to go on with. It is looked up: a disk that fails keeps less than went by.
+    fn is_kept(&self) -> bool {
+        let place = Place::open(self.plan, false);
+        place.is_ok_and(|place| place.begun().is_some_and(|begun| begun.complete_until.is_some()))
     }
 
     /// The window of the run that began the file, or one that ends now by the service's clock: a local clock that is wrong
@@ -277,9 +286,9 @@ impl Export<'_> {
             manifest.currency = self.plan.currency.as_ref().map(ToString::to_string);
             manifest.verified = walked.verified;
             manifest.resumed = resumed;
-            manifest.write(path)?;
+            manifest.write(path).map_err(|failure| failure.hint(IN_PLACE))?;
         }
-        Ok(finished.close()?)
+        finished.close().map_err(|error| Failure::from(error).hint(IN_PLACE))
     }
 }
 
@@ -294,8 +303,6 @@ enum Ready {
 struct Noted {
     any: bool,
     any_key_id: bool,
-    /// True when there is something to go on with.
-    is_kept: bool,
 }
 
 impl Noted {
@@ -306,7 +313,6 @@ impl Noted {
         stretches.inspect_ok(|stretch| {
             self.any |= !stretch.entries.is_empty();
             self.any_key_id |= stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
-            self.is_kept |= stretch.complete_until.is_some();
         })
     }
 }

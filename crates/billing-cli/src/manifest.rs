@@ -104,14 +104,14 @@ impl<'a> Manifest<'a> {
     /// Writes it beside the file, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let path = path_of(path);
-        let mut file = AtomicFile::create(&path)?;
+        let mut file = AtomicFile::create(&path).map_err(Failure::failed)?;
         // One call: written as it is made, every word and every comma would be a call of its own.
         serde_json::to_vec_pretty(self)
             .map_err(std::io::Error::from)
             .and_then(|text| file.write_all(&[&text, &b"\n"[..]].concat()))
             .with_context(|| format!("`{}` cannot be written", path.display()))
             .map_err(Failure::failed)?;
-        Ok(file.commit()?)
+        file.commit().map_err(Failure::failed)
     }
 }
 

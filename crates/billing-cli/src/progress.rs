@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     start: Instant,
     /// The moving line; hidden where stderr is not a terminal.
     line: ProgressBar,
+    /// The longest wait for the service's limits.
+    longest_wait: Mutex<Duration>,
     /// Entries that were there before, and those that came.
     entries: Mutex<(u64, u64)>,
     /// The end of the first page: where an open window is taken to begin, for the percentage.
@@ -47,6 +49,7 @@ impl Progress {
             quiet,
             start: Instant::now(),
             line,
+            longest_wait: Mutex::default(),
             entries: Mutex::default(),
             first_reached: OnceLock::new(),
         }
@@ -65,7 +68,13 @@ impl Progress {
             Event::Waiting { wait } => {
                 let text = format!("waiting {}, as the service's limits have it", seconds_up(*wait));
                 self.line.set_message(text.clone());
-                if self.line.is_hidden() && *wait >= WORTH_SAYING {
+                // Where every page has to wait, once is enough to say it.
+                let said = self.longest_wait.lock().map_or(Duration::MAX, |mut longest| {
+                    let said = *longest;
+                    *longest = said.max(*wait);
+                    said
+                });
+                if self.line.is_hidden() && *wait >= WORTH_SAYING && *wait > said.saturating_mul(2) {
                     self.say(&text);
                 }
             }

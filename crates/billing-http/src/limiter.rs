@@ -13,6 +13,9 @@ pub(crate) const MAX_CONCURRENCY: u32 = 16;
 /// Pages without a refusal after which one request more may be under way.
 const CLEAN_PAGES: u32 = 20;
 
+/// Requests that are so close need no spacing.
+const LEAST_SPACING: Duration = Duration::from_millis(100);
+
 /// Failed requests in [`FAILURE_SPAN`] that are never exceeded. The service blocks a caller after more than 20 in 30 s
 /// (`docs/upstream-api.md`, HTTP), and this client need not be the only one with its key.
 const MAX_FAILURES: usize = 16;
@@ -54,6 +57,9 @@ struct Gate {
     /// Refusals so far that lowered the limit. Those of requests that were sent before the last one do not again.
     lowered: u64,
     not_before: Option<Instant>,
+    /// Time between two requests, for a service that takes no more than one in that time.
+    spacing: Duration,
+    last_page: Option<Instant>,
     /// The latest instant until which the observer knows that nothing is sent.
     announced: Option<Instant>,
     /// When requests failed, oldest first; only the latest [`FAILURE_SPAN`].
@@ -68,6 +74,8 @@ impl Gate {
             clean_pages: 0,
             lowered: 0,
             not_before: None,
+            spacing: Duration::ZERO,
+            last_page: None,
             announced: None,
             failures: VecDeque::new(),
         }
@@ -102,16 +110,28 @@ impl Gate {
         match outcome {
             Outcome::Page(wait) => {
                 self.clean_pages += 1;
+                self.last_page = Some(now);
                 if self.clean_pages >= CLEAN_PAGES {
                     self.clean_pages = 0;
-                    self.limit = (self.limit + 1).min(MAX_CONCURRENCY);
+                    match self.spacing {
+                        Duration::ZERO => self.limit = (self.limit + 1).min(MAX_CONCURRENCY),
+                        spacing if spacing < LEAST_SPACING => self.spacing = Duration::ZERO,
+                        spacing => self.spacing = spacing / 2,
+                    }
                 }
-                if let Some(wait) = wait {
+                let wait = wait.unwrap_or_default().max(self.spacing);
+                if !wait.is_zero() {
                     self.not_before = self.not_before.max(Some(now + wait));
                 }
             }
             Outcome::Throttled(wait) => {
                 self.failures.push_back(now);
+                let is_one_at_a_time = self.limit == 1 && self.clean_pages <= 1 && self.lowered > 0;
+                if let Some(last_page) = self.last_page.filter(|_| is_one_at_a_time) {
+                    // One page, and refused again: the service takes one request in the time from that page to the end of
+                    // the wait, and asking sooner would be refused each time.
+                    self.spacing = self.spacing.max(now + wait - last_page);
+                }
                 self.clean_pages = 0;
                 self.not_before = self.not_before.max(Some(now + wait));
                 if lowered == self.lowered {
@@ -275,6 +295,34 @@ mod tests {
             gate.end(Outcome::Throttled(Duration::ZERO), burst, start);
             assert_eq!(gate.limit, 1);
         }
+    }
+
+    #[test]
+    fn a_service_of_one_request_a_minute_is_asked_once_a_minute() {
+        let mut now = Instant::now();
+        let mut gate = Gate::new();
+        let (mut last_taken, mut taken, mut refused) = (None, 0, 0);
+        while taken < 100 {
+            match gate.admission(now) {
+                Admission::Now => gate.under_way += 1,
+                Admission::At(at) => now = at,
+                Admission::AfterAnother => {}
+            }
+            while gate.under_way > 0 {
+                let lowered = gate.lowered;
+                let left = last_taken
+                    .map_or(Duration::ZERO, |at: Instant| (at + S(60)).saturating_duration_since(now));
+                if left.is_zero() {
+                    (last_taken, taken) = (Some(now), taken + 1);
+                    gate.end(Outcome::Page(None), lowered, now);
+                } else {
+                    refused += 1;
+                    gate.end(Outcome::Throttled(left), lowered, now);
+                }
+            }
+        }
+        // It is tried now and then whether the service takes more.
+        assert!(refused <= 2 + taken / CLEAN_PAGES, "{refused}");
     }
 
     #[test]
