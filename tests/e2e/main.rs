@@ -19,6 +19,8 @@ mod windows;
 mod answers;
 mod imports;
 mod interrupts;
+#[cfg(target_os = "linux")]
+mod kills;
 mod outputs;
 mod refusals;
 

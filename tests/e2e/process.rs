@@ -28,7 +28,8 @@ impl Process {
     pub(crate) fn said_line(&mut self) -> String {
         let mut line = Vec::new();
         let stderr = self.child.stderr.as_mut().unwrap();
-        let bytes = BufReader::with_capacity(1, stderr).bytes().map(Result::unwrap).take_while(|byte| *byte != b'\n');
+        let bytes =
+            BufReader::with_capacity(1, stderr).bytes().map(Result::unwrap).take_while(|byte| *byte != b'\n');
         line.extend(bytes);
         String::from_utf8(line).unwrap()
     }

@@ -1,1 +1,1 @@
-//! Nothing: this package is there for its test, which holds the rules of the house.
+//! Nothing: this package is there for its tests, which hold the rules of the house and try client and sink together.

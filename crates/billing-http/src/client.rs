@@ -109,7 +109,7 @@ impl Client {
         let walk = Walk::over(window).endpoint(endpoint).page_size(10).build();
         let walk = walk.map_err(|fault| impossible(fault.into()))?;
         let mut walker = Walker::new(self.clone(), &walk, window, Arc::default());
-        while walker.next_page().await?.is_some() {}
+        while walker.next_page().await?.end.is_none() {}
         let unix_s = i64::try_from(self.0.date_unix_s.load(Ordering::Relaxed)).unwrap_or_default();
         Ok((unix_s > 0).then(|| Timestamp::from_unix_ns(unix_s.saturating_mul(1_000_000_000))))
     }

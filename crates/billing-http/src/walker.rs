@@ -125,9 +125,9 @@ impl Walker {
         self
     }
 
-    /// The next page, `None` after the last. Not to be called again after an error.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<WindowPage>, Error> {
-        while self.end.is_none() {
+    /// The next page. Not to be called again after the last one, or after an error.
+    pub(crate) async fn next_page(&mut self) -> Result<WindowPage, Error> {
+        loop {
             let request = match &self.pass.request {
                 Some(request) => request.clone(),
                 None => self.first_request().map_err(|fault| self.inconsistent(fault))?,
@@ -142,13 +142,12 @@ impl Walker {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
                     if let Some(entries) = self.accept(&request, page).await? {
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
-                        return Ok(Some(WindowPage { entries, total, end: self.end }));
+                        return Ok(WindowPage { entries, total, end: self.end });
                     }
                 }
                 Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages))?,
             }
         }
-        Ok(None)
     }
 
     fn first_request(&self) -> Result<PageRequest, QueryError> {

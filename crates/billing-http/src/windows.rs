@@ -95,7 +95,7 @@ struct WalkedPart {
 struct Fetched {
     part: u64,
     walker: Walker,
-    page: Result<Option<WindowPage>, Error>,
+    page: Result<WindowPage, Error>,
 }
 
 /// What the parts came to.
@@ -173,11 +173,11 @@ impl Windows {
                     self.done = true;
                     return Err(error.after_pages(self.pages));
                 }
-                None => {
-                    if let Some(fetched) = self.fetches.join_next().await {
-                        self.take_in(fetched)?;
-                    }
-                }
+                // The first part has no page, so its walker has gone for one.
+                None => match self.fetches.join_next().await {
+                    Some(fetched) => self.take_in(fetched)?,
+                    None => return Err(Error::of(ErrorKind::Setup).with_message("a walker is lost")),
+                },
             }
         }
         Ok(None)
@@ -271,7 +271,7 @@ impl Windows {
         let Some(index) = self.parts.iter().position(is_it) else { return Ok(()) };
         let Part::Walked(part) = &mut self.parts[index] else { return Ok(()) };
         match page {
-            Ok(Some(page)) => {
+            Ok(page) => {
                 part.fetched_entries += page.entries.len() as u64;
                 if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
                     part.span = Some((part.span.map_or(first.timestamp, |(first, _)| first), last.timestamp));
@@ -280,7 +280,6 @@ impl Windows {
                 part.walker = page.end.is_none().then_some(walker);
                 part.pages.push_back(Ok(page));
             }
-            Ok(None) => {}
             Err(error) => {
                 part.failed = true;
                 part.pages.push_back(Err(error));
