@@ -9,8 +9,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "billing", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    pub(crate) service: Service,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -24,11 +22,11 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Service {
     /// Base URL of the service: https, or http to this machine
-    #[arg(long, global = true, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(default_value = "https://api.venice.ai/api/v1")]
     pub(crate) base_url: String,
     /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 }
 
@@ -65,6 +63,8 @@ pub(crate) struct Demo {
 #[derive(Debug, clap::Args)]
 #[command(after_help = TIMES)]
 pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) service: Service,
     /// First instant of the window; from the first entry unless given
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,

@@ -80,11 +80,14 @@ impl From<billing_http::Error> for Failure {
                 (Exit::Unreachable, "check --base-url: it ends with the path, such as /api/v1")
             }
             ErrorKind::Gone => {
-                (Exit::Unreachable, "the service ended this endpoint; try --endpoint usage-history")
+                (Exit::Unreachable, "the service ended this endpoint; try the other --endpoint")
             }
             ErrorKind::Unreachable => (Exit::Unreachable, "check --base-url and the network"),
             ErrorKind::Unavailable => (Exit::Unreachable, "the service fails; try again later"),
-            ErrorKind::RateLimited => (Exit::Unreachable, "the service asks for patience; try again later"),
+            ErrorKind::RateLimited => (
+                Exit::Unreachable,
+                "the service asks for patience; try again later, or allow more with --max-wait",
+            ),
             ErrorKind::Interrupted => {
                 (Exit::Incomplete, "nothing is lost; try again, or a smaller --page-size")
             }

@@ -13,7 +13,7 @@ use futures::{Stream, TryStreamExt};
 use crate::args::{self, Service};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{self, Interrupted, Stopped};
-use crate::manifest::{Manifest, Walked};
+use crate::manifest::{self, Manifest, Walked};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -28,15 +28,12 @@ const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before
 /// What is said where something went out that cannot be taken back.
 pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
 
-/// What is said where a file can be gone on with.
-const GOES_ON: &str =
-    "what is complete so far is kept: the same command goes on there (--restart begins anew)";
-
 /// What is said when the file has its name, and something beside it failed.
 const IN_PLACE: &str = "the file itself is complete and in its place; the same command does the rest";
 
-pub(crate) fn run(service: &Service, args: &args::Export) -> Result<(), Failure> {
-    let mut plan = Plan::new(&service.base_url, args)?;
+pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
+    let service = &args.service;
+    let mut plan = Plan::new(args)?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     Client::builder(&service.base_url, ApiKey::new("none")?).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
@@ -86,8 +83,8 @@ fn client(
         })
         .retry(policy)
         .observer(move |event| {
-            if let Event::Complete { endpoint, verified } = event {
-                let end = Walked { endpoint: Some(*endpoint), verified: *verified };
+            if let Event::Complete { endpoint, total } = event {
+                let end = Walked { endpoint: Some(*endpoint), service_total: *total };
                 *walked.lock().unwrap_or_else(PoisonError::into_inner) = end;
             }
             progress.observe(event);
@@ -154,7 +151,7 @@ impl Export<'_> {
         loop {
             let resumed =
                 place.begun().and_then(|begun| Some((begun.complete_until?, begun.summary.entries)));
-            self.progress.begin(window, resumed);
+            self.progress.begin(window, place.begun().map(|begun| &begun.summary));
             let output = match self.begin(place, window, started)? {
                 Ready::Output(output) => output,
                 Ready::Written(finished) => {
@@ -172,7 +169,7 @@ impl Export<'_> {
             }
             let stretches = walk.build().map_err(Failure::usage)?.stretches(self.client);
             let stretches = interrupted.stop(noted.note(stretches), || {
-                self.progress.say("interrupted: finishing the window (once more to stop at once)");
+                self.progress.say("interrupted: finishing the page at hand (once more to stop at once)");
             });
             let drained = drain(stretches, FileSink::new(self.plan.format, output)).await;
             match drained {
@@ -204,21 +201,25 @@ impl Export<'_> {
                 Err(error) => {
                     let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
                     let failure = Failure::from(error);
-                    return Err(match takes_back {
-                        true if self.is_kept() => failure.hint(GOES_ON),
-                        true if is_interrupted => failure.hint(NOTHING_WRITTEN),
-                        false if noted.any => failure.hint(INCOMPLETE),
-                        _ => failure,
+                    return Err(match self.kept() {
+                        Some(kept) => failure.hint(kept),
+                        None if takes_back && is_interrupted => failure.hint(NOTHING_WRITTEN),
+                        None if !takes_back && noted.any => failure.hint(INCOMPLETE),
+                        None => failure,
                     });
                 }
             }
         }
     }
 
-    /// True when there is something to go on with. It is looked up: a disk that fails keeps less than went by.
-    fn is_kept(&self) -> bool {
-        let place = Place::open(self.plan, false);
-        place.is_ok_and(|place| place.begun().is_some_and(|begun| begun.complete_until.is_some()))
+    /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
+    fn kept(&self) -> Option<String> {
+        let place = Place::open(self.plan, false).ok()?;
+        let begun = place.begun()?;
+        let (entries, until) = (text::entries(begun.summary.entries), begun.complete_until?);
+        Some(format!(
+            "{entries} up to {until} are kept: the same command goes on there (--restart begins anew)"
+        ))
     }
 
     /// The window of the run that began the file, or one that ends now by the service's clock: a local clock that is wrong
@@ -248,14 +249,19 @@ impl Export<'_> {
         let file = match opened {
             Opened::New(file) => file.begin(settled(window), started)?,
             Opened::Begun(file) => {
-                if let Some(until) = file.begun().complete_until {
-                    let entries = text::entries(file.begun().summary.entries);
-                    self.progress.say(&format!(
-                        "note: going on with the export begun {started}, window {window}\n\
-                         {entries} up to {until} are there; --restart begins anew"
-                    ));
+                let Begun { complete_until, summary, .. } = file.begun().clone();
+                let file = file.go_on()?;
+                if let Some(until) = complete_until {
+                    let going_on = format!("going on with the export begun {started}, window {window}");
+                    let entries = text::entries(summary.entries);
+                    match self.plan.times.need_clock() {
+                        // Who asks for the last week gets another one: that has to be said in any case.
+                        true => self.progress.warn(&format!("warning: {going_on}")),
+                        false => self.progress.say(&format!("note: {going_on}")),
+                    }
+                    self.progress.say(&format!("{entries} up to {until} are there; --restart begins anew"));
                 }
-                file.go_on()?
+                file
             }
             Opened::Written(file) => return Ok(Ready::Written(Box::new(file.commit()?))),
         };
@@ -284,11 +290,19 @@ impl Export<'_> {
                 Manifest::new(path, &finished, window, self.base_url, (started, now()), traffic);
             manifest.endpoint = walked.endpoint.map(|endpoint| endpoint.to_string());
             manifest.currency = self.plan.currency.as_ref().map(ToString::to_string);
-            manifest.verified = walked.verified;
+            manifest.service_total = walked.service_total;
             manifest.resumed = resumed;
             manifest.write(path).map_err(|failure| failure.hint(IN_PLACE))?;
         }
-        finished.close().map_err(|error| Failure::from(error).hint(IN_PLACE))
+        finished.close().map_err(|error| Failure::from(error).hint(IN_PLACE))?;
+        if !self.plan.manifest
+            && let Some(manifest) = self.plan.output.as_deref().map(manifest::path_of)
+            && manifest.exists()
+        {
+            self.progress
+                .say(&format!("note: {} is of an earlier file; --manifest renews it", manifest.display()));
+        }
+        Ok(())
     }
 }
 

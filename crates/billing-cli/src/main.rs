@@ -29,10 +29,9 @@ use crate::args::{Args, Command};
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let Args { service, command } = Args::parse();
-    let result = match command {
+    let result = match Args::parse().command {
         Command::Demo(args) => demo::run(&args),
-        Command::Export(args) => export::run(&service, &args),
+        Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Serve(args) => serve::run(&args),

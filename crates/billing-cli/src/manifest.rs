@@ -27,8 +27,8 @@ pub(crate) struct Manifest<'a> {
     first: Option<String>,
     last: Option<String>,
     amounts: BTreeMap<String, Amounts>,
-    /// True when the service counted the same number of entries. `usage-history` does not count.
-    pub(crate) verified: bool,
+    /// Entries as the service counts them. `null` where it does not: `usage-history` has no total.
+    pub(crate) service_total: Option<u64>,
     started: String,
     finished: String,
     /// True when the file was written by more than one run. Requests and retries are those of the last.
@@ -56,7 +56,7 @@ struct Amounts {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Walked {
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) verified: bool,
+    pub(crate) service_total: Option<u64>,
 }
 
 impl<'a> Manifest<'a> {
@@ -91,7 +91,7 @@ impl<'a> Manifest<'a> {
             first: text(*first),
             last: text(*last),
             amounts: amounts.collect(),
-            verified: false,
+            service_total: None,
             started: times.0.to_string(),
             finished: times.1.to_string(),
             resumed: false,

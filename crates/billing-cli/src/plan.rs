@@ -47,7 +47,7 @@ pub(crate) struct Times {
 }
 
 impl Plan {
-    pub(crate) fn new(base_url: &str, args: &args::Export) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &args::Export) -> Result<Self, Failure> {
         let format = args.format.map_or_else(|| format_of(args.output.as_deref()), Ok)?;
         let plan = Self {
             times: Times::new(args)?,
@@ -73,7 +73,7 @@ impl Plan {
             checkpoint_every: Duration::from_secs(args.checkpoint_every),
             quiet: args.quiet,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
-            asked: asked(base_url, args, format),
+            asked: asked(args, format),
         };
         if plan.manifest && plan.output.is_none() {
             return Err(Failure::usage(anyhow!(
@@ -132,14 +132,14 @@ impl Times {
 }
 
 /// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
-fn asked(base_url: &str, args: &args::Export, format: ExportFormat) -> BTreeMap<String, String> {
+fn asked(args: &args::Export, format: ExportFormat) -> BTreeMap<String, String> {
     let name = |value: Option<clap::builder::PossibleValue>| {
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     };
     let all = [
-        ("base-url", Some(base_url.trim_end_matches('/').to_owned())),
-        ("since", args.since.clone()),
-        ("until", args.until.clone()),
+        ("base-url", Some(args.service.base_url.trim_end_matches('/').to_owned())),
+        ("since", args.since.as_deref().map(one_form)),
+        ("until", args.until.as_deref().map(one_form)),
         ("currency", args.currency.as_ref().map(|currency| currency.to_uppercase())),
         ("endpoint", Some(name(args.endpoint.to_possible_value()))),
         ("wire", Some(name(args.wire.to_possible_value()))),
@@ -157,6 +157,14 @@ fn refusal(refused: &QueryError) -> Failure {
         None => fault.message.clone(),
     };
     Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")))
+}
+
+/// A time in one form, however it was typed. How long ago stays as it is.
+fn one_form(text: &str) -> String {
+    match Instant::parse(text) {
+        Ok(Instant::At(at)) => at.to_string(),
+        _ => text.to_owned(),
+    }
 }
 
 /// The format that the name of a file asks for; csv unless it asks for something.

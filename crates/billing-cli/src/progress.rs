@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use billing_http::Event;
-use billing_model::{TimeWindow, Timestamp};
+use billing_model::{Summary, TimeWindow, Timestamp};
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -59,15 +59,14 @@ impl Progress {
         match event {
             Event::Page { entries, reached, total } => self.page(*entries, *reached, *total),
             Event::Retrying { error, wait } => {
-                let text = format!("{error}; again in {}", seconds_up(*wait));
-                self.line.set_message(text.clone());
+                self.trouble(&format!("{}; again in {}", error.brief(), seconds_up(*wait)));
                 if self.line.is_hidden() && *wait >= WORTH_SAYING {
-                    self.say(&text);
+                    self.say(&format!("{error}; again in {}", seconds_up(*wait)));
                 }
             }
             Event::Waiting { wait } => {
-                let text = format!("waiting {}, as the service's limits have it", seconds_up(*wait));
-                self.line.set_message(text.clone());
+                let text = format!("waiting {} before the next request", seconds_up(*wait));
+                self.trouble(&text);
                 // Where every page has to wait, once is enough to say it.
                 let said = self.longest_wait.lock().map_or(Duration::MAX, |mut longest| {
                     let said = *longest;
@@ -94,6 +93,12 @@ impl Progress {
         }
     }
 
+    /// Shows what is in the way, behind how far it came.
+    fn trouble(&self, text: &str) {
+        let (before, count) = self.entries.lock().map_or((0, 0), |counted| *counted);
+        self.line.set_message(format!("{}; {text}", text::entries(before + count)));
+    }
+
     fn page(&self, entries: u64, reached: Option<Timestamp>, total: Option<u64>) {
         let Ok(mut counted) = self.entries.lock() else { return };
         counted.1 += entries;
@@ -103,8 +108,8 @@ impl Progress {
         if let Some(reached) = reached {
             text.push_str(&format!(", at {reached}"));
         }
-        if let Some(percent) =
-            total.map_or_else(|| self.percent_of_time(reached), |total| percent(count, total))
+        if let Some(percent) = total
+            .map_or_else(|| self.percent_of_time(reached), |total| percent(before + count, before + total))
         {
             text.push_str(&format!(" ({percent} %)"));
         }
@@ -125,13 +130,21 @@ impl Progress {
     }
 
     /// Begins to count: a window of which so much is there already.
-    pub(crate) fn begin(&self, window: TimeWindow, resumed: Option<(Timestamp, u64)>) {
+    pub(crate) fn begin(&self, window: TimeWindow, there: Option<&Summary>) {
         if let Ok(mut known) = self.window.lock() {
             *known = window;
         }
         if let Ok(mut counted) = self.entries.lock() {
-            *counted = (resumed.map_or(0, |(_, entries)| entries), 0);
+            *counted = (there.map_or(0, |there| there.entries), 0);
         }
+        if let Some(first) = there.and_then(|there| there.first) {
+            let _ = self.first_reached.set(first);
+        }
+    }
+
+    /// Says a line that stays, also when little is to be said.
+    pub(crate) fn warn(&self, text: &str) {
+        self.line.suspend(|| terminal::note(text));
     }
 
     /// Says a line that stays.

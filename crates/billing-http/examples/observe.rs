@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .observer(|event| match event {
             Event::Page { entries, reached: Some(at), .. } => println!("{entries} entries up to {at}"),
             Event::Retrying { error, wait } => println!("{error}; again in {wait:?}"),
-            Event::Complete { endpoint, verified } => println!("all of {endpoint}, verified: {verified}"),
+            Event::Complete { endpoint, .. } => println!("all of {endpoint}"),
             other => println!("{other:?}"),
         })
         .build()?;

@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// True for a failure that has come often enough to suspect what was asked for.
-    fn is_for_narrowing(&self, error: &Error) -> bool {
+    pub(crate) fn is_for_narrowing(&self, error: &Error) -> bool {
         let policy = &self.0.policy;
         match error.status() {
             // A service that has not given a single page is just not there.

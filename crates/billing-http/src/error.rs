@@ -168,6 +168,15 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+impl Error {
+    /// What happened, in a few words and without the URL: for a line that moves.
+    pub fn brief(&self) -> String {
+        let Inner { kind, message, status, .. } = &*self.0;
+        let words = message.as_deref().unwrap_or(kind.text());
+        status.map_or_else(|| words.to_owned(), |status| format!("{status} {words}"))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, message, request, page, status, tries, elapsed, .. } = &*self.0;

@@ -57,8 +57,9 @@ pub enum Event<'a> {
     Complete {
         /// The endpoint that it ended on.
         endpoint: Endpoint,
-        /// True when the service's own count of the entries is the walk's. `usage-history` has none.
-        verified: bool,
+        /// Entries in the window, as the service counts them, which are those of the walk. `None` where it does not
+        /// count: `usage-history` has no total.
+        total: Option<u64>,
     },
     /// What the service wants its users to know, on one line of bounded length. Sent once for each text.
     Warning(&'a str),

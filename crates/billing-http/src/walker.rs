@@ -86,7 +86,7 @@ pub(crate) struct End {
     /// Entries that the service counts to the window, and that lie before it or at its end.
     pub(crate) before: u64,
     pub(crate) beyond: u64,
-    /// Requests for pages.
+    /// Pages that came.
     pub(crate) pages: u64,
     pub(crate) route: Endpoint,
     /// True when the service's total was the number of entries.
@@ -132,7 +132,6 @@ impl Walker {
                 Some(request) => request.clone(),
                 None => self.first_request().map_err(|fault| self.inconsistent(fault))?,
             };
-            self.pages += 1;
             if self.shared.pages.fetch_add(1, Ordering::Relaxed) >= self.walk.max_pages {
                 let url = self.client.url(request.path());
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
@@ -140,12 +139,13 @@ impl Walker {
             match self.client.page_or_failure(&request, self.middle().is_some()).await {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
+                    self.pages += 1;
                     if let Some(entries) = self.accept(&request, page).await? {
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
                         return Ok(WindowPage { entries, total, end: self.end });
                     }
                 }
-                Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages))?,
+                Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages + 1))?,
             }
         }
     }
@@ -335,7 +335,7 @@ impl Walker {
                 });
                 if usable { self.switch(error, true) } else { Err(error) }
             }
-            _ if error.is_timeout() || matches!(error.status(), Some(500 | 502 | 504)) => self.narrow(error),
+            _ if self.client.is_for_narrowing(&error) => self.narrow(error),
             _ => Err(error),
         }
     }

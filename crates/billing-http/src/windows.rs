@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::panic;
 use std::sync::Arc;
 
-use billing_model::{Stretch, TimeWindow, Timestamp};
+use billing_model::{HistoryQuery, Stretch, TimeWindow, Timestamp, UsageEntry};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::client::Client;
@@ -17,6 +17,10 @@ use crate::walker::{End, Shared, Walker, WindowPage, count};
 
 /// Pages in memory at the same time, however many parts they belong to: half a megabyte each.
 const MAX_PAGES_HELD: usize = 48;
+
+/// Entries of one millisecond that are kept back for the next page: a page. Where there are more, they are handed out as
+/// they come.
+const MAX_TAIL: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
 
 /// How large the parts are. Where one part ends and the next begins, a page is not full, so large parts cost fewer
 /// requests; and a part has to be held until those before it are handed out, so small parts cost less memory. Chosen by
@@ -60,6 +64,8 @@ pub(crate) struct Windows {
     fetches: JoinSet<Fetched>,
     /// The density of the parts that were handed out, latest first.
     samples: VecDeque<Sample>,
+    /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
+    tail: Vec<UsageEntry>,
     /// What was handed out so far.
     entries: u64,
     pages: u64,
@@ -140,6 +146,7 @@ impl Windows {
             next_part: 0,
             fetches: JoinSet::new(),
             samples: VecDeque::new(),
+            tail: Vec::new(),
             entries: 0,
             pages: 0,
             reached: None,
@@ -169,9 +176,17 @@ impl Windows {
             };
             match page {
                 Some(Ok(page)) => return Ok(Some(self.hand_out(page))),
-                Some(Err(error)) => {
+                Some(Err(error)) if self.tail.is_empty() => {
                     self.done = true;
                     return Err(error.after_pages(self.pages));
+                }
+                Some(Err(error)) => {
+                    // What came before the error is handed out before it.
+                    if let Some(Part::Walked(part)) = self.parts.front_mut() {
+                        part.pages.push_front(Err(error));
+                    }
+                    let entries = std::mem::take(&mut self.tail);
+                    return Ok(Some(self.stretch(entries, None)));
                 }
                 // The first part has no page, so its walker has gone for one.
                 None => match self.fetches.join_next().await {
@@ -294,25 +309,53 @@ impl Windows {
         Ok(())
     }
 
-    /// Hands out a page of the first part.
+    /// Hands out a page of the first part, as far as the walk is complete with it.
     fn hand_out(&mut self, page: WindowPage) -> Stretch {
-        let WindowPage { entries, total, end } = page;
-        self.entries += entries.len() as u64;
-        self.reached = entries.last().map(|entry| entry.timestamp).or(self.reached);
+        let WindowPage { entries: fetched, total, end } = page;
         if let Some(Part::Walked(part)) = self.parts.front()
             && Some(part.window) == self.walk.rest()
         {
             self.total = total;
         }
+        let mut entries = std::mem::take(&mut self.tail);
+        entries.extend(fetched);
+        let complete_until = match end {
+            Some(end) => {
+                self.end_part(&end);
+                end.until
+            }
+            None => self.hold_tail(&mut entries),
+        };
+        self.stretch(entries, complete_until)
+    }
+
+    /// Counts what is handed out.
+    fn stretch(&mut self, entries: Vec<UsageEntry>, complete_until: Option<Timestamp>) -> Stretch {
+        self.entries += entries.len() as u64;
+        self.reached = entries.last().map(|entry| entry.timestamp).or(self.reached);
         self.client.notify(&Event::Page {
             entries: entries.len() as u64,
             reached: self.reached,
             total: self.total,
         });
-        if let Some(end) = end {
-            self.end_part(&end);
+        Stretch { entries, complete_until }
+    }
+
+    /// Keeps back the entries of the last millisecond, of which more may follow, so that the walk is complete up to it.
+    /// `None` when it is not: there are too many entries in that millisecond to be kept.
+    fn hold_tail(&mut self, entries: &mut Vec<UsageEntry>) -> Option<Timestamp> {
+        let until = entries.last()?.timestamp.floor_ms();
+        let before = entries.partition_point(|entry| entry.timestamp < until);
+        // Entries of this millisecond may have been handed out, and an entry of its own is what makes progress.
+        let is_whole = self.reached.is_none_or(|reached| reached < until);
+        if before == 0 || !is_whole {
+            if is_whole && entries.len() <= MAX_TAIL {
+                self.tail = std::mem::take(entries);
+            }
+            return None;
         }
-        Stretch { entries, complete_until: end.and_then(|end| end.until) }
+        self.tail = entries.split_off(before);
+        Some(until)
     }
 
     fn end_part(&mut self, end: &End) {
@@ -344,7 +387,8 @@ impl Windows {
         if endpoint == Endpoint::Usage && !verified {
             verified = self.check_total(before, beyond).await?;
         }
-        self.client.notify(&Event::Complete { endpoint, verified });
+        let total = verified.then(|| self.entries + self.walk.walked.map_or(0, |(_, entries)| entries));
+        self.client.notify(&Event::Complete { endpoint, total });
         Ok(())
     }
 
