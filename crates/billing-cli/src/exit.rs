@@ -97,9 +97,10 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Inconsistent | ErrorKind::CursorLost | ErrorKind::TooManyPages => {
                 (Exit::Incomplete, "the service contradicts itself; try again, or the other --endpoint")
             }
-            ErrorKind::NotTheApi | ErrorKind::Redirected => {
-                (Exit::Failed, "check --base-url; a proxy or a login page may be in between")
-            }
+            ErrorKind::NotTheApi | ErrorKind::Redirected => (
+                Exit::Failed,
+                "check --base-url; a proxy or a login page may be in between, or a page is too large: try a smaller --page-size",
+            ),
             ErrorKind::Malformed => {
                 (Exit::Failed, "nothing was rounded or left out; report this if the service is right")
             }

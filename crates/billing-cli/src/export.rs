@@ -41,6 +41,11 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     plan.asked.insert("fingerprint of the API key".to_owned(), key.fingerprint());
     // Before anything is fetched: a wrong path costs no hours.
     let place = Place::open(&plan, plan.restart)?;
+    if plan.manifest
+        && let Some(path) = &plan.output
+    {
+        manifest::check_place(path)?;
+    }
     let progress = Arc::new(Progress::new(plan.quiet));
     let walked = Arc::new(Mutex::new(Walked::default()));
     let client = client(service, key, &plan, &progress, &walked)?;
@@ -236,8 +241,14 @@ impl Export<'_> {
             }
             return Ok(window);
         }
-        let time = self.client.service_time(self.plan.endpoint).await?;
-        self.plan.times.window(time.unwrap_or_else(now))
+        let Some(time) = self.client.service_time(self.plan.endpoint).await? else {
+            return self.plan.times.window(now());
+        };
+        if is_a_day_before(time, now()) || is_a_day_before(now(), time) {
+            let text = format!("warning: the service's clock says {time}, and this machine's {}", now());
+            self.progress.warn(&text);
+        }
+        self.plan.times.window(time)
     }
 
     /// Opens the output, where an earlier run left it.
@@ -333,6 +344,12 @@ impl Noted {
 
 fn now() -> Timestamp {
     Timestamp::from(Utc::now()).floor_ms()
+}
+
+/// True when one time is more than a day before another.
+fn is_a_day_before(one: Timestamp, other: Timestamp) -> bool {
+    let time = |at: Timestamp| chrono::DateTime::<Utc>::from(at);
+    time(other).signed_duration_since(time(one)) > chrono::TimeDelta::days(1)
 }
 
 /// The window, for runs that go on with this one.

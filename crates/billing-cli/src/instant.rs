@@ -34,11 +34,15 @@ impl Instant {
         })
     }
 
-    /// The time, when it is `now`; `None` when it is before all of time.
+    /// The time, when it is `now`; `None` when it is before 1970.
     pub(crate) fn at(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
-            Self::Back(span) => DateTime::<Utc>::from(now).checked_sub_signed(span).map(Timestamp::from),
+            // Before 1970 there was no such time as services write.
+            Self::Back(span) => DateTime::<Utc>::from(now)
+                .checked_sub_signed(span)
+                .filter(|at| *at >= DateTime::UNIX_EPOCH)
+                .map(Timestamp::from),
         }
     }
 

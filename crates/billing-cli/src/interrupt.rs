@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use billing_model::Stretch;
 use futures::{Stream, StreamExt, stream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -35,9 +35,12 @@ pub(crate) enum Stopped {
 /// Listens for the signals. The first lets what is half done come to a good place, the second stops it at once, and the
 /// third ends the process; the first does when `at_once`, because there is nothing that could be gone on with.
 pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
-    let on = |kind| {
-        signal(kind)
-            .map_err(|error| Failure::failed(anyhow::Error::new(error).context("signals cannot be caught")))
+    let ignored = ignored_signals();
+    let on = |kind: SignalKind| {
+        // `nohup` and background jobs of a script want some signals to be ignored, and so they stay.
+        let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
+        let caught = (!is_ignored).then(|| signal(kind)).transpose();
+        caught.map_err(|error| Failure::failed(anyhow::Error::new(error).context("signals cannot be caught")))
     };
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
@@ -53,9 +56,9 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
             };
             tokio::select! {
                 () = ended => {}
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
+                () = comes(&mut interrupt) => {}
+                () = comes(&mut terminate) => {}
+                () = comes(&mut hang_up) => {}
             }
             if at_once || times > 2 {
                 terminal::error("interrupted");
@@ -68,6 +71,21 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
         }
     });
     Ok(Interrupted(watched))
+}
+
+/// Ready when the signal comes; never, when it is ignored.
+async fn comes(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that whoever started this process wants to be ignored, bit by bit. None where that cannot be known.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 impl Interrupted {

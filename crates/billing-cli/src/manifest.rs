@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use billing_http::{Endpoint, Traffic};
 use billing_model::{Summary, TimeWindow, Timestamp};
 use billing_sink::{AtomicFile, Finished, Target};
@@ -112,6 +112,15 @@ impl<'a> Manifest<'a> {
             .with_context(|| format!("`{}` cannot be written", path.display()))
             .map_err(Failure::failed)?;
         file.commit().map_err(Failure::failed)
+    }
+}
+
+/// Finds out whether a manifest could be written, before anything is fetched.
+pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
+    let file = AtomicFile::create(path_of(path))?;
+    match file.takes_back() {
+        true => Ok(()),
+        false => Err(Failure::failed(anyhow!("`{}` is not a file", path_of(path).display()))),
     }
 }
 

@@ -120,10 +120,13 @@ impl Times {
 
     /// The window, when it is `now`.
     pub(crate) fn window(self, now: Timestamp) -> Result<TimeWindow, Failure> {
-        let since = self.since.and_then(|since| since.at(now));
+        let time = |flag: &str, time: Instant| {
+            time.at(now).ok_or_else(|| Failure::usage(anyhow!("{flag} lies before all of time")))
+        };
+        let since = self.since.map(|since| time("--since", since)).transpose()?;
         // The end is fixed, to the millisecond that services know, before the first request: a window without one has no
         // last entry while entries arrive.
-        let until = self.until.map_or_else(|| Some(now.floor_ms()), |until| until.at(now)).unwrap_or(now);
+        let until = self.until.map_or_else(|| Ok(now.floor_ms()), |until| time("--until", until))?;
         TimeWindow::new(since, Some(until)).map_err(|_| {
             let since = since.map(|since| since.to_string()).unwrap_or_default();
             Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}"))

@@ -34,6 +34,14 @@ impl ApiKey {
         Ok(Self { header })
     }
 
+    /// The text without the key, should a service repeat it.
+    pub(crate) fn black_out(&self, text: &str) -> String {
+        match self.header.to_str().ok().and_then(|header| header.strip_prefix("Bearer ")) {
+            Some(key) => text.replace(key, "[key]"),
+            None => text.to_owned(),
+        }
+    }
+
     /// 16 hexadecimal digits by which a key is told from another, and from which it cannot be found: for files that must
     /// not be gone on with for another account.
     pub fn fingerprint(&self) -> String {
@@ -62,6 +70,7 @@ mod tests {
         let key = ApiKey::new(" secret-key\n").unwrap();
         assert!(!format!("{key:?} {:?}", key.header()).contains("secret"));
         assert_eq!(key.header(), "Bearer secret-key");
+        assert_eq!(key.black_out("no secret-key here"), "no [key] here");
         let print = key.fingerprint();
         assert!(print.len() == 16 && print != ApiKey::new("secret-kez").unwrap().fingerprint());
     }

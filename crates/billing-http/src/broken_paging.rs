@@ -29,3 +29,11 @@ pub(crate) struct OutsideWindow {
     pub(crate) entry: usize,
     pub(crate) at: Timestamp,
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("entry {entry} was charged in {found}, and {asked} was asked for")]
+pub(crate) struct OtherCurrency {
+    pub(crate) entry: usize,
+    pub(crate) asked: String,
+    pub(crate) found: String,
+}

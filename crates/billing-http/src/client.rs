@@ -153,6 +153,7 @@ impl Client {
             };
             spent += sent.elapsed();
             let Failure { class, error, requested_wait, successor } = failure;
+            let error = error.map_message(|text| self.0.key.black_out(text));
             let error = error.at(self.url(request.path()), tries, start.elapsed());
             // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
             let counted = match class {
@@ -205,9 +206,7 @@ impl Client {
         let policy = &self.0.policy;
         match error.status() {
             // A service that has not given a single page is just not there.
-            Some(500 | 502 | 504) if self.0.served.load(Ordering::Relaxed) => {
-                error.tries() >= policy.tries_before_narrowing
-            }
+            Some(500 | 502 | 504) if self.has_served() => error.tries() >= policy.tries_before_narrowing,
             _ => error.is_timeout() && error.tries() >= policy.timeouts_before_narrowing,
         }
     }
@@ -264,6 +263,16 @@ impl Client {
         broken(class, kind, cause)
     }
 
+    /// True when the service has given a page.
+    pub(crate) fn has_served(&self) -> bool {
+        self.0.served.load(Ordering::Relaxed)
+    }
+
+    /// A service's words without the key.
+    pub(crate) fn black_out(&self, text: &str) -> String {
+        self.0.key.black_out(text)
+    }
+
     /// The URL of a path, as errors show it: without a query, whose cursor is nobody's business.
     pub(crate) fn url(&self, path: &str) -> String {
         self.0.base.with(path, "").into()
@@ -315,8 +324,10 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
             Ok(Some(_)) if is_page => {
-                let message =
-                    format!("the body is larger than {} MiB, which no page is", MAX_BODY_BYTES >> 20);
+                let message = format!(
+                    "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
+                    MAX_BODY_BYTES >> 20
+                );
                 return Err(Failure::new(
                     Class::Fatal,
                     Error::of(ErrorKind::NotTheApi).with_message(message),

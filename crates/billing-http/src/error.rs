@@ -114,6 +114,12 @@ impl Error {
         self
     }
 
+    /// With another message, made of the one it has.
+    pub(crate) fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
+        self.0.message = self.0.message.as_deref().map(map);
+        self
+    }
+
     pub(crate) fn on_page(mut self, page: u64) -> Self {
         self.0.page = Some(page);
         self

@@ -23,8 +23,15 @@ impl Sample {
     pub(crate) const COUNTED: usize = 4;
 }
 
+/// Where to cut at `at` or a little before it: on a whole second if that is after `first`, because there are services that
+/// read borders to the second; otherwise on a whole millisecond.
+pub(crate) fn whole(first: Timestamp, at: Timestamp) -> Timestamp {
+    let second = at.floor_s();
+    if first < second { second } else { at.floor_ms() }
+}
+
 /// The end of a window that begins at `since` and has about `goal` entries, if the ledger goes on as the samples were: on
-/// a whole millisecond, after `since`, and at the latest `until`.
+/// a whole second if it can be, or a whole millisecond, after `since`, and at the latest `until`.
 pub(crate) fn border(samples: &[Sample], goal: u64, since: Timestamp, until: Timestamp) -> Timestamp {
     let Some(longest_ns) = samples.iter().map(|sample| sample.length_ns).max() else { return until };
     let sampled_ns: i128 = samples.iter().map(|sample| sample.length_ns).sum();
@@ -38,8 +45,8 @@ pub(crate) fn border(samples: &[Sample], goal: u64, since: Timestamp, until: Tim
     if length_ns + length_ns / 4 >= unix_ns(until) - unix_ns(since) {
         return until;
     }
-    let border =
-        i64::try_from(unix_ns(since) + length_ns).map_or(until, |ns| Timestamp::from_unix_ns(ns).floor_ms());
+    let border = i64::try_from(unix_ns(since) + length_ns)
+        .map_or(until, |ns| whole(since, Timestamp::from_unix_ns(ns)));
     // At least the rest of the millisecond, so that every window has some time.
     border.max(since.next().ceil_ms()).min(until)
 }

@@ -101,6 +101,10 @@ impl Walk {
         }
     }
 
+    pub(crate) fn currency(&self) -> Option<&Currency> {
+        self.currency.as_ref()
+    }
+
     /// The endpoint to begin with.
     pub(crate) fn first_route(&self) -> Endpoint {
         match self.endpoint {

@@ -10,12 +10,12 @@ use billing_model::{
     HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
 };
 
-use crate::broken_paging::{OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
+use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
 use crate::pass::Pass;
-use crate::planner::unix_ns;
+use crate::planner::{unix_ns, whole};
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
 use crate::retry::Class;
@@ -29,6 +29,9 @@ const MAX_EMPTY_PAGES: u32 = 10_000;
 
 /// Texts of the service that are remembered so as to be said once. More are noise.
 const MAX_WARNINGS: usize = 16;
+
+/// How far outside a window an entry of `usage` may lie.
+const SLACK_NS: i128 = 1_000_000_000;
 
 /// Halvings of a window in a row that may fail.
 const MAX_NARROWINGS: u32 = 10;
@@ -181,6 +184,7 @@ impl Walker {
                 return Ok(None);
             }
         }
+        let is_full = page.entries.len() as u64 == u64::from(self.walk.page_size(self.route));
         let mut entries = page.entries;
         self.check_order(&entries)?;
         self.pass.received += entries.len() as u64;
@@ -201,16 +205,20 @@ impl Walker {
             // What others walk is counted when all of it is there.
             (Some(at), _) => self.finish_at(Some(at), false),
             (None, Some(next)) => self.pass.request = Some(next),
+            // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
+            (None, None) if is_full && !entries.is_empty() && self.route == Endpoint::UsageHistory => {
+                self.restart(self.pass.until);
+            }
             (None, None) => self.finish().await?,
         }
         Ok(Some(entries))
     }
 
-    /// Where to end on this page, when the rest is better left to others: on a whole millisecond, so that the rest is a
-    /// window of its own, and behind an entry, so that every request moves the walk on.
+    /// Where to end on this page, when the rest is better left to others: on a whole second or millisecond, so that the rest
+    /// is a window of its own, and behind an entry, so that every request moves the walk on.
     fn cut(&self, entries: &[UsageEntry]) -> Option<Timestamp> {
         let (first, last) = (entries.first()?.timestamp, entries.last()?.timestamp);
-        let at = last.floor_ms();
+        let at = whole(first, last);
         let is_much = self.pass.left(last)? > self.most_left?;
         (is_much && first < at && self.window.until().is_some()).then_some(at)
     }
@@ -229,18 +237,29 @@ impl Walker {
     }
 
     /// Leaves out what the service had to send from outside the window: the rest of the milliseconds in which it begins
-    /// and ends and, on `usage`, what lies at its end. More than that is a fault on `usage-history`.
+    /// and ends and, on `usage`, what lies at its end. More than that is a fault, but for a second on `usage`, whose borders
+    /// are said to be read to the second by some.
     fn keep_window(&mut self, entries: &mut Vec<UsageEntry>) -> Result<(), Error> {
         let (since, until) = (self.pass.since, self.pass.until);
-        if self.route == Endpoint::UsageHistory {
-            let asked = |at: Timestamp| {
+        let is_asked = |at: Timestamp| match self.route {
+            Endpoint::UsageHistory => {
                 since.is_none_or(|since| since.floor_ms() <= at)
                     && until.is_none_or(|until| at < until.ceil_ms())
-            };
-            if let Some(position) = entries.iter().position(|entry| !asked(entry.timestamp)) {
-                let at = entries[position].timestamp;
-                return Err(self.inconsistent(OutsideWindow { entry: position + 1, at }));
             }
+            _ => {
+                since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
+                    && until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)
+            }
+        };
+        if let Some(position) = entries.iter().position(|entry| !is_asked(entry.timestamp)) {
+            let at = entries[position].timestamp;
+            return Err(self.inconsistent(OutsideWindow { entry: position + 1, at }));
+        }
+        if let Some(currency) = self.walk.currency()
+            && let Some(position) = entries.iter().position(|entry| entry.currency != *currency)
+        {
+            let (asked, found) = (currency.to_string(), entries[position].currency.to_string());
+            return Err(self.inconsistent(OtherCurrency { entry: position + 1, asked, found }));
         }
         // What lies before a pass from elsewhere was handed out or counted by the passes before it.
         let from_start = since == self.window.since();
@@ -392,7 +411,9 @@ impl Walker {
         let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
         let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
         let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
-        (narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
+        // A service that has never given a page is more likely not there than slow.
+        let most = if self.client.has_served() { MAX_NARROWINGS } else { 2 };
+        (narrowings < most && since < middle).then_some(middle)
     }
 
     /// Begins a pass behind what was handed out.
@@ -411,7 +432,7 @@ impl Walker {
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
-        let Some(text) = warning.map(one_line) else { return };
+        let Some(text) = warning.map(|text| self.client.black_out(&one_line(text))) else { return };
         let mut warned = self.shared.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() < MAX_WARNINGS && warned.insert(text.clone()) {
             self.client.notify(&Event::Warning(&text));

@@ -10,13 +10,16 @@ use tokio::task::{JoinError, JoinSet};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::planner::{Sample, border};
+use crate::planner::{Sample, border, whole};
 use crate::reply::Failure;
 use crate::walk::{Endpoint, Walk};
 use crate::walker::{End, Shared, Walker, WindowPage, count};
 
-/// Pages in memory at the same time, however many parts they belong to: half a megabyte each.
+/// Pages in memory at the same time, however many parts they belong to.
 const MAX_PAGES_HELD: usize = 48;
+
+/// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
+const PAGE_BYTES: usize = 512 << 10;
 
 /// Entries of one millisecond that are kept back for the next page: a page. Where there are more, they are handed out as
 /// they come.
@@ -62,6 +65,8 @@ pub(crate) struct Windows {
     /// The number of the next part, by which a page finds its part.
     next_part: u64,
     fetches: JoinSet<Fetched>,
+    /// What a page that is on its way may weigh: as much as the heaviest so far.
+    page_weight: usize,
     /// The density of the parts that were handed out, latest first.
     samples: VecDeque<Sample>,
     /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
@@ -90,6 +95,8 @@ struct WalkedPart {
     walker: Option<Walker>,
     /// What was fetched and not handed out yet.
     pages: VecDeque<Result<WindowPage, Error>>,
+    /// What they weigh, each.
+    weights: VecDeque<usize>,
     fetched_entries: u64,
     /// The first and the latest timestamp that were fetched.
     span: Option<(Timestamp, Timestamp)>,
@@ -145,6 +152,7 @@ impl Windows {
             parts: walk.rest().map(Part::Rest).into_iter().collect(),
             next_part: 0,
             fetches: JoinSet::new(),
+            page_weight: 1,
             samples: VecDeque::new(),
             tail: Vec::new(),
             entries: 0,
@@ -166,7 +174,10 @@ impl Windows {
             }
             self.fetch_ahead();
             let page = match self.parts.front_mut() {
-                Some(Part::Walked(part)) => part.pages.pop_front(),
+                Some(Part::Walked(part)) => {
+                    part.weights.pop_front();
+                    part.pages.pop_front()
+                }
                 Some(Part::Rest(_)) => None,
                 None => {
                     self.finish().await?;
@@ -204,7 +215,8 @@ impl Windows {
             let Some(index) = self.first_idle_part() else { return };
             let held: usize = self.parts.iter().map(Part::held).sum();
             // The first part may always go on: the others wait for it.
-            if index > 0 && held + self.fetches.len() >= self.sizes.held_in_all {
+            let coming = (self.fetches.len() + 1) * self.page_weight;
+            if index > 0 && held + coming > self.sizes.held_in_all {
                 return;
             }
             if let Some(Part::Rest(rest)) = self.parts.get(index) {
@@ -247,6 +259,7 @@ impl Windows {
             window,
             walker: Some(walker),
             pages: VecDeque::new(),
+            weights: VecDeque::new(),
             fetched_entries: 0,
             span: None,
             end: None,
@@ -287,6 +300,9 @@ impl Windows {
         let Part::Walked(part) = &mut self.parts[index] else { return Ok(()) };
         match page {
             Ok(page) => {
+                let weight = weight(&page.entries);
+                self.page_weight = weight.max(self.page_weight * 3 / 4);
+                part.weights.push_back(weight);
                 part.fetched_entries += page.entries.len() as u64;
                 if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
                     part.span = Some((part.span.map_or(first.timestamp, |(first, _)| first), last.timestamp));
@@ -341,10 +357,11 @@ impl Windows {
         Stretch { entries, complete_until }
     }
 
-    /// Keeps back the entries of the last millisecond, of which more may follow, so that the walk is complete up to it.
-    /// `None` when it is not: there are too many entries in that millisecond to be kept.
+    /// Keeps back the entries of the last second or millisecond, of which more may follow, so that the walk is complete up
+    /// to it. `None` when it is not: there are too many entries in that millisecond to be kept.
     fn hold_tail(&mut self, entries: &mut Vec<UsageEntry>) -> Option<Timestamp> {
-        let until = entries.last()?.timestamp.floor_ms();
+        let (first, last) = (entries.first()?.timestamp, entries.last()?.timestamp);
+        let until = whole(self.reached.map_or(first, |reached| reached.max(first)), last);
         let before = entries.partition_point(|entry| entry.timestamp < until);
         // Entries of this millisecond may have been handed out, and an entry of its own is what makes progress.
         let is_whole = self.reached.is_none_or(|reached| reached < until);
@@ -363,7 +380,10 @@ impl Windows {
         self.ends.parts += 1;
         self.ends.unverified += u64::from(!end.verified);
         self.ends.by_cursor |= end.route != Endpoint::Usage;
-        self.ends.before += end.before;
+        if self.ends.parts == 1 {
+            // The other parts begin where the one before them ends, and nothing lies in between.
+            self.ends.before = end.before;
+        }
         self.ends.beyond = end.beyond;
         let Some(Part::Walked(part)) = self.parts.pop_front() else { return };
         if part.was_cut() {
@@ -438,17 +458,25 @@ impl Windows {
         match count(&self.client, &self.walk, since, until).await {
             Ok(total) => Ok(Some(total)),
             Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
+            // A service that fails on wide windows cannot count one. All of its parts are there.
+            Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => Ok(None),
             Err(Failure { error, .. }) => Err(error),
         }
     }
 }
 
 impl Part {
-    /// Pages in memory.
+    /// Pages in memory, by their weight.
     fn held(&self) -> usize {
         match self {
-            Self::Walked(part) => part.pages.len(),
+            Self::Walked(part) => part.weights.iter().sum(),
             Self::Rest(_) => 0,
         }
     }
+}
+
+/// As how many usual pages these entries count. Their texts are what can be large.
+fn weight(entries: &[UsageEntry]) -> usize {
+    let notes: usize = entries.iter().map(|entry| entry.notes.len() + entry.sku.len()).sum();
+    1 + (entries.len() * 256 + notes) / PAGE_BYTES
 }

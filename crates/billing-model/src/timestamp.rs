@@ -48,6 +48,12 @@ impl Timestamp {
         Self(self.0 - chrono::TimeDelta::nanoseconds(ns))
     }
 
+    /// The start of the second that the instant is in. Some services read borders to the second.
+    #[must_use]
+    pub fn floor_s(self) -> Self {
+        Self(self.0 - chrono::TimeDelta::nanoseconds(i64::from(self.0.timestamp_subsec_nanos())))
+    }
+
     /// The first millisecond at or after the instant.
     #[must_use]
     pub fn ceil_ms(self) -> Self {

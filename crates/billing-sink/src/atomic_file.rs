@@ -85,7 +85,7 @@ impl Target for AtomicFile {
     fn commit(mut self) -> Result<(), Error> {
         // What is written straight through has nothing to flush, and a pipe or /dev/null cannot be synchronised.
         let Some(part) = &mut self.part else { return Ok(()) };
-        let done = part.complete(&self.file).and_then(|()| part.put_in_place());
+        let done = part.complete(&self.file).and_then(|()| part.put_in_place(&self.file, None));
         done.map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))
     }
 
@@ -141,6 +141,26 @@ mod tests {
         fs::write(path.with_extension("csv.part"), "a longer text of a run that was killed").unwrap();
         write_new(&path).commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_partial_file_with_another_name_was_written_through() {
+        let (directory, path) = old_file();
+        fs::hard_link(&path, directory.path().join("usage.csv.part")).unwrap();
+        assert_eq!(AtomicFile::create(&path).unwrap_err().kind(), ErrorKind::PartInTheWay);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_took_the_place_of_the_partial_file_was_put_in_the_place_of_the_file() {
+        let (directory, path) = old_file();
+        let file = write_new(&path);
+        let other = directory.path().join("other");
+        fs::write(&other, "other").unwrap();
+        fs::rename(&other, directory.path().join("usage.csv.part")).unwrap();
+        assert_eq!(file.commit().unwrap_err().kind(), ErrorKind::Commit);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(directory.path().join("usage.csv.part")).unwrap(), b"other");
     }
 
     #[test]

@@ -31,7 +31,12 @@ pub(crate) fn claim(
         }
         // Another run may have finished in between, and what we hold is its finished file, or one that is gone.
         if is_at(&file, path).map_err(failed)? {
-            return Ok(file);
+            // Written to, a file with two names would change under the other one too.
+            return if has_other_names(&file).map_err(failed)? {
+                Err(Error::new(in_the_way, path))
+            } else {
+                Ok(file)
+            };
         }
     }
     Err(Error::new(ErrorKind::Busy, named))
@@ -60,7 +65,7 @@ fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
 
 /// True when what is open is a file, and the one at the path.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     let held = file.metadata()?;
     match fs::symlink_metadata(path) {
@@ -72,8 +77,19 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Elsewhere a file that is open and locked cannot be renamed by another run.
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+pub(crate) fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
+}
+
+#[cfg(unix)]
+fn has_other_names(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() > 1)
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &File) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Lets nobody but the owner read or write the file.

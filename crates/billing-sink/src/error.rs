@@ -130,7 +130,7 @@ impl fmt::Display for Error {
                 "is in a directory that cannot be read, which it takes to make its name durable"
             }
             ErrorKind::ReadOnly => "exists and is read-only",
-            ErrorKind::PartInTheWay => "is in the place of the partial file and is not a file",
+            ErrorKind::PartInTheWay => "is in the place of the partial file and is not a file of its own",
             ErrorKind::CheckpointInTheWay => "is in the place of the checkpoint and is not one",
             ErrorKind::OtherArguments => "was begun with other arguments",
             ErrorKind::PartDamaged => "is not what its checkpoint says",

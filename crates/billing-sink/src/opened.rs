@@ -218,7 +218,7 @@ impl WrittenFile {
             false => file
                 .set_len(record.bytes)
                 .and_then(|()| part.complete(&file))
-                .and_then(|()| part.put_in_place()),
+                .and_then(|()| part.put_in_place(&file, Some(record.bytes))),
         };
         done.map_err(failed)?;
         Ok(Finished {

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::claim::{claim, make_private};
+use crate::claim::{claim, is_at, make_private};
 use crate::destination::{Place, directory_of};
 use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
@@ -70,8 +70,15 @@ impl Part {
         file.sync_all()
     }
 
-    /// Puts the partial file, which is complete, in the place of the file.
-    pub(crate) fn put_in_place(&mut self) -> io::Result<()> {
+    /// Puts the partial file, which is complete, in the place of the file. What has its name has to be the file that was
+    /// written, and to have so many bytes, where they were counted: whatever else goes by that name stays where it is.
+    pub(crate) fn put_in_place(&mut self, file: &File, bytes: Option<u64>) -> io::Result<()> {
+        let has_bytes = bytes.is_none_or(|bytes| file.metadata().is_ok_and(|found| found.len() == bytes));
+        if !is_at(file, &self.path)? || !has_bytes {
+            self.stays = true;
+            let message = "the partial file was replaced or changed by something else while it was written";
+            return Err(io::Error::other(message));
+        }
         fs::rename(&self.path, &self.target)?;
         self.stays = true;
         self.directory.sync()
@@ -184,8 +191,10 @@ pub(crate) mod tests {
             let error = error_at_once(&path);
             let part = fs::canonicalize(directory.path()).unwrap().join("usage.csv.part");
             assert_eq!((error.kind(), error.path()), (ErrorKind::PartInTheWay, Some(&*part)), "{case}");
-            let expect =
-                format!("`{}` is in the place of the partial file and is not a file", part.display());
+            let expect = format!(
+                "`{}` is in the place of the partial file and is not a file of its own",
+                part.display()
+            );
             assert_eq!(error.to_string(), expect, "{case}");
 
             assert_eq!(fs::symlink_metadata(&part).unwrap().file_type(), before, "{case}");

@@ -282,7 +282,7 @@ impl ResumableFile {
         kept.has_record = true;
         // Killed after this, the next run finds the bytes of the last record under the name of the file. So does one
         // after a power loss that undid the rename, under the name of the partial file.
-        kept.part.put_in_place().map_err(failed)
+        kept.part.put_in_place(&self.file, Some(self.tally.bytes)).map_err(failed)
     }
 }
 
