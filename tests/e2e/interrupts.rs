@@ -30,7 +30,10 @@ fn interrupted(args: &[&str]) -> (Option<i32>, String, String) {
     process.signal("INT");
     if args.contains(&"-o") {
         // It would wait for the rest of the window.
-        assert_eq!(process.said_line(), "interrupted: finishing the page at hand (once more to stop at once)");
+        assert_eq!(
+            process.said_line(),
+            "interrupted: finishing the page at hand (once more to stop at once)"
+        );
         process.signal("INT");
     }
     process.end()

@@ -11,6 +11,7 @@ mod scripted;
 
 // Nothing lost, nothing doubled.
 mod arrivals;
+mod clocks;
 mod page_sizes;
 mod round_trip;
 mod windows;
@@ -23,6 +24,7 @@ mod interrupts;
 mod kills;
 mod outputs;
 mod refusals;
+mod resumes;
 
 // The other commands.
 mod commands;

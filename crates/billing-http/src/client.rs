@@ -205,8 +205,12 @@ impl Client {
     pub(crate) fn is_for_narrowing(&self, error: &Error) -> bool {
         let policy = &self.0.policy;
         match error.status() {
+            // Says itself that the window is too much.
+            Some(504) => error.tries() >= policy.tries_before_narrowing,
             // A service that has not given a single page is just not there.
-            Some(500 | 502 | 504) if self.has_served() => error.tries() >= policy.tries_before_narrowing,
+            Some(500 | 502) if self.0.served.load(Ordering::Relaxed) => {
+                error.tries() >= policy.tries_before_narrowing
+            }
             _ => error.is_timeout() && error.tries() >= policy.timeouts_before_narrowing,
         }
     }
@@ -263,9 +267,9 @@ impl Client {
         broken(class, kind, cause)
     }
 
-    /// True when the service has given a page.
-    pub(crate) fn has_served(&self) -> bool {
-        self.0.served.load(Ordering::Relaxed)
+    /// True when the service has answered, whatever it was.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.0.answered.load(Ordering::Relaxed)
     }
 
     /// A service's words without the key.

@@ -306,26 +306,32 @@ impl Walker {
             self.pass = Pass::new(self.base, self.window.until(), Overlap::default(), true);
             return Ok(());
         }
-        if let Some((_, total)) = self.pass.numbers {
-            let total = match self.pass.resumed {
-                false => total,
-                // A pass that went back knows only its own part of the window.
-                true => match count(&self.client, &self.walk, self.window.since(), self.window.until()).await
-                {
-                    Ok(total) => total,
-                    // The endpoint may end at this very request: then its successor says whether anything is left.
-                    Err(failure) => return self.go_around(failure),
-                },
-            };
-            let counted = self.handed_out + self.before + self.pass.beyond;
-            if total != counted {
-                let message = format!(
-                    "the window has {total} entries and {counted} went by: some came or went behind the walk"
-                );
-                return Err(Error::of(ErrorKind::Moved).with_message(message));
-            }
+        let Some((_, total)) = self.pass.numbers else {
+            self.finish_at(self.window.until(), false);
+            return Ok(());
+        };
+        let total = match self.pass.resumed {
+            false => total,
+            // A pass that went back knows only its own part of the window.
+            true => match count(&self.client, &self.walk, self.window.since(), self.window.until()).await {
+                Ok(total) => total,
+                // A service that fails on wide windows cannot count one. All of its parts are there.
+                Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => {
+                    self.finish_at(self.window.until(), false);
+                    return Ok(());
+                }
+                // The endpoint may end at this very request: then its successor says whether anything is left.
+                Err(failure) => return self.go_around(failure),
+            },
+        };
+        let counted = self.handed_out + self.before + self.pass.beyond;
+        if total != counted {
+            let message = format!(
+                "the window has {total} entries and {counted} went by: some came or went behind the walk"
+            );
+            return Err(Error::of(ErrorKind::Moved).with_message(message));
         }
-        self.finish_at(self.window.until(), self.pass.numbers.is_some());
+        self.finish_at(self.window.until(), true);
         Ok(())
     }
 
@@ -411,8 +417,8 @@ impl Walker {
         let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
         let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
         let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
-        // A service that has never given a page is more likely not there than slow.
-        let most = if self.client.has_served() { MAX_NARROWINGS } else { 2 };
+        // A service that has never answered is more likely not there than slow.
+        let most = if self.client.has_answered() { MAX_NARROWINGS } else { 2 };
         (narrowings < most && since < middle).then_some(middle)
     }
 

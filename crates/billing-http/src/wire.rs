@@ -50,7 +50,11 @@ impl Wire {
 
 fn decode_json(request: &PageRequest, body: &[u8]) -> Result<Page, (Class, Error)> {
     let malformed = || Error::of(ErrorKind::Malformed);
-    let text = std::str::from_utf8(body).map_err(|cause| (Class::Fatal, malformed().because(cause)))?;
+    let text = std::str::from_utf8(body).map_err(|cause| match cause.error_len() {
+        // Cut within its last character.
+        None => (Class::Transient, Error::of(ErrorKind::Interrupted).because(cause)),
+        Some(_) => (Class::Fatal, malformed().because(cause)),
+    })?;
     let page = match request {
         PageRequest::ByNumber { .. } => Page::from_usage_json(text),
         PageRequest::ByCursor(_) => Page::from_history_json(text),

@@ -1,0 +1,75 @@
+//! A disk that is full at any size of what is written: a small file system of a test's own.
+
+use std::env;
+use std::process::Command;
+
+use crate::billing::finish;
+use crate::place::Place;
+
+use super::small_export::{OLD, SmallExport};
+
+/// What the disk grows by.
+const PAGE_KIB: usize = 4;
+
+/// Runs a command with its output on a disk of a size, then again when that has room; what each leaves is copied to where
+/// it can be seen. The disk goes with the shell.
+const SCRIPT: &str = r#"
+mount -t tmpfs -o "size=$SIZE" none "$DISK" && printf %s "$OLD" > "$DISK/$NAME" || exit 70
+"$@"
+code=$?
+cp "$DISK"/* "$FIRST" && mount -t tmpfs -o "remount,size=4m" none "$DISK" || exit 71
+said=$("$@" 2>&1) || { echo "the second run: $said" >&2; exit 72; }
+cp "$DISK"/* "$SECOND" || exit 73
+exit $code
+"#;
+
+/// How file systems are mounted here: as root, as root of a namespace, or not at all.
+fn unshare() -> Option<Vec<&'static str>> {
+    let place = Place::new();
+    [&["-m"][..], &["-r", "-m"]].into_iter().find_map(|flags| {
+        let mut command = Command::new("unshare");
+        command.args(flags).args(["mount", "-t", "tmpfs", "none", &place.path("")]);
+        command.output().is_ok_and(|output| output.status.success()).then(|| flags.to_vec())
+    })
+}
+
+#[test]
+fn a_full_disk_of_any_size_leaves_the_old_file_and_says_so() {
+    // Where nothing can be mounted, as in many containers, `failing_calls` has to do.
+    let Some(unshare) = unshare() else { return };
+    let export = SmallExport::new("usage.csv");
+    let needed_kib = export.whole().len() / 1024;
+    let mut full = 0;
+    for size_kib in (2 * PAGE_KIB..).step_by(PAGE_KIB) {
+        assert!(size_kib < 4096);
+        let [disk, first, second] = [(); 3].map(|()| export.stage());
+        let mut command = Command::new("unshare");
+        command.args(&unshare).args(["sh", "-c", SCRIPT, "sh"]);
+        command.arg(disk.command().get_program()).args(disk.command().get_args());
+        command.env_clear().env("PATH", env::var_os("PATH").unwrap());
+        command.envs(disk.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("NAME", "usage.csv").env("OLD", std::str::from_utf8(OLD).unwrap());
+        command.env("SIZE", format!("{size_kib}k"));
+        for (name, stage) in [("DISK", &disk), ("FIRST", &first), ("SECOND", &second)] {
+            command.env(name, stage.place.path(""));
+        }
+        let run = finish(command, b"");
+
+        let is_new = first.is_sound();
+        if run.code == Some(0) {
+            assert!(size_kib > needed_kib, "{size_kib} KiB");
+            first.is_done();
+        } else {
+            run.failed(1, "/usage.csv");
+            assert!(run.stderr.contains("No space left on device"), "{}", run.stderr);
+            assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+            assert!(!is_new || !run.stderr.contains("as it was"), "{}", run.stderr);
+            full += 1;
+        }
+        second.is_done();
+        if run.code == Some(0) {
+            break;
+        }
+    }
+    assert!(full * PAGE_KIB > needed_kib / 2, "{full} sizes");
+}

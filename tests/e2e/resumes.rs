@@ -1,0 +1,328 @@
+//! An export that broke off: the same command goes on with it, and no other does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use billing_model::UsageEntry;
+use billing_testkit::{Book, Reply};
+
+use crate::billing::{Run, export_command, finish, ndjson};
+use crate::ledger::{at, noted};
+use crate::place::Place;
+use crate::process::Process;
+use crate::scripted::Scripted;
+
+/// No test waits for it; it ends one that hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How the last line ends where an export can be gone on with.
+const GOES_ON: &str = " are kept: the same command goes on there (--restart begins anew)\n";
+
+/// What is said first by a run that goes on.
+const GOING_ON: &str = "note: going on with the export begun ";
+
+/// Four hundred entries, one every six hours from the first of February.
+fn entries() -> Vec<UsageEntry> {
+    let start_ns = at("2026-02-01T00:00:00Z").unix_ns().unwrap();
+    let six_hours_ns = 6 * 3600 * 1_000_000_000;
+    let times = (0..400).map(|n| billing_model::Timestamp::from_unix_ns(start_ns + n * six_hours_ns));
+    times.map(|time| noted(&time.to_string(), "")).collect()
+}
+
+/// A service that refuses to answer after so many answers, until it is told to go on.
+struct Service {
+    scripted: Scripted,
+    left: Arc<AtomicUsize>,
+}
+
+impl Service {
+    fn start() -> Self {
+        let left = Arc::new(AtomicUsize::new(0));
+        let mut book = Book::new(entries());
+        let scripted = Scripted::start({
+            let left = Arc::clone(&left);
+            move |request| {
+                let more = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                more.map_or_else(|_| Reply::error(401, "not today"), |_| book.answer(request))
+            }
+        });
+        Self { scripted, left }
+    }
+
+    fn export(&self, flags: &Flags, answers: usize) -> Run {
+        self.left.store(answers, Ordering::SeqCst);
+        let key = flags.0.get("key").map_or("any-key", String::as_str);
+        let mut command = match flags.0.get("--base-url") {
+            Some(base_url) => export_command(base_url, key, &[]),
+            None => export_command(&self.scripted.base_url(), key, &[]),
+        };
+        for (flag, value) in flags.0.iter().filter(|(flag, _)| !["key", "--base-url"].contains(flag)) {
+            command.arg(flag);
+            if !value.is_empty() {
+                command.arg(value);
+            }
+        }
+        finish(command, b"")
+    }
+}
+
+/// What an export is called with. `key` is the one that is no flag.
+#[derive(Clone)]
+struct Flags(BTreeMap<&'static str, String>);
+
+impl Flags {
+    fn to(path: &str) -> Self {
+        let all = [("-o", path), ("--since", "2026-01"), ("--until", "2026-07"), ("--currency", "USD")];
+        let small = [("--page-size", "10"), ("--checkpoint-every", "0")];
+        let all = all.into_iter().chain(small).map(|(flag, value)| (flag, value.to_owned()));
+        Self(all.collect())
+    }
+
+    /// With another value, with a flag more that has none, or without a flag.
+    fn with(&self, flag: &'static str, value: Option<&str>) -> Self {
+        let mut flags = self.clone();
+        match value {
+            Some(value) => flags.0.insert(flag, value.to_owned()),
+            None => flags.0.remove(flag),
+        };
+        flags
+    }
+}
+
+/// Exports until the service refuses to answer. What is complete by then is there to be gone on with.
+fn begin(service: &Service, place: &Place) -> Flags {
+    let flags = Flags::to(&place.path("usage.csv"));
+    let run = service.export(&flags, 9);
+    run.failed(4, "not today");
+    assert!(run.stderr.ends_with(GOES_ON), "{}", run.stderr);
+    assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
+    flags
+}
+
+/// What an undisturbed run writes.
+fn whole(service: &Service) -> Vec<u8> {
+    let place = Place::new();
+    service.export(&Flags::to(&place.path("usage.csv")), usize::MAX).done();
+    let whole = place.read("usage.csv");
+    assert_eq!(billing_csv::decode(&whole).unwrap(), entries());
+    whole
+}
+
+fn files(place: &Place) -> Vec<(String, Vec<u8>)> {
+    place.names().into_iter().map(|name| (name.clone(), place.read(&name))).collect()
+}
+
+#[test]
+fn other_arguments_are_refused() {
+    let (service, place) = (Service::start(), Place::new());
+    let flags = begin(&service, &place);
+    let (before, asked) = (files(&place), service.scripted.requests().len());
+    let elsewhere = service.scripted.base_url().replace("127.0.0.1", "localhost");
+    for (flag, value, said) in [
+        ("--since", Some("2026-02"), "since: asked `2026-02-01T00:00:00.000Z`, begun with `2026-01-01T"),
+        ("--since", None, "since: asked nothing, begun with `2026-01-01T"),
+        ("--since", Some("7d"), "since: asked `7d`, begun with `2026-01-01T"),
+        ("--until", Some("2026-06"), "until: asked `2026-06-01T00:00:00.000Z`, begun with `2026-07-01T"),
+        ("--until", None, "until: asked nothing, begun with `2026-07-01T"),
+        ("--currency", Some("DIEM"), "currency: asked `DIEM`, begun with `USD`"),
+        ("--currency", None, "currency: asked nothing, begun with `USD`"),
+        ("--format", Some("ndjson"), "format: asked `ndjson`, begun with `csv`"),
+        ("--endpoint", Some("usage"), "endpoint: asked `usage`, begun with `auto`"),
+        ("--wire", Some("csv"), "wire: asked `csv`, begun with `json`"),
+        ("--with-api-key-id", Some(""), "with-api-key-id: asked `yes`, begun with nothing"),
+        ("--base-url", Some(&elsewhere), &format!("base-url: asked `{elsewhere}`, begun with `http://127")),
+        ("key", Some("another-key"), "fingerprint of the API key: asked `"),
+    ] {
+        let run = service.export(&flags.with(flag, value), usize::MAX);
+        run.failed(2, &format!("usage.csv` was begun with other arguments: {said}"));
+        let hint =
+            "hint: give the same arguments to go on with it, or --restart to throw it away and begin anew\n";
+        assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+        assert!(!run.stderr.contains("any-key") && !run.stderr.contains("another-key"), "{}", run.stderr);
+        assert_eq!(files(&place), before, "{flag}");
+    }
+    assert_eq!(service.scripted.requests().len(), asked, "found out before anything is asked");
+    service.export(&flags, usize::MAX).done();
+    assert_eq!(place.read("usage.csv"), whole(&service));
+}
+
+/// How it is fetched decides nothing about the bytes.
+#[test]
+fn what_decides_no_byte_may_change() {
+    let service = Service::start();
+    let whole = whole(&service);
+    let slash = format!("{}/", service.scripted.base_url());
+    for (flag, value) in [
+        ("--page-size", Some("37")),
+        ("--page-size", None),
+        ("--concurrency", Some("1")),
+        ("--concurrency", Some("16")),
+        ("--checkpoint-every", None),
+        ("--max-wait", Some("1")),
+        ("--currency", Some("usd")),
+        ("--since", Some("2026-01-01T02:00:00+02:00")),
+        ("--base-url", Some(&slash)),
+        ("--format", Some("csv")),
+    ] {
+        let place = Place::new();
+        let flags = begin(&service, &place);
+        let run = service.export(&flags.with(flag, value), usize::MAX).done();
+        assert!(run.stderr.starts_with(GOING_ON), "{flag}: {}", run.stderr);
+        assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole.clone()));
+    }
+}
+
+#[test]
+fn a_restart_begins_anew_with_any_arguments() {
+    let service = Service::start();
+    let whole = whole(&service);
+    for (flag, value) in [("--restart", ""), ("--format", "ndjson"), ("--since", "2025")] {
+        let place = Place::new();
+        let flags = begin(&service, &place).with("--restart", Some(""));
+        let value = if flag == "--since" { "2025-01" } else { value };
+        let run = service.export(&flags.with(flag, Some(value)), usize::MAX).done();
+        assert!(run.stderr.contains("usage.csv: 400 entries") && !run.stderr.contains("going on"));
+        let expect = if flag == "--format" { ndjson(&entries()) } else { whole.clone() };
+        assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], expect));
+    }
+}
+
+/// It neither goes on nor throws anything away: the first run has its file.
+#[test]
+fn a_second_run_is_refused_with_a_restart_too() {
+    let (place, service) = (Place::new(), Service::start());
+    let flags = begin(&service, &place);
+    let (tell, told) = channel();
+    let (go, gone) = channel::<()>();
+    let mut book = Book::new(entries());
+    let mut requests = 0;
+    let slow = Scripted::start(move |request| {
+        requests += 1;
+        if requests == 12 {
+            tell.send(()).unwrap();
+            gone.recv_timeout(LIMIT).unwrap();
+        }
+        book.answer(request)
+    });
+    // Another service, so that it has to begin anew.
+    let args = ["--restart", "--page-size", "10", "-o", &flags.0["-o"], "--until", "2026-07"];
+    let first = Process::start(export_command(&slow.base_url(), "any-key", &args));
+    told.recv_timeout(LIMIT).unwrap();
+    let second = service.export(&flags.with("--restart", Some("")), usize::MAX);
+    second.failed(1, "usage.csv` is being written by another run");
+    assert!(second.stderr.ends_with("hint: wait for the other run, or choose another -o\n"));
+    go.send(()).unwrap();
+    let (code, _, said) = first.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole(&service)));
+}
+
+/// Where it is complete, an interrupt need not wait for the page that is on its way.
+#[test]
+fn an_interrupted_export_goes_on_where_it_was() {
+    let (place, service) = (Place::new(), Service::start());
+    let (tell, told) = channel();
+    let (go, gone) = channel::<()>();
+    let mut book = Book::new(entries());
+    let mut requests = 0;
+    // The sixth page does not come until the run has ended.
+    let slow = Scripted::start(move |request| {
+        requests += 1;
+        if requests == 6 {
+            tell.send(()).unwrap();
+            gone.recv_timeout(LIMIT).unwrap();
+        }
+        book.answer(request)
+    });
+    let path = place.path("usage.csv");
+    let command = || {
+        let args = ["--until", "2026-07", "--concurrency", "1", "--page-size", "10", "-o", &path];
+        export_command(&slow.base_url(), "any-key", &args)
+    };
+    let process = Process::start(command());
+    told.recv_timeout(LIMIT).unwrap();
+    process.signal("INT");
+    let (code, printed, said) = process.end();
+    assert_eq!((code, printed.as_str()), (Some(130), ""), "{said}");
+    assert!(said.starts_with("error: interrupted\nhint: ") && said.ends_with(GOES_ON), "{said}");
+    assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
+    assert_eq!(slow.requests().len(), 6);
+    go.send(()).unwrap();
+
+    let run = finish(command(), b"").done();
+    assert!(run.stderr.starts_with(GOING_ON), "{}", run.stderr);
+    assert!(slow.requests().len() < 6 + 40, "what was there was not fetched again");
+    assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole(&service)));
+}
+
+#[test]
+fn what_was_altered_is_refused() {
+    let service = Service::start();
+    let whole = whole(&service);
+    let line_2 = |text: &[u8]| text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let (part, checkpoint) = ("usage.csv.part", "usage.csv.checkpoint");
+    type Alter = fn(Vec<u8>, usize) -> Option<Vec<u8>>;
+    let cases: [(&str, Alter, &str); 7] = [
+        (part, |bytes, _| Some([&b"T"[..], &bytes[1..]].concat()), "bytes are not those that were written"),
+        (part, |bytes, _| Some(bytes[..bytes.len() - 1].to_vec()), "bytes, and "),
+        (part, |bytes, _| Some([&bytes[..], b"1"].concat()[1..].to_vec()), "are not those that were written"),
+        (part, |_, _| None, "usage.csv.part` is not what its checkpoint says: it has 0 bytes, and "),
+        (
+            checkpoint,
+            |bytes, _| Some(String::from_utf8(bytes).unwrap().replace("2026-07-01", "2026-06-01").into()),
+            "usage.csv.checkpoint` is damaged: line 1 is not what was written",
+        ),
+        (
+            checkpoint,
+            |bytes, line_2| Some([&bytes[..line_2], &bytes[line_2 + 1..]].concat()),
+            "is damaged: line 2 is not what was written",
+        ),
+        (checkpoint, |bytes, line_2| Some(bytes[line_2..].to_vec()), "is in the place of the checkpoint and"),
+    ];
+    for (name, alter, said) in cases {
+        let place = Place::new();
+        let flags = begin(&service, &place);
+        let (before, asked) = (place.read(name), service.scripted.requests().len());
+        let line_2 = line_2(&before);
+        match alter(before, line_2) {
+            Some(bytes) => drop(place.write(name, bytes)),
+            None => fs::remove_file(place.path(name)).unwrap(),
+        }
+        let before = files(&place);
+        let run = service.export(&flags, usize::MAX);
+        run.failed(1, said);
+        assert_eq!((files(&place), service.scripted.requests().len()), (before, asked), "{said}");
+        if said.contains("in the place") {
+            // Somebody's file, for all we know.
+            service.export(&flags.with("--restart", Some("")), usize::MAX).failed(1, said);
+            continue;
+        }
+        assert!(run.stderr.ends_with("hint: --restart throws it away and begins anew\n"), "{}", run.stderr);
+        service.export(&flags.with("--restart", Some("")), usize::MAX).done();
+        assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole.clone()));
+    }
+}
+
+#[test]
+fn a_manifest_that_could_not_be_written_is_written_by_the_next_run() {
+    let (place, service) = (Place::new(), Service::start());
+    let in_the_way = place.path("usage.csv.manifest.json.part");
+    fs::create_dir(&in_the_way).unwrap();
+    let flags = Flags::to(&place.path("usage.csv")).with("--manifest", Some(""));
+    let run = service.export(&flags, usize::MAX);
+    run.failed(1, "usage.csv.manifest.json.part` is in the place of the partial file and is not a file of its own");
+    let hint = "hint: the file itself is complete and in its place; the same command does the rest\n";
+    assert!(run.stderr.ends_with(hint), "{}", run.stderr);
+    assert_eq!(place.read("usage.csv"), whole(&service));
+
+    fs::remove_dir(&in_the_way).unwrap();
+    let asked = service.scripted.requests().len();
+    let run = service.export(&flags, usize::MAX).done();
+    assert!(run.stderr.starts_with("note: it was written before; only the last step was left\n"));
+    assert_eq!(place.names(), ["usage.csv", "usage.csv.manifest.json"]);
+    assert_eq!(service.scripted.requests().len(), asked);
+}
