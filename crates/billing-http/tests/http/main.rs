@@ -5,6 +5,7 @@
 mod clocks;
 mod examples;
 mod faults;
+mod lies;
 mod pages;
 mod retries;
 mod support;

@@ -1,0 +1,99 @@
+//! Services that do not do what they were asked: an error, or all of the window all the same.
+
+use billing_http::{Endpoint, Error, ErrorKind, Walk};
+use billing_model::{Currency, Fingerprint, Timestamp, UsageEntry};
+use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
+use futures::TryStreamExt;
+
+use crate::support::{client, first_page, second, window};
+
+/// An entry every 2.31 s, none of them on a whole second but by chance.
+fn uneven(count: i64) -> Vec<UsageEntry> {
+    let at = |n: i64| Timestamp::from_unix_ns(1_750_000_000_500_000_000 + n * 2_310_000_000);
+    (0..count).map(|n| entry_at(at(n), "-1")).collect()
+}
+
+async fn collect(
+    upstream: &Upstream,
+    endpoint: Endpoint,
+    currency: Option<Currency>,
+) -> Result<Vec<UsageEntry>, Error> {
+    let walk = Walk::over(window(0, 10_000)).endpoint(endpoint).page_size(100).currency(currency);
+    walk.build().unwrap().entries(&client(upstream)).try_collect().await
+}
+
+/// The request with its times changed.
+fn with_times(request: &Request, change: impl Fn(Timestamp) -> Timestamp) -> Request {
+    let mut query = Vec::new();
+    for (name, value) in request.query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let at = value.replace("%3A", ":").parse::<Timestamp>();
+        query.push(format!("{name}={}", at.map_or(value.to_owned(), |at| change(at).to_string())));
+    }
+    Request { query: query.join("&"), ..request.clone() }
+}
+
+#[tokio::test]
+async fn a_service_that_reads_seconds_lost_entries_between_the_parts() {
+    let all = uneven(1500);
+    for endpoint in [Endpoint::Usage, Endpoint::UsageHistory] {
+        let mut book = Book::new(all.clone());
+        let upstream =
+            Upstream::start(move |request| book.answer(&with_times(request, Timestamp::floor_s))).await;
+        let found = collect(&upstream, endpoint, None).await.unwrap();
+        let fingerprint = |entries: &[UsageEntry]| entries.iter().collect::<Fingerprint>();
+        assert_eq!(fingerprint(&found), fingerprint(&all), "{endpoint}: {} of {}", found.len(), all.len());
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_ignores_the_start_was_read_again_and_again() {
+    let mut book = Book::new(uneven(1500));
+    let upstream = Upstream::start(move |request| {
+        book.answer(&with_times(request, |at| if at < second(9000) { second(0) } else { at }))
+    })
+    .await;
+    let error = collect(&upstream, Endpoint::Usage, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+    assert!(upstream.requests().len() < 30, "{}", upstream.requests().len());
+}
+
+#[tokio::test]
+async fn a_service_that_ignores_the_currency_gave_others() {
+    for endpoint in [Endpoint::Usage, Endpoint::UsageHistory] {
+        let mut book = Book::new(uneven(10));
+        let upstream = Upstream::start(move |request| {
+            let query = request.query.replace("currency=DIEM&", "");
+            book.answer(&Request { query, ..request.clone() })
+        })
+        .await;
+        let error = collect(&upstream, endpoint, Some(Currency::Diem)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Inconsistent, "{endpoint}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_lost_on_the_way_was_the_end() {
+    let all = uneven(730);
+    let mut book = Book::new(all.clone());
+    let upstream = Upstream::start(move |request| {
+        let reply = book.answer(request);
+        let body = String::from_utf8(reply.body().to_vec()).unwrap();
+        let end = body.rfind("\"nextCursor\"").unwrap();
+        reply.with_body(format!("{}\"nextCursor\":null}}", &body[..end]))
+    })
+    .await;
+    assert_eq!(collect(&upstream, Endpoint::UsageHistory, None).await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn a_service_that_repeats_the_key_had_it_shown() {
+    for reply in [
+        Reply::error(401, "Invalid key secret-key"),
+        Reply::error(302, "").header("location", "https://elsewhere.example/?key=secret-key"),
+    ] {
+        let upstream = Upstream::start(move |_| reply.clone()).await;
+        let error = client(&upstream).page(&first_page()).await.unwrap_err();
+        let said = format!("{error} {error:?} {}", error.brief());
+        assert!(said.contains("[key]") && !said.contains("secret"), "{said}");
+    }
+}
