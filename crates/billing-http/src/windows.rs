@@ -417,25 +417,26 @@ impl Windows {
     async fn check_total(&self, before: u64, beyond: u64) -> Result<bool, Error> {
         // Before a start within a millisecond there may be entries that an earlier walk left out and nobody counted.
         let is_whole_ms = self.walk.window.since().is_none_or(|since| since == since.floor_ms());
-        let (window, walked) = match self.walk.walked {
+        let (window, walked, before) = match self.walk.walked {
             Some((until, _)) if !is_whole_ms => {
                 match TimeWindow::new(Some(until), self.walk.window.until()) {
-                    Ok(rest) => (rest, 0),
+                    Ok(rest) => (rest, 0, before),
                     Err(_) => return Ok(false),
                 }
             }
-            Some((_, entries)) => (self.walk.window, entries),
-            None => (self.walk.window, 0),
+            // What came from before the rest was walked before.
+            Some((_, entries)) => (self.walk.window, entries, 0),
+            None => (self.walk.window, 0, before),
         };
         let Some(total) = self.total_of(window.since(), window.until()).await? else { return Ok(false) };
         let counted = walked + self.entries + before;
         if total == counted + beyond {
             return Ok(true);
         }
-        // At the end, which the service counts too, entries may have come since the last part was walked. The total that
-        // they are taken from has to be that of the same moment.
-        if let Some(end) = window.until().filter(|end| *end == end.floor_ms()) {
-            let at_end = self.total_of(Some(end), Some(end)).await?;
+        // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
+        // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
+        if let Some(end) = window.until() {
+            let at_end = self.count_at_end(end).await?;
             let again = self.total_of(window.since(), window.until()).await?;
             let (Some(at_end), Some(again)) = (at_end, again) else { return Ok(false) };
             if total == again && total == counted + at_end {
@@ -447,6 +448,23 @@ impl Windows {
             "the window has {total} entries and {counted} went by: some came or went behind the walk"
         );
         Err(Error::of(ErrorKind::Moved).with_message(message))
+    }
+
+    /// Entries at the end of the window or behind it that the service counts to the window: the rest of the millisecond in
+    /// which it ends, and the end itself.
+    async fn count_at_end(&self, end: Timestamp) -> Result<Option<u64>, Error> {
+        let Ok(rest) = TimeWindow::new(Some(end), Some(end.ceil_ms())) else {
+            return self.total_of(Some(end), Some(end)).await;
+        };
+        let mut walker = Walker::new(self.client.clone(), &self.walk, rest, Arc::clone(&self.shared));
+        let mut entries = 0;
+        loop {
+            let page = walker.next_page().await?;
+            entries += page.entries.len() as u64;
+            if let Some(End { beyond, route, .. }) = page.end {
+                return Ok((route == Endpoint::Usage).then_some(entries + beyond));
+            }
+        }
     }
 
     /// Entries from `since` to `until`, both inclusive, as the service counts them; `None` when it no longer does.

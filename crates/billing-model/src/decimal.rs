@@ -25,8 +25,8 @@ const MAX_MANTISSA: u128 = (1 << 96) - 1;
 /// [`ValueErrorKind::NotADecimal`] when the text is not of the JSON grammar for numbers,
 /// [`ValueErrorKind::DecimalOutOfRange`] when the number cannot be held exactly.
 pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
-    if let Some(number) = short(text.as_bytes()) {
-        return Ok(number);
+    if let Some(short) = Short::leading(text.as_bytes()).filter(|short| short.length == text.len()) {
+        return Ok(short.decimal());
     }
     let fail = |kind| Err(ValueError::new(kind, text));
     let Some((negative, mantissa, exponent)) = scan(text.as_bytes()) else {
@@ -39,31 +39,54 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
     Ok(Decimal::from_i128_with_scale(mantissa, scale))
 }
 
-/// A number in plain form whose digits fit 64 bits, as nearly all do; `None` for every other text.
-fn short(bytes: &[u8]) -> Option<Decimal> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, bytes),
-    };
-    if digits.len() > 18 || !digits.first()?.is_ascii_digit() || !digits.last()?.is_ascii_digit() {
-        return None;
-    }
-    let (mut value, mut scale, mut has_point) = (0i64, 0u32, false);
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                value = value * 10 + i64::from(byte - b'0');
-                scale += u32::from(has_point);
-            }
-            b'.' if !has_point => has_point = true,
-            _ => return None,
+/// A number in plain form whose digits fit 64 bits, as nearly all do.
+pub(crate) struct Short {
+    negative: bool,
+    digits: u64,
+    scale: u32,
+    /// Bytes of its text.
+    pub(crate) length: usize,
+}
+
+impl Short {
+    /// The number at the start of a text. What follows it may make it another one: the caller looks.
+    pub(crate) fn leading(bytes: &[u8]) -> Option<Self> {
+        const MAX_LENGTH: usize = 18;
+        let negative = bytes.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let (mut digits, mut length) = take_digits(0, bytes, start);
+        let whole = length;
+        if bytes.get(whole) == Some(&b'.') {
+            (digits, length) = take_digits(digits, bytes, whole + 1);
         }
+        // A digit before the point, and one after it.
+        if whole == start || length == whole + 1 || length - start > MAX_LENGTH {
+            return None;
+        }
+        let mut scale = u32::try_from((length - whole).saturating_sub(1)).ok()?;
+        while scale > 0 && digits % 10 == 0 {
+            digits /= 10;
+            scale -= 1;
+        }
+        Some(Self { negative, digits, scale, length })
     }
-    while scale > 0 && value % 10 == 0 {
-        value /= 10;
-        scale -= 1;
+
+    /// A step of its own, and inlined, so that the decimal is made where it is kept: one that is written in parts and
+    /// at once moved as a whole has the processor wait.
+    #[inline]
+    pub(crate) fn decimal(&self) -> Decimal {
+        let (low, middle) = ((self.digits & 0xffff_ffff) as u32, (self.digits >> 32) as u32);
+        Decimal::from_parts(low, middle, 0, self.negative, self.scale)
     }
-    Some(Decimal::new(if negative { -value } else { value }, scale))
+}
+
+/// Appends the digits that start at `at` to a number, and says where they end. Too many of them give any number.
+fn take_digits(mut value: u64, bytes: &[u8], mut at: usize) -> (u64, usize) {
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        at += 1;
+    }
+    (value, at)
 }
 
 /// Sign, digits without trailing zeros, and power of ten. The digits are `None` when there are too many of them.

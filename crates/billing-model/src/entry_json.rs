@@ -12,6 +12,7 @@ use crate::currency::Currency;
 use crate::decimal::{Decimal, parse_decimal, write_decimal};
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::error::{DecodeError, ValueError, ValueErrorKind};
+use crate::plain_entry;
 use crate::timestamp::Timestamp;
 
 impl UsageEntry {
@@ -20,7 +21,7 @@ impl UsageEntry {
     /// # Errors
     /// [`DecodeError`] naming the field that is missing or wrong. Nothing is rounded and nothing is guessed.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?.decode()
+        plain_entry::entry(text).map_or_else(|| read_entry(text), Ok)
     }
 
     /// Appends the entry as one JSON object, keys in upstream's (alphabetical) order, without a line break.
@@ -108,6 +109,11 @@ impl<'de> Deserialize<'de> for UsageEntry {
             }
         })
     }
+}
+
+/// Reads any entry there is, and says what is wrong with what is none.
+pub(crate) fn read_entry(text: &str) -> Result<UsageEntry, DecodeError> {
+    serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?.decode()
 }
 
 /// An entry as it stands in the text: numbers as written, strings borrowed where they hold no escapes.

@@ -31,6 +31,8 @@ mod window;
 mod entry;
 mod entry_json;
 mod fingerprint;
+mod plain_entry;
+mod plain_json;
 mod summary;
 
 mod fault;
@@ -42,6 +44,9 @@ mod error_body;
 mod page;
 mod request;
 mod stretch;
+
+#[cfg(test)]
+mod both_ways;
 
 pub use currency::Currency;
 pub use decimal::{Decimal, decimal_text, parse_decimal, write_decimal};

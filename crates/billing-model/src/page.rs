@@ -9,9 +9,10 @@ use crate::entry::UsageEntry;
 use crate::entry_json::RawEntry;
 use crate::error::DecodeError;
 use crate::history_query::{Cursor, HistoryQuery};
+use crate::plain_entry;
 
 /// The larger page of the two endpoints.
-const MAX_ROWS: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
+pub(crate) const MAX_ROWS: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
 
 /// A page of the ledger, of either endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +112,7 @@ impl Page {
     /// # Errors
     /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
     pub fn from_usage_json(text: &str) -> Result<Self, DecodeError> {
-        let body: UsageBody<'_> =
-            serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
-        Ok(Self {
-            entries: decode(&body.data)?,
-            paging: Paging::ByNumber(body.pagination),
-            warning: body.warning_message,
-        })
+        read_page(text, read_usage)
     }
 
     /// Reads the JSON that `GET /billing/usage-history` answers.
@@ -125,14 +120,7 @@ impl Page {
     /// # Errors
     /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
     pub fn from_history_json(text: &str) -> Result<Self, DecodeError> {
-        let body: HistoryBody<'_> =
-            serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
-        let cursor = body.next_cursor.map(|token| token.parse::<Cursor>()).transpose();
-        Ok(Self {
-            entries: decode(&body.data)?,
-            paging: Paging::ByCursor(cursor.map_err(|cause| DecodeError::value("nextCursor", cause))?),
-            warning: None,
-        })
+        read_page(text, read_history)
     }
 
     /// Appends the page as its endpoint's JSON.
@@ -161,6 +149,36 @@ impl Page {
         }
         out.push(b'}');
     }
+}
+
+/// Reads a page: its entries by the short way and what is around them by the long way, when that gives a page; else the
+/// whole text by the long way, which alone says what is wrong with it.
+fn read_page(text: &str, long_way: fn(&str) -> Result<Page, DecodeError>) -> Result<Page, DecodeError> {
+    if let Some((entries, around)) = plain_entry::entries(text, MAX_ROWS)
+        && let Ok(page) = long_way(&around)
+    {
+        return Ok(Page { entries, ..page });
+    }
+    long_way(text)
+}
+
+pub(crate) fn read_usage(text: &str) -> Result<Page, DecodeError> {
+    let body: UsageBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+    Ok(Page {
+        entries: decode(&body.data)?,
+        paging: Paging::ByNumber(body.pagination),
+        warning: body.warning_message,
+    })
+}
+
+pub(crate) fn read_history(text: &str) -> Result<Page, DecodeError> {
+    let body: HistoryBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+    let cursor = body.next_cursor.map(|token| token.parse::<Cursor>()).transpose();
+    Ok(Page {
+        entries: decode(&body.data)?,
+        paging: Paging::ByCursor(cursor.map_err(|cause| DecodeError::value("nextCursor", cause))?),
+        warning: None,
+    })
 }
 
 fn decode(rows: &Rows<'_>) -> Result<Vec<UsageEntry>, DecodeError> {

@@ -1,0 +1,137 @@
+//! The short way of nearly all entries: from the bytes to the entry, with nothing in between.
+//!
+//! It takes entries of the plain kind, whatever the order of their keys. For all others, and for faulty ones, the long
+//! way of `entry_json.rs` and `page.rs` is there, with the same result wherever both have one.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use crate::currency::Currency;
+use crate::decimal::Decimal;
+use crate::entry::{InferenceDetails, UsageEntry};
+use crate::plain_json::{Member, PlainJson};
+
+/// The entry that the text is, when it is of the plain kind.
+pub(crate) fn entry(text: &str) -> Option<UsageEntry> {
+    let mut json = PlainJson::new(text);
+    let entry = next_entry(&mut json)?;
+    (json.position() == text.len()).then_some(entry)
+}
+
+/// The entries of a page, when all are of the plain kind and no more than `most`; and the text of the page without
+/// them, whose `data` is empty.
+pub(crate) fn entries(text: &str, most: usize) -> Option<(Vec<UsageEntry>, String)> {
+    let mut json = PlainJson::new(text);
+    json.take(b'{')?;
+    while json.string()? != "data" {
+        json.take(b':')?;
+        json.value::<IgnoredAny>()?;
+        json.take(b',')?;
+    }
+    json.take(b':')?;
+    let start = json.position();
+    let mut entries = Vec::new();
+    json.array(|json| {
+        entries.push(next_entry(json)?);
+        (entries.len() <= most).then_some(())
+    })?;
+    let end = json.position();
+    Some((entries, [&text[..start], "[]", &text[end..]].concat()))
+}
+
+/// The value of a key: `None` until the key comes, `Some(None)` for null.
+type Slot<T> = Option<Option<T>>;
+
+fn fill<'a, T>(
+    slot: &mut Slot<T>,
+    json: &mut PlainJson<'a>,
+    value: impl Fn(&mut PlainJson<'a>) -> Option<T>,
+) -> Option<()> {
+    // A key that comes twice is a fault.
+    if slot.is_some() {
+        return None;
+    }
+    *slot = Some(if json.takes_null() { None } else { Some(value(json)?) });
+    Some(())
+}
+
+#[derive(Default)]
+struct EntrySlots<'a> {
+    timestamp: Slot<Cow<'a, str>>,
+    sku: Slot<Cow<'a, str>>,
+    price_per_unit_usd: Slot<Decimal>,
+    units: Slot<Decimal>,
+    unit: Slot<Decimal>,
+    amount: Slot<Decimal>,
+    currency: Slot<Cow<'a, str>>,
+    notes: Slot<Cow<'a, str>>,
+    inference_details: Slot<InferenceDetails>,
+    api_key_id: Slot<Cow<'a, str>>,
+}
+
+impl<'a> EntrySlots<'a> {
+    /// In upstream's order.
+    const TABLE: [Member<'a, Self>; 10] = [
+        ("amount", |json, entry| fill(&mut entry.amount, json, PlainJson::number)),
+        ("apiKeyId", |json, entry| fill(&mut entry.api_key_id, json, PlainJson::text)),
+        ("currency", |json, entry| fill(&mut entry.currency, json, PlainJson::text)),
+        ("inferenceDetails", |json, entry| fill(&mut entry.inference_details, json, next_details)),
+        ("notes", |json, entry| fill(&mut entry.notes, json, PlainJson::text)),
+        ("pricePerUnitUsd", |json, entry| fill(&mut entry.price_per_unit_usd, json, PlainJson::number)),
+        ("sku", |json, entry| fill(&mut entry.sku, json, PlainJson::text)),
+        ("timestamp", |json, entry| fill(&mut entry.timestamp, json, PlainJson::text)),
+        ("units", |json, entry| fill(&mut entry.units, json, PlainJson::number)),
+        ("unit", |json, entry| fill(&mut entry.unit, json, PlainJson::number)),
+    ];
+}
+
+fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
+    let mut slots = EntrySlots::default();
+    json.object(&EntrySlots::TABLE, &mut slots)?;
+    Some(UsageEntry {
+        timestamp: slots.timestamp??.parse().ok()?,
+        sku: slots.sku??.into_owned(),
+        price_per_unit_usd: slots.price_per_unit_usd??,
+        units: slots.units.flatten().or(slots.unit.flatten())?,
+        amount: slots.amount??,
+        currency: Currency::from(&*slots.currency??),
+        notes: slots.notes??.into_owned(),
+        inference_details: slots.inference_details.flatten().and_then(InferenceDetails::into_option),
+        api_key_id: id(slots.api_key_id),
+    })
+}
+
+#[derive(Default)]
+struct DetailsSlots<'a> {
+    request_id: Slot<Cow<'a, str>>,
+    execution_time_ms: Slot<Decimal>,
+    prompt_tokens: Slot<Decimal>,
+    completion_tokens: Slot<Decimal>,
+}
+
+impl<'a> DetailsSlots<'a> {
+    /// In upstream's order.
+    const TABLE: [Member<'a, Self>; 4] = [
+        ("completionTokens", |json, slots| fill(&mut slots.completion_tokens, json, PlainJson::number)),
+        ("inferenceExecutionTime", |json, slots| fill(&mut slots.execution_time_ms, json, PlainJson::number)),
+        ("promptTokens", |json, slots| fill(&mut slots.prompt_tokens, json, PlainJson::number)),
+        ("requestId", |json, slots| fill(&mut slots.request_id, json, PlainJson::text)),
+    ];
+}
+
+fn next_details(json: &mut PlainJson<'_>) -> Option<InferenceDetails> {
+    let mut slots = DetailsSlots::default();
+    json.object(&DetailsSlots::TABLE, &mut slots)?;
+    Some(InferenceDetails {
+        request_id: id(slots.request_id),
+        execution_time_ms: slots.execution_time_ms.flatten(),
+        prompt_tokens: slots.prompt_tokens.flatten(),
+        completion_tokens: slots.completion_tokens.flatten(),
+    })
+}
+
+/// An empty id is none.
+fn id(slot: Slot<Cow<'_, str>>) -> Option<String> {
+    slot.flatten().filter(|id| !id.is_empty()).map(Cow::into_owned)
+}

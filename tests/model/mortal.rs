@@ -1,0 +1,163 @@
+//! A file that dies: what is on the disk at that moment is what the next run finds.
+
+use std::cell::RefCell;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use billing_sink::{Error, Finished, Mark, ResumableFile, Target};
+use tempfile::TempDir;
+
+/// The file of an export.
+pub(crate) const FILE: &str = "ledger";
+const PART: &str = "ledger.part";
+const CHECKPOINT: &str = "ledger.checkpoint";
+
+/// A directory for an export: in memory where there is such a place. What a power loss takes is decided here, so waiting
+/// for a disk would show nothing.
+pub(crate) fn new_directory() -> io::Result<TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
+/// When a run is killed, and what of its file survives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kill {
+    /// In the middle of the n-th write, before or after the n-th mark, before or after the end, all counted together.
+    pub(crate) moment: usize,
+    pub(crate) tail: Tail,
+}
+
+/// What becomes of the bytes that nobody made durable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tail {
+    /// They are there: the program was killed.
+    Kept,
+    /// So many 255ths are there: the power was lost.
+    Cut(u8),
+    /// There are zeros instead.
+    Zeros,
+}
+
+/// A directory as it was left by a run that was killed; `None` as long as it was not.
+pub(crate) type Grave = Rc<RefCell<Option<TempDir>>>;
+
+/// A [`ResumableFile`] that is killed at a moment. It does not notice; whoever feeds it does, by the [`Grave`].
+pub(crate) struct Mortal {
+    file: ResumableFile,
+    death: Death,
+}
+
+struct Death {
+    directory: PathBuf,
+    kill: Option<Kill>,
+    /// Moments so far.
+    moments: usize,
+    /// The length of the checkpoint, which tells when it got a record.
+    recorded: u64,
+    /// Bytes of the partial file that a power loss leaves alone.
+    durable: u64,
+    grave: Grave,
+}
+
+impl Mortal {
+    pub(crate) fn new(file: ResumableFile, directory: &Path, kill: Option<Kill>) -> (Self, Grave) {
+        let grave = Grave::default();
+        let directory = directory.to_owned();
+        let mut death =
+            Death { directory, kill, moments: 0, recorded: 0, durable: 0, grave: Rc::clone(&grave) };
+        death.note_durable();
+        (Self { file, death }, grave)
+    }
+}
+
+impl Death {
+    /// A record is not written before the bytes that it speaks of are durable.
+    fn note_durable(&mut self) {
+        let recorded = length(&self.directory.join(CHECKPOINT));
+        if recorded != self.recorded {
+            self.recorded = recorded;
+            self.durable = length(&self.directory.join(PART));
+        }
+    }
+
+    fn moment(&mut self) {
+        self.moments += 1;
+        if let Some(Kill { moment, tail }) = self.kill
+            && moment == self.moments
+        {
+            *self.grave.borrow_mut() = Some(self.buried(tail).unwrap());
+        }
+    }
+
+    /// A copy of the directory as it is.
+    fn buried(&self, tail: Tail) -> io::Result<TempDir> {
+        let copy = new_directory()?;
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            fs::copy(entry.path(), copy.path().join(entry.file_name()))?;
+        }
+        if let Ok(part) = OpenOptions::new().write(true).open(copy.path().join(PART)) {
+            let unsure = part.metadata()?.len() - self.durable;
+            lose(&part, self.durable, unsure, tail)?;
+        }
+        Ok(copy)
+    }
+}
+
+fn lose(part: &File, durable: u64, unsure: u64, tail: Tail) -> io::Result<()> {
+    match tail {
+        Tail::Kept => Ok(()),
+        Tail::Cut(parts) => part.set_len(durable + unsure * u64::from(parts) / 255),
+        Tail::Zeros => part.set_len(durable).and_then(|()| part.set_len(durable + unsure)),
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+impl Write for Mortal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (half, rest) = bytes.split_at(bytes.len() / 2);
+        self.file.write_all(half)?;
+        self.death.moment();
+        self.file.write_all(rest)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Target for Mortal {
+    type Done = Finished;
+
+    fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
+        self.death.moment();
+        self.file.mark(mark)?;
+        self.death.note_durable();
+        self.death.moment();
+        Ok(())
+    }
+
+    fn entries_held(&self) -> Option<u64> {
+        self.file.entries_held()
+    }
+
+    fn commit(mut self) -> Result<Finished, Error> {
+        self.death.moment();
+        let finished = self.file.commit()?;
+        self.death.moment();
+        Ok(finished)
+    }
+
+    fn takes_back(&self) -> bool {
+        self.file.takes_back()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.file.path()
+    }
+}
