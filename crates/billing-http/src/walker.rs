@@ -395,7 +395,7 @@ impl Walker {
         if let Some(at) = self.anchor.timestamp() {
             self.client.notify(&Event::Reanchored { at });
         }
-        self.restart(self.window.until());
+        self.restart(self.pass.until);
         Ok(())
     }
 
