@@ -190,7 +190,9 @@ impl Script {
             ErrorKind::NotTheApi => self.has_too_many_strange_answers(),
             ErrorKind::RateLimited => self.asks_for_another_day(),
             // A window without an end has no middle, and neither has a millisecond: then there is no way around.
-            ErrorKind::Unavailable => self.broken_cursor.is_some_and(|(_, status)| status >= 500),
+            ErrorKind::Unavailable if self.broken_cursor.is_some_and(|(_, status)| status >= 500) => true,
+            // Each time that a cursor is lost the halving begins anew, and that is done so often only.
+            ErrorKind::Unavailable => self.slow_beyond.is_some() && self.loses_cursors(),
             _ => false,
         }
     }
@@ -203,6 +205,11 @@ impl Script {
     fn has_too_many_strange_answers(&self) -> bool {
         let strange = self.faults.iter().filter(|(_, fault)| matches!(fault, Fault::Strange { .. }));
         strange.count() >= STRANGE_ANSWERS
+    }
+
+    fn loses_cursors(&self) -> bool {
+        self.broken_cursor.is_some()
+            || self.faults.iter().any(|(_, fault)| matches!(fault, Fault::CursorLost))
     }
 
     fn asks_for_another_day(&self) -> bool {
