@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{self, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -67,12 +69,12 @@ impl InferenceDetails {
     }
 }
 
-fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     // Writing a str into a Vec cannot fail.
     let _ = serde_json::to_writer(out, text);
 }
 
-fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
+pub(crate) fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
     match text {
         None => out.extend_from_slice(b"null"),
         Some(text) => write_string(out, text),
@@ -118,7 +120,7 @@ pub(crate) fn read_entry(text: &str) -> Result<UsageEntry, DecodeError> {
 
 /// An entry as it stands in the text: numbers as written, strings borrowed where they hold no escapes.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub(crate) struct RawEntry<'a> {
     #[serde(borrow)]
     timestamp: Option<Text<'a>>,
@@ -144,7 +146,7 @@ pub(crate) struct RawEntry<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 struct RawDetails<'a> {
     #[serde(borrow)]
     request_id: Option<Text<'a>>,
@@ -154,6 +156,56 @@ struct RawDetails<'a> {
     prompt_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     completion_tokens: Option<&'a RawValue>,
+}
+
+/// What is read from an object only. A derived struct takes an array for one too, its values by position: no service
+/// means that, and it would make an amount of a price.
+trait Members<'de>: Sized {
+    const CALLED: &'static str;
+
+    fn read<D: Deserializer<'de>>(members: D) -> Result<Self, D::Error>;
+}
+
+impl<'de: 'a, 'a> Members<'de> for RawEntry<'a> {
+    const CALLED: &'static str = "a usage entry, which is an object";
+
+    fn read<D: Deserializer<'de>>(members: D) -> Result<Self, D::Error> {
+        Self::deserialize(members)
+    }
+}
+
+impl<'de: 'a, 'a> Members<'de> for RawDetails<'a> {
+    const CALLED: &'static str = "inference details, which are an object";
+
+    fn read<D: Deserializer<'de>>(members: D) -> Result<Self, D::Error> {
+        Self::deserialize(members)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEntry<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawDetails<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::CALLED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::read(MapAccessDeserializer::new(members))
+    }
 }
 
 impl RawEntry<'_> {
@@ -287,6 +339,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Page;
 
     const ROW: &str = r#"{"amount":-0.0168192,"apiKeyId":"e28e82dc","currency":"DIEM","inferenceDetails":{"completionTokens":214,"inferenceExecutionTime":4433,"promptTokens":84306,"requestId":"chatcmpl-a5"},"notes":"API Inference","pricePerUnitUsd":0.2,"sku":"kimi-k2-7-code-llm-cache-input-mtoken","timestamp":"2026-06-26T11:11:34.193Z","units":0.084096}"#;
 
@@ -299,6 +352,22 @@ mod tests {
         assert_eq!(serde_json::to_string(&entry).unwrap(), ROW);
         assert_eq!(serde_json::from_str::<UsageEntry>(ROW).unwrap(), entry);
         assert_eq!(serde_json::from_reader::<_, UsageEntry>(ROW.as_bytes()).unwrap(), entry);
+    }
+
+    #[test]
+    fn an_array_is_no_entry_though_its_values_would_fit() {
+        for text in [
+            r#"["2026-06-14T19:52:45.087Z","s",1,1,null,-1,"USD","n",null,null]"#.to_owned(),
+            with(
+                r#"{"completionTokens":214,"inferenceExecutionTime":4433,"promptTokens":84306,"requestId":"chatcmpl-a5"}"#,
+                r#"["chatcmpl-a5",4433,84306,214]"#,
+            ),
+        ] {
+            let error = UsageEntry::from_json(&text).unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains("an object") && !cause.contains("Raw"), "{cause}");
+            assert!(Page::from_history_json(&format!("{{\"data\":[{text}]}}")).is_err());
+        }
     }
 
     /// The row with one piece of its text replaced.

@@ -25,6 +25,8 @@ pub enum ValueErrorKind {
     NotATimestamp,
     /// A date-time that cannot be held exactly: finer than a nanosecond, or a leap second.
     TimestampOutOfRange,
+    /// Not a date of the form `YYYY-MM-DD`.
+    NotADate,
     /// A window that ends before or where it starts.
     EmptyWindow,
     /// Not a page token: empty, longer than 512 characters, or with a character outside `[A-Za-z0-9_-]`.
@@ -74,6 +76,7 @@ impl fmt::Display for ValueError {
                     "`{text}` does not fit: a timestamp has at most nine digits of a second and no leap second"
                 )
             }
+            ValueErrorKind::NotADate => write!(f, "`{text}` is not a date such as 2026-06-14"),
             ValueErrorKind::EmptyWindow => write!(f, "{text}: the end must be later than the start"),
             ValueErrorKind::NotACursor => {
                 write!(f, "`{text}` is not a cursor: 1 to 512 characters of A-Z, a-z, 0-9, `_` and `-`")
@@ -93,26 +96,36 @@ impl std::error::Error for ValueError {}
 /// source; if the service is right and this crate wrong, report the message, it holds all that is needed.
 #[derive(Debug)]
 pub struct DecodeError {
+    body: &'static str,
     entry: Option<usize>,
     field: Option<&'static str>,
     cut_off: bool,
     cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// What most bodies are.
+const ENTRIES: &str = "a page of usage entries";
+
 impl DecodeError {
     pub(crate) fn json(cause: serde_json::Error, text: &str) -> Self {
         // Asked of the text, not of the error: an object that is cut within a number is a wrong number to the parser.
         let ends_early = || serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof());
         let cut_off = text.starts_with('{') && (!text.trim_end().ends_with('}') || ends_early());
-        Self { entry: None, field: None, cut_off, cause: cause.into() }
+        Self { body: ENTRIES, entry: None, field: None, cut_off, cause: cause.into() }
     }
 
     pub(crate) fn value(field: &'static str, cause: ValueError) -> Self {
-        Self { entry: None, field: Some(field), cut_off: false, cause: cause.into() }
+        Self { body: ENTRIES, entry: None, field: Some(field), cut_off: false, cause: cause.into() }
     }
 
     pub(crate) fn at(mut self, entry: usize) -> Self {
         self.entry = Some(entry);
+        self
+    }
+
+    /// Says what the body should be, if not entries.
+    pub(crate) fn of(mut self, body: &'static str) -> Self {
+        self.body = body;
         self
     }
 
@@ -138,7 +151,7 @@ impl fmt::Display for DecodeError {
             (Some(entry), Some(field)) => write!(f, "entry {entry}, field `{field}`"),
             (Some(entry), None) => write!(f, "entry {entry}"),
             (None, Some(field)) => write!(f, "field `{field}`"),
-            (None, None) => write!(f, "the body is not a page of usage entries"),
+            (None, None) => write!(f, "the body is not {}", self.body),
         }
     }
 }

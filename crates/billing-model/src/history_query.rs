@@ -61,11 +61,7 @@ impl HistoryRequest {
         let since = take_instant(&mut raw, "startTimestamp");
         let until = take_instant(&mut raw, "endTimestamp");
         let page_size = raw.take_number("pageSize").unwrap_or(HistoryQuery::MAX_PAGE_SIZE);
-        let unknown = raw.left().iter().map(|name| format!("'{name}'")).collect::<Vec<_>>();
-        if !unknown.is_empty() {
-            let message = format!("unrecognized parameter(s): {}", unknown.join(", "));
-            raw.faults.push(None, FaultCode::UnrecognizedKeys, message);
-        }
+        raw.refuse_left();
         HistoryQueryBuilder { currency, since, until, page_size }.check(raw.faults).map(Self::First)
     }
 

@@ -23,6 +23,7 @@
 mod error;
 
 mod currency;
+mod day;
 mod decimal;
 mod timestamp;
 mod total;
@@ -33,8 +34,10 @@ mod entry_json;
 mod fingerprint;
 mod plain_entry;
 mod plain_json;
+mod sku;
 mod summary;
 
+mod analytics_query;
 mod fault;
 mod history_query;
 mod raw_query;
@@ -45,10 +48,24 @@ mod page;
 mod request;
 mod stretch;
 
+mod analytics;
+mod analytics_builder;
+mod analytics_json;
+mod balance;
+mod daily_spend;
+mod json_object;
+
+#[cfg(test)]
+mod analytics_proof;
 #[cfg(test)]
 mod both_ways;
 
+pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
+pub use analytics_builder::AnalyticsBuilder;
+pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
+pub use balance::{Balance, BalanceParts, Balances};
 pub use currency::Currency;
+pub use day::{Day, DayRange};
 pub use decimal::{Decimal, decimal_text, parse_decimal, write_decimal};
 pub use entry::{InferenceDetails, UsageEntry};
 pub use error::{DecodeError, ValueError, ValueErrorKind};
@@ -58,6 +75,7 @@ pub use fingerprint::Fingerprint;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
 pub use page::{Page, Pagination, Paging};
 pub use request::{PageRequest, SequenceError};
+pub use sku::{ModelType, Sku, UnitType, UsageKind};
 pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};
 pub use timestamp::Timestamp;

@@ -28,8 +28,13 @@ impl<'a> RawQuery<'a> {
         first
     }
 
+    /// True when a parameter that was not taken yet is given, with whatever value.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.pairs.iter().any(|(name, _)| name == field)
+    }
+
     /// Takes a parameter that reads itself from text.
-    fn take_value<T>(
+    pub(crate) fn take_value<T>(
         &mut self,
         field: &'static str,
         read: impl FnOnce(&str) -> Result<T, ValueError>,
@@ -69,5 +74,14 @@ impl<'a> RawQuery<'a> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Notes the parameters that nothing has read, for an endpoint that refuses what it does not know.
+    pub(crate) fn refuse_left(&mut self) {
+        let unknown = self.left().iter().map(|name| format!("'{name}'")).collect::<Vec<_>>();
+        if !unknown.is_empty() {
+            let message = format!("unrecognized parameter(s): {}", unknown.join(", "));
+            self.faults.push(None, FaultCode::UnrecognizedKeys, message);
+        }
     }
 }

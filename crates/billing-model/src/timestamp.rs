@@ -174,7 +174,8 @@ fn read_utc(bytes: &[u8]) -> Option<DateTime<Utc>> {
     Some(time.and_utc())
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
+/// The number that a few digits are, or `None` when they are not all digits.
+pub(crate) fn number(digits: &[u8]) -> Option<u32> {
     digits
         .iter()
         .try_fold(0u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))

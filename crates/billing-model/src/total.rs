@@ -3,8 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::decimal::{Decimal, write_scaled};
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::decimal::{Decimal, parse_decimal, write_scaled};
 use crate::error::{ValueError, ValueErrorKind};
+
+/// Decimal places that a sum has.
+const PLACES: usize = 28;
 
 /// One, in units of 10⁻²⁸.
 const ONE: i128 = 10i128.pow(28);
@@ -57,6 +64,11 @@ impl Total {
         *self == Self::default()
     }
 
+    /// True for a sum above zero.
+    pub fn is_positive(&self) -> bool {
+        *self > Self::default()
+    }
+
     /// Appends the sum in plain form, all its digits and no more.
     pub fn write(&self, out: &mut Vec<u8>) {
         let (whole, mut fraction) = match self.whole {
@@ -98,12 +110,13 @@ impl FromStr for Total {
         let not_a_total = || ValueError::new(ValueErrorKind::NotADecimal, text);
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(fraction) || fraction.len() > 28 {
+        if fraction.len() > PLACES {
             return Err(not_a_total());
         }
-        let whole: i128 = whole.parse().map_err(|_| not_a_total())?;
-        let fraction: i128 = format!("{fraction:0<28}").parse().map_err(|_| not_a_total())?;
+        let whole = number(whole.as_bytes()).ok_or_else(not_a_total)?;
+        // At most 28 digits, so the shift and the product fit.
+        let shift = 10i128.pow(u32::try_from(PLACES - fraction.len()).unwrap_or_default());
+        let fraction = number(fraction.as_bytes()).ok_or_else(not_a_total)? * shift;
         let mut total = Self::default();
         match (text.starts_with('-'), fraction) {
             (false, _) => total.carry(whole, fraction),
@@ -114,6 +127,20 @@ impl FromStr for Total {
     }
 }
 
+/// A number of digits and nothing else, or `None`, also for one that is too large. Ledgers read millions of them: what fits
+/// 64 bits is put together there.
+fn number(digits: &[u8]) -> Option<i128> {
+    const NARROW: usize = 19;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let (narrow, rest) = digits.split_at(digits.len().min(NARROW));
+    let narrow = narrow.iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+    rest.iter().try_fold(i128::from(narrow), |number, digit| {
+        number.checked_mul(10)?.checked_add(i128::from(digit - b'0'))
+    })
+}
+
 impl std::ops::Neg for Total {
     type Output = Self;
 
@@ -122,6 +149,34 @@ impl std::ops::Neg for Total {
             0 => Self { whole: -self.whole, fraction: 0 },
             fraction => Self { whole: -self.whole - 1, fraction: ONE - fraction },
         }
+    }
+}
+
+impl From<Decimal> for Total {
+    fn from(amount: Decimal) -> Self {
+        let mut total = Self::default();
+        total.add(amount);
+        total
+    }
+}
+
+impl<'de> Deserialize<'de> for Total {
+    /// Reads a JSON number in plain or exponent form, or a string that holds one; only for `serde_json`, the one
+    /// deserialiser that gives the text of a number.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = raw.get();
+        let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        read_bounded(quoted.unwrap_or(text)).map_err(de::Error::custom)
+    }
+}
+
+/// A sum that others wrote: of a size that leaves room for 2²⁶ more of them, so that adding them up cannot overflow.
+fn read_bounded(text: &str) -> Result<Total, ValueError> {
+    let total = text.parse().or_else(|_| parse_decimal(text).map(Total::from))?;
+    match total {
+        Total { whole, .. } if whole.unsigned_abs() >> 100 == 0 => Ok(total),
+        _ => Err(ValueError::new(ValueErrorKind::DecimalOutOfRange, text)),
     }
 }
 
@@ -173,5 +228,31 @@ mod tests {
         for text in ["", "-", "1.", ".5", "1e5", "0.00000000000000000000000000001", "--1", "+1"] {
             assert!(text.parse::<Total>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_sum_of_others_is_read_exactly_or_refused() {
+        let read = |text: &str| serde_json::from_str::<Total>(text).map(|total| total.to_string());
+        for (text, plain) in [
+            ("-8e-7", "-0.0000008"),
+            ("1.5E+2", "150"),
+            ("\"0.10\"", "0.1"),
+            ("-0", "0"),
+            (
+                "792281625142643375935439503350.5000000000000000000000000001",
+                "792281625142643375935439503350.5000000000000000000000000001",
+            ),
+        ] {
+            assert_eq!(read(text).unwrap(), plain);
+        }
+        for text in
+            ["null", "true", "[1]", "\"\"", "\"1,5\"", "1e400", "1e-29", "1267650600228229401496703205376"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Option<Total>>("null").unwrap(), None);
+        assert_eq!(Total::from(Decimal::MIN).to_string(), Decimal::MIN.to_string());
+        assert!(Total::from(Decimal::ONE).is_positive() && !Total::default().is_positive());
+        assert!(!"-0.5".parse::<Total>().unwrap().is_positive());
     }
 }

@@ -1,0 +1,121 @@
+//! `GET /billing/usage-analytics`: what was spent, by day, by model and by API key.
+
+use serde::Deserialize;
+
+use crate::day::Day;
+use crate::total::Total;
+
+/// The answer of `GET /billing/usage-analytics`.
+///
+/// Spend is positive: money out, before refunds. USD includes bundled credits, which are denominated in it; DIEM is an
+/// allowance and stands apart. Where one number has to stand for both, in orders and in daily rows, one DIEM counts as
+/// one USD.
+///
+/// [`Analytics::from_json`] reads what a service answers, [`AnalyticsBuilder`](crate::AnalyticsBuilder) makes one.
+///
+/// ```
+/// use billing_model::Analytics;
+/// let body = r#"{"lookback":"1d","byDate":[{"date":"2026-06-14","USD":1.50,"DIEM":8e-7}],
+///   "byModel":[{"modelName":"zai-org-glm-5-1","unitType":"mtoken","modelType":"llm",
+///     "totalUsd":1.5,"totalDiem":8e-7,"totalUnits":3}],
+///   "byModelDaily":[{"date":1781395200000,"zai-org-glm-5-1":1.5000008}],"topModels":["zai-org-glm-5-1"],
+///   "byKey":[],"byKeyDaily":[{"date":1781395200000}],"topKeyNames":[]}"#;
+/// let analytics = Analytics::from_json(body)?;
+/// assert_eq!(analytics.by_date[0].diem.to_string(), "0.0000008");
+/// assert_eq!(analytics.by_model_daily[0].spend[0].1.to_string(), "1.5000008");
+/// # Ok::<(), billing_model::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Analytics {
+    /// The span in days, `7d`.
+    pub lookback: String,
+    /// One row a day, ascending, also for days without spend.
+    pub by_date: Vec<DateSpend>,
+    /// One row for each model and unit, the greatest spend first.
+    pub by_model: Vec<ModelSpend>,
+    /// One row a day with the spend on each of the top models.
+    pub by_model_daily: Vec<DailySpend>,
+    /// The names in the daily rows by model, the greatest spend first; `Other` last, where the rest is summed.
+    pub top_models: Vec<String>,
+    /// One row for each API key, the greatest spend first.
+    pub by_key: Vec<KeySpend>,
+    /// One row a day with the spend of each of the top API keys.
+    pub by_key_daily: Vec<DailySpend>,
+    /// The names in the daily rows by API key, the greatest spend first; `Other` last, where the rest is summed.
+    pub top_key_names: Vec<String>,
+}
+
+/// What was spent on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DateSpend {
+    /// The UTC day.
+    #[serde(deserialize_with = "crate::analytics_json::day")]
+    pub date: Day,
+    /// USD and bundled credits.
+    #[serde(rename = "USD")]
+    pub usd: Total,
+    /// DIEM.
+    #[serde(rename = "DIEM")]
+    pub diem: Total,
+}
+
+/// What was spent on a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSpend {
+    /// The model, or the whole sku of what has none.
+    pub model_name: String,
+    /// What the units count, `mtoken`.
+    pub unit_type: String,
+    /// What kind of model it is, `llm`; `None` where that is not known.
+    pub model_type: Option<String>,
+    /// USD and bundled credits.
+    pub total_usd: Total,
+    /// DIEM.
+    pub total_diem: Total,
+    /// Units, of all kinds of use together.
+    pub total_units: Total,
+    /// The same by kind of use. Empty where that is not said.
+    #[serde(default, deserialize_with = "crate::analytics_json::nothing_for_null")]
+    pub breakdown: Vec<KindSpend>,
+}
+
+/// What was spent on one kind of use of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct KindSpend {
+    /// `Input`, `Cache Read`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// USD and bundled credits.
+    pub usd: Total,
+    /// DIEM.
+    pub diem: Total,
+    /// Units.
+    pub units: Total,
+}
+
+/// What was spent with an API key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeySpend {
+    /// The key's id; `None` for what was spent without one.
+    pub api_key_id: Option<String>,
+    /// What the account calls the key, `Web App` for none.
+    pub description: String,
+    /// USD and bundled credits.
+    pub total_usd: Total,
+    /// DIEM.
+    pub total_diem: Total,
+    /// Units, of whatever they count.
+    pub total_units: Total,
+}
+
+/// What was spent on a day, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DailySpend {
+    /// The start of the UTC day, in milliseconds since 1970-01-01T00:00:00Z.
+    pub date_unix_ms: i64,
+    /// The names and USD and DIEM together, in the order of the answer.
+    pub spend: Vec<(String, Total)>,
+}

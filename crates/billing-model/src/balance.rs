@@ -1,0 +1,227 @@
+//! `GET /billing/balance`: what is left to spend.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use crate::currency::Currency;
+use crate::decimal::Decimal;
+use crate::error::DecodeError;
+use crate::json_object::JsonObject;
+use crate::total::Total;
+
+/// The answer of `GET /billing/balance`.
+///
+/// ```
+/// use billing_model::{Balance, Currency};
+/// let body = r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":12.5,"usd":3e-1},
+///   "diemEpochAllocation":100}"#;
+/// let balance = Balance::from_json(body)?;
+/// assert_eq!(balance.consumption_currency, Some(Currency::Diem));
+/// assert_eq!(balance.balances.usd.unwrap().to_string(), "0.3");
+/// # Ok::<(), billing_model::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// Whether a request would be served.
+    pub can_consume: bool,
+    /// What the next request is charged in; `None` when nothing is left.
+    #[serde(default, deserialize_with = "optional_currency")]
+    pub consumption_currency: Option<Currency>,
+    /// What is left of each currency.
+    pub balances: Balances,
+    /// The DIEM that the account gets each UTC day.
+    pub diem_epoch_allocation: Total,
+}
+
+/// What is left of each currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balances {
+    /// DIEM of this UTC day; `None` for an account that gets none.
+    pub diem: Option<Total>,
+    /// USD.
+    pub usd: Option<Total>,
+    /// Bundled credits, in USD; `None` where the service does not say.
+    pub bundled_credits: Option<Total>,
+    /// Earned credits, in USD; `None` where the service does not say.
+    pub earned_credits: Option<Total>,
+}
+
+/// What a balance is made of: sums of a ledger, signed as in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BalanceParts {
+    /// The DIEM that the account gets each UTC day; `None` when it gets none.
+    pub diem_allocation: Option<Decimal>,
+    /// The sum of the DIEM entries of the current UTC day: an allowance does not roll over. Negative for charges.
+    pub diem_today: Total,
+    /// The sum of all USD entries.
+    pub usd: Total,
+    /// The sum of all entries in bundled credits.
+    pub bundled_credits: Total,
+    /// The sum of all entries in earned credits.
+    pub earned_credits: Total,
+}
+
+impl Balance {
+    /// The balance that a ledger gives.
+    ///
+    /// The next request is charged in the first currency with something left, of DIEM, earned credits, bundled credits
+    /// and USD: the order in which upstream spends.
+    ///
+    /// ```
+    /// use billing_model::{Balance, BalanceParts, Currency};
+    /// let parts = BalanceParts {
+    ///     diem_allocation: Some("10".parse()?),
+    ///     diem_today: "-10".parse()?,
+    ///     usd: "5.25".parse()?,
+    ///     ..BalanceParts::default()
+    /// };
+    /// let balance = Balance::of(&parts);
+    /// assert_eq!((balance.can_consume, balance.consumption_currency), (true, Some(Currency::Usd)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(parts: &BalanceParts) -> Self {
+        let diem = parts.diem_allocation.map(|allocation| {
+            let mut left = Total::from(allocation);
+            left.merge(parts.diem_today);
+            left
+        });
+        let in_order_of_spending = [
+            (Currency::Diem, diem),
+            (Currency::EarnedCredits, Some(parts.earned_credits)),
+            (Currency::BundledCredits, Some(parts.bundled_credits)),
+            (Currency::Usd, Some(parts.usd)),
+        ];
+        let has_some = |(_, left): &(Currency, Option<Total>)| left.is_some_and(|left| left.is_positive());
+        let consumption_currency =
+            in_order_of_spending.into_iter().find(has_some).map(|(currency, _)| currency);
+        Self {
+            can_consume: consumption_currency.is_some(),
+            consumption_currency,
+            balances: Balances {
+                diem,
+                usd: Some(parts.usd),
+                bundled_credits: Some(parts.bundled_credits),
+                earned_credits: Some(parts.earned_credits),
+            },
+            diem_epoch_allocation: parts.diem_allocation.map(Total::from).unwrap_or_default(),
+        }
+    }
+
+    /// Reads the JSON that `GET /billing/balance` answers. Unknown fields are ignored.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the text is not such an answer, or holds a number that cannot be kept exactly.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text).of("a balance"))
+    }
+
+    /// Appends the balance as JSON, without a line break. Numbers are in plain form, all their digits and no more.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut object = JsonObject::open(out);
+        object.value("canConsume").extend_from_slice(if self.can_consume { b"true" } else { b"false" });
+        object.optional_text("consumptionCurrency", self.consumption_currency.as_ref().map(Currency::as_str));
+        self.balances.write_json(object.value("balances"));
+        object.total("diemEpochAllocation", self.diem_epoch_allocation);
+        object.close();
+    }
+}
+
+impl Balances {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let mut object = JsonObject::open(out);
+        object.optional_total("diem", self.diem);
+        object.optional_total("usd", self.usd);
+        for (key, credits) in
+            [("bundledCredits", self.bundled_credits), ("earnedCredits", self.earned_credits)]
+        {
+            if let Some(credits) = credits {
+                object.total(key, credits);
+            }
+        }
+        object.close();
+    }
+}
+
+fn optional_currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currency>, D::Error> {
+    Ok(Option::<Cow<'de, str>>::deserialize(deserializer)?.map(|name| Currency::from(&*name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decimal::parse_decimal;
+
+    fn written(balance: &Balance) -> String {
+        let mut out = Vec::new();
+        balance.write_json(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// `parts` are the allocation, then what is in the ledger of DIEM, earned credits, bundled credits and USD.
+    fn check(parts: [&str; 5], expect: &str) {
+        let total = |text: &str| text.parse::<Total>().unwrap();
+        let [allocation, diem_today, earned, bundled, usd] = parts;
+        let balance = Balance::of(&BalanceParts {
+            diem_allocation: (!allocation.is_empty()).then(|| parse_decimal(allocation).unwrap()),
+            diem_today: total(diem_today),
+            usd: total(usd),
+            bundled_credits: total(bundled),
+            earned_credits: total(earned),
+        });
+        assert_eq!(written(&balance), expect, "{parts:?}");
+        assert_eq!(Balance::from_json(expect).unwrap(), balance);
+    }
+
+    #[test]
+    fn the_first_currency_with_something_left_is_spent() {
+        check(
+            ["10", "-9.9999999999999999999999999999", "1", "1", "1"],
+            r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":0.0000000000000000000000000001,"usd":1,"bundledCredits":1,"earnedCredits":1},"diemEpochAllocation":10}"#,
+        );
+        check(
+            ["10", "-10", "0.5", "1", "1"],
+            r#"{"canConsume":true,"consumptionCurrency":"EARNED_CREDITS","balances":{"diem":0,"usd":1,"bundledCredits":1,"earnedCredits":0.5},"diemEpochAllocation":10}"#,
+        );
+        check(
+            ["0", "-0.25", "0", "1", "1"],
+            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-0.25,"usd":1,"bundledCredits":1,"earnedCredits":0},"diemEpochAllocation":0}"#,
+        );
+        check(
+            ["", "5", "-1", "0", "0.01"],
+            r#"{"canConsume":true,"consumptionCurrency":"USD","balances":{"diem":null,"usd":0.01,"bundledCredits":0,"earnedCredits":-1},"diemEpochAllocation":0}"#,
+        );
+        check(
+            ["", "0", "0", "0", "-0.01"],
+            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":-0.01,"bundledCredits":0,"earnedCredits":0},"diemEpochAllocation":0}"#,
+        );
+    }
+
+    #[test]
+    fn what_an_older_service_does_not_say_stays_unsaid() {
+        let text = r#"{"canConsume":false,"consumptionCurrency":"VCU","balances":{"diem":null,"usd":null},"diemEpochAllocation":0}"#;
+        let balance = Balance::from_json(text).unwrap();
+        assert_eq!(balance.consumption_currency, Some(Currency::Vcu));
+        assert_eq!(balance.balances, Balances::default());
+        assert_eq!(written(&balance), text);
+    }
+
+    #[test]
+    fn a_later_service_is_read_and_a_wrong_one_refused() {
+        let text = r#"{"later":{},"canConsume":true,"consumptionCurrency":"N\u0045W","balances":{"diem":"1.50","gold":{}},"diemEpochAllocation":1E2}"#;
+        let balance = Balance::from_json(text).unwrap();
+        assert_eq!(balance.consumption_currency, Some(Currency::from("NEW")));
+        assert_eq!(balance.diem_epoch_allocation.to_string(), "100");
+        for wrong in ["{}", "[]", "<html>", &text.replace("1E2", "null"), &text.replace("1.50", "1,50")] {
+            let error = Balance::from_json(wrong).unwrap_err();
+            assert_eq!(
+                (error.to_string().as_str(), error.is_cut_off()),
+                ("the body is not a balance", false)
+            );
+        }
+        assert!(Balance::from_json(&text[..60]).unwrap_err().is_cut_off());
+    }
+}
