@@ -9,7 +9,8 @@ use billing_model::ValueError;
 ///
 /// # What to do
 /// Look at the named line. Nothing of a faulty record is guessed and none is skipped: correct the file, or fetch it
-/// again when [`is_cut_off`](Error::is_cut_off) says that its end is missing.
+/// again when [`is_cut_off`](Error::is_cut_off) says that its end is missing. To see every faulty record of a file and
+/// not only the first, read it with [`Reader::going_on`](crate::Reader::going_on).
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -108,6 +109,33 @@ impl Error {
         self.column
     }
 
+    /// What is wrong, without the place.
+    ///
+    /// ```
+    /// let file = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n\
+    ///     2026-06-14T19:52:45.087Z,a-sku,0.1,1,-0.1O,DIEM,\n";
+    /// let error = billing_csv::decode(file.as_bytes()).unwrap_err();
+    /// assert_eq!(error.to_string(), "record 1 (line 2), column `amount`");
+    /// assert_eq!(error.reason(), "`-0.1O` is not a decimal number");
+    /// ```
+    pub fn reason(&self) -> String {
+        match (&self.kind, &self.cause) {
+            (ErrorKind::Value, Some(cause)) => cause.to_string(),
+            (ErrorKind::Io, Some(cause)) => format!("{}: {cause}", self.fault()),
+            _ => self.fault(),
+        }
+    }
+
+    /// True when nothing after the fault can be read: one of the header, of reading, of a quote that nothing closes, or
+    /// of a record without end. Every other fault is in one record, and the next one starts where the faulty one ends.
+    pub fn is_fatal(&self) -> bool {
+        let in_one_record = matches!(
+            self.kind,
+            ErrorKind::FieldCount { .. } | ErrorKind::TextAfterQuote | ErrorKind::NotUtf8 | ErrorKind::Value
+        );
+        !in_one_record || self.record().is_none()
+    }
+
     /// True when reading failed: the file may be right.
     pub fn is_io(&self) -> bool {
         self.kind == ErrorKind::Io
@@ -116,6 +144,28 @@ impl Error {
     /// True when the fault is in a record that the file ends in the middle of: cut off rather than wrong.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
+    }
+
+    /// What this error says itself, without the place and without the cause.
+    fn fault(&self) -> String {
+        match &self.kind {
+            ErrorKind::Io => "reading failed".to_owned(),
+            ErrorKind::NoHeader => "there is none, the file is empty".to_owned(),
+            ErrorKind::MissingColumns(names) => {
+                let what = if names.len() == 1 { "a column is" } else { "columns are" };
+                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                format!("{what} missing: {}", names.join(", "))
+            }
+            ErrorKind::DuplicateColumn(name) => format!("the column `{name}` is there twice"),
+            ErrorKind::FieldCount { expected, found } => {
+                format!("{found} fields where the header has {expected}")
+            }
+            ErrorKind::UnclosedQuote => "the file ends within a quoted field".to_owned(),
+            ErrorKind::TextAfterQuote => "there is text after the closing quote".to_owned(),
+            ErrorKind::NotUtf8 => "is not UTF-8 text".to_owned(),
+            ErrorKind::Value => "does not hold what its column is for".to_owned(),
+            ErrorKind::RecordTooLong => "is longer than 16 MiB; is a quote opened and not closed?".to_owned(),
+        }
     }
 }
 
@@ -128,25 +178,11 @@ impl fmt::Display for Error {
         if let Some(column) = self.column {
             write!(f, ", column `{column}`")?;
         }
-        match &self.kind {
+        match self.kind {
+            // The cause says it all.
             ErrorKind::Value => Ok(()),
-            ErrorKind::Io => f.write_str(": reading failed"),
-            ErrorKind::NoHeader => f.write_str(": there is none, the file is empty"),
-            ErrorKind::MissingColumns(names) => {
-                write!(f, ": {} missing", if names.len() == 1 { "a column is" } else { "columns are" })?;
-                let mut mark = ": ";
-                names.iter().try_for_each(|name| write!(f, "{}`{name}`", std::mem::replace(&mut mark, ", ")))
-            }
-            ErrorKind::DuplicateColumn(name) => write!(f, ": the column `{name}` is there twice"),
-            ErrorKind::FieldCount { expected, found } => {
-                write!(f, ": {found} fields where the header has {expected}")
-            }
-            ErrorKind::UnclosedQuote => f.write_str(": the file ends within a quoted field"),
-            ErrorKind::TextAfterQuote => f.write_str(": there is text after the closing quote"),
-            ErrorKind::NotUtf8 => f.write_str(" is not UTF-8 text"),
-            ErrorKind::RecordTooLong => {
-                f.write_str(": is longer than 16 MiB; is a quote opened and not closed?")
-            }
+            ErrorKind::NotUtf8 => write!(f, " {}", self.fault()),
+            _ => write!(f, ": {}", self.fault()),
         }
     }
 }

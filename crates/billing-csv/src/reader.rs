@@ -15,7 +15,7 @@ use crate::records::{Fields, Records};
 /// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing. Text after a
 /// closing quote is an error. A quote in a field that does not start with one is taken as it is: `5" disk` says `5" disk`.
 ///
-/// After the first error the iterator ends.
+/// After the first error the iterator ends, unless it is [`going_on`](Reader::going_on).
 ///
 /// ```
 /// # fn main() -> Result<(), billing_csv::Error> {
@@ -36,6 +36,7 @@ use crate::records::{Fields, Records};
 #[derive(Debug)]
 pub struct Reader<R> {
     state: State<R>,
+    goes_on: bool,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,34 @@ enum State<R> {
 impl<R: Read> Reader<R> {
     /// Reads from `source`, which need not be buffered.
     pub fn new(source: R) -> Self {
-        Self { state: State::Unread(source) }
+        Self { state: State::Unread(source), goes_on: false }
+    }
+
+    /// Goes on after a record that cannot be taken, so that every fault of a file is seen and not only the first.
+    ///
+    /// A wrong number of fields, a field that does not hold what its column is for, bytes that are not UTF-8 and text
+    /// after a closing quote are faults of one record: its error takes its place, and the next record starts where it
+    /// ends. A fault of the header or of reading, a quote that nothing closes and a record that is too long end the
+    /// iterator all the same: [`Error::is_fatal`] tells them. A stray quote that opens a field takes the lines up to the
+    /// next quote into its record; they are not records then, and are not counted.
+    ///
+    /// ```
+    /// let file = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n\
+    ///     2026-06-14T19:52:45.087Z,a-sku,0.1,1,-0.1O,DIEM,\n\
+    ///     2026-06-14T19:52:45.087Z,a-sku,0.1,1,-0.1,DIEM,\n\
+    ///     2026-06-14T19:52:45.087Z,a-sku\n";
+    /// let faulty: Vec<_> = billing_csv::Reader::new(file.as_bytes())
+    ///     .going_on()
+    ///     .filter_map(Result::err)
+    ///     .map(|error| (error.record(), error.reason()))
+    ///     .collect();
+    /// assert_eq!(faulty, [
+    ///     (Some(1), "`-0.1O` is not a decimal number".to_owned()),
+    ///     (Some(3), "2 fields where the header has 7".to_owned()),
+    /// ]);
+    /// ```
+    pub fn going_on(self) -> Self {
+        Self { goes_on: true, ..self }
     }
 }
 
@@ -57,19 +85,19 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<UsageEntry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let opened = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Unread(source) => Rows::open(source).map(Box::new),
-            State::Rows(rows) => Ok(rows),
+        let mut rows = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Unread(source) => match Rows::open(source) {
+                Ok(rows) => Box::new(rows),
+                Err(error) => return Some(Err(error)),
+            },
+            State::Rows(rows) => rows,
             State::Ended => return None,
         };
-        match opened.and_then(|mut rows| Ok((rows.next_entry()?, rows))) {
-            Ok((Some(entry), rows)) => {
-                self.state = State::Rows(rows);
-                Some(Ok(entry))
-            }
-            Ok((None, _)) => None,
-            Err(error) => Some(Err(error)),
+        let item = rows.next_entry().transpose()?;
+        if item.as_ref().err().is_none_or(|error| self.goes_on && !error.is_fatal()) {
+            self.state = State::Rows(rows);
         }
+        Some(item)
     }
 }
 

@@ -11,6 +11,7 @@ use billing_model::DecodeError;
 /// # What to do
 /// Look at the named place: no entry is guessed and none is skipped. When [`is_cut_off`](InputError::is_cut_off) the end
 /// of the input is missing: fetch it again. When [`is_io`](InputError::is_io) reading failed, and the input may be right.
+/// To see every faulty row and not only the first, read it with [`rows`](crate::rows).
 #[derive(Debug)]
 pub struct InputError {
     kind: InputErrorKind,
@@ -43,10 +44,12 @@ pub enum InputErrorKind {
 /// Where in the input, as its format counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A line, from 1.
-    Line(u64),
+    /// A line, from 1, and the entry that is on it, from 1: blank lines have none.
+    Line { line: u64, row: u64 },
     /// An entry, from 1.
     Entry(u64),
+    /// In no entry, and before this one.
+    Before(u64),
 }
 
 impl InputError {
@@ -99,6 +102,60 @@ impl InputError {
         }
     }
 
+    /// The row that the fault is in, from 1. What is wrong where the next row or the end of an array belongs counts as in
+    /// that row; `None` when the fault is in no row, but in the header of CSV or outside an array of JSON.
+    ///
+    /// Every entry is a row, right or wrong. The header of CSV and blank lines are none.
+    pub fn row(&self) -> Option<u64> {
+        if let Some(csv) = self.csv_error() {
+            return csv.record();
+        }
+        match self.place? {
+            Place::Line { row, .. } | Place::Entry(row) => Some(row),
+            Place::Before(_) => None,
+        }
+    }
+
+    /// What is wrong, without the place: for whoever shows [`row`](InputError::row) and [`field`](InputError::field)
+    /// apart. The causes are in it.
+    ///
+    /// ```
+    /// use billing_sink::{RowFormat, rows};
+    ///
+    /// let line = r#"{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","units":1,"amount":"-0.1O","currency":"USD",
+    ///   "pricePerUnitUsd":1,"notes":""}"#.replace('\n', "");
+    /// let error = rows(line.as_bytes(), RowFormat::Ndjson).next().unwrap().unwrap_err();
+    /// assert_eq!((error.row(), error.field()), (Some(1), Some("amount")));
+    /// assert_eq!(error.reason(), "`-0.1O` is not a decimal number");
+    /// ```
+    pub fn reason(&self) -> String {
+        if let Some(csv) = self.csv_error() {
+            return csv.reason();
+        }
+        match (self.kind, self.source()) {
+            // The cause says more than that it is none.
+            (InputErrorKind::Entry, Some(cause)) => cause.to_string(),
+            (_, Some(cause)) => format!("{}: {cause}", self.fault()),
+            (_, None) => self.fault().to_owned(),
+        }
+    }
+
+    /// True when nothing after the fault can be read, because the fault is not in one row alone.
+    ///
+    /// ```
+    /// use billing_sink::{RowFormat, rows};
+    ///
+    /// let cut = b"[{}, 17, {".as_slice();
+    /// let faults = rows(cut, RowFormat::JsonArray).filter_map(Result::err).map(|error| (error.row(), error.is_fatal()));
+    /// assert_eq!(faults.collect::<Vec<_>>(), [(Some(1), false), (Some(2), false), (Some(3), true)]);
+    /// ```
+    pub fn is_fatal(&self) -> bool {
+        match self.csv_error() {
+            Some(csv) => csv.is_fatal(),
+            None => !matches!(self.kind, InputErrorKind::Entry | InputErrorKind::NotUtf8),
+        }
+    }
+
     /// True when reading failed: the input may be right.
     pub fn is_io(&self) -> bool {
         self.kind == InputErrorKind::Io
@@ -107,6 +164,18 @@ impl InputError {
     /// True when the input ends in the middle: cut off rather than wrong.
     pub fn is_cut_off(&self) -> bool {
         self.cut_off
+    }
+
+    /// What this error says itself, without the place and without the cause.
+    fn fault(&self) -> &'static str {
+        match self.kind {
+            InputErrorKind::Io | InputErrorKind::Csv => "reading failed",
+            InputErrorKind::Compression => "the compressed data is damaged or cut off",
+            InputErrorKind::Entry => "is not a usage entry",
+            InputErrorKind::Syntax(what) => what,
+            InputErrorKind::TooLong => "is longer than 16 MiB",
+            InputErrorKind::NotUtf8 => "is not UTF-8 text",
+        }
     }
 
     fn csv_error(&self) -> Option<&billing_csv::Error> {
@@ -122,22 +191,15 @@ impl fmt::Display for InputError {
         }
         let mut mark = ": ";
         match self.place {
-            Some(Place::Line(line)) => write!(f, "line {line}")?,
-            Some(Place::Entry(entry)) => write!(f, "entry {entry}")?,
+            Some(Place::Line { line, .. }) => write!(f, "line {line}")?,
+            Some(Place::Entry(entry) | Place::Before(entry)) => write!(f, "entry {entry}")?,
             None => mark = "",
         }
         match (self.kind, self.field) {
             (InputErrorKind::Entry, Some(field)) => return write!(f, ", field `{field}`"),
             _ => f.write_str(mark)?,
         }
-        f.write_str(match self.kind {
-            InputErrorKind::Io | InputErrorKind::Csv => "reading failed",
-            InputErrorKind::Compression => "the compressed data is damaged or cut off",
-            InputErrorKind::Entry => "is not a usage entry",
-            InputErrorKind::Syntax(what) => what,
-            InputErrorKind::TooLong => "is longer than 16 MiB",
-            InputErrorKind::NotUtf8 => "is not UTF-8 text",
-        })
+        f.write_str(self.fault())
     }
 }
 

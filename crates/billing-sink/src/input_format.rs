@@ -1,6 +1,6 @@
 //! Which form a file of entries has, whatever it is wrapped in.
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
@@ -44,8 +44,16 @@ pub(crate) fn open<'a>(input: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a
     if is_gzip {
         input = Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)));
     }
-    let mark = take(&mut input, BOM.len())?;
-    if mark == BOM { Ok(input) } else { Ok(Box::new(Cursor::new(mark).chain(input))) }
+    Ok(Box::new(without_mark(input)?))
+}
+
+/// The input without a byte order mark, where it starts with one.
+pub(crate) fn without_mark<R: Read>(mut input: R) -> io::Result<Chain<Cursor<Vec<u8>>, R>> {
+    let mut head = take(&mut input, BOM.len())?;
+    if head == BOM {
+        head.clear();
+    }
+    Ok(Cursor::new(head).chain(input))
 }
 
 /// Takes as many bytes as there are, up to `length`.

@@ -12,19 +12,24 @@ use crate::input_error::{InputError, InputErrorKind, Place};
 use crate::ndjson_input::{MAX_ENTRY_BYTES, decode};
 
 /// The entries of a document, or of several, one after the other: arrays, and objects with an array `data`.
+#[derive(Debug)]
 pub(crate) struct JsonEntries<R> {
     input: R,
     text: Vec<u8>,
     /// The entry that comes next, from 1.
     number: u64,
     within: Within,
+    /// True when the input is one array of entries and nothing else.
+    one_array: bool,
 }
 
 /// Where we are. `first` until an element or a member was read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Within {
     /// Between documents.
     Nothing,
+    /// Behind the one array that there may be.
+    End,
     /// In an array of entries, which may be a page's.
     Array { first: bool, of_page: bool },
     /// In a page, between its members.
@@ -33,27 +38,44 @@ enum Within {
 
 impl<R: BufRead> JsonEntries<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, text: Vec::new(), number: 1, within: Within::Nothing }
+        Self { input, text: Vec::new(), number: 1, within: Within::Nothing, one_array: false }
     }
 
+    /// Takes one array of entries, and no pages and no second document.
+    pub(crate) fn one_array(input: R) -> Self {
+        Self { one_array: true, ..Self::new(input) }
+    }
+
+    /// After an error in an entry alone the next call goes on with the entry behind it.
     fn next_entry(&mut self) -> Result<Option<UsageEntry>, InputError> {
         loop {
             self.within = match self.within {
                 Within::Nothing => match self.peek()? {
-                    None => return Ok(None),
                     Some(b'[') => self.open(Within::Array { first: true, of_page: false }),
+                    start if self.one_array => {
+                        let error = self.syntax("an array of entries belongs here");
+                        return Err(error.cut_off(start.is_none()));
+                    }
+                    None => return Ok(None),
                     Some(b'{') => self.open(Within::Page { first: true, with_data: false }),
                     Some(_) => return Err(self.syntax("an array or a page of entries belongs here")),
                 },
+                Within::End => match self.peek()? {
+                    None => return Ok(None),
+                    Some(_) => return Err(self.syntax("nothing belongs after the array of entries")),
+                },
                 Within::Array { first, of_page } => {
-                    if self.is_closed(first, b']')? {
-                        if of_page { Within::Page { first: false, with_data: true } } else { Within::Nothing }
-                    } else {
+                    if !self.is_closed(first, b']')? {
                         self.read_value()?;
-                        let entry = decode(&self.text, Place::Entry(self.number))?;
+                        let place = Place::Entry(self.number);
                         self.number += 1;
                         self.within = Within::Array { first: false, of_page };
-                        return Ok(Some(entry));
+                        return decode(&self.text, place).map(Some);
+                    }
+                    match (of_page, self.one_array) {
+                        (true, _) => Within::Page { first: false, with_data: true },
+                        (false, true) => Within::End,
+                        (false, false) => Within::Nothing,
                     }
                 }
                 Within::Page { first, with_data } => {
@@ -159,7 +181,10 @@ impl<R: BufRead> JsonEntries<R> {
     }
 
     fn place(&self) -> Option<Place> {
-        Some(Place::Entry(self.number))
+        Some(match self.within {
+            Within::Array { .. } => Place::Entry(self.number),
+            Within::Nothing | Within::End | Within::Page { .. } => Place::Before(self.number),
+        })
     }
 
     fn syntax(&self, what: &'static str) -> InputError {

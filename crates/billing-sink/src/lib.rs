@@ -1,9 +1,10 @@
 //! Where entries go: files that are whole or not there, as CSV, JSON or NDJSON; and the way back out of them.
 //!
 //! A [`Sink`] takes entries and makes them count at once, or not at all. [`drain`] is the one loop between a walk and a
-//! sink; [`read_entries`] is the same for a file. [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets its name when
-//! it is complete; so does a [`ResumableFile`], which the next run goes on with when a run was killed; a [`Plain`] stream
-//! takes what comes. There is no HTTP here, and no ledger: the ledger is a sink of its own.
+//! sink; [`read_entries`] is the same for a file, and [`rows`] gives every row of a body, with all that is wrong with it.
+//! [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets its name when it is complete; so does a [`ResumableFile`],
+//! which the next run goes on with when a run was killed; a [`Plain`] stream takes what comes. There is no HTTP here, and
+//! no ledger: the ledger is a sink of its own.
 //!
 //! ```
 //! use billing_sink::{AtomicFile, FileSink, Format, InputFormat, Opened, ResumableFile, Sink, read_entries};
@@ -61,6 +62,7 @@ mod input_error;
 mod input_format;
 mod json_input;
 mod ndjson_input;
+mod rows;
 
 pub use atomic_file::AtomicFile;
 pub use drain::{Drained, drain};
@@ -73,5 +75,6 @@ pub use input_error::{InputError, InputErrorKind};
 pub use input_format::InputFormat;
 pub use opened::{Begun, BegunFile, NewFile, Opened, WrittenFile};
 pub use resumable_file::ResumableFile;
+pub use rows::{RowFormat, Rows, rows};
 pub use sink::{Mark, Sink};
 pub use target::{Plain, Target};

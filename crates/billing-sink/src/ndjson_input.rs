@@ -11,21 +11,25 @@ use crate::input_error::{InputError, InputErrorKind, Place};
 pub(crate) const MAX_ENTRY_BYTES: usize = 16 << 20;
 
 /// One entry a line. Blank lines are skipped, and a CR before the line end.
+#[derive(Debug)]
 pub(crate) struct NdjsonEntries<R> {
     input: R,
     line: Vec<u8>,
     number: u64,
+    /// The entry that comes next, from 1.
+    row: u64,
 }
 
 impl<R: BufRead> NdjsonEntries<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, line: Vec::new(), number: 0 }
+        Self { input, line: Vec::new(), number: 0, row: 1 }
     }
 
+    /// After an error in an entry alone the next call goes on with the line behind it.
     fn next_entry(&mut self) -> Result<Option<UsageEntry>, InputError> {
         loop {
             self.number += 1;
-            let place = Place::Line(self.number);
+            let place = Place::Line { line: self.number, row: self.row };
             self.line.clear();
             let mut limited = self.input.by_ref().take(MAX_ENTRY_BYTES as u64 + 1);
             let read = limited.read_until(b'\n', &mut self.line);
@@ -38,6 +42,7 @@ impl<R: BufRead> NdjsonEntries<R> {
             }
             let text = self.line.trim_ascii();
             if !text.is_empty() {
+                self.row += 1;
                 // A faulty line that nothing ends was cut off, most likely.
                 let cut_off = !self.line.ends_with(b"\n");
                 return decode(text, place).map(Some).map_err(|error| error.cut_off(cut_off));
