@@ -22,6 +22,9 @@ const READER_CACHE_KIB: u32 = 1024;
 /// What a large import leaves of the log, in bytes: it is cut back to this once it was copied into the file.
 const LOG_LIMIT: u32 = 64 << 20;
 
+/// Beyond this, in bytes, the log is begun anew between two transactions.
+const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
+
 /// Between two tries of what the engine does not wait for itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -123,6 +126,17 @@ impl Connections {
     /// Takes back a connection without a transaction.
     pub(crate) fn keep_writer(&self, writer: Connection) {
         *lock(&self.writer) = Some(writer);
+    }
+
+    /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
+    /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
+    /// need the log no more, so that is the time of one page.
+    pub(crate) fn bound_log(&self, writer: &Connection) {
+        let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
+        if is_long {
+            // What was committed is durable either way, and the next commit tries again.
+            let _ = writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        }
     }
 
     fn open_writer(&self) -> Result<Connection, Error> {

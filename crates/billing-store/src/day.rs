@@ -1,46 +1,12 @@
-//! UTC days, and spans of time as the tables have them.
+//! Days, and spans of time as the tables have them.
 
-use std::fmt;
+use billing_model::{Day, TimeWindow, Timestamp};
 
-use billing_model::{TimeWindow, Timestamp};
+pub(crate) const NS_PER_DAY: i64 = 86_400_000_000_000;
 
-const NS_PER_DAY: i128 = 86_400_000_000_000;
-
-/// A day in UTC, counted from 1970-01-01.
-///
-/// ```
-/// use billing_store::Day;
-/// let day = Day::of("2026-06-14T23:59:59.999Z".parse()?).unwrap();
-/// assert_eq!((day, day.to_string().as_str()), (Day(20_618), "2026-06-14"));
-/// # Ok::<(), billing_model::ValueError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Day(pub i64);
-
-impl Day {
-    /// The day of an instant, or `None` before the year 1678 and after 2262.
-    pub fn of(at: Timestamp) -> Option<Self> {
-        at.unix_ns().map(Self::of_unix_ns)
-    }
-
-    pub(crate) fn of_unix_ns(ns: i64) -> Self {
-        Self(ns.div_euclid(clamp(NS_PER_DAY)))
-    }
-
-    /// The instants of the day that a ledger can hold.
-    pub(crate) fn span(self) -> Span {
-        let first = i128::from(self.0) * NS_PER_DAY;
-        Span { first_ns: clamp(first), last_ns: clamp(first + NS_PER_DAY - 1) }
-    }
-}
-
-impl fmt::Display for Day {
-    /// The date, `2026-06-14`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last instant of a day is of that day also where the calendar of a ledger begins.
-        let last = Timestamp::from_unix_ns(self.span().last_ns).to_string();
-        f.pad(last.split_once('T').map_or("", |(date, _)| date))
-    }
+/// The day of an instant that a ledger holds.
+pub(crate) fn of_unix_ns(ns: i64) -> Day {
+    Day(ns.div_euclid(NS_PER_DAY))
 }
 
 /// A span of time from the first to the last nanosecond, both included.
@@ -54,19 +20,25 @@ impl Span {
     /// What of a window a ledger can hold, or `None` when that is nothing.
     pub(crate) fn of(window: TimeWindow) -> Option<Self> {
         let first_ns = window.since().map_or(i128::from(i64::MIN), unbounded_ns);
-        let last_ns = window.until().map_or(i128::from(i64::MAX), |until| unbounded_ns(until) - 1);
-        let overlaps = first_ns <= i128::from(i64::MAX) && last_ns >= i128::from(i64::MIN);
-        overlaps.then(|| Self { first_ns: clamp(first_ns), last_ns: clamp(last_ns) })
+        let end_ns = window.until().map_or(i128::from(i64::MAX) + 1, unbounded_ns);
+        Self::between(first_ns, end_ns)
+    }
+
+    /// The instants from one to another, the latter not included, that a ledger can hold; `None` when there are none.
+    pub(crate) fn between(first_ns: i128, end_ns: i128) -> Option<Self> {
+        let is_held = first_ns < end_ns && first_ns <= i128::from(i64::MAX) && end_ns > i128::from(i64::MIN);
+        is_held.then(|| Self { first_ns: clamp(first_ns), last_ns: clamp(end_ns - 1) })
+    }
+
+    /// The instants of a slot, of slots of one width, that a ledger can hold.
+    pub(crate) fn of_slot(slot: i64, width_ns: i64) -> Self {
+        let first = i128::from(slot) * i128::from(width_ns);
+        Self { first_ns: clamp(first), last_ns: clamp(first + i128::from(width_ns) - 1) }
     }
 
     /// What two spans share.
     pub(crate) fn and(self, other: Self) -> Self {
         Self { first_ns: self.first_ns.max(other.first_ns), last_ns: self.last_ns.min(other.last_ns) }
-    }
-
-    /// The first and the last day that the span touches.
-    pub(crate) fn days(self) -> (Day, Day) {
-        (Day::of_unix_ns(self.first_ns), Day::of_unix_ns(self.last_ns))
     }
 }
 
@@ -93,15 +65,14 @@ mod tests {
 
     #[test]
     fn days_join_without_gap_to_the_ends_of_time() {
-        for day in [Day::of_unix_ns(i64::MIN).0, -1, 0, 20_618, Day::of_unix_ns(i64::MAX).0 - 1] {
-            let (today, tomorrow) = (Day(day).span(), Day(day + 1).span());
+        let days = [of_unix_ns(i64::MIN).0, -1, 0, 20_618, of_unix_ns(i64::MAX).0 - 1];
+        for day in days {
+            let (today, tomorrow) = (Span::of_slot(day, NS_PER_DAY), Span::of_slot(day + 1, NS_PER_DAY));
             assert_eq!(today.last_ns + 1, tomorrow.first_ns, "{day}");
-            assert_eq!(today.days(), (Day(day), Day(day)));
+            assert_eq!((of_unix_ns(today.first_ns), of_unix_ns(today.last_ns)), (Day(day), Day(day)));
         }
-        assert_eq!(Day::of_unix_ns(i64::MIN).span().first_ns, i64::MIN);
-        assert_eq!(Day::of_unix_ns(i64::MAX).span().last_ns, i64::MAX);
-        assert_eq!(Day::of_unix_ns(i64::MIN).to_string(), "1677-09-21");
-        assert_eq!(Day::of_unix_ns(-1).to_string(), "1969-12-31");
+        assert_eq!(Span::of_slot(of_unix_ns(i64::MIN).0, NS_PER_DAY).first_ns, i64::MIN);
+        assert_eq!(Span::of_slot(of_unix_ns(i64::MAX).0, NS_PER_DAY).last_ns, i64::MAX);
     }
 
     #[test]

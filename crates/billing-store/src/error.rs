@@ -44,8 +44,14 @@ pub enum ErrorKind {
     Busy,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
-    /// An account name that nobody can read: white space only, or with control characters.
+    /// A name that nobody can read: white space only, or with control characters.
     InvalidName,
+    /// A DIEM allocation below zero.
+    InvalidAllocation,
+    /// There is a file already where a backup is to be. It was not touched.
+    Exists,
+    /// A backup could not be written; the cause says why. Nothing is left of it.
+    CannotBackUp,
     /// An account that this ledger does not have.
     UnknownAccount,
     /// An import that was used after it had failed.
@@ -152,8 +158,15 @@ impl fmt::Display for Error {
             ErrorKind::InvalidName => {
                 write!(
                     f,
-                    "`{detail}` is no name for an account: it must have more than white space, and no control characters"
+                    "`{detail}` is no name: it must have more than white space, and no control characters"
                 )
+            }
+            ErrorKind::InvalidAllocation => {
+                write!(f, "`{detail}` is no allocation: an account gets 0 DIEM a day or more")
+            }
+            ErrorKind::Exists => write!(f, "there is a file at `{detail}` already: give another name"),
+            ErrorKind::CannotBackUp => {
+                write!(f, "the backup `{detail}` of the ledger `{path}` cannot be written")
             }
             ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
             ErrorKind::Aborted => write!(f, "the import into `{path}` failed before and stores nothing"),

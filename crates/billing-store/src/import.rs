@@ -6,16 +6,9 @@ use billing_model::UsageEntry;
 use billing_sink::Sink;
 use rusqlite::Connection;
 
-use crate::day::Day;
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{AccountId, Ledger, next_sequence};
-use crate::rollup::{Deltas, Line};
-use crate::row::{self, TextIds};
-use crate::strings::{Interner, NO_TEXT};
-
-const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
-     currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+use crate::intake::Intake;
+use crate::ledger::{AccountId, Ledger};
 
 /// An import into one account: a [`Sink`] that stores all of its entries at [`finish`](Sink::finish), or none.
 ///
@@ -28,11 +21,8 @@ const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku,
 pub struct Import {
     ledger: Ledger,
     account: AccountId,
-    /// In its transaction; none after a failure. Dropping it is what undoes the import.
-    writer: Option<Connection>,
-    interner: Interner,
-    deltas: Deltas,
-    next_sequence: i64,
+    /// A connection in its transaction, and what comes into it; none after a failure. Dropping it undoes the import.
+    open: Option<(Connection, Intake)>,
     entries: u64,
 }
 
@@ -47,59 +37,18 @@ impl Ledger {
         let writer = connections.take_writer()?;
         let begin = || {
             writer.execute_batch("BEGIN IMMEDIATE")?;
-            next_sequence(&writer, account)
+            Intake::open(&writer, account)
         };
-        let next_sequence =
+        let intake =
             begin().map_err(|cause| connections.fail(cause))?.ok_or_else(|| self.unknown_account(account))?;
-        Ok(Import {
-            ledger: self.clone(),
-            account,
-            writer: Some(writer),
-            interner: Interner::default(),
-            deltas: Deltas::default(),
-            next_sequence,
-            entries: 0,
-        })
+        Ok(Import { ledger: self.clone(), account, open: Some((writer, intake)), entries: 0 })
     }
 }
 
 impl Import {
-    fn store(&mut self, writer: &Connection, entries: &[UsageEntry]) -> Result<(), Error> {
-        let connections = &self.ledger.0.connections;
-        let fail = |cause| connections.fail(cause);
-        let mut insert = writer.prepare_cached(INSERT).map_err(fail)?;
-        for entry in entries {
-            let timestamp_ns = entry
-                .timestamp
-                .unix_ns()
-                .ok_or_else(|| Error::timestamp(connections.path(), entry.timestamp))?;
-            let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
-            let place = (timestamp_ns, self.next_sequence);
-            row::insert(&mut insert, self.account, place, ids, entry).map_err(fail)?;
-            self.next_sequence += 1;
-            self.entries += 1;
-            let TextIds { sku, currency, api_key, .. } = ids;
-            self.deltas.add(Line { day: Day::of_unix_ns(timestamp_ns), sku, currency, api_key }, entry);
-            if self.deltas.is_full() {
-                self.deltas.store(writer, self.account).map_err(fail)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, writer: &Connection) -> Result<(), Error> {
-        let connections = &self.ledger.0.connections;
-        let fail = |cause| connections.fail(cause);
-        self.deltas.store(writer, self.account).map_err(fail)?;
-        let update = "UPDATE accounts SET next_sequence = ?2 WHERE id = ?1";
-        writer.execute(update, (self.account.0, self.next_sequence)).map_err(fail)?;
-        connections.seal(writer)?;
-        writer.execute_batch("COMMIT").map_err(fail)
-    }
-
-    fn take_writer(&mut self) -> Result<Connection, Error> {
+    fn take(&mut self) -> Result<(Connection, Intake), Error> {
         let aborted = || Error::new(ErrorKind::Aborted, self.ledger.0.connections.path(), "");
-        self.writer.take().ok_or_else(aborted)
+        self.open.take().ok_or_else(aborted)
     }
 }
 
@@ -110,17 +59,21 @@ impl Sink for Import {
 
     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
         // Given back only when all went well: half a batch is never followed by more.
-        let writer = self.take_writer()?;
-        self.store(&writer, entries)?;
-        self.writer = Some(writer);
+        let (writer, mut intake) = self.take()?;
+        intake.store(&writer, self.ledger.0.connections.path(), entries)?;
+        self.entries = intake.entries();
+        self.open = Some((writer, intake));
         Ok(())
     }
 
     fn finish(mut self) -> Result<u64, Error> {
-        let writer = self.take_writer()?;
-        self.commit(&writer)?;
-        self.ledger.0.connections.keep_writer(writer);
-        Ok(self.entries)
+        let (writer, intake) = self.take()?;
+        let connections = &self.ledger.0.connections;
+        let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;
+        connections.seal(&writer)?;
+        writer.execute_batch("COMMIT").map_err(|cause| connections.fail(cause))?;
+        connections.keep_writer(writer);
+        Ok(entries)
     }
 }
 
@@ -131,16 +84,4 @@ impl fmt::Debug for Import {
             .field("entries", &self.entries)
             .finish_non_exhaustive()
     }
-}
-
-fn text_ids(interner: &mut Interner, writer: &Connection, entry: &UsageEntry) -> rusqlite::Result<TextIds> {
-    Ok(TextIds {
-        sku: interner.id(writer, &entry.sku)?,
-        currency: interner.id(writer, entry.currency.as_str())?,
-        notes: interner.id(writer, &entry.notes)?,
-        api_key: match &entry.api_key_id {
-            Some(key) => interner.id(writer, key)?,
-            None => NO_TEXT,
-        },
-    })
 }

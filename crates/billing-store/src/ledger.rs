@@ -1,4 +1,4 @@
-//! The ledger as a whole: opening it, and its accounts.
+//! The ledger as a whole: opening it.
 
 use std::fmt;
 use std::path::Path;
@@ -60,36 +60,6 @@ impl Ledger {
         Self(Arc::new(Inner { connections, digest_key, signing_key }))
     }
 
-    /// The account of this name, if there is one.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
-        self.0.connections.read(|connection| account(connection, name))
-    }
-
-    /// Makes an account, or finds the one that has this name already.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidName`] for a name of nothing but white space or with control characters, or when the ledger
-    /// cannot be written.
-    pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
-        if name.trim().is_empty() || name.contains(char::is_control) {
-            let name = name.escape_debug().to_string();
-            return Err(Error::new(ErrorKind::InvalidName, self.0.connections.path(), name));
-        }
-        // One that is there is found even while an import is writing.
-        if let Some(account) = self.account(name)? {
-            return Ok(account);
-        }
-        let connections = &self.0.connections;
-        let created = connections.write(|connection| {
-            connection.execute("INSERT INTO accounts (name) VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
-            account(connection, name)
-        })?;
-        created.ok_or_else(|| Error::new(ErrorKind::UnknownAccount, connections.path(), name))
-    }
-
     /// A random number of this ledger's own, the same for everybody who opens it: a key to sign with what only this
     /// ledger's servers may issue, such as cursors.
     pub fn secret(&self) -> [u8; 32] {
@@ -105,13 +75,6 @@ impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ledger").field(&self.0.connections.path()).finish()
     }
-}
-
-fn account(connection: &Connection, name: &str) -> rusqlite::Result<Option<AccountId>> {
-    connection
-        .prepare_cached("SELECT id FROM accounts WHERE name = ?1")?
-        .query_row([name], |row| row.get(0).map(AccountId))
-        .optional()
 }
 
 /// The sequence number that the account's next entry gets, or `None` when there is no such account.

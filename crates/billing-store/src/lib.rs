@@ -30,7 +30,7 @@
 //! assert_eq!((last.entries.len(), last.next), (1, None));
 //! assert_eq!(ledger.rollups(account, None)?[0].amount.to_string(), "-0.02");
 //!
-//! let (_, secret) = ledger.create_key(account, KeyKind::Admin, "2026-06-15T00:00:00Z".parse()?)?;
+//! let (_, secret) = ledger.create_key(account, KeyKind::Admin, "books", "2026-06-15T00:00:00Z".parse()?)?;
 //! assert_eq!(ledger.authenticate(secret.expose())?.map(|principal| principal.account), Some(account));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -39,25 +39,33 @@ mod error;
 
 mod ledger;
 
+mod account;
 mod key;
 
+mod batch;
 mod import;
+mod intake;
+
 mod page;
 mod rollup;
 
+mod counts;
 mod day;
 mod row;
 mod strings;
+
+mod backup;
 
 mod connections;
 mod file;
 mod schema;
 
+pub use account::{Account, Funds};
+pub use batch::{Batch, Receipt};
 pub use billing_sink::Sink;
-pub use day::Day;
 pub use error::{Error, ErrorKind};
 pub use import::Import;
 pub use key::{Key, KeyKind, Principal, Secret};
 pub use ledger::{AccountId, Ledger};
 pub use page::{Filter, NumberedPage, Position, PositionedPage, Snapshot};
-pub use rollup::Rollup;
+pub use rollup::{Charges, Rollup};

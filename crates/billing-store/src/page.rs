@@ -3,10 +3,11 @@
 use billing_model::{Currency, SortOrder, TimeWindow, UsageEntry};
 use rusqlite::Connection;
 
-use crate::day::{Day, Span};
+use crate::counts::{Counts, Found};
+use crate::day::Span;
 use crate::error::Error;
 use crate::ledger::{AccountId, Ledger, next_sequence};
-use crate::row::{self, COLUMNS, count};
+use crate::row::{self, COLUMNS, signed};
 use crate::strings::{self, Texts};
 
 /// Which of an account's entries are asked for; the default is all.
@@ -55,8 +56,8 @@ pub struct Snapshot(pub u64);
 impl Ledger {
     /// Page number `page`, from 1, of pages of `limit` entries.
     ///
-    /// Total and entries are of one moment. A page costs about the same at any depth: whole days are skipped by their
-    /// counts. Pages of an account into whose past entries come meanwhile shift; [`Ledger::page_by_position`] has a
+    /// Total and entries are of one moment. A page costs about the same at any depth: what comes before it is skipped by
+    /// counts, down to its minute. Pages of an account into whose past entries come meanwhile shift; [`Ledger::page_by_position`] has a
     /// walk that does not.
     ///
     /// # Errors
@@ -74,24 +75,9 @@ impl Ledger {
             let Some(mut scan) = Scan::new(connection, account, filter, end)? else {
                 return Ok(Some(NumberedPage { entries: Vec::new(), total: 0 }));
             };
-            let mut days = scan.days()?;
-            let total = days.iter().map(|(_, entries)| entries).sum();
-            if order == SortOrder::Desc {
-                days.reverse();
-            }
-            let mut skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
-            for (day, entries) in days {
-                if skip >= entries {
-                    skip -= entries;
-                    continue;
-                }
-                let left = u64::from(limit).saturating_sub(scan.found());
-                if left == 0 {
-                    break;
-                }
-                scan.read(day.span(), order, left, skip)?;
-                skip = 0;
-            }
+            let total = scan.counts().count(scan.span)?;
+            let skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
+            scan.read(order, skip, u64::from(limit))?;
             Ok(Some(NumberedPage {
                 entries: scan.entries.into_iter().map(|(_, entry)| entry).collect(),
                 total,
@@ -128,14 +114,7 @@ impl Ledger {
             }
             // One more than asked for tells whether there is a next page.
             let wanted = u64::from(limit) + 1;
-            let (_, last_day) = scan.span.days();
-            let mut from = Day::of_unix_ns(scan.after.0);
-            while let left @ 1.. = wanted - scan.found()
-                && let Some(day) = scan.next_day(from, last_day)?
-            {
-                scan.read(day.span(), SortOrder::Asc, left, 0)?;
-                from = Day(day.0 + 1);
-            }
+            scan.read(SortOrder::Asc, 0, wanted)?;
             let has_next = scan.found() == wanted;
             if has_next {
                 scan.entries.pop();
@@ -196,50 +175,43 @@ impl<'c> Scan<'c> {
         u64::try_from(self.entries.len()).unwrap_or(u64::MAX)
     }
 
-    /// The days that have entries within the span, with how many those are.
-    fn days(&self) -> rusqlite::Result<Vec<(Day, u64)>> {
-        let (first, last) = self.span.days();
-        let mut select = self.connection.prepare_cached(
-            "SELECT day, SUM(entries) FROM days WHERE account = ?1 AND day BETWEEN ?2 AND ?3
-             AND (?4 IS NULL OR currency = ?4) GROUP BY day ORDER BY day",
-        )?;
-        let days = select.query_map((self.account.0, first.0, last.0, self.currency), |row| {
-            Ok((Day(row.get(0)?), count(row, 1)?))
-        })?;
-        days.map(|day| {
-            let (day, entries) = day?;
-            // Only the first and the last day can be cut by the span.
-            let part = self.span.and(day.span());
-            Ok((day, if part == day.span() { entries } else { self.count(part)? }))
-        })
-        .collect()
+    fn counts(&self) -> Counts<'c> {
+        Counts { connection: self.connection, account: self.account, currency: self.currency }
     }
 
-    fn count(&self, part: Span) -> rusqlite::Result<u64> {
-        self.connection
-            .prepare_cached(
-                "SELECT COUNT(*) FROM entries WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3
-                 AND (?4 IS NULL OR currency = ?4)",
-            )?
-            .query_row((self.account.0, part.first_ns, part.last_ns, self.currency), |row| count(row, 0))
+    /// Reads up to `limit` entries of the span in this order, after skipping some.
+    ///
+    /// Without a filter by currency they stand side by side from the first one on. With one, they are read minute by
+    /// minute, and what lies between is passed over by counts: an account may have a thousand others for each.
+    fn read(&mut self, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
+        let mut rest = Some(Span { first_ns: self.after.0.max(self.span.first_ns), ..self.span });
+        let mut skip = skip;
+        while let Some(span) = rest.filter(|_| self.found() < limit) {
+            let mut within = span;
+            // Nothing to skip and nothing to pass over: the table's order leads there.
+            if skip > 0 || self.currency.is_some() {
+                let Some(found) = self.counts().locate(span, order, skip)? else { break };
+                Found { within, skip } = found;
+            }
+            let part = match (order, self.currency) {
+                (_, Some(_)) => within,
+                (SortOrder::Asc, None) => Span { last_ns: span.last_ns, ..within },
+                (SortOrder::Desc, None) => Span { first_ns: span.first_ns, ..within },
+            };
+            self.read_part(part.and(span), order, skip, limit - self.found())?;
+            skip = 0;
+            rest = match order {
+                SortOrder::Asc => Span::between(i128::from(part.last_ns) + 1, i128::from(span.last_ns) + 1),
+                SortOrder::Desc => Span::between(i128::from(span.first_ns), i128::from(part.first_ns)),
+            };
+        }
+        Ok(())
     }
 
-    /// The first day with entries from one day to another.
-    fn next_day(&self, from: Day, last: Day) -> rusqlite::Result<Option<Day>> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT MIN(day) FROM days WHERE account = ?1 AND day BETWEEN ?2 AND ?3
-             AND (?4 IS NULL OR currency = ?4)",
-        )?;
-        select.query_row((self.account.0, from.0, last.0, self.currency), |row| {
-            row.get::<_, Option<i64>>(0).map(|day| day.map(Day))
-        })
-    }
-
-    /// Reads up to `limit` entries of a day, after skipping some.
-    fn read(&mut self, day: Span, order: SortOrder, limit: u64, skip: u64) -> rusqlite::Result<()> {
-        let part = self.span.and(day);
+    /// Reads up to `limit` entries of a part of the span, after skipping some.
+    fn read_part(&mut self, part: Span, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
         let after = self.after.max((part.first_ns, -1));
-        // Runs along the primary key in both directions. The filter by currency passes over entries of this day only.
+        // Runs along the primary key in both directions.
         let direction = order.as_str();
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entries
@@ -262,9 +234,4 @@ impl<'c> Scan<'c> {
         }
         Ok(())
     }
-}
-
-/// As the engine counts; what is too large for it is larger than any ledger.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

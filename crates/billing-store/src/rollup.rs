@@ -1,17 +1,19 @@
 //! Sums by day, product, currency and API key, kept as the entries come in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
-use billing_model::{Currency, Total, UsageEntry};
+use billing_model::{Currency, Day, Decimal, Total, UsageEntry, parse_decimal};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::day::Day;
+use crate::counts::MinuteCounts;
+use crate::day;
 use crate::error::Error;
 use crate::ledger::{AccountId, Ledger};
-use crate::row::{count, optional_text, parse};
+use crate::row::{count, optional_text, parse, signed};
 use crate::strings::Texts;
 
-/// What one product cost on one day, in one currency, under one API key.
+/// What one product cost on one day, in one currency, under one API key; or what was credited for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rollup {
     /// The day, in UTC.
@@ -22,17 +24,36 @@ pub struct Rollup {
     pub currency: Currency,
     /// The API key that was charged; `None` for the web app and for what is not usage.
     pub api_key_id: Option<String>,
+    /// True for top-ups, grants and refunds: entries whose amount is above zero. They are summed apart from charges.
+    pub is_credit: bool,
     /// How many entries.
     pub entries: u64,
-    /// The exact sum of their amounts, signed as in the ledger: a refund lessens it.
+    /// The exact sum of their amounts, signed as in the ledger.
     pub amount: Total,
+    /// The exact sum of their units.
+    pub units: Total,
+}
+
+/// What one product cost on one day, in one currency, under one API key, before refunds: lent to whoever looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Charges<'a> {
+    /// The day, in UTC.
+    pub day: Day,
+    /// The product.
+    pub sku: &'a str,
+    /// What `spend` counts.
+    pub currency: &'a Currency,
+    /// The API key that was charged; `None` for the web app.
+    pub api_key_id: Option<&'a str>,
+    /// The exact sum of the charges: zero or positive, money out.
+    pub spend: Total,
     /// The exact sum of their units.
     pub units: Total,
 }
 
 impl Ledger {
     /// The account's sums of all days, or of the days from the first to the last given, both included; by day, then by
-    /// product, currency and API key. Sums of an account that is not there are none.
+    /// product, currency and API key, charges before credits. Sums of an account that is not there are none.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -41,7 +62,7 @@ impl Ledger {
         let mut rollups = self.0.connections.read(|connection| {
             let mut texts = Texts::default();
             let mut select = connection.prepare_cached(
-                "SELECT day, sku, currency, api_key, entries, amount, units FROM rollups
+                "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
                  WHERE account = ?1 AND day BETWEEN ?2 AND ?3",
             )?;
             let rollups = select.query_map((account.0, first.0, last.0), |row| {
@@ -50,9 +71,10 @@ impl Ledger {
                     sku: texts.text(connection, row.get(1)?)?.to_owned(),
                     currency: Currency::from(texts.text(connection, row.get(2)?)?),
                     api_key_id: optional_text(row.get(3)?, connection, &mut texts)?,
-                    entries: count(row, 4)?,
-                    amount: parse(row, 5, str::parse)?,
-                    units: parse(row, 6, str::parse)?,
+                    is_credit: row.get(4)?,
+                    entries: count(row, 5)?,
+                    amount: parse(row, 6, str::parse)?,
+                    units: parse(row, 7, str::parse)?,
                 })
             })?;
             rollups.collect::<rusqlite::Result<Vec<_>>>()
@@ -61,15 +83,67 @@ impl Ledger {
         rollups.sort_unstable();
         Ok(rollups)
     }
+
+    /// Shows the account's charges from one day to another, both included, a sum at a time and by day; what was not spent
+    /// but credited is left out. Ends early when `visit` breaks, and then gives back what it broke with.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn visit_charges<B>(
+        &self,
+        account: AccountId,
+        (first, last): (Day, Day),
+        mut visit: impl FnMut(Charges<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, Error> {
+        self.0.connections.read(|connection| {
+            let (mut texts, mut currencies) = (Texts::default(), HashMap::new());
+            let mut select = connection.prepare_cached(
+                "SELECT day, sku, currency, api_key, amount, units FROM rollups
+                 WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND is_credit = 0",
+            )?;
+            let mut rows = select.query((account.0, first.0, last.0))?;
+            while let Some(row) = rows.next()? {
+                let (sku, currency, api_key) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                if let std::collections::hash_map::Entry::Vacant(place) = currencies.entry(currency) {
+                    place.insert(Currency::from(texts.text(connection, currency)?));
+                }
+                texts.look_up(connection, &[sku, api_key])?;
+                let spend: Total = parse(row, 4, str::parse)?;
+                let charges = Charges {
+                    day: Day(row.get(0)?),
+                    sku: texts.known(sku).unwrap_or_default(),
+                    currency: &currencies[&currency],
+                    api_key_id: texts.known(api_key),
+                    spend: -spend,
+                    units: parse(row, 5, str::parse)?,
+                };
+                if let stopped @ ControlFlow::Break(_) = visit(charges) {
+                    return Ok(stopped);
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
 }
 
 /// Which sum an entry goes into.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Line {
-    pub(crate) day: Day,
+    day: Day,
+    sku: i64,
+    currency: i64,
+    api_key: i64,
+    is_credit: bool,
+}
+
+/// What of an entry is counted and summed, its texts as numbers.
+pub(crate) struct Summand {
+    pub(crate) timestamp_ns: i64,
     pub(crate) sku: i64,
     pub(crate) currency: i64,
     pub(crate) api_key: i64,
+    pub(crate) amount: Decimal,
+    pub(crate) units: Decimal,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -79,48 +153,52 @@ struct Sums {
     units: Total,
 }
 
-/// What an import adds to the sums, gathered so that each sum is read and written once in many entries.
+/// What an import adds to the sums and counts, gathered so that each is read and written once in many entries.
 #[derive(Default)]
-pub(crate) struct Deltas(HashMap<Line, Sums>);
+pub(crate) struct Deltas {
+    lines: HashMap<Line, Sums>,
+    minutes: MinuteCounts,
+}
 
 impl Deltas {
-    /// Lines that are gathered, at most: half a MiB of them.
-    const CAPACITY: usize = 4096;
+    /// Lines and minutes that are gathered, at most: about a MiB of each.
+    const CAPACITY: usize = 8192;
 
-    pub(crate) fn add(&mut self, line: Line, entry: &UsageEntry) {
-        let sums = self.0.entry(line).or_default();
+    pub(crate) fn add(&mut self, summand: &Summand) {
+        let Summand { timestamp_ns, sku, currency, api_key, amount, units } = *summand;
+        let is_credit = is_credit(amount);
+        let line = Line { day: day::of_unix_ns(timestamp_ns), sku, currency, api_key, is_credit };
+        let sums = self.lines.entry(line).or_default();
         sums.entries += 1;
-        sums.amount.add(entry.amount);
-        sums.units.add(entry.units);
+        sums.amount.add(amount);
+        sums.units.add(units);
+        self.minutes.add(timestamp_ns, currency);
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= Self::CAPACITY
+        self.lines.len().max(self.minutes.len()) >= Self::CAPACITY
     }
 
     /// Adds what was gathered to the tables, and begins anew.
     pub(crate) fn store(&mut self, writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
-        let mut lines: Vec<_> = self.0.drain().collect();
+        self.minutes.store(writer, account)?;
+        let mut lines: Vec<_> = self.lines.drain().collect();
         // In the order of the table, so that neighbours share a page.
         lines.sort_unstable_by_key(|(line, _)| *line);
         let mut select = writer.prepare_cached(
             "SELECT entries, amount, units FROM rollups
-             WHERE (account, day, sku, currency, api_key) = (?1, ?2, ?3, ?4, ?5)",
+             WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let mut replace = writer.prepare_cached(
-            "INSERT OR REPLACE INTO rollups (account, day, sku, currency, api_key, entries, amount, units)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO rollups (account, day, sku, currency, api_key, is_credit, entries, amount, units)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
-        let mut count_in = writer.prepare_cached(
-            "INSERT INTO days (account, day, currency, entries) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
-        )?;
-        for (Line { day, sku, currency, api_key }, sums) in lines {
-            let key = (account.0, day.0, sku, currency, api_key);
+        let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
+        for (Line { day, sku, currency, api_key, is_credit }, sums) in lines {
+            balances.entry((currency, is_credit)).or_default().merge(sums);
+            let key = (account.0, day.0, sku, currency, api_key, is_credit);
             let mut stored = select.query_row(key, Sums::from_row).optional()?.unwrap_or_default();
-            stored.entries += sums.entries;
-            stored.amount.merge(sums.amount);
-            stored.units.merge(sums.units);
+            stored.merge(sums);
             let Sums { entries, amount, units } = stored;
             replace.execute((
                 account.0,
@@ -128,13 +206,81 @@ impl Deltas {
                 sku,
                 currency,
                 api_key,
+                is_credit,
                 signed(entries),
                 amount.to_string(),
                 units.to_string(),
             ))?;
-            count_in.execute((account.0, day.0, currency, signed(sums.entries)))?;
         }
-        Ok(())
+        store_balances(writer, account, balances)
+    }
+}
+
+/// An amount above zero is money in. Nothing at all is what some usage costs.
+fn is_credit(amount: Decimal) -> bool {
+    amount.is_sign_positive() && !amount.is_zero()
+}
+
+fn store_balances(
+    writer: &Connection,
+    account: AccountId,
+    balances: BTreeMap<(i64, bool), Sums>,
+) -> rusqlite::Result<()> {
+    let mut select = writer.prepare_cached(
+        "SELECT entries, amount, '0' FROM balances WHERE (account, currency, is_credit) = (?1, ?2, ?3)",
+    )?;
+    let mut replace = writer.prepare_cached(
+        "INSERT OR REPLACE INTO balances (account, currency, is_credit, entries, amount)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for ((currency, is_credit), sums) in balances {
+        let stored = select.query_row((account.0, currency, is_credit), Sums::from_row).optional()?;
+        let mut stored = stored.unwrap_or_default();
+        stored.merge(sums);
+        let amount = stored.amount.to_string();
+        replace.execute((account.0, currency, is_credit, signed(stored.entries), amount))?;
+    }
+    Ok(())
+}
+
+/// Makes all sums and counts anew from the entries, where there are none yet.
+pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
+    let mut select = writer.prepare(
+        "SELECT account, timestamp_ns, sku, currency, api_key, amount, units FROM entries ORDER BY account",
+    )?;
+    let mut rows = select.query([])?;
+    let mut gathered: Option<(AccountId, Deltas)> = None;
+    while let Some(row) = rows.next()? {
+        let account = AccountId(row.get(0)?);
+        if let Some((other, deltas)) = &mut gathered
+            && (*other != account || deltas.is_full())
+        {
+            deltas.store(writer, *other)?;
+            *other = account;
+        }
+        let (_, deltas) = gathered.get_or_insert_with(|| (account, Deltas::default()));
+        deltas.add(&Summand {
+            timestamp_ns: row.get(1)?,
+            sku: row.get(2)?,
+            currency: row.get(3)?,
+            api_key: row.get(4)?,
+            amount: parse(row, 5, parse_decimal)?,
+            units: parse(row, 6, parse_decimal)?,
+        });
+    }
+    match gathered {
+        Some((account, mut deltas)) => deltas.store(writer, account),
+        None => Ok(()),
+    }
+}
+
+impl Summand {
+    pub(crate) fn of(
+        entry: &UsageEntry,
+        timestamp_ns: i64,
+        (sku, currency, api_key): (i64, i64, i64),
+    ) -> Self {
+        Self { timestamp_ns, sku, currency, api_key, amount: entry.amount, units: entry.units }
     }
 }
 
@@ -146,9 +292,10 @@ impl Sums {
             units: parse(row, 2, str::parse)?,
         })
     }
-}
 
-/// As the engine counts. No ledger holds 2⁶³ entries.
-fn signed(entries: u64) -> i64 {
-    i64::try_from(entries).unwrap_or(i64::MAX)
+    fn merge(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.amount.merge(other.amount);
+        self.units.merge(other.units);
+    }
 }

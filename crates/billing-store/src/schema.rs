@@ -2,14 +2,19 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::rollup;
+
 /// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// The version whose sums and counts are those of today; those of an older one are made anew.
+const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
 
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
 /// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
@@ -80,6 +85,71 @@ const V1: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What serving needs: keys that ingest, what they are called and when they were last used; the receipts of batches, by
+/// which a repeated one is known; charges and credits summed apart; counts that lead to a page within a minute of time.
+/// Counts and sums are made anew from the entries, see [`migrate`].
+const V2: &str = "
+    ALTER TABLE accounts ADD COLUMN diem_allocation TEXT;
+
+    CREATE TABLE keys_2 (
+        id TEXT NOT NULL PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        kind TEXT NOT NULL CHECK (kind IN ('admin', 'inference', 'ingest')),
+        description TEXT NOT NULL,
+        digest BLOB NOT NULL UNIQUE,
+        last_six TEXT NOT NULL,
+        created_ns INTEGER NOT NULL,
+        revoked_ns INTEGER,
+        last_used_ns INTEGER
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO keys_2 (id, account, kind, description, digest, last_six, created_ns, revoked_ns)
+        SELECT id, account, kind, '', digest, last_six, created_ns, revoked_ns FROM keys;
+    DROP TABLE keys;
+    ALTER TABLE keys_2 RENAME TO keys;
+
+    CREATE TABLE receipts (
+        account INTEGER NOT NULL,
+        idempotency_key TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        entries INTEGER NOT NULL,
+        received_ns INTEGER NOT NULL,
+        PRIMARY KEY (account, idempotency_key)
+    ) STRICT, WITHOUT ROWID;
+
+    DROP TABLE days;
+    CREATE TABLE counts (
+        account INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        slot INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        PRIMARY KEY (account, level, slot, currency)
+    ) STRICT, WITHOUT ROWID;
+
+    DROP TABLE rollups;
+    CREATE TABLE rollups (
+        account INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        sku INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        api_key INTEGER NOT NULL,
+        is_credit INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        units TEXT NOT NULL,
+        PRIMARY KEY (account, day, sku, currency, api_key, is_credit)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE balances (
+        account INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        is_credit INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (account, currency, is_credit)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// A ledger's random number.
 pub(crate) type Secret = [u8; 32];
 
@@ -113,6 +183,9 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
     let version = version(&transaction)?;
     for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
+    }
+    if version < SUMS_SINCE {
+        rollup::rebuild(&transaction)?;
     }
     if version == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

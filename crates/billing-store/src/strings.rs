@@ -53,7 +53,7 @@ pub(crate) fn find(connection: &Connection, text: &str) -> rusqlite::Result<Opti
         .optional()
 }
 
-/// The texts behind the numbers of one page.
+/// The texts behind the numbers of one answer.
 #[derive(Default)]
 pub(crate) struct Texts(HashMap<i64, Box<str>>);
 
@@ -66,5 +66,15 @@ impl Texts {
                 place.insert(look_up.query_row([id], |row| row.get(0))?)
             }
         })
+    }
+
+    /// Looks up the texts that are not known yet.
+    pub(crate) fn look_up(&mut self, connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+        ids.iter().filter(|id| **id != NO_TEXT).try_for_each(|id| self.text(connection, *id).map(drop))
+    }
+
+    /// A text that was looked up; none for [`NO_TEXT`].
+    pub(crate) fn known(&self, id: i64) -> Option<&str> {
+        self.0.get(&id).map(|text| &**text)
     }
 }

@@ -70,7 +70,7 @@ fn an_unknown_account_is_an_error() {
         ledger.page_by_number(unknown, &filter, SortOrder::Asc, 1, 1).unwrap_err(),
         ledger.page_by_position(unknown, &filter, None, None, 1).unwrap_err(),
         ledger.import(unknown).unwrap_err(),
-        ledger.create_key(unknown, KeyKind::Admin, "2026-06-15T00:00:00Z".parse().unwrap()).unwrap_err(),
+        ledger.create_key(unknown, KeyKind::Admin, "", "2026-06-15T00:00:00Z".parse().unwrap()).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::UnknownAccount, "{error}");

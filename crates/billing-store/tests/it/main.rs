@@ -4,12 +4,16 @@
 
 mod house;
 
+mod backups;
+mod migration;
 mod opening;
 mod replaced;
 
 mod accounts;
+mod funds;
 mod keys;
 
+mod batches;
 mod imports;
 mod rollups;
 

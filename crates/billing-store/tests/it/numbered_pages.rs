@@ -1,11 +1,12 @@
 //! Pages by number, against slices of a list.
 
-use billing_model::{SortOrder, UsageEntry};
+use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
 use billing_store::{AccountId, Filter, Ledger};
+use billing_testkit::entry_at;
 use proptest::prelude::*;
 
-use crate::house::{House, any_filter, any_mixed_entries, expected, import};
+use crate::house::{House, any_filter, any_mixed_entries, expected, import, walk};
 
 const ORDERS: [SortOrder; 2] = [SortOrder::Asc, SortOrder::Desc];
 
@@ -55,6 +56,38 @@ fn pages_at_any_depth_are_right() {
         let expect = expected(&stored, &filter, order);
         for page in [1, 2, 3, 17, 39, 40, 41, 1_000, u32::MAX] {
             check((ledger, *account), &filter, (order, 500, page), &expect);
+        }
+    }
+}
+
+/// A minute of many entries, one far away, and a currency that is rare among them.
+#[test]
+fn a_dense_minute_and_a_rare_currency_are_walked_whole() {
+    let House { ledger, account, .. } = &House::new();
+    let at = |ns: i64| Timestamp::from_unix_ns(1_780_000_000_000_000_000 + ns);
+    let mut stored: Vec<_> = (0..3_000)
+        .map(|n| {
+            let entry = entry_at(at(n * 10_000_000), &format!("-0.{n:05}"));
+            if n % 700 == 0 { UsageEntry { currency: Currency::Vcu, ..entry } } else { entry }
+        })
+        .collect();
+    stored.push(UsageEntry { currency: Currency::Vcu, ..entry_at(at(-9_000_000_000_000_000_000), "-1") });
+    import(ledger, *account, &stored);
+    for (currency, order) in
+        [None, Some(Currency::Vcu)].iter().flat_map(|c| ORDERS.map(|order| (c.clone(), order)))
+    {
+        for window in [
+            TimeWindow::ALL,
+            TimeWindow::new(Some(at(5)), Some(at(20_990_000_001))).unwrap(),
+            TimeWindow::new(None, Some(at(0))).unwrap(),
+        ] {
+            let filter = Filter { currency: currency.clone(), window };
+            let expect = expected(&stored, &filter, order);
+            let pages = u32::try_from(expect.len()).unwrap().div_ceil(77);
+            (1..=pages + 1).for_each(|page| check((ledger, *account), &filter, (order, 77, page), &expect));
+            if order == SortOrder::Asc {
+                assert!(walk(ledger, *account, &filter, 77) == expect, "{filter:?}");
+            }
         }
     }
 }

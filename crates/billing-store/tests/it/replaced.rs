@@ -46,7 +46,7 @@ fn failures(ledger: &Ledger, account: AccountId, key: &str) -> Vec<Error> {
         ledger.account("ours").unwrap_err(),
         ledger.create_account("new").unwrap_err(),
         ledger.keys().unwrap_err(),
-        ledger.create_key(account, KeyKind::Admin, now).unwrap_err(),
+        ledger.create_key(account, KeyKind::Admin, "", now).unwrap_err(),
         ledger.revoke_key("id", now).unwrap_err(),
         ledger.import(account).unwrap_err(),
     ]
@@ -56,7 +56,7 @@ fn failures(ledger: &Ledger, account: AccountId, key: &str) -> Vec<Error> {
 fn check_replaced(replace: impl FnOnce(&Path)) {
     let ours = ledger_with(30);
     let path = ours.path();
-    let (_, secret) = ours.ledger.create_key(ours.account, KeyKind::Admin, NOW.parse().unwrap()).unwrap();
+    let (_, secret) = ours.ledger.create_key(ours.account, KeyKind::Admin, "", NOW.parse().unwrap()).unwrap();
     assert!(ours.ledger.authenticate(secret.expose()).unwrap().is_some());
     let kept = path.with_file_name("kept.db");
     fs::hard_link(&path, &kept).unwrap();

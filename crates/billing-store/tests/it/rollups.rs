@@ -1,9 +1,10 @@
 //! Sums that are kept, against sums that are made anew.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use billing_model::UsageEntry;
-use billing_store::{Day, Rollup};
+use billing_model::{Day, UsageEntry};
+use billing_store::{Charges, Rollup};
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 
@@ -14,15 +15,20 @@ fn recount<'a>(entries: impl IntoIterator<Item = &'a UsageEntry>) -> Vec<Rollup>
     for entry in entries {
         let day = Day::of(entry.timestamp).unwrap();
         let (sku, currency, key) = (entry.sku.clone(), entry.currency.clone(), entry.api_key_id.clone());
-        let line = sums.entry((day, sku.clone(), currency.clone(), key.clone())).or_insert_with(|| Rollup {
-            day,
-            sku,
-            currency,
-            api_key_id: key,
-            entries: 0,
-            amount: Default::default(),
-            units: Default::default(),
-        });
+        let is_credit = entry.amount.is_sign_positive() && !entry.amount.is_zero();
+        let line =
+            sums.entry((day, sku.clone(), currency.clone(), key.clone(), is_credit)).or_insert_with(|| {
+                Rollup {
+                    day,
+                    sku,
+                    currency,
+                    api_key_id: key,
+                    is_credit,
+                    entries: 0,
+                    amount: Default::default(),
+                    units: Default::default(),
+                }
+            });
         line.entries += 1;
         line.amount.add(entry.amount);
         line.units.add(entry.units);
@@ -46,7 +52,23 @@ proptest! {
         let (first, last) = (Day(first), Day(first + days));
         let within = |entry: &&UsageEntry| (first..=last).contains(&Day::of(entry.timestamp).unwrap());
         let expect = recount(imports.iter().flatten().filter(within));
-        prop_assert_eq!(ledger.rollups(account, Some((first, last))).unwrap(), expect);
+        prop_assert_eq!(&ledger.rollups(account, Some((first, last))).unwrap(), &expect);
+
+        let mut charged = Vec::new();
+        let ended = ledger.visit_charges(account, (first, last), |charges| {
+            let Charges { day, sku, currency, api_key_id, spend, units } = charges;
+            charged.push((day, sku.to_owned(), currency.clone(), api_key_id.map(str::to_owned), -spend, units));
+            ControlFlow::<()>::Continue(())
+        });
+        prop_assert_eq!(ended.unwrap(), ControlFlow::Continue(()));
+        prop_assert!(charged.is_sorted_by_key(|charges| charges.0), "by day");
+        charged.sort();
+        let expect: Vec<_> = expect
+            .into_iter()
+            .filter(|rollup| !rollup.is_credit)
+            .map(|sum| (sum.day, sum.sku, sum.currency, sum.api_key_id, sum.amount, sum.units))
+            .collect();
+        prop_assert_eq!(charged, expect);
     }
 }
 
@@ -58,4 +80,18 @@ fn sums_are_right_when_there_are_more_of_them_than_an_import_gathers() {
         (0..12_000).map(|n| UsageEntry { sku: format!("sku {}", n % 5_000), ..plain.clone() }).collect();
     import(ledger, *account, &entries);
     assert_eq!(ledger.rollups(*account, None).unwrap(), recount(&entries));
+}
+
+#[test]
+fn a_look_at_charges_ends_when_it_is_told_to() {
+    let House { ledger, account, .. } = &House::new();
+    let plain = entry_at("2026-06-14T19:52:45.087Z".parse().unwrap(), "-1");
+    let entries: Vec<_> = (0..10).map(|n| UsageEntry { sku: format!("sku {n}"), ..plain.clone() }).collect();
+    import(ledger, *account, &entries);
+    let mut seen = 0;
+    let ended = ledger.visit_charges(*account, (Day(0), Day(i64::MAX)), |_| {
+        seen += 1;
+        if seen == 3 { ControlFlow::Break("enough") } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((ended.unwrap(), seen), (ControlFlow::Break("enough"), 3));
 }

@@ -1,0 +1,111 @@
+//! A copy of the ledger as it is at one moment, made while others read and write it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, ErrorKind};
+use crate::file::with_suffix;
+use crate::ledger::Ledger;
+
+/// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.
+const ALL_PAGES: i32 = -1;
+
+impl Ledger {
+    /// Writes a copy of the ledger to a path where nothing is: whole and durable, or not at all.
+    ///
+    /// Nobody waits for it. The copy is a ledger like this one, with the same accounts and keys, so keep it as private;
+    /// it has everything that was stored before the call, and of what is stored meanwhile whole batches or nothing. Until it
+    /// is complete it grows beside the path as `….part`, and what is left of one that was killed is replaced.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`], [`ErrorKind::CannotBackUp`], [`ErrorKind::Full`], or when the ledger cannot be read.
+    pub fn back_up(&self, to: &Path) -> Result<(), Error> {
+        let ledger = self.0.connections.path();
+        let place = || to.display().to_string();
+        let failed = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Exists, ledger, place()),
+            _ => Error::new(ErrorKind::CannotBackUp, ledger, place()).caused_by(cause),
+        };
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
+        let part = Part::create(to).map_err(failed)?;
+        let copied = self.0.connections.read(|reader| copy(reader, &part.0));
+        copied.map_err(|error| match error.kind() {
+            // The ledger's own faults keep their names; a disk that is full may be either's.
+            ErrorKind::Replaced | ErrorKind::Corrupt | ErrorKind::Full => error,
+            _ => Error::new(ErrorKind::CannotBackUp, ledger, place()).caused_by(error),
+        })?;
+        part.keep_as(to).map_err(failed)
+    }
+}
+
+fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut target = Connection::open_with_flags(to, flags)?;
+    // Made durable as a whole, at the end; until then it counts for nothing.
+    target.pragma_update(None, "synchronous", "off")?;
+    target.pragma_update(None, "journal_mode", "off")?;
+    let backup = Backup::new(reader, &mut target)?;
+    while backup.step(ALL_PAGES)? != StepResult::Done {
+        std::thread::yield_now();
+    }
+    drop(backup);
+    // A copy that nobody looked at is a hope.
+    target.query_row("PRAGMA quick_check(1)", [], |row| match row.get_ref(0)?.as_str()? {
+        "ok" => Ok(()),
+        _ => Err(rusqlite::Error::InvalidQuery),
+    })?;
+    target.close().map_err(|(_, cause)| cause)
+}
+
+/// A file beside the path that gets its name when it is complete. Dropped, it is gone.
+struct Part(PathBuf);
+
+impl Part {
+    fn create(to: &Path) -> io::Result<Self> {
+        let part = Self(with_suffix(to, ".part"));
+        part.remove()?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(&part.0)?;
+        Ok(part)
+    }
+
+    /// A link, unlike a new name, never replaces a file that has come meanwhile.
+    fn keep_as(self, to: &Path) -> io::Result<()> {
+        OpenOptions::new().write(true).open(&self.0)?.sync_all()?;
+        fs::hard_link(&self.0, to)?;
+        fs::remove_file(&self.0)?;
+        match to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(directory) => File::open(directory)?.sync_all(),
+            None => File::open(".")?.sync_all(),
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            match fs::remove_file(with_suffix(&self.0, suffix)) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // What cannot be removed is replaced by the next backup to this path.
+        let _ = self.remove();
+    }
+}

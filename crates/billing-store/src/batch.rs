@@ -1,0 +1,118 @@
+//! Batches of entries that come with an idempotency key: each is stored once, however often it is sent.
+
+use std::collections::HashMap;
+
+use billing_model::{Timestamp, UsageEntry};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::Error;
+use crate::intake::Intake;
+use crate::ledger::{AccountId, Ledger};
+use crate::row::{count, signed};
+
+/// Entries that belong together, and the key by which a repetition of them is known.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose entries they are.
+    pub account: AccountId,
+    /// What the sender calls the batch; its own within its account, for good.
+    pub idempotency_key: String,
+    /// A digest of what was sent. The same key with another digest is another batch, and is refused.
+    pub digest: [u8; 32],
+    /// When it came, for the record.
+    pub received_at: Timestamp,
+    /// The entries, in the order in which they are stored.
+    pub entries: Vec<UsageEntry>,
+}
+
+/// What came of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is stored: so many entries.
+    Stored(u64),
+    /// It was stored before, so many entries, and was not stored again.
+    Repeated(u64),
+    /// Another batch was stored under its key before. This one is not.
+    Conflict,
+}
+
+impl Ledger {
+    /// Stores batches, of any accounts, in one transaction: when it returns, all of them are durable, whole and once.
+    ///
+    /// Which batches were stored is written in the transaction that stores them. So there is no moment at which a batch is
+    /// there and its key is not, or the other way round: whoever did not hear of the outcome sends the batch again.
+    /// Receipts are kept as long as the ledger. The cost of being durable is that of one batch, however many there are.
+    ///
+    /// # Errors
+    /// [`UnknownAccount`](crate::ErrorKind::UnknownAccount), [`TimestampOutOfRange`](crate::ErrorKind::TimestampOutOfRange),
+    /// [`Busy`](crate::ErrorKind::Busy) when an import does not end in time, or when the ledger cannot be written. Then
+    /// none of them is stored.
+    pub fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+        let connections = &self.0.connections;
+        let writer = connections.take_writer()?;
+        let fail = |cause| connections.fail(cause);
+        writer.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
+        let mut intakes = HashMap::new();
+        // A writer that is not given back is closed, and its transaction with it.
+        let receipts = batches
+            .iter()
+            .map(|batch| self.store_batch(&writer, &mut intakes, batch))
+            .collect::<Result<Vec<_>, _>>()?;
+        for intake in intakes.into_values() {
+            intake.close(&writer).map_err(fail)?;
+        }
+        connections.seal(&writer)?;
+        writer.execute_batch("COMMIT").map_err(fail)?;
+        connections.bound_log(&writer);
+        connections.keep_writer(writer);
+        Ok(receipts)
+    }
+
+    fn store_batch(
+        &self,
+        writer: &Connection,
+        intakes: &mut HashMap<AccountId, Intake>,
+        batch: &Batch,
+    ) -> Result<Receipt, Error> {
+        let path = self.0.connections.path();
+        let fail = |cause| Error::engine(path, cause);
+        if let Some((digest, entries)) = find_receipt(writer, batch).map_err(fail)? {
+            return Ok(if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict });
+        }
+        let received_ns =
+            batch.received_at.unix_ns().ok_or_else(|| Error::timestamp(path, batch.received_at))?;
+        let intake = match intakes.entry(batch.account) {
+            std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let intake = Intake::open(writer, batch.account).map_err(fail)?;
+                place.insert(intake.ok_or_else(|| self.unknown_account(batch.account))?)
+            }
+        };
+        intake.store(writer, path, &batch.entries)?;
+        let entries = batch.entries.len() as u64;
+        writer
+            .prepare_cached(
+                "INSERT INTO receipts (account, idempotency_key, digest, entries, received_ns)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .and_then(|mut insert| {
+                insert.execute((
+                    batch.account.0,
+                    &batch.idempotency_key,
+                    batch.digest,
+                    signed(entries),
+                    received_ns,
+                ))
+            })
+            .map_err(fail)?;
+        Ok(Receipt::Stored(entries))
+    }
+}
+
+/// The digest and the number of entries that were stored under the batch's key.
+fn find_receipt(connection: &Connection, batch: &Batch) -> rusqlite::Result<Option<([u8; 32], u64)>> {
+    connection
+        .prepare_cached("SELECT digest, entries FROM receipts WHERE account = ?1 AND idempotency_key = ?2")?
+        .query_row((batch.account.0, &batch.idempotency_key), |row| Ok((row.get(0)?, count(row, 1)?)))
+        .optional()
+}

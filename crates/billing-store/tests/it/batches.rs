@@ -1,0 +1,151 @@
+//! Batches with idempotency keys: once each, whole or not at all, whoever sends them and however often.
+
+use std::collections::HashMap;
+
+use billing_model::{Timestamp, UsageEntry};
+use billing_store::{AccountId, Batch, ErrorKind, Filter, Ledger, Receipt};
+use billing_testkit::entry_at;
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::house::{House, any_mixed_entries, walk};
+
+fn now() -> Timestamp {
+    "2026-06-15T00:00:00Z".parse().unwrap()
+}
+
+fn text(entry: &UsageEntry) -> Vec<u8> {
+    let mut text = Vec::new();
+    entry.write_json(&mut text);
+    text
+}
+
+/// The digest stands for what was sent.
+fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
+    let digest = Sha256::digest(entries.iter().map(text).collect::<Vec<_>>().concat()).into();
+    let idempotency_key = key.to_owned();
+    Batch { account, idempotency_key, digest, received_at: now(), entries: entries.to_vec() }
+}
+
+fn sorted(entries: &[UsageEntry]) -> Vec<Vec<u8>> {
+    let mut texts: Vec<_> = entries.iter().map(text).collect();
+    texts.sort();
+    texts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Against the plainest model there is: a map from key to what was first sent under it.
+    #[test]
+    fn every_batch_is_there_once(
+        lots in prop::collection::vec(any_mixed_entries(12), 1..4),
+        sent in prop::collection::vec((0..5usize, any::<prop::sample::Index>(), 0..2usize), 1..14),
+        group in 1..5usize,
+    ) {
+        let (ledger, ours) = House::shared();
+        let (_, theirs) = House::shared();
+        let mut model: HashMap<(AccountId, String), usize> = HashMap::new();
+        let batches: Vec<_> = sent
+            .iter()
+            .map(|(key, lot, account)| {
+                let (lot, account) = (lot.index(lots.len()), [ours, theirs][*account]);
+                (lot, batch(account, &format!("key {key}"), &lots[lot]))
+            })
+            .collect();
+        for group in batches.chunks(group) {
+            let alone: Vec<_> = group.iter().map(|(_, batch)| batch.clone()).collect();
+            let receipts = ledger.store_batches(&alone).unwrap();
+            prop_assert_eq!(receipts.len(), group.len());
+            for ((lot, batch), receipt) in group.iter().zip(receipts) {
+                let count = lots[*lot].len() as u64;
+                let first = model.get(&(batch.account, batch.idempotency_key.clone())).copied();
+                let expect = match first {
+                    None => Receipt::Stored(count),
+                    Some(same) if lots[same] == lots[*lot] => Receipt::Repeated(count),
+                    Some(_) => Receipt::Conflict,
+                };
+                prop_assert_eq!(receipt, expect);
+                model.entry((batch.account, batch.idempotency_key.clone())).or_insert(*lot);
+            }
+        }
+        for account in [ours, theirs] {
+            let stored = model.iter().filter(|((whose, _), _)| *whose == account);
+            let expect: Vec<_> = stored.flat_map(|(_, lot)| lots[*lot].clone()).collect();
+            let found = walk(ledger, account, &Filter::default(), 1000);
+            let counted: u64 = ledger.rollups(account, None).unwrap().iter().map(|sum| sum.entries).sum();
+            prop_assert_eq!(counted, found.len() as u64);
+            prop_assert_eq!(sorted(&found), sorted(&expect));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_stored_leaves_no_receipt() {
+    let house = House::new();
+    let good = [entry_at(now(), "-1")];
+    let bad = [entry_at("1500-01-01T00:00:00Z".parse().unwrap(), "-1")];
+    let batches = [batch(house.account, "good", &good), batch(house.account, "bad", &bad)];
+    let error = house.ledger.store_batches(&batches).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimestampOutOfRange);
+    let nobody = house.ledger.store_batches(&[batch(AccountId(99), "nobody", &good)]).unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::UnknownAccount);
+    let house = house.reopened();
+    assert_eq!(house.entries(), []);
+    assert_eq!(house.ledger.store_batches(&batches[..1]).unwrap(), [Receipt::Stored(1)]);
+    assert_eq!(house.entries(), good);
+}
+
+#[test]
+fn a_receipt_outlives_the_program() {
+    let mut house = House::new();
+    let sent = batch(house.account, "once", &[entry_at(now(), "-1"), entry_at(now(), "-1")]);
+    for expect in [Receipt::Stored(2), Receipt::Repeated(2), Receipt::Repeated(2)] {
+        assert_eq!(house.ledger.store_batches(std::slice::from_ref(&sent)).unwrap(), [expect]);
+        house = house.reopened();
+    }
+    let other = Batch { digest: [9; 32], ..sent };
+    assert_eq!(house.ledger.store_batches(&[other]).unwrap(), [Receipt::Conflict]);
+    assert_eq!(house.entries().len(), 2);
+}
+
+/// Readers beside eight writers see whole batches, and the sums are those of a recount at the end.
+#[test]
+fn batches_of_many_writers_come_whole() {
+    const WRITERS: usize = 8;
+    const BATCHES: usize = 12;
+    let house = House::new();
+    let (ledger, account): (&Ledger, _) = (&house.ledger, house.account);
+    let entries: Vec<_> = (0..50).map(|_| entry_at(now(), "-0.0000001")).collect();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let entries = &entries;
+            scope.spawn(move || {
+                for n in 0..BATCHES {
+                    let sent = batch(account, &format!("{writer} {n}"), entries);
+                    let twice = [sent.clone(), sent];
+                    let receipts = loop {
+                        match ledger.store_batches(&twice) {
+                            Err(error) if error.is_busy() => {}
+                            stored => break stored.unwrap(),
+                        }
+                    };
+                    assert_eq!(receipts, [Receipt::Stored(50), Receipt::Repeated(50)]);
+                }
+            });
+        }
+        scope.spawn(move || {
+            loop {
+                let page =
+                    ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1).unwrap();
+                assert_eq!(page.total % 50, 0, "half a batch");
+                if page.total == (WRITERS * BATCHES * 50) as u64 {
+                    break;
+                }
+            }
+        });
+    });
+    let rollups = ledger.rollups(account, None).unwrap();
+    assert_eq!((rollups.len(), rollups[0].entries), (1, 4800));
+    assert_eq!(rollups[0].amount.to_string(), "-0.00048");
+}
