@@ -13,6 +13,9 @@ use crate::prefer;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What is said to a request that wants another form than the one there is.
+pub(crate) const JSON_ONLY: &str = "application/json";
+
 /// The charset is said because clients take `text/*` without one for Latin-1.
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 
@@ -27,7 +30,7 @@ pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: Ve
     headers.insert(CONTENT_TYPE, content_type);
     // A ledger is its owner's and changes: nothing between here and there may keep it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization, Prefer"));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Prefer"));
     response
 }
 

@@ -1,5 +1,6 @@
 //! What a server is told, beside its ledger.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use billing_model::Timestamp;
@@ -7,25 +8,87 @@ use billing_model::Timestamp;
 /// How a server behaves.
 ///
 /// ```
-/// use std::time::Duration;
-/// use billing_server::Config;
+/// use std::num::NonZeroU32;
+/// use billing_server::{Config, UsageEndpoint};
 /// # let now = || billing_model::Timestamp::from_unix_ns(0);
-/// let config = Config { cursor_ttl: Duration::from_secs(60 * 60), ..Config::new(now) };
+/// let config = Config {
+///     rate_limit: NonZeroU32::new(60),
+///     usage_endpoint: UsageEndpoint::Deprecated,
+///     ..Config::new(now)
+/// };
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// The clock. It dates cursors and names CSV files; no entry depends on it.
+    /// The clock. It dates cursors, receipts and the uses of keys, says which day it is and names CSV files; no entry
+    /// depends on it. What takes a span of time goes by a clock that nobody can set.
     pub now: fn() -> Timestamp,
     /// How long a cursor is good for.
     pub cursor_ttl: Duration,
-    /// Pages that are read and encoded at once; further requests wait. It bounds memory (about 1 MiB each) and the
-    /// ledger's connections.
+    /// Where `GET /billing/usage` is in its life.
+    pub usage_endpoint: UsageEndpoint,
+    /// Requests a minute that a key may make; `None` is as many as it likes.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Of these, how many to `GET /billing/usage`; `None` is no limit of its own. The provider let it fall to 1.
+    pub usage_rate_limit: Option<NonZeroU32>,
+    /// Requests that may fail in 30 seconds; one more, and the caller is blocked for 30 seconds. `None` blocks nobody.
+    pub failed_request_limit: Option<NonZeroU32>,
+    /// Requests that are answered at the same time; a further one gets 503. It bounds memory: an answer takes about a MiB
+    /// at most until its client has it.
+    pub concurrent_requests: usize,
+    /// Pages that are read and encoded at once; further requests wait. It bounds the ledger's connections.
     pub concurrent_reads: usize,
+    /// Connections that are open at the same time; further ones wait to be accepted.
+    pub connections: usize,
+    /// The longest that a request may take until it is answered.
+    pub request_timeout: Duration,
+    /// The longest that a client may take to send the head of a request.
+    pub header_timeout: Duration,
+    /// The longest that a client may take to fetch an answer that is ready.
+    pub response_timeout: Duration,
+    /// The longest that usage analytics may look for an answer.
+    pub analytics_timeout: Duration,
+    /// How long an answer of usage analytics is good for.
+    pub analytics_ttl: Duration,
+    /// Bytes of a batch that is sent, after decompression too.
+    pub body_limit: usize,
+    /// Bytes that all batches together may take before they are stored; one that finds no room gets 429. A single batch
+    /// takes up to some 18 times its size, when its rows are as short as can be.
+    pub ingest_memory: usize,
+}
+
+/// Where `GET /billing/usage` is in its life: the provider took it through all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsageEndpoint {
+    /// It answers.
+    #[default]
+    Live,
+    /// It answers, and says that it will end.
+    Deprecated,
+    /// It has ended: 410, whoever asks.
+    Sunset,
 }
 
 impl Config {
-    /// Cursors that live for 24 hours, and 4 pages read at once: as many connections as the ledger keeps open.
+    /// Usual values: no rate limit, cursors for 24 hours, a request in 30 seconds, batches of 16 MiB.
     pub fn new(now: fn() -> Timestamp) -> Self {
-        Self { now, cursor_ttl: Duration::from_secs(24 * 60 * 60), concurrent_reads: 4 }
+        Self {
+            now,
+            cursor_ttl: Duration::from_secs(24 * 60 * 60),
+            usage_endpoint: UsageEndpoint::Live,
+            rate_limit: None,
+            usage_rate_limit: None,
+            failed_request_limit: NonZeroU32::new(20),
+            concurrent_requests: 256,
+            // As many connections as the ledger keeps open.
+            concurrent_reads: 4,
+            connections: 1024,
+            request_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(60),
+            analytics_timeout: Duration::from_secs(10),
+            analytics_ttl: Duration::from_secs(600),
+            body_limit: 16 << 20,
+            ingest_memory: 320 << 20,
+        }
     }
 }

@@ -1,32 +1,79 @@
 //! Why a request gets no page: what the client is told, and what only the log gets.
 
-use axum::http::header::WWW_AUTHENTICATE;
+use std::time::Duration;
+
+use axum::http::header::{ACCEPT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing_model::{ErrorBody, QueryError};
 
 use crate::answer::{JSON, whole_body};
 
-/// The reason for an answer without a page. Every one is answered as JSON, also where CSV was asked for.
+/// The reason for an answer without what was asked for. Every one is answered as JSON, also where CSV was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No key, several, an unknown or a revoked one: the client is not told which.
     #[error("Authentication failed")]
     Unauthenticated,
-    /// A key that may only infer.
+    /// A key that may not read billing.
     #[error("Admin API key required")]
     AdminKeyRequired,
+    /// A key that may not record usage.
+    #[error("Ingest API key required")]
+    IngestKeyRequired,
+    /// A request of HTTP/1.1 that does not say once which host it is for.
+    #[error("Bad request: the Host header must be given once")]
+    Host,
     #[error("Not found")]
     NotFound,
     #[error("Method not allowed")]
     MethodNotAllowed,
-    #[error("Not acceptable: this endpoint serves application/json and text/csv")]
-    NotAcceptable,
+    #[error("Not acceptable: this endpoint serves {0}")]
+    NotAcceptable(&'static str),
     #[error(transparent)]
     Query(#[from] QueryError),
     /// A cursor that was not issued here, to this account, lately: the client is not told which.
     #[error("Invalid or expired cursor; restart from the first page")]
     Cursor,
+    #[error(
+        "GET /billing/usage has ended; use GET /billing/usage-history instead: page and limit become pageSize and the \
+         cursor of nextCursor, startDate and endDate become startTimestamp and endTimestamp"
+    )]
+    Gone,
+    #[error("Idempotency-Key must be given once, as 1 to 255 visible ASCII characters")]
+    IdempotencyKey,
+    #[error("Another batch was sent with this Idempotency-Key before; this one was not stored")]
+    IdempotencyConflict,
+    #[error("Unsupported media type: a batch is application/json, application/x-ndjson or text/csv")]
+    MediaType,
+    #[error("Unsupported content coding: a batch is sent as it is or with gzip")]
+    ContentCoding,
+    #[error("The body could not be read: {0}")]
+    Body(&'static str),
+    #[error("The body did not come in time")]
+    BodyTimeout,
+    #[error("The body is too large: a batch has at most {0} bytes, decompressed too")]
+    BodyTooLarge(usize),
+    /// The client is told what is wrong with which row; the body is made where that is known.
+    #[error("rows cannot be recorded")]
+    Rows(Vec<u8>),
+    /// More requests than the key may make.
+    #[error("Rate limit exceeded")]
+    RateLimited { retry_after: Duration },
+    /// Too many failed requests.
+    #[error("Too many failed requests")]
+    Blocked { retry_after: Duration },
+    /// More batches than there is room for.
+    #[error("Too many batches at the moment; send it again with the same Idempotency-Key")]
+    IngestFull,
+    /// More requests than are answered at the same time.
+    #[error("The server is busy")]
+    Busy,
+    /// Somebody else writes to the ledger.
+    #[error("The ledger is busy; send it again with the same Idempotency-Key")]
+    LedgerBusy,
+    #[error("The request took too long")]
+    TimedOut,
     /// What the client cannot help.
     #[error("Internal server error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -37,22 +84,50 @@ impl Error {
         Self::Internal(cause.into())
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthenticated | Self::AdminKeyRequired => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::AdminKeyRequired | Self::IngestKeyRequired => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::Query(_) | Self::Cursor => StatusCode::BAD_REQUEST,
+            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::Host | Self::Query(_) | Self::Cursor | Self::IdempotencyKey | Self::Body(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::IdempotencyConflict => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Rows(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited { .. } | Self::Blocked { .. } | Self::IngestFull => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy | Self::LedgerBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
-    fn body(&self) -> ErrorBody {
+    /// When it makes sense to come again.
+    fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Query(refused) => ErrorBody::from(refused),
-            other => ErrorBody::new(other.to_string()),
+            Self::RateLimited { retry_after } | Self::Blocked { retry_after } => Some(*retry_after),
+            // What fills up here is empty again in fractions of a second.
+            Self::IngestFull | Self::Busy | Self::LedgerBusy => Some(Duration::from_secs(1)),
+            _ => None,
         }
+    }
+
+    fn body(self) -> Vec<u8> {
+        let body = match self {
+            Self::Rows(body) => return body,
+            Self::Query(refused) => ErrorBody::from(&refused),
+            other => ErrorBody::new(other.to_string()),
+        };
+        // A struct of strings always has a JSON form.
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 
@@ -61,18 +136,31 @@ impl IntoResponse for Error {
         if let Self::Internal(cause) = &self {
             tracing::error!(cause = describe(&**cause), "a request failed");
         }
-        // A struct of strings always has a JSON form.
-        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
-        let mut response = whole_body(self.status(), JSON, body);
-        if self.status() == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let (status, retry_after) = (self.status(), self.retry_after());
+        let accepts_gzip = matches!(self, Self::ContentCoding);
+        let mut response = whole_body(status, JSON, self.body());
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if accepts_gzip {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
+        }
+        if let Some(retry_after) = retry_after {
+            headers.insert(RETRY_AFTER, whole_seconds(retry_after).into());
         }
         response
     }
 }
 
+/// Seconds, rounded up: whoever comes then is not too early. Never none, which would mean at once.
+pub(crate) fn whole_seconds(span: Duration) -> u64 {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    seconds.max(1)
+}
+
 /// An error and all its causes on one line, for the log.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -89,6 +177,13 @@ mod tests {
             describe(&error),
             "Internal server error: limit: `0` is out of range: this endpoint takes 1 to 500"
         );
-        assert_eq!(error.body(), ErrorBody::new("Internal server error"));
+        assert_eq!(error.body(), br#"{"error":"Internal server error"}"#);
+    }
+
+    #[test]
+    fn whoever_comes_again_is_not_too_early() {
+        for (ms, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(ms)), seconds);
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! The billing API over a ledger of its own: what Venice.ai answers, from our side.
 //!
-//! Two routes, `GET /api/v1/billing/usage` (by page number) and `GET /api/v1/billing/usage-history` (by cursor), as
-//! JSON and as CSV, for every account of a [`Ledger`](billing_store::Ledger). `docs/upstream-api.md` has the contract.
+//! It serves every account of a [`Ledger`](billing_store::Ledger): the ledger by page number and by cursor, as JSON and
+//! as CSV, sums by day, model and key, and the balance; and it takes new entries, in batches that are durable before they
+//! are acknowledged and stored once however often they are sent. `/openapi.json` says it to programs and `/docs` to
+//! people; `docs/upstream-api.md` has the contract that it follows.
 //!
-//! It reads; entries come into the ledger by an import. It speaks plain HTTP: beyond one machine, TLS, rates and
-//! limits on connections belong to a proxy before it. It has no clock and no configuration file, and it never logs or
-//! repeats a key.
+//! [`router`] is the API as axum has it, and [`serve`] a whole server: with TLS, limits on connections and requests, and
+//! an end that lets requests finish. It reads no clock but the one it is given and no environment, and it never logs or
+//! repeats a key. Every answer that is no success is JSON with an `error`.
 //!
-//! Beyond the contract, a CSV page has `apiKeyId` as a last column when the request says `Prefer: include=apiKeyId`:
-//! the documented columns have no room for it, and an exact copy needs it.
+//! Beyond the contract there is `POST /api/v1/billing/usage`, and a CSV page has `apiKeyId` as a last column when the
+//! request says `Prefer: include=apiKeyId`: the documented columns have no room for it, and an exact copy needs it.
 //!
 //! ```
 //! use axum::{body, http::Request};
@@ -23,7 +25,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
 //! let account = ledger.create_account("default")?;
-//! let (_, key) = ledger.create_key(account, KeyKind::Admin, now())?;
+//! let (_, key) = ledger.create_key(account, KeyKind::Admin, "books", now())?;
 //!
 //! let request = Request::get("/api/v1/billing/usage?limit=50")
 //!     .header("authorization", format!("Bearer {}", key.expose()))
@@ -40,15 +42,36 @@
 mod config;
 mod error;
 
-mod accept;
-mod authorization;
-mod prefer;
-
-mod answer;
-mod cursor;
-
 mod router;
+mod server;
+
 mod service;
 
-pub use config::Config;
-pub use router::{router, serve};
+mod accept;
+mod answer;
+mod authorization;
+mod cursor;
+mod prefer;
+
+mod analytics;
+
+mod budget;
+mod ingest;
+mod recorder;
+
+mod connection;
+mod conversation;
+mod exchange;
+mod limits;
+mod metrics;
+mod refusal;
+mod tls;
+mod traffic;
+
+mod docs_page;
+mod openapi;
+
+pub use config::{Config, UsageEndpoint};
+pub use router::router;
+pub use server::{Listeners, serve};
+pub use tls::{Tls, TlsError};

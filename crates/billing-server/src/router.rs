@@ -1,53 +1,119 @@
-//! The routes, and a server that runs them.
+//! The routes.
 
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use billing_store::Ledger;
-use tokio::net::TcpListener;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
+use crate::answer::{JSON, whole_body};
 use crate::config::Config;
 use crate::error::Error;
-use crate::service::{Route, Service};
+use crate::exchange::exchange;
+use crate::service::{Read, Service};
+use crate::{docs_page, metrics, openapi};
 
-/// The API over a ledger: `GET /api/v1/billing/usage` and `GET /api/v1/billing/usage-history`.
-///
-/// It must run inside tokio: the ledger is read on its threads for blocking work.
-pub fn router(ledger: Ledger, config: Config) -> Router {
-    let route = |route| {
-        get(move |State(service): State<Arc<Service>>, request: Parts| service.respond(route, request))
-    };
-    Router::new()
-        .route("/api/v1/billing/usage", route(Route::Usage))
-        .route("/api/v1/billing/usage-history", route(Route::UsageHistory))
-        .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .with_state(Arc::new(Service::new(ledger, config)))
+const USAGE: &str = "/api/v1/billing/usage";
+const USAGE_HISTORY: &str = "/api/v1/billing/usage-history";
+const USAGE_ANALYTICS: &str = "/api/v1/billing/usage-analytics";
+const BALANCE: &str = "/api/v1/billing/balance";
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
+const OPENAPI: &str = "/openapi.json";
+const DOCS: &str = "/docs";
+
+/// Those that watch the server: no limit holds for them, and none of their failures counts.
+pub(crate) const OPERATIONAL: [&str; 3] = [HEALTHZ, READYZ, METRICS];
+
+/// A path as it is declared here, for labels.
+pub(crate) fn declared(path: &str) -> Option<&'static str> {
+    [USAGE, USAGE_HISTORY, USAGE_ANALYTICS, BALANCE, HEALTHZ, READYZ, METRICS, OPENAPI, DOCS]
+        .into_iter()
+        .find(|declared| *declared == path)
 }
 
-/// Serves the API on a listener until `shutdown` is ready; then takes no more connections, and returns when the
-/// requests that run are answered. A client that does not read its answer can hold that up: whoever must end by a
-/// time drops this future.
+/// The API over a ledger, as `/openapi.json` describes it.
 ///
-/// # Errors
-/// None in the life of a listener today; what axum may report later is passed on.
-pub async fn serve(
-    listener: TcpListener,
-    ledger: Ledger,
-    config: Config,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        // The last piece of a page must not wait for the acknowledgement of the one before.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
-    axum::serve(listener, router(ledger, config)).with_graceful_shutdown(shutdown).await
+/// It must run inside tokio: the ledger is read on its threads for blocking work. Of the [`Config`], what concerns
+/// connections is for [`serve`](crate::serve) alone.
+pub fn router(ledger: Ledger, config: Config) -> Router {
+    routes(Arc::new(Service::new(ledger, config)), Part::All)
+}
+
+/// Which of the routes a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// All but the metrics.
+    Api,
+    Metrics,
+}
+
+pub(crate) fn routes(service: Arc<Service>, part: Part) -> Router {
+    let router = match part {
+        Part::All => api().route(METRICS, get(counts)),
+        Part::Api => api(),
+        Part::Metrics => Router::new().route(METRICS, get(counts)),
+    };
+    // The fastest levels: more would cost the server more than it saves most clients.
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    router
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(compression)
+        .layer(from_fn_with_state(Arc::clone(&service), exchange))
+        .with_state(service)
+}
+
+fn api() -> Router<Arc<Service>> {
+    let read =
+        |read| get(move |State(service): State<Arc<Service>>, request: Parts| service.read(read, request));
+    Router::new()
+        .route(USAGE, read(Read::Usage).post(ingest))
+        .route(USAGE_HISTORY, read(Read::UsageHistory))
+        .route(USAGE_ANALYTICS, read(Read::Analytics))
+        .route(BALANCE, read(Read::Balance))
+        .route(HEALTHZ, get(async || status(StatusCode::OK, "ok")))
+        .route(READYZ, get(ready))
+        .route(OPENAPI, get(async || text("application/json", openapi::json())))
+        .route(DOCS, get(async || text("text/html; charset=utf-8", docs_page::html())))
+}
+
+async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    service.ingest(parts, body).await
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Response {
+    match service.is_ready().await {
+        true => status(StatusCode::OK, "ok"),
+        false => status(StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be used"),
+    }
+}
+
+async fn counts(State(service): State<Arc<Service>>) -> Response {
+    match service.metrics.text() {
+        Ok(text) => whole_body(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), text.into()),
+        Err(error) => Error::internal(error).into_response(),
+    }
+}
+
+fn status(code: StatusCode, status: &str) -> Response {
+    whole_body(code, JSON, format!(r#"{{"status":"{status}"}}"#).into_bytes())
+}
+
+fn text(content_type: &'static str, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }

@@ -1,80 +1,235 @@
 //! A request becomes an answer: who asks, what for, in which form, from which part of the ledger.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::http::header::LINK;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use billing_model::{HistoryRequest, Page, Pagination, Paging, Timestamp, UsageQuery};
-use billing_store::{AccountId, Filter, KeyKind, Ledger};
+use billing_model::{
+    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, Page, Pagination, Paging,
+    Timestamp, UsageQuery,
+};
+use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tracing::Span;
 
 use crate::accept::Form;
-use crate::answer;
+use crate::analytics::AnalyticsCache;
+use crate::answer::{self, JSON, whole_body};
 use crate::authorization::bearer_key;
-use crate::config::Config;
+use crate::budget::Budget;
+use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
+use crate::exchange::Standing;
+use crate::ingest::{self, Announced};
+use crate::limits::{Caller, FailureLimit, RateLimit};
+use crate::metrics::Metrics;
+use crate::recorder::Recorder;
 
-/// The two ways through the ledger.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Route {
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+
+/// When the provider deprecated the endpoint by page number, 8 July 2026.
+const DEPRECATED_AT: HeaderValue = HeaderValue::from_static("@1783555200");
+const SUNSET_AT: HeaderValue = HeaderValue::from_static("Wed, 16 Sep 2026 00:00:00 GMT");
+const SUCCESSOR: HeaderValue =
+    HeaderValue::from_static("</api/v1/billing/usage-history>; rel=\"successor-version\"");
+const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September 2026; use GET \
+     /billing/usage-history instead";
+
+/// What is read from a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
     /// By page number.
     Usage,
     /// By cursor.
     UsageHistory,
+    Analytics,
+    Balance,
 }
 
 /// A ledger that answers.
 pub(crate) struct Service {
     ledger: Ledger,
-    config: Config,
+    pub(crate) config: Config,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Requests that are answered at the same time.
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) failures: Option<FailureLimit>,
+    rate: Option<RateLimit>,
+    usage_rate: Option<RateLimit>,
     cursors: Cursors,
     reads: Arc<Semaphore>,
+    analytics: AnalyticsCache,
+    budget: Budget,
+    recorder: Recorder,
 }
 
 impl Service {
     pub(crate) fn new(ledger: Ledger, config: Config) -> Self {
-        let cursors = Cursors::new(&ledger.secret(), config.cursor_ttl);
         // With none at all no request would ever be answered.
-        let reads = Arc::new(Semaphore::new(config.concurrent_reads.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { ledger, config, cursors, reads }
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
+        let metrics = Arc::new(Metrics::new());
+        Self {
+            requests: semaphore(config.concurrent_requests),
+            failures: config.failed_request_limit.map(FailureLimit::new),
+            rate: config.rate_limit.map(RateLimit::new),
+            usage_rate: config.usage_rate_limit.map(RateLimit::new),
+            cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
+            reads: semaphore(config.concurrent_reads),
+            analytics: AnalyticsCache::new(config.analytics_ttl),
+            budget: Budget::new(config.ingest_memory),
+            recorder: Recorder::start(ledger.clone(), Arc::clone(&metrics)),
+            ledger,
+            config,
+            metrics,
+        }
     }
 
-    /// Answers one request, whatever happens on the way.
-    pub(crate) async fn respond(self: Arc<Self>, route: Route, request: Parts) -> Response {
-        let permit = Arc::clone(&self.reads).acquire_owned().await;
-        blocking(move || {
-            // Kept to the end of the work, also when the client has gone meanwhile.
-            let _permit = permit.map_err(Error::internal)?;
-            self.answer(route, &request)
-        })
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
+    /// Answers one request that reads, whatever happens on the way.
+    pub(crate) async fn read(self: Arc<Self>, read: Read, request: Parts) -> Response {
+        // It has ended for everybody, so nobody needs to say who asks.
+        let life = match read {
+            Read::Usage => self.config.usage_endpoint,
+            _ => UsageEndpoint::Live,
+        };
+        let mut response = if life == UsageEndpoint::Sunset {
+            Error::Gone.into_response()
+        } else {
+            let permit = Arc::clone(&self.reads).acquire_owned().await;
+            let answered = blocking(move || {
+                // Kept to the end of the work, also when the client has gone meanwhile.
+                let _permit = permit.map_err(Error::internal)?;
+                let (standing, admitted) = self.admit(&request.headers, KeyKind::Admin, read == Read::Usage);
+                Ok((standing, admitted.and_then(|account| self.answer(read, account, &request))))
+            });
+            let (standing, answer) = answered.await.unwrap_or_else(|error| (None, Err(error)));
+            with_standing(standing, answer)
+        };
+        write_life(life, response.headers_mut());
+        response
+    }
+
+    /// Takes a batch of entries: it is durable when this answers 201, or it is not stored.
+    pub(crate) async fn ingest(self: Arc<Self>, request: Parts, body: Body) -> Response {
+        let (service, headers) = (Arc::clone(&self), request.headers.clone());
+        let admitted = blocking(move || Ok(service.admit(&headers, KeyKind::Ingest, false)));
+        let (standing, admitted) = admitted.await.unwrap_or_else(|error| (None, Err(error)));
+        let answer = match admitted {
+            Ok(account) => self.store(account, &request.headers, body).await,
+            Err(error) => Err(error),
+        };
+        with_standing(standing, answer)
+    }
+
+    async fn store(
+        self: &Arc<Self>,
+        account: AccountId,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Response, Error> {
+        Form::negotiate(headers)
+            .filter(|form| *form == Form::Json)
+            .ok_or(Error::NotAcceptable(answer::JSON_ONLY))?;
+        let announced = Announced::by(headers)?;
+        let mut share = self.budget.share();
+        let (limit, time) = (self.config.body_limit, self.config.request_timeout);
+        let body = ingest::read_body(headers, body, (limit, time), &mut share).await?;
+        let (batch, share) = {
+            let received_at = (self.config.now)();
+            let announced = announced.clone();
+            blocking(move || {
+                let checked = announced.check(body, limit, &mut share)?;
+                let batch = Batch {
+                    account,
+                    idempotency_key: announced.idempotency_key,
+                    digest: checked.digest,
+                    received_at,
+                    entries: checked.entries,
+                };
+                Ok((batch, share))
+            })
+            .await?
+        };
+        let receipt = self.recorder.store(batch, share).await?;
+        ingest::answer(&announced.idempotency_key, receipt)
+    }
+
+    /// Whether the service can do its work.
+    pub(crate) async fn is_ready(self: Arc<Self>) -> bool {
+        let is_recording = self.recorder.is_running();
+        // Any key will do: it is looked up in the file.
+        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal));
+        is_recording && reads.await.is_ok()
+    }
+
+    /// Who asks, and whether that may be.
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        wanted: KeyKind,
+        is_usage: bool,
+    ) -> (Option<Standing>, Result<AccountId, Error>) {
+        let principal = match self.authenticate(headers) {
+            Ok(principal) => principal,
+            Err(error) => return (None, Err(error)),
+        };
+        let now = Instant::now();
+        let mut standing = Standing { key_id: principal.key_id.clone(), rate: None };
+        let caller = Caller::Key(principal.key_id.clone());
+        if let Some(retry_after) = self.failures.as_ref().and_then(|limit| limit.is_blocked(&caller, now)) {
+            return (Some(standing), Err(Error::Blocked { retry_after }));
+        }
+        let usage_rate = self.usage_rate.as_ref().filter(|_| is_usage);
+        for limit in [self.rate.as_ref(), usage_rate].into_iter().flatten() {
+            let rate = limit.count(&principal.key_id, now);
+            // The one that has less left is the one to know of.
+            standing.rate = match standing.rate {
+                Some(other) if other.remaining < rate.remaining => Some(other),
+                _ => Some(rate),
+            };
+            if !rate.is_within {
+                return (Some(standing), Err(Error::RateLimited { retry_after: rate.resets_in }));
+            }
+        }
+        self.recorder.note_use(&principal.key_id, (self.config.now)());
+        let admitted = match (principal.kind, wanted) {
+            (kind, wanted) if kind == wanted => Ok(principal.account),
+            (_, KeyKind::Ingest) => Err(Error::IngestKeyRequired),
+            _ => Err(Error::AdminKeyRequired),
+        };
+        (Some(standing), admitted)
+    }
+
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Error> {
+        let key = bearer_key(headers).ok_or(Error::Unauthenticated)?;
+        self.ledger.authenticate(key).map_err(Error::internal)?.ok_or(Error::Unauthenticated)
     }
 
     /// The checks come in the order of what they give away: nothing of a query is judged for a stranger.
-    fn answer(&self, route: Route, request: &Parts) -> Result<Response, Error> {
-        let account = self.authenticate(&request.headers)?;
-        let form = Form::negotiate(&request.headers).ok_or(Error::NotAcceptable)?;
+    fn answer(&self, read: Read, account: AccountId, request: &Parts) -> Result<Response, Error> {
+        let form = Form::negotiate(&request.headers);
         let query = request.uri.query().unwrap_or_default();
         let now = (self.config.now)();
-        let page = match route {
-            Route::Usage => self.page_by_number(account, query)?,
-            Route::UsageHistory => self.page_by_cursor(account, query, now)?,
+        let page = match read {
+            Read::Usage | Read::UsageHistory if form.is_none() => {
+                return Err(Error::NotAcceptable("application/json and text/csv"));
+            }
+            Read::Usage => self.page_by_number(account, query)?,
+            Read::UsageHistory => self.page_by_cursor(account, query, now)?,
+            _ if form != Some(Form::Json) => return Err(Error::NotAcceptable(answer::JSON_ONLY)),
+            Read::Analytics => {
+                let (query, limit) = (AnalyticsQuery::parse(query)?, self.config.analytics_timeout);
+                return self.analytics.answer(&self.ledger, account, query, now, limit);
+            }
+            Read::Balance => return self.balance(account, now),
         };
-        answer::page(&page, form, &request.headers, now)
-    }
-
-    fn authenticate(&self, headers: &HeaderMap) -> Result<AccountId, Error> {
-        let key = bearer_key(headers).ok_or(Error::Unauthenticated)?;
-        let principal = self.ledger.authenticate(key).map_err(Error::internal)?;
-        let principal = principal.ok_or(Error::Unauthenticated)?;
-        match principal.kind {
-            KeyKind::Admin => Ok(principal.account),
-            KeyKind::Inference => Err(Error::AdminKeyRequired),
-        }
+        answer::page(&page, form.unwrap_or(Form::Json), &request.headers, now)
     }
 
     fn page_by_number(&self, account: AccountId, query: &str) -> Result<Page, Error> {
@@ -85,7 +240,8 @@ impl Service {
             .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get())
             .map_err(Error::internal)?;
         let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), found.total));
-        Ok(Page { entries: found.entries, paging, warning: None })
+        let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
+        Ok(Page { entries: found.entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
     }
 
     fn page_by_cursor(&self, account: AccountId, query: &str, now: Timestamp) -> Result<Page, Error> {
@@ -107,13 +263,57 @@ impl Service {
         });
         Ok(Page { entries: found.entries, paging: Paging::ByCursor(next.transpose()?), warning: None })
     }
+
+    fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
+        // A clock beyond the years of a ledger has no DIEM spent on its day.
+        let day = Day::of(now).unwrap_or(Day(i64::MAX));
+        let funds = self.ledger.funds(account, day).map_err(Error::internal)?;
+        let mut parts = BalanceParts {
+            diem_allocation: funds.diem_allocation,
+            diem_today: funds.diem_of_day,
+            ..BalanceParts::default()
+        };
+        for (currency, net) in funds.nets {
+            match currency {
+                Currency::Usd => parts.usd = net,
+                Currency::BundledCredits => parts.bundled_credits = net,
+                Currency::EarnedCredits => parts.earned_credits = net,
+                // DIEM does not roll over; of the others nothing is spent.
+                _ => {}
+            }
+        }
+        let mut body = Vec::new();
+        Balance::of(&parts).write_json(&mut body);
+        Ok(whole_body(StatusCode::OK, JSON, body))
+    }
+}
+
+/// What the endpoint by page number says of its own end, with every answer.
+fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
+    if life == UsageEndpoint::Live {
+        return;
+    }
+    headers.insert(DEPRECATION, DEPRECATED_AT);
+    headers.insert(LINK, SUCCESSOR);
+    if life == UsageEndpoint::Sunset {
+        headers.insert(SUNSET, SUNSET_AT);
+    }
+}
+
+fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) -> Response {
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    if let Some(standing) = standing {
+        response.extensions_mut().insert(standing);
+    }
+    response
 }
 
 /// Runs what waits for the disk beside the requests. A panic in it is an error like another.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    spawn_blocking(work).await.map_err(Error::internal)?
+    let span = Span::current();
+    spawn_blocking(move || span.in_scope(work)).await.map_err(Error::internal)?
 }
 
 #[cfg(test)]

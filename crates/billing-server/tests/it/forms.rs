@@ -17,7 +17,7 @@ async fn usage_is_json_newest_first_unless_asked_otherwise() {
     let answer = house.ask(USAGE, &[]).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(answer.header("vary"), Some("Accept, Authorization, Prefer"));
+    assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding, Authorization, Prefer"));
     assert_eq!(answer.header("content-disposition"), None);
     assert_eq!(answer.header("x-pagination-total"), None);
     let page = answer.usage_page();

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use billing_model::{Currency, Page, Timestamp, UsageEntry};
 use billing_server::{Config, router};
-use billing_store::{KeyKind, Ledger, Sink};
+use billing_store::{AccountId, KeyKind, Ledger, Sink};
 use billing_testkit::entry_at;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub(crate) const USAGE: &str = "/api/v1/billing/usage";
 pub(crate) const HISTORY: &str = "/api/v1/billing/usage-history";
+pub(crate) const ANALYTICS: &str = "/api/v1/billing/usage-analytics";
+pub(crate) const BALANCE: &str = "/api/v1/billing/balance";
 
 /// The time on the server's clock.
 pub(crate) const NOW: &str = "2026-07-08T09:15:30.123Z";
@@ -47,12 +50,16 @@ impl House {
         let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
         let key = |account| {
             let account = ledger.create_account(account).unwrap();
-            ledger.create_key(account, KeyKind::Admin, now()).unwrap().1.expose().to_owned()
+            ledger.create_key(account, KeyKind::Admin, "", now()).unwrap().1.expose().to_owned()
         };
         let (key, other_key) = (key("ours"), key("theirs"));
         let house = Self { ledger, key, other_key, directory };
         house.import("ours", entries);
         house
+    }
+
+    pub(crate) fn account(&self, name: &str) -> AccountId {
+        self.ledger.account(name).unwrap().unwrap()
     }
 
     pub(crate) fn import(&self, account: &str, entries: &[UsageEntry]) {
@@ -75,20 +82,47 @@ impl House {
 
     /// The answer to a GET with any key.
     pub(crate) async fn ask_as(&self, key: &str, uri: &str) -> Answer {
-        send(self.router(), Method::GET, uri, &[("authorization", &format!("Bearer {key}"))]).await
+        send_get(self.router(), uri, key).await
     }
 }
 
+/// The answer to a GET with a key.
+pub(crate) async fn send_get(router: Router, uri: &str, key: &str) -> Answer {
+    send(router, Method::GET, uri, &[("authorization", &format!("Bearer {key}"))]).await
+}
+
 pub(crate) async fn send(router: Router, method: Method, uri: &str, headers: &[(&str, &str)]) -> Answer {
+    let (parts, body) = exchange(router, method, uri, headers, Body::empty()).await;
+    let body = String::from_utf8(body).unwrap();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+/// The coding of the answer, and its body as it came.
+pub(crate) async fn send_for_bytes(
+    router: Router,
+    method: Method,
+    uri: &str,
+    headers: &[(&str, &str)],
+) -> (Option<String>, Vec<u8>) {
+    let (parts, body) = exchange(router, method, uri, headers, Body::empty()).await;
+    let coding = parts.headers.get("content-encoding").map(|coding| coding.to_str().unwrap().to_owned());
+    (coding, body)
+}
+
+pub(crate) async fn exchange(
+    router: Router,
+    method: Method,
+    uri: &str,
+    headers: &[(&str, &str)],
+    body: Body,
+) -> (Parts, Vec<u8>) {
     let mut request = Request::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let answer = router.oneshot(request.body(body).unwrap()).await.unwrap();
     let (parts, body) = answer.into_parts();
-    let body = to_bytes(body, 16 << 20).await.unwrap();
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    Answer { status: parts.status, headers: parts.headers, body }
+    (parts, to_bytes(body, 16 << 20).await.unwrap().to_vec())
 }
 
 impl Answer {

@@ -18,3 +18,12 @@ mod faults;
 
 /// What only shows on a real connection.
 mod socket;
+
+/// Sums by day, model and key.
+mod analytics;
+
+/// What is left to spend.
+mod balance;
+
+/// What whoever runs the server sees of it.
+mod operation;

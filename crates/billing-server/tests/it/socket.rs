@@ -6,7 +6,8 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use billing_model::{Page, Timestamp};
-use billing_server::{Config, serve};
+use billing_server::{Config, Listeners, serve};
+use billing_store::KeyKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -157,4 +158,82 @@ async fn a_shutdown_lets_a_running_request_finish() {
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert_eq!(Page::from_usage_json(body).unwrap().entries.len(), 100);
     timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn metrics_on_a_listener_of_their_own_are_nowhere_else() {
+    let house = House::with(&entries(3));
+    let [api, metrics] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let (at_api, at_metrics) = (api.local_addr().unwrap(), metrics.local_addr().unwrap());
+    let listener = |listener: std::net::TcpListener| {
+        listener.set_nonblocking(true).unwrap();
+        TcpListener::from_std(listener).unwrap()
+    };
+    let listeners = Listeners { api: listener(api), tls: None, metrics: Some(listener(metrics)) };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move { drop(stopped.await) };
+    let server = tokio::spawn(serve(listeners, house.ledger.clone(), Config::new(now), shutdown));
+    for (address, path, status) in [
+        (at_api, USAGE, "200"),
+        (at_api, "/healthz", "200"),
+        (at_api, "/metrics", "404"),
+        (at_metrics, "/metrics", "200"),
+        (at_metrics, USAGE, "404"),
+    ] {
+        let answer = exchange(address, &get(path, &house.key)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    stop.send(()).unwrap();
+    timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_fetch_its_answer_is_left() {
+    let house = House::with(&entries(3000));
+    let config = Config { response_timeout: Duration::from_millis(50), ..Config::new(now) };
+    let running = run(&house, config).await;
+    let mut connection = TcpStream::connect(running.address).await.unwrap();
+    // More answers than fit the buffers of both sides, and nobody reads.
+    let request =
+        format!("GET {USAGE}?limit=500 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", house.key);
+    let left = async {
+        loop {
+            if connection.write_all(request.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    };
+    timeout(LIMIT, left).await.expect("it is not held for ever");
+    let answer = exchange(running.address, &get(USAGE, &house.key)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_that_finds_no_place_is_told_when_to_come_again() {
+    let house = House::with(&entries(3));
+    let config = Config { concurrent_requests: 1, ..Config::new(now) };
+    let running = run(&house, config).await;
+    // One that has its place, and whose batch does not come.
+    let mut holder = TcpStream::connect(running.address).await.unwrap();
+    let (_, ingest) = house.ledger.create_key(house.account("ours"), KeyKind::Ingest, "", now()).unwrap();
+    let head = format!(
+        "POST {USAGE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nidempotency-key: 1\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n",
+        ingest.expose()
+    );
+    holder.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 21];
+    timeout(LIMIT, holder.read_exact(&mut told)).await.unwrap().unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue", "its body is waited for");
+    let answer = exchange(running.address, &get(USAGE, &house.key)).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.contains("\r\nretry-after: 1\r\n") && answer.ends_with(r#"{"error":"The server is busy"}"#),
+        "{answer}"
+    );
+    assert!(exchange(running.address, &get("/healthz", "")).await.starts_with("HTTP/1.1 200 "));
+    holder.write_all(b"[]").await.unwrap();
+    let mut rest = vec![0; 16];
+    timeout(LIMIT, holder.read_exact(&mut rest)).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&rest), "\r\n\r\nHTTP/1.1 201");
 }

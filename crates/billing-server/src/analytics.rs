@@ -1,0 +1,129 @@
+//! `GET /billing/usage-analytics`: sums from the ledger, kept for some minutes.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::header::{AGE, CACHE_CONTROL};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
+use billing_store::{AccountId, Ledger};
+
+use crate::answer::{JSON, whole_body};
+use crate::error::Error;
+
+/// Bytes of answers that are kept, at most: hundreds of usual ones.
+const KEPT_BYTES: usize = 32 << 20;
+
+/// Sums between two looks at the clock: some ten microseconds of work.
+const STEP: usize = 64;
+
+/// What an answer answers. A lookback is of the day on which it is asked.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Question {
+    account: AccountId,
+    query: AnalyticsQuery,
+    days: DayRange,
+}
+
+/// Answers that were given lately.
+pub(crate) struct AnalyticsCache {
+    ttl: Duration,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    answers: HashMap<Question, (Instant, Arc<[u8]>)>,
+    bytes: usize,
+}
+
+impl AnalyticsCache {
+    pub(crate) fn new(ttl: Duration) -> Self {
+        Self { ttl, kept: Mutex::default() }
+    }
+
+    /// The answer, as it was given lately or as it is now.
+    pub(crate) fn answer(
+        &self,
+        ledger: &Ledger,
+        account: AccountId,
+        query: AnalyticsQuery,
+        now: Timestamp,
+        limit: Duration,
+    ) -> Result<Response, Error> {
+        let days = query.days(now);
+        let question = Question { account, query, days };
+        let start = Instant::now();
+        if let Some((age, body)) = self.find(&question, start) {
+            return Ok(self.response(&body, age));
+        }
+        let body: Arc<[u8]> = compute(ledger, &question, now, start + limit)?.into();
+        self.keep(question, Arc::clone(&body), start);
+        Ok(self.response(&body, Duration::ZERO))
+    }
+
+    fn response(&self, body: &[u8], age: Duration) -> Response {
+        let mut response = whole_body(StatusCode::OK, JSON, body.to_vec());
+        let headers = response.headers_mut();
+        let control = format!("private, max-age={}", self.ttl.as_secs());
+        if let Ok(control) = HeaderValue::try_from(control) {
+            headers.insert(CACHE_CONTROL, control);
+        }
+        headers.insert(AGE, age.as_secs().into());
+        response
+    }
+
+    fn find(&self, question: &Question, now: Instant) -> Option<(Duration, Arc<[u8]>)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (given, body) = kept.answers.get(question)?;
+        let age = now.saturating_duration_since(*given);
+        (age < self.ttl).then(|| (age, Arc::clone(body)))
+    }
+
+    fn keep(&self, question: Question, body: Arc<[u8]>, now: Instant) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.answers.retain(|_, (given, _)| now.saturating_duration_since(*given) < self.ttl);
+        kept.bytes = kept.answers.values().map(|(_, body)| body.len()).sum();
+        // Whoever asks for ever new spans must not fill the memory; then all begin anew.
+        if kept.bytes + body.len() > KEPT_BYTES {
+            kept.answers.clear();
+        }
+        kept.answers.insert(question, (now, body));
+    }
+}
+
+fn compute(
+    ledger: &Ledger,
+    question: &Question,
+    now: Timestamp,
+    deadline: Instant,
+) -> Result<Vec<u8>, Error> {
+    let Question { account, query, days } = question;
+    let mut builder = AnalyticsBuilder::new(query, now);
+    let mut seen = 0usize;
+    let visited = ledger.visit_charges(*account, (days.first, days.last), |charges| {
+        builder.add(
+            charges.day,
+            charges.sku,
+            charges.currency,
+            charges.api_key_id,
+            charges.spend,
+            charges.units,
+        );
+        seen += 1;
+        if seen.is_multiple_of(STEP) && Instant::now() >= deadline {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    if visited.map_err(Error::internal)?.is_break() {
+        return Err(Error::TimedOut);
+    }
+    let descriptions = ledger.key_descriptions(*account).map_err(Error::internal)?;
+    let mut body = Vec::new();
+    builder.finish(|id| descriptions.get(id).cloned()).write_json(&mut body);
+    Ok(body)
+}

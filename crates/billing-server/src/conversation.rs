@@ -1,0 +1,119 @@
+//! A connection from its first byte to its last: requests and answers in turn, and an answer also to what is no request.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::exchange::Peer;
+use crate::refusal::Refusal;
+use crate::traffic::Traffic;
+
+/// Bytes of the head of a request, at most; a target alone may have half of it.
+const MAX_HEAD_BYTES: usize = 128 << 10;
+
+/// How long what was refused is still read, so that the answer arrives: long enough for an answer's way to a client that
+/// then stops, and short for one that does not.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What all conversations have.
+#[derive(Clone)]
+pub(crate) struct Conversations {
+    router: Router,
+    header_timeout: Duration,
+    response_timeout: Duration,
+}
+
+impl Conversations {
+    pub(crate) fn new(router: Router, config: &Config) -> Self {
+        let Config { header_timeout, response_timeout, .. } = *config;
+        Self { router, header_timeout, response_timeout }
+    }
+
+    /// Answers what comes over a stream until it ends, or until the request that runs is answered when `stopping` says
+    /// so.
+    pub(crate) async fn hold<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let traffic = Arc::new(Traffic::default());
+        let connection = Connection::new(stream, Arc::clone(&traffic), self.response_timeout);
+        let answer = service_fn(|request: Request<Incoming>| {
+            let mut request = request.map(|body| Body::new(traffic.receive(body)));
+            if request.extensions().get::<OnUpgrade>().is_some() {
+                traffic.upgrade_wanted();
+            }
+            request.extensions_mut().insert(Peer(peer.ip()));
+            request.extensions_mut().insert(Arc::clone(&traffic));
+            self.router.clone().oneshot(request)
+        });
+        let mut conversation = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(MAX_HEAD_BYTES)
+            // Who has asked and says no more is answered.
+            .half_close(true)
+            .serve_connection(TokioIo::new(connection), answer);
+        let ended = tokio::select! {
+            ended = &mut conversation => Some(ended),
+            () = told_to_stop(&mut stopping) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                Pin::new(&mut conversation).graceful_shutdown();
+                (&mut conversation).await
+            }
+        };
+        let parts = conversation.into_parts();
+        let mut connection = parts.io.into_inner();
+        if let Err(error) = &ended {
+            tracing::debug!(%error, %peer, "a connection ended early");
+        }
+        let told = match ended.err().and_then(|error| refusal(&error, &parts.read_buf)) {
+            Some(refusal) => connection.refuse(refusal).await,
+            None => connection.end().await,
+        };
+        if told.is_ok() && connection.may_leave_something() {
+            tokio::select! {
+                _ = timeout(LINGER, connection.drain()) => {}
+                () = told_to_stop(&mut stopping) => {}
+            }
+        }
+    }
+}
+
+async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
+    // Who says so may be gone, which says the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// What to say to a client that the library leaves without an answer, and what it had sent by then.
+fn refusal(error: &hyper::Error, left: &[u8]) -> Option<Refusal> {
+    // Line ends may stand before a request, RFC 9112 2.2; alone they ask for nothing.
+    let has_begun = left.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    match () {
+        () if error.is_parse() => Some(Refusal::NotHttp),
+        () if error.is_incomplete_message() && has_begun => Some(Refusal::BrokenOff),
+        () if error.is_timeout() && has_begun => Some(Refusal::TooLate),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod attacks;

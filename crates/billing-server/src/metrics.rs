@@ -1,0 +1,201 @@
+//! What the server counts, for Prometheus.
+//!
+//! Labels are few and known beforehand: routes, methods, statuses, outcomes. No key, account or request is one. Sums of
+//! money are written by this file and not by the library, whose numbers are floating point: each currency is a metric of
+//! its own, since sums of different ones mean nothing.
+
+use std::fmt::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use billing_model::{Currency, Total};
+use billing_store::{Batch, Receipt};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// How the text is marked: OpenMetrics, which Prometheus reads.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The currencies that have metrics, each with its name in them. Others would let a client make any number of metrics.
+const CURRENCIES: [(Currency, &str); 5] = [
+    (Currency::Usd, "usd"),
+    (Currency::Diem, "diem"),
+    (Currency::BundledCredits, "bundled_credits"),
+    (Currency::EarnedCredits, "earned_credits"),
+    (Currency::Vcu, "vcu"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub(crate) route: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// The counters of one server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    pub(crate) in_progress: Gauge,
+    pub(crate) connections: Gauge,
+    batches: Family<OutcomeLabel, Counter>,
+    entries: Counter,
+    commits: Histogram,
+    group_sizes: Histogram,
+    /// Spend and credit of each of [`CURRENCIES`].
+    amounts: Mutex<[(Total, Total); CURRENCIES.len()]>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        // From a page that is in memory to one that waits behind others.
+        let durations =
+            || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("billing"),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            in_progress: Gauge::default(),
+            connections: Gauge::default(),
+            batches: Family::default(),
+            entries: Counter::default(),
+            commits: durations(),
+            group_sizes: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]),
+            amounts: Mutex::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests that were answered", self.requests.clone());
+        let help = "From the head of a request to its answer, without the time to send it";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.durations.clone());
+        let help = "Requests whose answers are not sent yet";
+        registry.register("http_requests_in_progress", help, self.in_progress.clone());
+        registry.register("http_connections", "Connections that are open", self.connections.clone());
+        registry.register("ingest_batches", "Batches that came to the ledger", self.batches.clone());
+        registry.register("ingest_entries", "Entries that were stored", self.entries.clone());
+        let help = "From the begin of a transaction to its being durable";
+        registry.register_with_unit("ingest_commit_duration", help, Unit::Seconds, self.commits.clone());
+        registry.register("ingest_commit_batches", "Batches of one transaction", self.group_sizes.clone());
+    }
+
+    /// Counts a request that was answered.
+    pub(crate) fn answered(&self, labels: RequestLabels, took: Duration) {
+        self.durations.get_or_create(&RouteLabel { route: labels.route }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a transaction.
+    pub(crate) fn committed(&self, batches: usize, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
+        self.group_sizes.observe(u32::try_from(batches).unwrap_or(u32::MAX).into());
+    }
+
+    /// Counts a batch that came to the ledger, and what it was worth when it is new.
+    pub(crate) fn batch(&self, batch: &Batch, receipt: Receipt) {
+        let outcome = match receipt {
+            Receipt::Stored(_) => "stored",
+            Receipt::Repeated(_) => "repeated",
+            Receipt::Conflict => "conflict",
+        };
+        self.batches.get_or_create(&OutcomeLabel { outcome }).inc();
+        let Receipt::Stored(entries) = receipt else { return };
+        self.entries.inc_by(entries);
+        let mut amounts = self.amounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in &batch.entries {
+            let known = CURRENCIES.iter().position(|(currency, _)| *currency == entry.currency);
+            if let Some((spend, credit)) = known.and_then(|place| amounts.get_mut(place)) {
+                match entry.amount.is_sign_negative() {
+                    true => spend.add(-entry.amount),
+                    false => credit.add(entry.amount),
+                }
+            }
+        }
+    }
+
+    /// Everything, as text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        let amounts = *self.amounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((currency, unit), (spend, credit)) in CURRENCIES.iter().zip(amounts) {
+            for (what, sum) in [("spend", spend), ("credit", credit)] {
+                let name = format!("billing_ingest_{what}_{unit}");
+                writeln!(
+                    text,
+                    "# HELP {name} Sum of the {currency} entries that were stored, {what} as a positive number."
+                )?;
+                writeln!(text, "# TYPE {name} counter\n# UNIT {name} {unit}\n{name}_total {sum}")?;
+            }
+        }
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing_model::UsageEntry;
+    use billing_store::AccountId;
+    use billing_testkit::entry_at;
+
+    #[test]
+    fn money_is_counted_exactly_and_each_currency_apart() {
+        let metrics = Metrics::new();
+        let now = "2026-06-15T00:00:00Z".parse().unwrap();
+        let entry = |currency: &str, amount: &str| UsageEntry {
+            currency: Currency::from(currency),
+            ..entry_at(now, amount)
+        };
+        let entries = vec![
+            entry("USD", "-0.0023000000000000004"),
+            entry("USD", "-0.0000000000000000000000000001"),
+            entry("DIEM", "-8e-7"),
+            entry("USD", "25"),
+            entry("SOMETHING{new=\"1\"}", "-1"),
+        ];
+        let batch = Batch {
+            account: AccountId(1),
+            idempotency_key: "secret".into(),
+            digest: [0; 32],
+            received_at: now,
+            entries,
+        };
+        for receipt in [Receipt::Stored(5), Receipt::Repeated(5), Receipt::Conflict] {
+            metrics.batch(&batch, receipt);
+        }
+        let text = metrics.text().unwrap();
+        for line in [
+            "billing_ingest_spend_usd_total 0.0023000000000000004000000001",
+            "billing_ingest_credit_usd_total 25",
+            "billing_ingest_spend_diem_total 0.0000008",
+            "billing_ingest_spend_vcu_total 0",
+            "billing_ingest_entries_total 5",
+            "billing_ingest_batches_total{outcome=\"repeated\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("SOMETHING") && !text.contains("secret"), "{text}");
+    }
+}

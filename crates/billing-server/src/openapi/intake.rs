@@ -1,0 +1,122 @@
+//! The shapes of what is recorded: entries as an ingest takes them, its receipt and its refusal.
+
+use utoipa::openapi::schema::{AnyOfBuilder, ComponentsBuilder, RefBuilder, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema};
+
+use super::patterns;
+use super::values::{count_from, formed, list, named, object, of, or_null, text, text_or_null};
+use crate::ingest::MAX_TEXT_BYTES;
+
+/// Adds every shape of an ingest.
+pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
+    components
+        .schema("NewEntry", new_entry())
+        .schema("NewInferenceDetails", new_inference_details())
+        .schema("ExactNumber", exact_number())
+        .schema("IngestReceipt", receipt())
+        .schema("IngestRefused", refused())
+}
+
+fn new_entry() -> ObjectBuilder {
+    let short = |description| text(description).max_length(Some(MAX_TEXT_BYTES));
+    object(
+        &format!(
+            "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. The \
+             texts of an entry have {MAX_TEXT_BYTES} bytes of UTF-8 at most, all together."
+        ),
+        [
+            (
+                "timestamp",
+                formed(
+                    KnownFormat::DateTime,
+                    patterns::recordable_instant(),
+                    "When the entry was created, to the nanosecond.",
+                )
+                .into(),
+            ),
+            ("sku", short("The product.").into()),
+            ("pricePerUnitUsd", exact("The price of one unit in USD, also when another currency is charged.")),
+            ("units", exact("Units consumed; of a `…-mtoken` sku one unit is a million tokens.")),
+            ("amount", exact("What was charged, in `currency`: negative is a charge, positive a credit.")),
+            ("currency", short("What `amount` counts: `USD`, `DIEM` or any other name.").into()),
+            ("notes", short("Free text.").into()),
+        ],
+    )
+    .property("inferenceDetails", or_null_too(named("NewInferenceDetails"), "The request behind the entry."))
+    .property("apiKeyId", short_or_null("The API key that was charged."))
+}
+
+fn new_inference_details() -> ObjectBuilder {
+    let number = |description| or_null_too(named("ExactNumber"), description);
+    of(Type::Object)
+        .description(Some("The request behind an entry. Each of its fields may be null or missing."))
+        .property("requestId", short_or_null("The inference request."))
+        .property("inferenceExecutionTime", number("How long it took, in milliseconds."))
+        .property("promptTokens", number("Tokens read; LLM usage only."))
+        .property("completionTokens", number("Tokens written; LLM usage only."))
+}
+
+/// Numbers as JSON or as text. What makes one exact stands in words: limits of size would refuse good numbers, and others
+/// would still be wrong.
+fn exact_number() -> AnyOfBuilder {
+    let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::DECIMAL));
+    AnyOfBuilder::new()
+        .description(Some(
+            "A decimal number, kept to the last digit or refused: without its point it stays below 2⁹⁶, and it has at most \
+             28 decimal places. Every text of up to 28 plain digits is such a number, and so is every double that is zero or \
+             from 1e-11 to 7.9e28 in size.",
+        ))
+        .item(of(Type::Number))
+        .item(digits)
+}
+
+fn receipt() -> ObjectBuilder {
+    object(
+        "What was recorded.",
+        [
+            ("idempotencyKey", text("The key under which it was recorded.").into()),
+            ("recorded", count_from(0, "Entries of the batch.").into()),
+        ],
+    )
+}
+
+fn refused() -> ObjectBuilder {
+    let row = || count_from(1, "A row, from 1.");
+    let range =
+        list(row(), "The first and the last row of a run of bad ones.").min_items(Some(2)).max_items(Some(2));
+    let field = or_null(Type::String).description(Some("The field; null when the row as a whole is wrong."));
+    let wrong_row = or_null(Type::Integer)
+        .minimum(Some(1))
+        .description(Some("The row, from 1; null when it is the body as a whole."));
+    let issue = object(
+        "What is wrong with a row, or with the body.",
+        [
+            ("row", wrong_row.into()),
+            ("field", field.into()),
+            ("message", text("What is wrong, in words.").into()),
+        ],
+    );
+    object(
+        "Why a batch was refused. Nothing of it was stored.",
+        [
+            ("error", text("The reason, in words.").into()),
+            ("rows", count_from(0, "Rows of the batch.").into()),
+            ("badRows", list(range, "The bad rows, as inclusive ranges.").into()),
+            ("issues", list(issue, "The faults in the order of the rows; of very many, the first.").into()),
+        ],
+    )
+}
+
+/// Of a text: alone it may be as long as all of an entry together.
+fn short_or_null(description: &str) -> ObjectBuilder {
+    text_or_null(description).max_length(Some(MAX_TEXT_BYTES))
+}
+
+/// A number of an entry, described where it stands.
+fn exact(description: &str) -> RefOr<Schema> {
+    RefBuilder::new().ref_location_from_schema_name("ExactNumber").description(Some(description)).into()
+}
+
+fn or_null_too(schema: RefOr<Schema>, description: &str) -> AnyOfBuilder {
+    AnyOfBuilder::new().description(Some(description)).item(schema).item(of(Type::Null))
+}

@@ -1,0 +1,98 @@
+//! The routes for whoever runs a server: how it is, and what it speaks. They need no key and have no rate.
+
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem, PathsBuilder};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Content, ContentBuilder, ResponseBuilder};
+
+use super::billing::curl;
+use super::examples;
+use super::headers::answer;
+use super::responses::{unrated, unrated_busy};
+use super::values::{json_body, of, text_body};
+use crate::metrics;
+use crate::router::OPERATIONAL;
+
+/// Adds the operational routes.
+pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
+    let good = |description: &str| ("200", json(description, "Health", r#"{"status":"ok"}"#));
+    let not_ready = json(
+        "The server cannot answer, or will not for long.",
+        "Health",
+        r#"{"status":"the ledger cannot be read"}"#,
+    );
+    let document = of(Type::Object).description(Some("An OpenAPI document."));
+    let document: Content = ContentBuilder::new().schema(Some(document)).build();
+    [
+        route(
+            "/healthz",
+            "checkHealth",
+            "Whether the server runs",
+            "Looks at nothing else: an answer is all it says.",
+            vec![good("The server runs.")],
+        ),
+        route(
+            "/readyz",
+            "checkReadiness",
+            "Whether the server can answer",
+            "The ledger is open, and the server is not about to end.",
+            vec![good("The server can answer."), ("503", not_ready)],
+        ),
+        route(
+            "/metrics",
+            "readMetrics",
+            "What the server counts",
+            "For Prometheus.",
+            vec![(
+                "200",
+                answer("The counters.").content(
+                    metrics::CONTENT_TYPE,
+                    text_body("OpenMetrics, which Prometheus reads.", examples::METRICS),
+                ),
+            )],
+        ),
+        route(
+            "/openapi.json",
+            "readDocument",
+            "This document",
+            "For tools.",
+            vec![("200", answer("The document.").content("application/json", document))],
+        ),
+        route(
+            "/docs",
+            "readPage",
+            "This document, as a page",
+            "For people. It needs no script and nothing from elsewhere.",
+            vec![("200", answer("The page.").content("text/html", Content::new(Some(of(Type::String)))))],
+        ),
+    ]
+    .into_iter()
+    .fold(paths, |paths, (path, item)| paths.path(path, item))
+}
+
+fn json(description: &str, schema: &str, example: &str) -> ResponseBuilder {
+    answer(description).content("application/json", json_body(schema, example))
+}
+
+fn route(
+    path: &'static str,
+    id: &str,
+    summary: &str,
+    description: &str,
+    responses: Vec<(&str, ResponseBuilder)>,
+) -> (&'static str, PathItem) {
+    let operation = OperationBuilder::new()
+        .tag("Operate")
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .description(Some(description))
+        // An empty list says that no key is needed.
+        .securities(Some([]))
+        .extensions(curl(&format!("curl \"$BILLING_URL{path}\"")));
+    let operation = responses
+        .into_iter()
+        .fold(operation, |operation, (status, response)| operation.response(status, response));
+    // Whoever watches the server is answered also when it is busy.
+    let operation = if OPERATIONAL.contains(&path) { operation } else { unrated_busy(operation) };
+    let operation = unrated(operation);
+    (path, PathItem::new(HttpMethod::Get, operation))
+}

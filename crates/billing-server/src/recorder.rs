@@ -1,0 +1,193 @@
+//! The one thread that writes: it stores what has come meanwhile in one go, and then says so to everybody at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use billing_model::Timestamp;
+use billing_store::{Batch, ErrorKind, Ledger, Receipt};
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep_until, timeout};
+
+use crate::budget::Share;
+use crate::error::{Error, describe};
+use crate::metrics::Metrics;
+
+/// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
+const QUEUE: usize = 1024;
+
+/// Entries of one transaction, at least as many as of one batch: enough that being durable costs little each, and few
+/// enough that nobody waits for long.
+const GROUP_ENTRIES: usize = 20_000;
+
+/// How often it is recorded when keys were last used.
+const KEY_USES_EVERY: Duration = Duration::from_secs(10);
+
+/// Stores batches, and the uses of keys. Dropped, it stores what is left first.
+pub(crate) struct Recorder {
+    queue: Option<mpsc::Sender<Job>>,
+    uses: Arc<KeyUses>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    batch: Batch,
+    reply: oneshot::Sender<Result<Receipt, Error>>,
+    /// Held until the batch is stored.
+    _share: Share,
+}
+
+/// When each key was last used, as far as that is not in the ledger yet.
+#[derive(Default)]
+struct KeyUses(Mutex<HashMap<String, Timestamp>>);
+
+impl Recorder {
+    pub(crate) fn start(ledger: Ledger, metrics: Arc<Metrics>) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let uses = Arc::new(KeyUses::default());
+        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses) };
+        let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(jobs));
+        // Without a thread there is no queue either, and every batch is refused.
+        match thread {
+            Ok(thread) => Self { queue: Some(queue), uses, thread: Some(thread) },
+            Err(error) => {
+                tracing::error!(%error, "no thread for recording");
+                Self { queue: None, uses, thread: None }
+            }
+        }
+    }
+
+    /// Stores a batch, with others that come at the same time. When it returns, the batch is durable.
+    pub(crate) async fn store(&self, batch: Batch, share: Share) -> Result<Receipt, Error> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(Error::LedgerBusy)?;
+        match queue.try_send(Job { batch, reply, _share: share }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Error::IngestFull),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Error::LedgerBusy),
+        }
+        answer.await.map_err(Error::internal)?
+    }
+
+    /// True while batches are taken.
+    pub(crate) fn is_running(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_closed())
+    }
+
+    /// Notes that a key was used. It gets into the ledger in a while, and no sooner: it is for people to look at.
+    pub(crate) fn note_use(&self, key_id: &str, at: Timestamp) {
+        let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match uses.get_mut(key_id) {
+            Some(last) => *last = at.max(*last),
+            None => drop(uses.insert(key_id.to_owned(), at)),
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It says itself what went wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+    uses: Arc<KeyUses>,
+}
+
+impl Worker {
+    fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        // For its clock alone: it is how a thread waits for the next batch, but not for ever.
+        let Ok(clock) = runtime::Builder::new_current_thread().enable_time().build() else { return };
+        let mut next_uses = Instant::now() + KEY_USES_EVERY;
+        loop {
+            let left = next_uses.saturating_duration_since(Instant::now());
+            match clock.block_on(async { timeout(left, jobs.recv()).await }) {
+                Ok(None) => break,
+                Ok(Some(first)) => self.store(group(first, &mut jobs), &clock),
+                Err(_) => {}
+            }
+            if Instant::now() >= next_uses {
+                self.record_uses();
+                next_uses = Instant::now() + KEY_USES_EVERY;
+            }
+        }
+        self.record_uses();
+    }
+
+    fn store(&self, group: Vec<Job>, clock: &runtime::Runtime) {
+        let (batches, replies): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|job| (job.batch, (job.reply, job._share))).unzip();
+        let start = Instant::now();
+        let stored = self.ledger.store_batches(&batches);
+        self.metrics.committed(batches.len(), start.elapsed());
+        match stored {
+            Ok(receipts) => {
+                for ((batch, receipt), (reply, _)) in batches.iter().zip(receipts).zip(replies) {
+                    self.metrics.batch(batch, receipt);
+                    // A client that has gone asks again with the same key.
+                    let _ = reply.send(Ok(receipt));
+                }
+            }
+            // One alone cannot be another's fault.
+            Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
+                for (batch, (reply, share)) in batches.into_iter().zip(replies) {
+                    self.store(vec![Job { batch, reply, _share: share }], clock);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = describe(&error), batches = batches.len(), "batches were not stored");
+                let busy = is_everybodys(error.kind());
+                let cause = error.to_string();
+                for (reply, _) in replies {
+                    let error = if busy { Error::LedgerBusy } else { Error::internal(cause.clone()) };
+                    let _ = reply.send(Err(error));
+                }
+                if busy {
+                    // Whoever waits is told soon; whoever comes now need not be told at once.
+                    clock.block_on(sleep_until((Instant::now() + Duration::from_millis(10)).into()));
+                }
+            }
+        }
+    }
+
+    fn record_uses(&self) {
+        let uses = std::mem::take(&mut *self.uses.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if uses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.ledger.record_key_uses(uses.iter().map(|(id, at)| (id.as_str(), *at))) {
+            tracing::debug!(error = describe(&error), "uses of keys were not recorded");
+            let mut later = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+            uses.into_iter().for_each(|(id, at)| {
+                let last = later.entry(id).or_insert(at);
+                *last = at.max(*last);
+            });
+        }
+    }
+}
+
+/// What waits already, up to a full transaction.
+fn group(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut entries = first.batch.entries.len();
+    let mut group = vec![first];
+    while entries < GROUP_ENTRIES
+        && let Ok(job) = jobs.try_recv()
+    {
+        entries += job.batch.entries.len();
+        group.push(job);
+    }
+    group
+}
+
+/// True for what is wrong with the ledger at the moment, and not with a batch.
+fn is_everybodys(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Busy | ErrorKind::Full | ErrorKind::Io)
+}

@@ -1,0 +1,113 @@
+//! What a connection and the requests that come over it know of each other.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::body::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::exchange::Place;
+
+/// The state of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Answers of ours whose bodies the library still reads.
+    answers: AtomicUsize,
+    /// True from an answer of ours until all of it was sent.
+    is_sending: AtomicBool,
+    /// True while something of the body of the last request was not read.
+    is_body_left: AtomicBool,
+    /// True once a request has asked for another protocol.
+    wants_upgrade: AtomicBool,
+    /// Of the requests whose answers are on their way.
+    places: Mutex<Vec<Place>>,
+}
+
+impl Traffic {
+    /// Says that an answer of ours comes now. It has been read when what this gives is dropped, and its place is free
+    /// when it was sent.
+    pub(crate) fn begin(self: &Arc<Self>, place: Place) -> Sending {
+        self.answers.fetch_add(1, Ordering::SeqCst);
+        self.is_sending.store(true, Ordering::SeqCst);
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        Sending(Arc::clone(self))
+    }
+
+    /// Says that everything which was written has been sent.
+    pub(crate) fn flushed(&self) {
+        // What is still read will be written later.
+        if self.answers.load(Ordering::SeqCst) == 0 && self.is_sending.swap(false, Ordering::SeqCst) {
+            self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// True from an answer of ours until all of it was sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.is_sending.load(Ordering::SeqCst)
+    }
+
+    /// The body of a request, which says here when it has been read to its end.
+    pub(crate) fn receive(self: &Arc<Self>, body: Incoming) -> Received {
+        self.is_body_left.store(!body.is_end_stream(), Ordering::SeqCst);
+        Received { body, traffic: Arc::clone(self) }
+    }
+
+    /// True while something of the body of the last request was not read.
+    pub(crate) fn is_body_left(&self) -> bool {
+        self.is_body_left.load(Ordering::SeqCst)
+    }
+
+    /// Says that a request asks for another protocol.
+    pub(crate) fn upgrade_wanted(&self) {
+        self.wants_upgrade.store(true, Ordering::SeqCst);
+    }
+
+    /// True once a request has asked for another protocol.
+    pub(crate) fn wants_upgrade(&self) -> bool {
+        self.wants_upgrade.load(Ordering::SeqCst)
+    }
+}
+
+/// An answer of ours that the library reads.
+#[derive(Debug)]
+pub(crate) struct Sending(Arc<Traffic>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.answers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(crate) struct Received {
+    body: Incoming,
+    traffic: Arc<Traffic>,
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.traffic.is_body_left.store(false, Ordering::SeqCst);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
