@@ -32,6 +32,10 @@ pub(crate) struct Service {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Lists the accounts of a ledger, and sets what they get
+    Accounts(Accounts),
+    /// Copies a ledger as it is at one moment, also while it is served
+    Backup(Backup),
     /// Shows it all on made-up data: a server, a ledger, an export over both endpoints
     Demo(Demo),
     /// Exports a window of the ledger from a service, oldest first
@@ -186,9 +190,12 @@ pub(crate) enum KeysCommand {
         /// Account that the key opens; made when it is not there
         #[arg(long, value_name = "NAME", default_value = "default")]
         account: String,
-        /// What the key may do: only an admin key reads the ledger
+        /// What the key may do: admin reads the ledger, ingest records in it, inference neither
         #[arg(long, value_enum, default_value_t)]
         kind: KeyKind,
+        /// What the key is called in lists and in usage analytics
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        description: String,
     },
     /// Lists the keys, without their secrets
     List {
@@ -210,7 +217,46 @@ pub(crate) enum KeysCommand {
 pub(crate) enum KeyKind {
     #[default]
     Admin,
+    Ingest,
     Inference,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Accounts {
+    #[command(subcommand)]
+    pub(crate) command: AccountsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// Lists the accounts
+    List {
+        /// Ledger whose accounts to list
+        #[arg(long, value_name = "PATH")]
+        ledger: PathBuf,
+    },
+    /// Sets what an account gets
+    Set {
+        /// Ledger of the account
+        #[arg(long, value_name = "PATH")]
+        ledger: PathBuf,
+        /// Account to set it for
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        account: String,
+        /// DIEM that the account may spend each UTC day, or `none`
+        #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+        diem_allocation: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Backup {
+    /// Ledger to copy
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ledger: PathBuf,
+    /// Path of the copy, where nothing is yet
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -221,6 +267,63 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
+    /// Address for /metrics alone, which then is nowhere else: it counts all accounts together
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// PEM file with the certificate, and those that vouch for it: serves https
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Where GET /billing/usage is in its life: it answers, warns of its end, or has ended (410)
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) usage_endpoint: UsageEndpoint,
+    /// Requests a minute that a key may make; 0 is as many as it likes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) rate_limit: u32,
+    /// Of these, how many to GET /billing/usage; 0 is no limit of its own
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) usage_rate_limit: u32,
+    /// Requests that may fail in 30 seconds before their caller is blocked for 30; 0 blocks nobody
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) failed_request_limit: u32,
+    /// Requests that are answered at the same time; further ones get 503
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_requests: u32,
+    /// Connections that are open at the same time; further ones wait
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_connections: u32,
+    /// Seconds that a request may take
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) request_timeout: u64,
+    /// MiB of a batch that is sent, decompressed too
+    #[arg(long, value_name = "MIB", default_value_t = 16)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) body_limit: u32,
+    /// Form of the log on stderr
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum UsageEndpoint {
+    #[default]
+    Live,
+    Deprecated,
+    Sunset,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for a person
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 #[cfg(test)]

@@ -55,17 +55,18 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         place.ledger.display(),
         text::seconds(start.elapsed())
     ))?;
-    let (_, secret) = ledger.create_key(account, KeyKind::Admin, Timestamp::from(Utc::now()))?;
+    let (_, secret) = ledger.create_key(account, KeyKind::Admin, "demo", Timestamp::from(Utc::now()))?;
     write_secret(&place.key, secret.expose())
         .map_err(|error| Failure::failed(error.context(format!("cannot write `{}`", place.key.display()))))?;
     let key = ApiKey::new(secret.expose())?;
 
     runtime(2)?.block_on(async {
         let listener = serve::listen(([127, 0, 0, 1], 0).into()).await?;
-        let base_url = serve::base_url(listener.local_addr().map_err(Failure::failed)?);
+        let base_url = serve::base_url("http", listener.local_addr().map_err(Failure::failed)?);
         // No signal is caught while the demo runs: Ctrl-C ends it, not only its server.
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(serve::serve(listener, ledger, async { drop(stopped.await) }));
+        let server =
+            tokio::spawn(serve::serve(listener, ledger, serve::config(), async { drop(stopped.await) }));
         terminal::print(&format!("serving it at {base_url}\n\n"))?;
         show(&base_url, key, &place, recorded).await?;
         if args.serve {

@@ -13,21 +13,24 @@ use crate::{terminal, text};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
-        KeysCommand::Create { ledger, account, kind } => create(ledger, account, *kind),
+        KeysCommand::Create { ledger, account, kind, description } => {
+            create(ledger, account, *kind, description)
+        }
         KeysCommand::List { ledger } => list(ledger),
         KeysCommand::Revoke { ledger, id } => revoke(ledger, id),
     }
 }
 
-fn create(path: &Path, account: &str, kind: KeyKind) -> Result<(), Failure> {
+fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
     let ledger = Ledger::open_or_create(path)?;
     let is_new = ledger.account(account)?.is_none();
     let account_id = ledger.create_account(account)?;
     let kind = match kind {
         KeyKind::Admin => billing_store::KeyKind::Admin,
+        KeyKind::Ingest => billing_store::KeyKind::Ingest,
         KeyKind::Inference => billing_store::KeyKind::Inference,
     };
-    let (key, secret) = ledger.create_key(account_id, kind, now())?;
+    let (key, secret) = ledger.create_key(account_id, kind, description, now())?;
     if is_new {
         terminal::note(&format!("note: account `{account}` was not there and was made"));
     }
@@ -41,7 +44,10 @@ fn create(path: &Path, account: &str, kind: KeyKind) -> Result<(), Failure> {
 }
 
 fn list(path: &Path) -> Result<(), Failure> {
-    let mut rows = vec![["id", "account", "kind", "ends in", "created", "revoked"].map(str::to_owned)];
+    let mut rows = vec![
+        ["id", "account", "kind", "ends in", "created", "last used", "revoked", "description"]
+            .map(str::to_owned),
+    ];
     for key in Ledger::open(path)?.keys()? {
         rows.push([
             key.id,
@@ -49,10 +55,15 @@ fn list(path: &Path) -> Result<(), Failure> {
             key.kind.as_str().to_owned(),
             key.last_six,
             date(key.created_at),
+            key.last_used_at.map_or_else(|| "-".to_owned(), date),
             key.revoked_at.map_or_else(|| "-".to_owned(), date),
+            key.description,
         ]);
     }
-    terminal::print(&text::table(&rows))
+    match rows.len() {
+        1 => terminal::print("no keys\n"),
+        _ => terminal::print(&text::table(&text::without_empty_columns(&rows))),
+    }
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {

@@ -10,11 +10,14 @@ mod key_source;
 mod terminal;
 mod text;
 
+mod accounts;
+mod backup;
 mod demo;
 mod export;
 mod import;
 mod interrupt;
 mod keys;
+mod log;
 mod manifest;
 mod output;
 mod plan;
@@ -30,6 +33,8 @@ use crate::exit::Failure;
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
+        Command::Accounts(args) => accounts::run(&args),
+        Command::Backup(args) => backup::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),

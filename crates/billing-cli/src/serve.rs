@@ -1,10 +1,12 @@
 //! `billing serve`: a ledger over the billing API.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::Duration;
 
 use billing_model::Timestamp;
-use billing_server::Config;
+use billing_server::{Config, Listeners, Tls, UsageEndpoint};
 use billing_store::Ledger;
 use chrono::Utc;
 use tokio::net::TcpListener;
@@ -12,27 +14,85 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
 use crate::exit::Failure;
+use crate::log::Log;
 use crate::{runtime, terminal};
 
 /// Time for running requests when the server is told to stop: a client that does not read must not hold it.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+        _ => None,
+    };
     let ledger = Ledger::open(&args.ledger)?;
-    runtime(2)?.block_on(async {
+    let log = Log::start(args.log_format);
+    let served = runtime(2)?.block_on(async {
         let listener = listen(args.listen).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
-        if !address.ip().is_loopback() {
+        if tls.is_none() && !address.ip().is_loopback() {
             terminal::note(
-                "warning: this is plain http; let only a proxy that speaks https reach it from elsewhere",
+                "warning: this is plain http; serve https with --tls-cert and --tls-key, or let only a proxy that does \
+                 reach it from elsewhere",
             );
         }
         // Before it says that it is ready: whoever reads that may tell it to stop at once.
         let stop = stop_signal()?;
-        terminal::print(&format!("{}\n", base_url(address)))?;
-        serve(listener, ledger, stop).await
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        terminal::print(&format!("{}\n", base_url(scheme, address)))?;
+        let metrics = match args.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
+            terminal::note(&format!("note: metrics are at http://{address}/metrics"));
+        }
+        let listeners = Listeners { api: listener, tls, metrics };
+        serve(listeners, ledger, config_of(args), stop).await
+    });
+    log.flush();
+    served
+}
+
+fn tls(certificate: &Path, key: &Path) -> Result<Tls, Failure> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| {
+            Failure::usage(anyhow::Error::new(error).context(format!("`{}`", path.display())))
+        })
+    };
+    let (certificates, private_key) = (read(certificate)?, read(key)?);
+    Tls::from_pem(&certificates, &private_key).map_err(|error| {
+        let files = format!("`{}`, `{}`", certificate.display(), key.display());
+        Failure::usage(anyhow::Error::new(error).context(files))
+            .hint("both are PEM, as certbot and openssl write them")
     })
+}
+
+/// As a server is that nobody said anything to.
+pub(crate) fn config() -> Config {
+    Config::new(|| Timestamp::from(Utc::now()))
+}
+
+fn config_of(args: &args::Serve) -> Config {
+    let defaults = config();
+    let body_limit = args.body_limit as usize * (1 << 20);
+    Config {
+        usage_endpoint: match args.usage_endpoint {
+            args::UsageEndpoint::Live => UsageEndpoint::Live,
+            args::UsageEndpoint::Deprecated => UsageEndpoint::Deprecated,
+            args::UsageEndpoint::Sunset => UsageEndpoint::Sunset,
+        },
+        rate_limit: NonZeroU32::new(args.rate_limit),
+        usage_rate_limit: NonZeroU32::new(args.usage_rate_limit),
+        failed_request_limit: NonZeroU32::new(args.failed_request_limit),
+        concurrent_requests: args.max_requests as usize,
+        connections: args.max_connections as usize,
+        request_timeout: Duration::from_secs(args.request_timeout),
+        body_limit,
+        // Room for the largest batch, whatever its rows are like.
+        ingest_memory: defaults.ingest_memory.max(20 * body_limit),
+        ..defaults
+    }
 }
 
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -42,17 +102,17 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
     })
 }
 
-pub(crate) fn base_url(address: SocketAddr) -> String {
-    format!("http://{address}/api/v1")
+pub(crate) fn base_url(scheme: &str, address: SocketAddr) -> String {
+    format!("{scheme}://{address}/api/v1")
 }
 
 /// Serves until it is told to stop; then running requests end first, in the time that they have for it.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     ledger: Ledger,
+    config: Config,
     told_to_stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
-    let config = Config::new(|| Timestamp::from(Utc::now()));
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async {
         told_to_stop.await;
@@ -63,7 +123,7 @@ pub(crate) async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = billing_server::serve(listener, ledger, config, stop) => {
+        served = billing_server::serve(listeners, ledger, config, stop) => {
             served.map_err(|error| Failure::failed(anyhow::Error::new(error).context("the server failed")))
         }
         () = grace => {

@@ -66,16 +66,27 @@ pub(crate) fn amounts(summary: &Summary) -> String {
     table(&rows)
 }
 
-/// A table: the first column to the left, figures to the right.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
+/// A table: figures to the right, words to the left. The first row is its head.
+pub(crate) fn table<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let rows: Vec<&[String]> = rows.iter().map(AsRef::as_ref).collect();
+    let columns = rows.first().map_or(0, |head| head.len());
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let layout: Vec<(usize, bool)> = (0..columns)
+        .map(|column| {
+            let width = cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0);
+            (width, cells(column).skip(1).all(|cell| is_figure(cell)))
+        })
+        .collect();
     let mut out = String::new();
-    for row in rows {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
+    for row in &rows {
+        let mut line = String::new();
+        for (column, (cell, (width, to_right))) in row.iter().zip(&layout).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
             // Writing to a String cannot fail.
-            let _ = write!(line, "  {cell:>width$}");
+            let _ = match to_right {
+                true => write!(line, "{gap}{cell:>width$}"),
+                false => write!(line, "{gap}{cell:<width$}"),
+            };
         }
         out.push_str(line.trim_end());
         out.push('\n');
@@ -83,9 +94,30 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     out
 }
 
+/// The rows without the columns that say nothing in any of them but the first.
+pub(crate) fn without_empty_columns<const N: usize>(rows: &[[String; N]]) -> Vec<Vec<String>> {
+    let says = |column: usize| rows.iter().skip(1).any(|row| !matches!(row[column].as_str(), "" | "-"));
+    let kept: Vec<usize> = (0..N).filter(|column| says(*column)).collect();
+    rows.iter().map(|row| kept.iter().map(|column| row[*column].clone()).collect()).collect()
+}
+
+fn is_figure(cell: &str) -> bool {
+    cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | ','))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_has_figures_to_the_right_and_no_empty_columns() {
+        let rows = [["name", "n", "gone", "said"], ["a", "1,000", "-", "x"], ["bcd", "-5", "-", "longer"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(
+            table(&without_empty_columns(&rows)),
+            "name      n  said\na     1,000  x\nbcd      -5  longer\n"
+        );
+    }
 
     #[test]
     fn figures_are_readable() {

@@ -1,0 +1,23 @@
+//! `billing backup`: a copy of a ledger, also while it is served.
+
+use std::time::Instant;
+
+use billing_store::Ledger;
+
+use crate::args;
+use crate::exit::Failure;
+use crate::{terminal, text};
+
+pub(crate) fn run(args: &args::Backup) -> Result<(), Failure> {
+    let start = Instant::now();
+    Ledger::open(&args.ledger)?.back_up(&args.to)?;
+    // Counted in the copy: what is said here is what is there.
+    let entries = Ledger::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
+    terminal::note(&format!(
+        "{} in {}, {}; it holds the keys too, so keep it as private",
+        text::entries(entries),
+        args.to.display(),
+        text::seconds(start.elapsed())
+    ));
+    Ok(())
+}
