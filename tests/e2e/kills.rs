@@ -2,7 +2,7 @@
 
 // What the tests stand on: a small export, and the tool that stops it where it is told to.
 mod small_export;
-mod strace;
+pub(crate) mod strace;
 
 mod every_call;
 mod failing_calls;

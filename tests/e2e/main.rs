@@ -4,6 +4,8 @@
 
 // What the tests stand on: the program, a ledger that is served, a service that follows a script.
 mod billing;
+mod conversation;
+mod host;
 mod ledger;
 mod place;
 mod process;
@@ -12,6 +14,7 @@ mod scripted;
 // Nothing lost, nothing doubled.
 mod arrivals;
 mod clocks;
+mod ingest;
 mod page_sizes;
 mod round_trip;
 mod windows;
@@ -22,12 +25,20 @@ mod imports;
 mod interrupts;
 #[cfg(target_os = "linux")]
 mod kills;
+mod malformed;
 mod outputs;
+#[cfg(target_os = "linux")]
+mod overload;
 mod refusals;
 mod resumes;
 
 // The other commands.
+mod accounts;
+mod backups;
 mod commands;
 mod demo;
+mod endpoint_life;
 mod keys;
+mod rates;
 mod serving;
+mod tls;

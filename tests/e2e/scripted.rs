@@ -74,6 +74,9 @@ pub(crate) fn forward(base_url: &str, request: &Request) -> Reply {
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let mut reply = Reply::new(status, header("content-type").unwrap(), &answer[end + 4..]);
     for name in [
+        "deprecation",
+        "link",
+        "sunset",
         "x-next-cursor",
         "x-pagination-limit",
         "x-pagination-page",

@@ -1,0 +1,14 @@
+//! Batches that clients send: each is stored whole and once, or not at all, whatever happens to the server or to them.
+
+// What the tests stand on: batches that tell where they belong, and sums that are made anew.
+mod batches;
+mod recount;
+
+mod concurrent;
+mod killed;
+#[cfg(target_os = "linux")]
+mod killed_at_calls;
+mod refusals;
+mod walks;
+
+pub(crate) use batches::{Batch, Found, gzip, post};

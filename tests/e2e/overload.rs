@@ -1,0 +1,205 @@
+//! More than the server takes: it says so, at once, and its memory does not grow with who asks.
+
+use std::fs;
+use std::net::TcpStream;
+use std::sync::Barrier;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use billing_model::UsageEntry;
+
+use crate::billing::ndjson;
+use crate::conversation::{Answer, Connection, Request};
+use crate::host::{HISTORY, Host, USAGE};
+use crate::ingest::{gzip, post};
+use crate::ledger::{Ledger, noted};
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// Requests that are answered at the same time.
+const PLACES: usize = 8;
+
+/// Small limits, so that little is too much: eight requests, batches of one MiB.
+const SMALL: [&str; 4] = ["--max-requests", "8", "--body-limit", "1"];
+
+/// What the server may take of memory at most. Eight batches of a MiB take some twelve times that, and what is there
+/// without them is a tenth of it.
+const CAP_BYTES: u64 = 128 << 20;
+
+/// No test waits for it; it ends one that waits for a server that does not come back.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct House {
+    ingest: String,
+    admin: String,
+    host: Host,
+    _ledger: Ledger,
+}
+
+impl House {
+    fn of(entries: &[UsageEntry]) -> Self {
+        let ledger = Ledger::of(entries);
+        let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
+        let host = Host::start(&ledger.path(), &SMALL);
+        Self { ingest, admin, host, _ledger: ledger }
+    }
+
+    /// The most memory that it ever had.
+    fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.host.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    #[track_caller]
+    fn stays_small(&self) {
+        let peak = self.peak_bytes();
+        assert!(peak < CAP_BYTES, "{peak} bytes");
+    }
+
+    /// Asks until it gets this status, and nothing but being told to come again on the way.
+    #[track_caller]
+    fn comes_to(&self, status: u16, request: &Request) -> Answer {
+        let start = Instant::now();
+        loop {
+            let answer = self.host.ask(request);
+            if answer.status == status {
+                return answer;
+            }
+            assert!([200, 503].contains(&answer.status), "{}", answer.text());
+            assert!(start.elapsed() < LIMIT, "still {}", answer.status);
+            thread::yield_now();
+        }
+    }
+
+    #[track_caller]
+    fn works(&self) {
+        let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&self.admin);
+        self.comes_to(200, &read);
+        let batch = post(&self.ingest, "afterwards", NDJSON, ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
+        assert_eq!(self.host.ask(&batch).status, 201);
+    }
+
+    /// Whoever watches the server is answered also when it is busy.
+    #[track_caller]
+    fn can_be_watched(&self) {
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(self.host.ask(&Request::get(path)).status, 200, "{path}");
+        }
+    }
+}
+
+/// Who is too many is told when to come again.
+#[track_caller]
+fn is_told_to_come_again(answer: &Answer) {
+    assert!([429, 503].contains(&answer.status), "{}: {}", answer.status, answer.text());
+    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    assert!(answer.text().starts_with(r#"{"error":""#), "{}", answer.text());
+}
+
+/// As many entries as fit into a body of one MiB: what takes most memory.
+fn large_body(name: &str) -> Vec<u8> {
+    let row = format!(
+        r#"{{"timestamp":"2026-05-01T00:00:00Z","sku":"{name}","pricePerUnitUsd":1,"units":1,"amount":-1,"currency":"USD","notes":""}}"#
+    );
+    format!("{row}\n").repeat((1 << 20) / (row.len() + 1)).into_bytes()
+}
+
+#[test]
+fn bodies_that_come_slowly_take_the_places_and_nobody_elses_time() {
+    const CLIENTS: usize = 5 * PLACES;
+    let house = House::of(&[]);
+    let (tell, answers) = channel();
+    let body = large_body("slow");
+    let mut writers: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let stream = TcpStream::connect(house.host.address()).unwrap();
+            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            let mut reader = Connection::over(stream.try_clone().unwrap());
+            let tell = tell.clone();
+            thread::spawn(move || tell.send((client, reader.answer().unwrap())));
+            let bytes = post(&house.ingest, &format!("slow-{client}"), NDJSON, &*body).bytes();
+            let rest = bytes[bytes.len() / 2..].to_vec();
+            let mut writer = Connection::over(stream);
+            // Who is refused need not be listened to.
+            let _ = writer.send(&bytes[..bytes.len() / 2]);
+            Some((writer, rest))
+        })
+        .collect();
+    for _ in PLACES..CLIENTS {
+        let (client, answer) = answers.recv_timeout(LIMIT).unwrap();
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        is_told_to_come_again(&answer);
+        writers[client] = None;
+    }
+    house.can_be_watched();
+    is_told_to_come_again(&house.host.ask(&Request::get(USAGE).bearing(&house.admin)));
+    // Those that have a place come to their end, however long it took them.
+    for (writer, rest) in writers.iter_mut().flatten() {
+        writer.send(rest).unwrap();
+    }
+    for _ in 0..PLACES {
+        assert_eq!(answers.recv_timeout(LIMIT).unwrap().1.status, 201);
+    }
+    house.stays_small();
+    house.works();
+}
+
+#[test]
+fn many_large_batches_at_once_are_stored_or_sent_away() {
+    const CLIENTS: usize = 4 * PLACES;
+    let house = House::of(&[]);
+    let start = Barrier::new(CLIENTS);
+    let (mut stored, mut sent_away) = (0, 0);
+    thread::scope(|scope| {
+        let clients = (0..CLIENTS).map(|client| {
+            let (host, ingest, start) = (&house.host, house.ingest.as_str(), &start);
+            scope.spawn(move || {
+                let name = format!("large-{client}");
+                let body = large_body(&name);
+                let request = match client % 2 {
+                    0 => post(ingest, &name, NDJSON, body),
+                    _ => post(ingest, &name, NDJSON, gzip(&body)).header("content-encoding", "gzip"),
+                };
+                start.wait();
+                host.ask(&request)
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            let answer = client.join().unwrap();
+            match answer.status {
+                201 => stored += 1,
+                _ => {
+                    is_told_to_come_again(&answer);
+                    sent_away += 1;
+                }
+            }
+        }
+    });
+    assert!(stored >= PLACES && sent_away > 0, "{stored} stored, {sent_away} sent away");
+    house.stays_small();
+    house.works();
+}
+
+#[test]
+fn answers_that_nobody_fetches_hold_up_those_who_asked_and_no_memory() {
+    // A page of 4 MiB, which fits into no socket.
+    let entries = vec![noted("2026-05-01T00:00:00Z", &"long ".repeat(800)); 1000];
+    let house = House::of(&entries);
+    let page = Request::get(&format!("{HISTORY}?pageSize=1000")).bearing(&house.admin);
+    let mut deaf = Vec::new();
+    for _ in 0..2 * PLACES {
+        let mut connection = house.host.connect();
+        // One after the other, without looking at what came.
+        connection.send(&page.bytes().repeat(20)).unwrap();
+        deaf.push(connection);
+    }
+    is_told_to_come_again(&house.comes_to(503, &Request::get(USAGE).bearing(&house.admin)));
+    house.can_be_watched();
+    house.stays_small();
+    drop(deaf);
+    house.works();
+    house.stays_small();
+}
