@@ -60,7 +60,7 @@ impl Service {
     fn of_ledger(runtime: &Runtime) -> Self {
         let now = || Timestamp::from_unix_ns(1_783_502_130_123_000_000);
         let place = Place::with_history(ENTRIES);
-        let (_, secret) = place.ledger.create_key(place.account, KeyKind::Admin, now()).expect("a key");
+        let (_, secret) = place.ledger.create_key(place.account, KeyKind::Admin, "", now()).expect("a key");
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let config = Config::new(now);

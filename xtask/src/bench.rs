@@ -2,9 +2,12 @@
 
 mod memory;
 mod report;
+mod server;
 mod walk;
 
+mod figures;
 mod process;
+mod program;
 mod upstream;
 
 use std::time::SystemTime;
@@ -14,17 +17,19 @@ use anyhow::Result;
 use crate::{command, workspace};
 
 /// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
-/// name is the first. Two words alone are something else: `memory`, the peak memory of an export, and `walk`, what
-/// windows side by side bring to it and what it takes beside curl.
+/// name is the first. Three words are something else: `memory`, the peak memory of an export; `walk`, what windows side
+/// by side bring to it and what it takes beside curl; and `server`, what the server does under load, with options.
 ///
 /// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
 ///
 /// # Errors
-/// When they do not build or do not end well; when an export takes more memory or time than it may.
+/// When they do not build or do not end well; when an export takes more memory or time than it may; when the server
+/// misses a limit.
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["memory"] => return memory::run(),
         ["walk"] => return walk::run(),
+        ["server", options @ ..] => return server::run(options),
         _ => {}
     }
     let results = workspace::target_directory()?.join("criterion");

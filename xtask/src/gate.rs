@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo, shell};
-use crate::{readme, workspace};
+use crate::{conformance, readme, workspace};
 
 /// The steps that were taken, and how long each took.
 #[derive(Default)]
@@ -44,6 +44,8 @@ fn take_all(steps: &mut Steps) -> Result<()> {
     // The house rules (`cargo xtask tidy`) are among the tests. One of them says that a plain `cargo test` leaves
     // no test out, so the suite need not run a second time for that.
     steps.take("test", test)?;
+    // The program that it serves with is the one that the tests built.
+    steps.take("conformance", || conformance::run(&[]))?;
     steps.take("doc", || {
         let mut doc = cargo(["doc", "--workspace", "--no-deps", "--locked"]);
         doc.env("RUSTDOCFLAGS", "--deny warnings");

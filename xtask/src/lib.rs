@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask ci              every check that a change must pass, in order
 //! cargo xtask tidy            the rules of the house alone
+//! cargo xtask conformance     the server held to its own document
 //! cargo xtask bench [FILTER]  the benchmarks
 //! ```
 //!
@@ -14,6 +15,8 @@ pub mod gate;
 
 pub mod tidy;
 
+pub mod conformance;
+
 pub mod bench;
 
 pub mod readme;
@@ -21,3 +24,4 @@ pub mod workspace;
 
 mod command;
 mod manifest;
+mod python;

@@ -4,16 +4,21 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::{bench, gate, tidy};
+use xtask::{bench, conformance, gate, tidy};
 
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
 
   ci              every check that a change must pass, in order, with the time of each
   tidy            the rules of the house alone: dependencies, names, front pages
+  conformance [--seed N]
+                  `billing serve` held to its own OpenAPI document by schemathesis, with thousands of requests
   bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
   bench memory    the peak memory of an export, of 100,000 and of 1,000,000 entries
   bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
+  bench server [--entries N] [--keep] [SECTION…]
+                  the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
+                  beside datasette, encodings; `--keep` leaves the ledger for the next run
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +31,7 @@ fn main() -> ExitCode {
         }
         ["ci"] => gate::run(),
         ["tidy"] => print_violations(),
+        ["conformance", ref rest @ ..] => conformance::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         _ => {
             eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));

@@ -1,14 +1,14 @@
 //! The peak memory of `billing export`: of the real program, against the real server, over ledgers of two sizes.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::process::{LIMIT_KIB, check_lines, clear, measure, mebibytes, peak_kib, succeeded};
+use super::program::{self, Server};
 use super::say;
-use crate::{command, workspace};
+use crate::workspace;
 
 /// Entries of the ledgers. What grows with the ledger would show between the two.
 const SIZES: [u64; 2] = [100_000, 1_000_000];
@@ -18,10 +18,8 @@ const SIZES: [u64; 2] = [100_000, 1_000_000];
 /// # Errors
 /// When something cannot be run, an export is not whole, or one takes more than it may.
 pub(super) fn run() -> Result<()> {
-    command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
-    let target = workspace::target_directory()?;
-    let billing = target.join("release").join("billing");
-    let directory = target.join("bench-memory");
+    let billing = program::billing()?;
+    let directory = workspace::target_directory()?.join("bench-memory");
     let mut over = 0;
     say("\nentries    endpoint       format  export, peak MiB  server, peak MiB");
     for entries in SIZES {
@@ -36,9 +34,9 @@ pub(super) fn run() -> Result<()> {
             [("usage-history", "csv"), ("usage-history", "json"), ("usage", "csv"), ("usage", "json")]
         {
             // A server for each export, so that its peak is that export's too.
-            let server = Server::start(&billing, &directory)?;
-            let export_kib = export(&billing, &directory, &server.base_url, endpoint, format, entries)?;
-            let server_kib = peak_kib(server.process.id()).context("the server is gone")?;
+            let server = Server::start(&billing, &directory.join("ledger.db"))?;
+            let export_kib = export(&billing, &directory, server.base_url(), endpoint, format, entries)?;
+            let server_kib = peak_kib(server.id()).context("the server is gone")?;
             say(&format!(
                 "{entries:<9}  {endpoint:<13}  {format:<6}  {:>16}  {:>16}",
                 mebibytes(export_kib),
@@ -52,38 +50,6 @@ pub(super) fn run() -> Result<()> {
         bail!("{over} exports took more than {} MiB", LIMIT_KIB >> 10);
     }
     Ok(())
-}
-
-/// `billing serve`, up as long as this value lives.
-struct Server {
-    process: Child,
-    base_url: String,
-}
-
-impl Server {
-    fn start(billing: &Path, directory: &Path) -> Result<Self> {
-        let process = Command::new(billing)
-            .args(["serve", "--listen", "127.0.0.1:0", "--ledger"])
-            .arg(directory.join("ledger.db"))
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut server = Self { process: process.context("cannot start billing")?, base_url: String::new() };
-        let stdout = server.process.stdout.take().context("the server has no output")?;
-        BufReader::new(stdout).read_line(&mut server.base_url)?;
-        server.base_url.truncate(server.base_url.trim_end().len());
-        if server.base_url.is_empty() {
-            bail!("the server does not say where it is");
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It only reads, and its ledger is thrown away.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Exports the whole ledger, and gives the peak memory of that.

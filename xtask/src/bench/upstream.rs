@@ -1,13 +1,10 @@
-//! The upstream of `benches/upstream/`, as a program: built, started, asked what it saw.
+//! The upstream of `benches/upstream/`, as a program: started, asked what it saw.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result};
-use cargo_metadata::Message;
-
-use crate::command;
 
 /// The service that is walked over, up as long as this value lives.
 pub(super) struct Upstream {
@@ -30,25 +27,6 @@ pub(super) struct Counts {
 }
 
 impl Upstream {
-    /// Builds the program and says where it is.
-    ///
-    /// # Errors
-    /// When it does not build.
-    pub(super) fn build() -> Result<PathBuf> {
-        let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
-        // A benchmark's file has a name that only cargo knows.
-        cargo.args(["--bench", "upstream", "--message-format", "json-render-diagnostics"]);
-        cargo.stderr(Stdio::inherit());
-        let messages = command::output(cargo)?;
-        let mut built = Message::parse_stream(messages.as_bytes()).filter_map(|message| match message {
-            Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == "upstream" => {
-                artifact.executable
-            }
-            _ => None,
-        });
-        built.next().map(PathBuf::from).context("cargo does not say where it built the upstream")
-    }
-
     /// Starts one with so many entries, each page so late.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::figures::times;
 use super::process::{Ended, LIMIT_KIB, check_lines, clear, measure, mebibytes};
+use super::program;
 use super::say;
 use super::upstream::{Counts, Upstream};
 use crate::{command, workspace};
@@ -50,14 +52,11 @@ const BY_NUMBER: Endpoint = Endpoint { name: "usage", page_entries: 500 };
 pub(super) fn run() -> Result<()> {
     let curl =
         command::output(curl(&["--version"])).context("the export is measured beside curl: install it")?;
-    command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
-    let upstream = Upstream::build()?;
-    let target = workspace::target_directory()?;
-    let directory = target.join("bench-walk");
+    let (billing, upstream) = (program::billing()?, program::of_benches("upstream")?);
+    let directory = workspace::target_directory()?.join("bench-walk");
     clear(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let mut bench =
-        Bench { billing: target.join("release").join("billing"), upstream, directory, broken: Vec::new() };
+    let mut bench = Bench { billing, upstream, directory, broken: Vec::new() };
     bench.side_by_side(BY_CURSOR, Some(FASTER_TIMES))?;
     bench.side_by_side(BY_NUMBER, None)?;
     bench.beside_curl(BY_CURSOR, Some(CURL_TIMES))?;
@@ -258,10 +257,4 @@ fn title(endpoint: Endpoint, entries: u64, latency_ms: u64) -> String {
 fn milliseconds(time: Duration) -> String {
     let tenths = time.as_micros() / 100;
     format!("{}.{} ms", tenths / 10, tenths % 10)
-}
-
-/// How many times the one goes into the other, to the hundredth.
-fn times(long: Duration, short: Duration) -> String {
-    let hundredths = long.as_micros() * 100 / short.as_micros().max(1);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }

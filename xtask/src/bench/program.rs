@@ -1,0 +1,89 @@
+//! The programs that are measured and those they are measured against: built, started, and ended with the run.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+
+use crate::{command, workspace};
+
+/// Builds `billing` as it is shipped, and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub(super) fn billing() -> Result<PathBuf> {
+    command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
+    Ok(workspace::target_directory()?.join("release").join("billing"))
+}
+
+/// Builds a program of `benches/` and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub(super) fn of_benches(name: &str) -> Result<PathBuf> {
+    let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
+    // A benchmark's file has a name that only cargo knows.
+    cargo.args(["--bench", name, "--message-format", "json-render-diagnostics"]);
+    cargo.stderr(Stdio::inherit());
+    let messages = command::output(cargo)?;
+    let mut built = Message::parse_stream(messages.as_bytes()).filter_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
+        _ => None,
+    });
+    built.next().map(PathBuf::from).with_context(|| format!("cargo does not say where it built `{name}`"))
+}
+
+/// A process that is killed when this value goes, however the run ends.
+pub(super) struct Running(pub(super) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What it writes is thrown away after it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `billing serve`, up as long as this value lives.
+pub(super) struct Server {
+    process: Running,
+    base_url: String,
+}
+
+impl Server {
+    /// Serves a ledger on a free port.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not say where it is.
+    pub(super) fn start(billing: &Path, ledger: &Path) -> Result<Self> {
+        // It logs every request, as it does when it is used: into a file, which costs the same and is there to look into.
+        let log = workspace::target_directory()?.join("billing-serve.log");
+        let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let process = Command::new(billing)
+            .args(["serve", "--listen", "127.0.0.1:0", "--ledger"])
+            .arg(ledger)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn();
+        let mut process = Running(process.context("cannot start billing")?);
+        let stdout = process.0.stdout.take().context("the server has no output")?;
+        let mut base_url = String::new();
+        BufReader::new(stdout).read_line(&mut base_url)?;
+        base_url.truncate(base_url.trim_end().len());
+        if base_url.is_empty() {
+            bail!("the server does not say where it is");
+        }
+        Ok(Self { process, base_url })
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+}

@@ -1,0 +1,62 @@
+//! Sums over 90 days, each asked for the first time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::{Bench, Missed, judge};
+use crate::bench::figures::{Table, Times, milliseconds};
+use crate::bench::say;
+
+/// The longest span that the API sums over.
+const SPAN_DAYS: usize = 90;
+
+/// The days of the months of the made-up history, which runs from the first of January 2026 to the last of June.
+const MONTHS: [usize; 6] = [31, 28, 31, 30, 31, 30];
+
+/// Days between the ends of two ranges: it leaves 46 ranges within the history.
+const STEP_DAYS: usize = 2;
+
+/// An answer that must be computed may take so long.
+const LIMIT: Duration = Duration::from_millis(50);
+
+/// Times answers that no earlier one can be kept for, and the same again.
+///
+/// # Errors
+/// When there is no answer.
+pub(super) fn run(bench: &Bench) -> Result<Missed> {
+    let mut connection = bench.connect()?;
+    let (mut first, mut again) = (Times::default(), Times::default());
+    let days = MONTHS.iter().sum();
+    // Answers are kept for ten minutes by what was asked: every range is another one.
+    for end in (SPAN_DAYS..=days).step_by(STEP_DAYS) {
+        let (since, until) = (date(end - SPAN_DAYS), date(end - 1));
+        let target = format!("/billing/usage-analytics?startDate={since}&endDate={until}");
+        for times in [&mut first, &mut again] {
+            let start = Instant::now();
+            connection.get(&target)?;
+            times.add(start.elapsed());
+        }
+    }
+    let mut table = Table::new(["`usage-analytics` over 90 days", "requests", "p50, ms", "max, ms"]);
+    for (name, times) in [("asked for the first time", &first), ("asked for again", &again)] {
+        let requests = times.len().to_string();
+        table.row([name, &requests, &milliseconds(times.p50()), &milliseconds(times.most())]);
+    }
+    say(&format!("\n## Analytics\n\n{table}\n"));
+    let mut missed = Missed::new();
+    let (most, limit) = (first.most(), LIMIT.as_millis());
+    let said = format!("the slowest analytics of 90 days take {} ms, at most {limit}", milliseconds(most));
+    judge(&mut missed, most <= LIMIT, said);
+    Ok(missed)
+}
+
+/// The date of a day of 2026, counted from zero.
+fn date(mut day: usize) -> String {
+    let mut month = 0;
+    while day >= MONTHS[month] {
+        day -= MONTHS[month];
+        month += 1;
+    }
+    format!("2026-{:02}-{:02}", month + 1, day + 1)
+}

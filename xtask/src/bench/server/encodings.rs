@@ -1,0 +1,46 @@
+//! What compression makes of a page, and what it costs.
+
+use anyhow::Result;
+
+use super::connection::Connection;
+use super::load::{self, CONNECTIONS, Walk};
+use super::{Bench, Missed};
+use crate::bench::figures::{Table, grouped};
+use crate::bench::say;
+
+/// Pages that are asked for in turns: enough that none is still at hand from the time before.
+const PAGES: usize = 200;
+
+/// Fetches the same pages in each encoding. It has no limit: a client asks for what suits its network.
+///
+/// # Errors
+/// When a page is not had.
+pub(super) fn run(bench: &Bench) -> Result<Missed> {
+    // Found out beforehand: the cursor of a page that is compressed is not in sight.
+    let targets = load::targets_by_cursor(&mut bench.connect()?, PAGES)?;
+    let mut table = Table::new([
+        "`Accept-Encoding`, `usage-history?pageSize=500`",
+        "answered in",
+        "KB a page",
+        "1 connection, pages/s",
+        "4 connections, pages/s",
+    ]);
+    for encoding in ["identity", "gzip", "zstd"] {
+        let connect = || Connection::encoded(bench.server.base_url(), &bench.admin_key, encoding);
+        let mut connection = connect()?;
+        connection.get(&targets[0])?;
+        let answered = connection.header("content-encoding").unwrap_or("identity").to_owned();
+        let begin = || over(connect()?, &targets);
+        let [one, four] = CONNECTIONS.map(|connections| load::run(connections, &begin));
+        let (one, four) = (one?, four?);
+        let [one_rate, four_rate] = [one, four].map(|load| grouped(load.pages_per_second()));
+        table.row([encoding, &answered, &one.page_kilobytes(), &one_rate, &four_rate]);
+    }
+    say(&format!("\n## Compressed answers\n\n{table}"));
+    Ok(Missed::new())
+}
+
+fn over(mut connection: Connection, targets: &[String]) -> Result<Walk<'_>> {
+    let mut targets = targets.iter().cycle();
+    Ok(Box::new(move || targets.next().map_or(Ok(0), |target| connection.get(target).map(<[u8]>::len))))
+}

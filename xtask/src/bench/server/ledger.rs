@@ -1,0 +1,144 @@
+//! The ledger that is served: made once, kept as it was made, and served from a copy.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::ACCOUNT;
+use crate::bench::figures::grouped;
+use crate::bench::process::{clear, succeeded};
+use crate::bench::program::{self, Running, Server};
+use crate::bench::say;
+use crate::{command, workspace};
+
+/// Where ledgers stand, and what makes them.
+pub(super) struct Ledger {
+    billing: PathBuf,
+    history: PathBuf,
+    /// Beside the build: `/tmp` is memory on many machines, and nothing is durable in it.
+    directory: PathBuf,
+    entries: u64,
+}
+
+impl Ledger {
+    /// Makes a ledger of so many entries, unless an earlier run left one, and a copy to work on.
+    ///
+    /// # Errors
+    /// When a program does not build or does not end well, or a file cannot be written.
+    pub(super) fn prepare(entries: u64) -> Result<Self> {
+        let (billing, history) = (program::billing()?, program::of_benches("history")?);
+        let directory = workspace::target_directory()?.join("bench-server");
+        let ledger = Self { billing, history, directory, entries };
+        clear(&ledger.run_directory())?;
+        if ledger.made_path().exists() {
+            say(&format!("taking {} of an earlier run", ledger.made()));
+        } else {
+            // One of another size would only take up the disk.
+            clear(&ledger.directory)?;
+            ledger.make()?;
+        }
+        fs::create_dir_all(ledger.run_directory())?;
+        fs::copy(ledger.made_path(), ledger.served_path())?;
+        // What is still to be written of it must not be written while others are timed.
+        File::open(ledger.served_path())?.sync_all()?;
+        Ok(ledger)
+    }
+
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The file as it was made, which nobody writes to any more.
+    pub(super) fn made_path(&self) -> PathBuf {
+        self.directory.join(format!("history-{}.db", self.entries))
+    }
+
+    /// The same in words, for messages.
+    pub(super) fn made(&self) -> String {
+        self.made_path().display().to_string()
+    }
+
+    /// Makes a key of the served ledger, also while it is served.
+    ///
+    /// # Errors
+    /// When `billing keys` does not.
+    pub(super) fn create_key(&self, account: &str, kind: &str) -> Result<String> {
+        let mut keys = Command::new(&self.billing);
+        keys.args(["keys", "create", "--account", account, "--kind", kind, "--ledger"])
+            .arg(self.served_path());
+        command::output(keys)
+    }
+
+    /// Serves the copy.
+    ///
+    /// # Errors
+    /// When the server does not start.
+    pub(super) fn serve(&self) -> Result<Server> {
+        Server::start(&self.billing, &self.served_path())
+    }
+
+    /// A made-up history as lines of JSON, as they are written.
+    ///
+    /// # Errors
+    /// When its program cannot be started.
+    pub(super) fn history(&self, seed: u64, entries: u64) -> Result<(Running, BufReader<ChildStdout>)> {
+        let history = Command::new(&self.history)
+            .args([seed.to_string(), entries.to_string()])
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut history = Running(history.context("cannot start the maker of histories")?);
+        let lines = history.0.stdout.take().context("the maker of histories has no output")?;
+        Ok((history, BufReader::with_capacity(1 << 20, lines)))
+    }
+
+    /// Removes what the run wrote; the ledger as it was made too, unless it is to be kept.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(super) fn clear(&self, keep_made: bool) -> Result<()> {
+        clear(&if keep_made { self.run_directory() } else { self.directory.clone() })
+    }
+
+    /// A file that has its name is whole: it is made under another one.
+    fn make(&self) -> Result<()> {
+        let start = Instant::now();
+        fs::create_dir_all(self.run_directory())?;
+        let half_made = self.run_directory().join("history.db");
+        // The same entries as everywhere in the benchmarks: the made-up history of seed 1.
+        let (mut history, lines) = self.history(1, self.entries)?;
+        let mut import = Command::new(&self.billing);
+        import
+            .args(["import", "-", "--format", "ndjson", "--account", ACCOUNT, "--ledger"])
+            .arg(&half_made)
+            .stdin(Stdio::from(lines.into_inner()));
+        succeeded(import.status().context("cannot start billing")?, "billing import")?;
+        // To the importer a history that broke off looks like one that ended.
+        succeeded(history.0.wait()?, "history")?;
+        ensure!(!Path::new(&log_of(&half_made)).exists(), "the import left its log behind");
+        fs::rename(&half_made, self.made_path())?;
+        say(&format!(
+            "made {} of {} entries in {} s",
+            self.made(),
+            grouped(self.entries),
+            start.elapsed().as_secs()
+        ));
+        Ok(())
+    }
+
+    fn run_directory(&self) -> PathBuf {
+        self.directory.join("run")
+    }
+
+    fn served_path(&self) -> PathBuf {
+        self.run_directory().join("ledger.db")
+    }
+}
+
+/// Where SQLite keeps what is not in the file yet.
+fn log_of(file: &Path) -> PathBuf {
+    file.with_extension("db-wal")
+}

@@ -1,0 +1,135 @@
+//! As many pages as several connections get in a time.
+
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::connection::Connection;
+use super::{Bench, PAGE_ENTRIES, numbered};
+use crate::bench::figures::per_second;
+
+/// How long walks go at a time: thousands of our pages, and of the peer's some hundred.
+const TIME: Duration = Duration::from_millis(2500);
+
+/// How many connections ask at the same time: one shows the time of a page, four what two cores have to give.
+pub(super) const CONNECTIONS: [usize; 2] = [1, 4];
+
+/// A pass over pages: each call asks for the next one and gives the bytes of its body. At the end it begins anew.
+pub(super) type Walk<'a> = Box<dyn FnMut() -> Result<usize> + Send + 'a>;
+
+/// What a load got.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    pages: u64,
+    bytes: u64,
+    elapsed: Duration,
+}
+
+impl Load {
+    pub(super) fn add(&mut self, other: Self) {
+        self.pages += other.pages;
+        self.bytes += other.bytes;
+        self.elapsed += other.elapsed;
+    }
+
+    pub(super) fn pages_per_second(&self) -> u64 {
+        per_second(self.pages, self.elapsed)
+    }
+
+    /// Kilobytes of a page, on the average, to the tenth.
+    pub(super) fn page_kilobytes(&self) -> String {
+        let tenths = self.bytes / self.pages.max(1) / 100;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+/// Lets so many walks go side by side.
+///
+/// # Errors
+/// When one of them cannot be begun, or a page is not had.
+pub(super) fn run<'a>(connections: usize, begin: &dyn Fn() -> Result<Walk<'a>>) -> Result<Load> {
+    let mut walks = (0..connections).map(|_| begin()).collect::<Result<Vec<_>>>()?;
+    // The first page warms up what all later ones use.
+    walks.iter_mut().try_for_each(|walk| walk().map(drop))?;
+    let start = Instant::now();
+    let pages = thread::scope(|scope| {
+        let walk = |mut walk: Walk<'a>| {
+            let (mut pages, mut bytes) = (0, 0);
+            while start.elapsed() < TIME {
+                bytes += walk()? as u64;
+                pages += 1;
+            }
+            Ok((pages, bytes))
+        };
+        let threads: Vec<_> = walks.into_iter().map(|one| scope.spawn(move || walk(one))).collect();
+        joined(threads)
+    })?;
+    let elapsed = start.elapsed();
+    let (pages, bytes) = pages.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    Ok(Load { pages, bytes, elapsed })
+}
+
+/// What all threads found, or what the first of them complained about.
+///
+/// # Errors
+/// When one of them failed.
+pub(super) fn joined<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
+    let ended: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
+    ended.into_iter().map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+}
+
+/// Our ledger by cursor.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub(super) fn by_cursor(bench: &Bench) -> Result<Walk<'static>> {
+    let mut connection = bench.connect()?;
+    let mut target = first_by_cursor();
+    Ok(Box::new(move || {
+        let body = connection.get(&target)?;
+        target = after(body).unwrap_or_else(first_by_cursor);
+        Ok(body.len())
+    }))
+}
+
+/// Our ledger by page number.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub(super) fn by_number(bench: &Bench) -> Result<Walk<'static>> {
+    let (mut connection, last) = (bench.connect()?, bench.last_page());
+    let mut page = 0;
+    Ok(Box::new(move || {
+        page = page % last + 1;
+        connection.get(&numbered(page)).map(<[u8]>::len)
+    }))
+}
+
+/// The targets of so many pages by cursor, which can be asked for as often as one likes.
+///
+/// # Errors
+/// When a page is not had.
+pub(super) fn targets_by_cursor(connection: &mut Connection, count: usize) -> Result<Vec<String>> {
+    let mut targets = vec![first_by_cursor()];
+    while targets.len() < count
+        && let Some(next) =
+            targets.last().map(|target| connection.get(target).map(after)).transpose()?.flatten()
+    {
+        targets.push(next);
+    }
+    Ok(targets)
+}
+
+fn first_by_cursor() -> String {
+    format!("/billing/usage-history?pageSize={PAGE_ENTRIES}")
+}
+
+/// The target of the page after this one. Its cursor stands behind the entries, whose texts could hold anything, and has
+/// at most 512 characters.
+fn after(body: &[u8]) -> Option<String> {
+    let tail = String::from_utf8_lossy(&body[body.len().saturating_sub(600)..]);
+    let (_, cursor) = tail.rsplit_once("\"nextCursor\":\"")?;
+    let (cursor, _) = cursor.split_once('"')?;
+    Some(format!("/billing/usage-history?cursor={cursor}"))
+}

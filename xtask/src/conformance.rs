@@ -1,0 +1,108 @@
+//! The server held to its own document, `/openapi.json`.
+//!
+//! schemathesis makes requests of the document, good ones and bad ones, sends them to a server that runs as it does for
+//! users, and checks what is answered: status, type, headers, schema; whether good data is taken and bad data refused;
+//! whether keys are asked for. What it is told stands in `tests/conformance`, and what it is kept from too: nothing but
+//! what OpenAPI cannot say.
+
+mod deadline;
+mod report;
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use report::Report;
+use server::Server;
+
+use crate::{python, workspace};
+
+/// Fewer cases would say that something is left out: a run has about half as many again.
+const CASES_MIN: u64 = 2_000;
+
+/// The same cases in every run of the gate. Any other seed must do as well.
+const SEED: &str = "1";
+
+/// A run takes some two minutes; one that takes as long as this hangs.
+const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Makes the cases of a seed, `--seed N`, or of the usual one, and prints what came of them.
+///
+/// # Errors
+/// When a tool is missing or does not start, when the server does anything that its document does not say, has an error
+/// in its log or does not end well, and when there were too few cases to tell.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let seed = match arguments {
+        [] => SEED,
+        ["--seed", seed] => seed,
+        _ => bail!("`conformance` takes `--seed N` or nothing, not `{}`", arguments.join(" ")),
+    };
+    let settings = workspace::root().join("tests").join("conformance");
+    let requirements = fs::read_to_string(settings.join("requirements.txt"))?;
+    let tool = python::environment("schemathesis", &requirements)?;
+    let directory = workspace::target_directory()?.join("conformance");
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| format!("cannot clear {}", directory.display()))?;
+    }
+    fs::create_dir_all(&directory)?;
+
+    let mut server = Server::start(&directory)?;
+    let examined = examine(&tool, &settings, &directory, &server, seed);
+    let stopped = server.stop();
+    let mut complaints: Vec<String> = [examined.as_ref().err(), stopped.as_ref().err()]
+        .into_iter()
+        .flatten()
+        .map(|error| format!("{error:#}"))
+        .collect();
+    if let Ok(report) = Report::read(&directory.join("report.json"), &directory.join("checks.json"))
+        .inspect_err(|error| complaints.push(format!("{error:#}")))
+    {
+        say(&format!("\nconformance: {}, seed {seed}", report.summary()));
+        complaints.extend(report.complaints(CASES_MIN));
+    }
+    let errors = server.errors()?;
+    if !errors.is_empty() {
+        complaints.push(format!("the server's log has errors:\n{}", errors.join("\n")));
+    }
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    say(&server.last_words()?);
+    bail!("the server and its document differ, or it could not be told:\n{}", complaints.join("\n"))
+}
+
+/// Has schemathesis make its requests. What it prints is seen as it comes.
+fn examine(tool: &Path, settings: &Path, directory: &Path, server: &Server, seed: &str) -> Result<()> {
+    let mut command = Command::new(tool.join("bin").join("schemathesis"));
+    command.arg("--config-file").arg(settings.join("schemathesis.toml"));
+    command.args(["run", &format!("{}/openapi.json", server.origin), "--checks", "all", "--seed", seed]);
+    // It would leave out the route that it has the document from, unless it is told outright.
+    command.args(["--include-path-regex", "^/", "--no-color", "--report", "json"]);
+    command.arg("--report-json-path").arg(directory.join("report.json"));
+    command
+        .env("BILLING_ADMIN_KEY", &server.admin_key)
+        .env("BILLING_INGEST_KEY", &server.ingest_key)
+        .env("BILLING_CHECKS_REPORT", directory.join("checks.json"))
+        .env("PYTHONPATH", settings)
+        // Nothing is left between the sources.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(directory)
+        .stdin(Stdio::null());
+    let mut process = command.spawn().context("cannot start schemathesis")?;
+    let Some(status) = deadline::wait(&mut process, TIME_LIMIT)? else {
+        process.kill()?;
+        process.wait()?;
+        bail!("schemathesis did not end in {} s", TIME_LIMIT.as_secs());
+    };
+    ensure!(status.success(), "schemathesis ended with {status}");
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the run reports to whoever started it")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

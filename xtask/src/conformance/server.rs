@@ -1,0 +1,124 @@
+//! The server that is examined: the program as it is, over a ledger of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use super::deadline;
+use crate::{command, workspace};
+
+const ACCOUNT: &str = "conformance";
+
+/// What the server may take to end: its own time for running requests, and some.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// Lines of the log that are shown when something went wrong.
+const SHOWN: usize = 40;
+
+/// `billing serve`, up as long as this value lives.
+pub(super) struct Server {
+    process: Child,
+    log: PathBuf,
+    /// `http://host:port`
+    pub(super) origin: String,
+    pub(super) admin_key: String,
+    pub(super) ingest_key: String,
+}
+
+impl Server {
+    /// Builds the program, fills a ledger in the directory, and serves it on a free port.
+    ///
+    /// # Errors
+    /// When one of these fails.
+    pub(super) fn start(directory: &Path) -> Result<Self> {
+        command::run(command::cargo(["build", "--locked", "--package", "billing-cli"]))?;
+        let billing = workspace::target_directory()?.join("debug").join("billing");
+        let ledger = directory.join("ledger.db");
+        let of_ledger = |words: &[&str]| {
+            let mut command = Command::new(&billing);
+            command.args(words).args(["--account", ACCOUNT, "--ledger"]).arg(&ledger);
+            command
+        };
+        // Two months of a real shape: pages to walk, days to sum up.
+        let mut import = of_ledger(&["import"]);
+        import.arg(workspace::root().join("tests/data/ledger-2026-05-06.ndjson.gz"));
+        command::output(import)?;
+        command::output(of_ledger(&["accounts", "set", "--diem-allocation", "100"]))?;
+        let admin_key = command::output(of_ledger(&["keys", "create", "--kind", "admin"]))?;
+        let ingest_key = command::output(of_ledger(&["keys", "create", "--kind", "ingest"]))?;
+
+        let log = directory.join("server.log");
+        let mut serve = Command::new(&billing);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--ledger"]).arg(&ledger);
+        // Most of what is sent is wrong on purpose.
+        serve.args(["--failed-request-limit", "0"]);
+        serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        let mut process = serve.spawn().context("cannot start billing")?;
+        let stdout = process.stdout.take();
+        let mut server = Self { process, log, origin: String::new(), admin_key, ingest_key };
+        let mut base_url = String::new();
+        BufReader::new(stdout.context("the server has no output")?).read_line(&mut base_url)?;
+        let Some(origin) = base_url.trim_end().strip_suffix("/api/v1") else {
+            bail!("the server does not say where it is\n{}", server.last_words()?);
+        };
+        origin.clone_into(&mut server.origin);
+        Ok(server)
+    }
+
+    /// Ends it as a service is ended.
+    ///
+    /// # Errors
+    /// When it ends in another way than it should, or does not end.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.process.id().to_string()]);
+        command::output(kill).context("the server ended before it was told to")?;
+        let status = deadline::wait(&mut self.process, END_LIMIT)?;
+        let status =
+            status.with_context(|| format!("the server did not end in {} s", END_LIMIT.as_secs()))?;
+        ensure!(status.code() == Some(0), "the server ended with {status}");
+        Ok(())
+    }
+
+    /// The lines of its log that say that something went wrong in it, which no request may bring about.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) fn errors(&self) -> Result<Vec<String>> {
+        let log = fs::read_to_string(&self.log)?;
+        // What is not JSON comes from elsewhere: a panic's own message.
+        let is_error = |line: &&str| {
+            serde_json::from_str::<LogLine<'_>>(line).map_or(true, |line| line.level == "ERROR")
+        };
+        Ok(log.lines().filter(is_error).map(str::to_owned).collect())
+    }
+
+    /// The end of its log.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) fn last_words(&self) -> Result<String> {
+        let log = fs::read_to_string(&self.log)?;
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+        Ok(format!("the server's log, {}, ends with\n{last}", self.log.display()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail for one that has ended, which is as well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[derive(Deserialize)]
+struct LogLine<'a> {
+    level: &'a str,
+}
