@@ -49,6 +49,8 @@ struct State {
     begun: BTreeMap<String, Vec<UsageEntry>>,
     /// How often each was acknowledged.
     acknowledged: BTreeMap<String, u32>,
+    /// True when somebody found a fault: nobody waits any longer then.
+    has_failed: bool,
     /// Batches whose answer was lost, and that turned out to be stored when they were sent again.
     stored_unheard: u32,
 }
@@ -65,9 +67,16 @@ impl Shared {
     }
 
     fn wait(&self, until: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let (state, late) =
-            self.changed.wait_timeout_while(self.state(), LIMIT, |state| !until(state)).unwrap();
-        assert!(!late.timed_out(), "nothing happens any more");
+        let (state, late) = self
+            .changed
+            .wait_timeout_while(self.state(), LIMIT, |state| !until(state) && !state.has_failed)
+            .unwrap();
+        let has_failed = state.has_failed;
+        if late.timed_out() || has_failed {
+            // Whoever says it must not hold the lock.
+            drop(state);
+            panic!("{}", if has_failed { "another one failed" } else { "nothing happens any more" });
+        }
         state
     }
 
@@ -92,6 +101,21 @@ impl Shared {
     }
 }
 
+/// Tells the others of a failure.
+struct Alarm<'a>(&'a Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // A lock that the failure left behind ends the others as well.
+            if let Ok(mut state) = self.0.state.lock() {
+                state.has_failed = true;
+            }
+            self.0.changed.notify_all();
+        }
+    }
+}
+
 struct Client<'a> {
     shared: &'a Shared,
     key: &'a str,
@@ -105,6 +129,7 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn run(mut self) {
+        let _alarm = Alarm(self.shared);
         let mut batches = 0;
         let mut connection = None;
         loop {
@@ -209,6 +234,7 @@ fn killed_fifty_times_while_clients_send() {
                 Client { shared: &shared, key: &ingest, number, random, done: Vec::new(), server: 0 };
             scope.spawn(|| client.run());
         }
+        let _alarm = Alarm(&shared);
         for _ in 0..KILLS {
             let host = Host::start(&path, &[]);
             is_sound(&shared, &Found::by_walk(&host, &admin));
