@@ -66,6 +66,8 @@ impl Conversations {
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
+            // The buffer's size alone is only looked at between two reads, which may bring half as much again.
+            .max_header_size(MAX_HEAD_BYTES)
             // Who has asked and says no more is answered.
             .half_close(true)
             .serve_connection(TokioIo::new(connection), answer);

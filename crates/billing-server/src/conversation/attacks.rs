@@ -34,9 +34,14 @@ const FULL: usize = 40;
 /// An answer that looks like what the library says to something that is not HTTP.
 const POISON: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
 
+/// Pieces that a client sends.
+type Pieces = Arc<Mutex<VecDeque<Vec<u8>>>>;
+
 /// A client that sends pieces, and takes so many bytes at a time.
 struct Narrow {
-    input: VecDeque<Vec<u8>>,
+    input: Pieces,
+    /// False when the client keeps still after its pieces, and does not say that there are no more.
+    ends: bool,
     output: Arc<Mutex<Vec<u8>>>,
     /// Bytes that are taken at once: each number once, the last one from then on.
     room: VecDeque<usize>,
@@ -61,16 +66,18 @@ impl Narrow {
 
 impl AsyncRead for Narrow {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(mut piece) = self.input.pop_front() {
-            let rest = piece.split_off(piece.len().min(buffer.remaining()));
-            buffer.put_slice(&piece);
-            if !rest.is_empty() {
-                self.input.push_front(rest);
-            }
+        let mut input = self.input.lock().unwrap();
+        let Some(mut piece) = input.pop_front() else {
+            return if self.ends { Poll::Ready(Ok(())) } else { Poll::Pending };
+        };
+        let rest = piece.split_off(piece.len().min(buffer.remaining()));
+        buffer.put_slice(&piece);
+        if !rest.is_empty() {
+            input.push_front(rest);
         }
         Poll::Ready(Ok(()))
     }
@@ -121,7 +128,12 @@ impl House {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
-        let config = Config { failed_request_limit: None, ..Config::new(|| Timestamp::from_unix_ns(0)) };
+        // Nobody here is slow but for the tests of that.
+        let config = Config {
+            header_timeout: Duration::from_millis(50),
+            ..Config::new(|| Timestamp::from_unix_ns(0))
+        };
+        let config = Config { failed_request_limit: None, ..config };
         let service = Arc::new(Service::new(ledger, config));
         let router = Router::new()
             .route("/poison", get(async || POISON).post(without_reading))
@@ -131,14 +143,13 @@ impl House {
 
     /// What a client reads that sends these pieces and takes so many bytes at a time. Dates are left out.
     async fn talk(&self, pieces: &[&str], room: &[usize], is_vectored: bool) -> String {
-        let output = Arc::default();
-        let narrow = Narrow {
-            input: pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect(),
-            output: Arc::clone(&output),
-            room: room.iter().copied().collect(),
-            full: 0,
-            is_vectored,
-        };
+        self.talk_to(&sent(pieces), true, room, is_vectored).await
+    }
+
+    async fn talk_to(&self, input: &Pieces, ends: bool, room: &[usize], is_vectored: bool) -> String {
+        let (input, output) = (Arc::clone(input), Arc::default());
+        let room = room.iter().copied().collect();
+        let narrow = Narrow { input, ends, output: Arc::clone(&output), room, full: 0, is_vectored };
         let (_stopping, stopped) = watch::channel(false);
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         timeout(LIMIT, self.conversations.hold(narrow, peer, stopped)).await.unwrap();
@@ -158,6 +169,10 @@ impl House {
             }
         }
     }
+}
+
+fn sent(pieces: &[&str]) -> Pieces {
+    Arc::new(Mutex::new(pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect()))
 }
 
 fn request(method: &str, more: &str) -> String {
@@ -237,4 +252,49 @@ async fn what_the_library_leaves_without_an_answer_gets_one() {
     house.check(&[&ask, &ask[..30]], &[&poison(), broken_off]).await;
     house.check(&[&ask, "\r\n"], &[&poison()]).await;
     house.check(&["\r\n"], &[]).await;
+}
+
+/// Who keeps still amid a request is told so; who says nothing is left without a word.
+#[tokio::test]
+async fn a_head_that_does_not_come_in_time_gets_an_answer() {
+    let (house, ask) = (House::new(), request("GET", ""));
+    let too_late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
+        cache-control: no-store\r\ncontent-length: 51\r\n\r\n{\"error\":\"The request's head did not come in time\"}";
+    for (pieces, expect) in [
+        (&[&ask[..30]][..], too_late.to_owned()),
+        (&[&ask, &ask[..30]], poison() + too_late),
+        (&[&ask], poison()),
+        (&["\r\n"], String::new()),
+        (&[], String::new()),
+    ] {
+        assert_eq!(house.talk_to(&sent(pieces), false, &[7], true).await, expect, "{pieces:?}");
+    }
+}
+
+/// The system takes an answer back when a connection is closed on which something came that nobody read.
+#[tokio::test]
+async fn what_comes_after_a_refusal_is_read_to_its_end() {
+    let (house, much) = (House::new(), "x".repeat(300_000));
+    for first in ["nonsense\r\n\r\n".to_owned(), request("POST", "content-length: 900000\r\n")] {
+        let input = sent(&[&first, &much, &much, &much]);
+        let read = house.talk_to(&input, true, &[1 << 20], true).await;
+        assert!(read.starts_with("HTTP/1.1 "), "{read}");
+        assert_eq!(input.lock().unwrap().len(), 0, "pieces that nobody read after {first:?}");
+    }
+}
+
+/// The library compares the size of its buffer between two reads, which may bring half as much again.
+#[tokio::test]
+async fn a_head_that_is_a_byte_too_large_is_refused_however_it_comes() {
+    let house = House::new();
+    let plain = request("GET", "x: \r\n").len();
+    for (size, status) in [(super::MAX_HEAD_BYTES, "200"), (super::MAX_HEAD_BYTES + 1, "431")] {
+        let ask = request("GET", &format!("x: {}\r\n", "x".repeat(size - plain)));
+        assert_eq!(ask.len(), size);
+        for cut in [size, size - 1, size / 2, 1] {
+            let (first, second) = ask.split_at(cut);
+            let read = house.talk(&[first, second], &[1 << 20], true).await;
+            assert!(read.starts_with(&format!("HTTP/1.1 {status} ")), "{size} in two at {cut}: {read}");
+        }
+    }
 }
