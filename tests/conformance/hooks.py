@@ -39,7 +39,7 @@ def before_load_schema(context, raw_schema):
 def after_call(context, case, response):
     if case.operation.label == HISTORY and response.status_code == 200:
         is_csv = response.headers["content-type"][0].startswith("text/csv")
-        cursors = response.headers.get("x-next-cursor", []) if is_csv else [response.json()["nextCursor"]]
+        cursors = response.headers.get("x-next-cursor", []) if is_csv else [response.json().get("nextCursor")]
         issued_cursors.update(filter(None, cursors))
 
 

@@ -28,7 +28,7 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Characters of an idempotency key, at most.
-const MAX_KEY_LEN: usize = 255;
+pub(crate) const MAX_KEY_LEN: usize = 255;
 
 /// Bytes of the texts of one entry together, at most: ten times those of any that is known, and a page of a thousand
 /// such entries is one that clients can read.

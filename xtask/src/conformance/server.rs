@@ -90,7 +90,7 @@ impl Server {
     /// # Errors
     /// When the log cannot be read.
     pub(super) fn errors(&self) -> Result<Vec<String>> {
-        let log = fs::read_to_string(&self.log)?;
+        let log = self.log()?;
         // What is not JSON comes from elsewhere: a panic's own message.
         let is_error = |line: &&str| {
             serde_json::from_str::<LogLine<'_>>(line).map_or(true, |line| line.level == "ERROR")
@@ -103,10 +103,16 @@ impl Server {
     /// # Errors
     /// When the log cannot be read.
     pub(super) fn last_words(&self) -> Result<String> {
-        let log = fs::read_to_string(&self.log)?;
+        let log = self.log()?;
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
         Ok(format!("the server's log, {}, ends with\n{last}", self.log.display()))
+    }
+}
+
+impl Server {
+    fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))
     }
 }
 

@@ -6,6 +6,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, Required};
 
 use super::patterns;
 use super::values::{count_between, formed, one_of, text};
+use crate::ingest::MAX_KEY_LEN;
 
 /// The longest timestamp that `usage-history` reads.
 pub(super) const MAX_TIMESTAMP_LEN: usize = 40;
@@ -142,7 +143,12 @@ pub(super) fn idempotency_key() -> Parameter {
              nothing is recorded twice; with another body it is refused.",
         ))
         .schema(Some(
-            text("The key.").pattern(Some(patterns::IDEMPOTENCY_KEY)).examples(["2026-06-27/1"]),
+            text("The key.")
+                .pattern(Some(patterns::IDEMPOTENCY_KEY))
+                // Beside the pattern: a tool that tries limits looks for them here.
+                .min_length(Some(1))
+                .max_length(Some(MAX_KEY_LEN))
+                .examples(["2026-06-27/1"]),
         ))
         .build()
 }
