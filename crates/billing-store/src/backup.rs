@@ -34,7 +34,10 @@ impl Ledger {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
         }
         let part = Part::create(to).map_err(failed)?;
-        let copied = self.0.connections.read(|reader| copy(reader, &part.0));
+        let connections = &self.0.connections;
+        let copied = connections.read(|reader| copy(reader, &part.0));
+        // Looked at when the ledger is no longer held: its log cannot be begun anew under a reader.
+        let copied = copied.and_then(|copy| check(copy).map_err(|cause| connections.fail(cause)));
         copied.map_err(|error| match error.kind() {
             // The ledger's own faults keep their names; a disk that is full may be either's.
             ErrorKind::Replaced | ErrorKind::Corrupt | ErrorKind::Full => error,
@@ -44,7 +47,8 @@ impl Ledger {
     }
 }
 
-fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<()> {
+/// The connection to the copy.
+fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(to, flags)?;
     // Made durable as a whole, at the end; until then it counts for nothing.
@@ -55,12 +59,16 @@ fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<()> {
         std::thread::yield_now();
     }
     drop(backup);
-    // A copy that nobody looked at is a hope.
-    target.query_row("PRAGMA quick_check(1)", [], |row| match row.get_ref(0)?.as_str()? {
+    Ok(target)
+}
+
+/// A copy that nobody looked at is a hope.
+fn check(copy: Connection) -> rusqlite::Result<()> {
+    copy.query_row("PRAGMA quick_check(1)", [], |row| match row.get_ref(0)?.as_str()? {
         "ok" => Ok(()),
         _ => Err(rusqlite::Error::InvalidQuery),
     })?;
-    target.close().map_err(|(_, cause)| cause)
+    copy.close().map_err(|(_, cause)| cause)
 }
 
 /// A file beside the path that gets its name when it is complete. Dropped, it is gone.

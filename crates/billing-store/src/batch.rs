@@ -49,22 +49,16 @@ impl Ledger {
     /// none of them is stored.
     pub fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
         let connections = &self.0.connections;
-        let writer = connections.take_writer()?;
-        let fail = |cause| connections.fail(cause);
-        writer.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
+        let writer = connections.begin()?;
         let mut intakes = HashMap::new();
-        // A writer that is not given back is closed, and its transaction with it.
         let receipts = batches
             .iter()
             .map(|batch| self.store_batch(&writer, &mut intakes, batch))
             .collect::<Result<Vec<_>, _>>()?;
         for intake in intakes.into_values() {
-            intake.close(&writer).map_err(fail)?;
+            intake.close(&writer).map_err(|cause| connections.fail(cause))?;
         }
-        connections.seal(&writer)?;
-        writer.execute_batch("COMMIT").map_err(fail)?;
-        connections.bound_log(&writer);
-        connections.keep_writer(writer);
+        connections.commit(writer)?;
         Ok(receipts)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
 use crate::file::{self, FileId, Found, LedgerFile};
@@ -24,6 +24,9 @@ const LOG_LIMIT: u32 = 64 << 20;
 
 /// Beyond this, in bytes, the log is begun anew between two transactions.
 const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
+
+/// How long a commit waits for readers before the log is begun anew: many pages, and short for who sent the batch.
+const LOG_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Between two tries of what the engine does not wait for itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
@@ -97,46 +100,51 @@ impl Connections {
 
     /// Writes all that `work` writes, or nothing.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        let writer = self.take_writer()?;
-        let begin = || {
-            let transaction = rusqlite::Transaction::new_unchecked(&writer, TransactionBehavior::Immediate)?;
-            Ok((work(&transaction)?, transaction))
-        };
-        let (result, transaction) = begin().map_err(|cause| self.fail(cause))?;
-        self.seal(&transaction)?;
-        transaction.commit().map_err(|cause| self.fail(cause))?;
-        self.keep_writer(writer);
+        let writer = self.begin()?;
+        let result = work(&writer).map_err(|cause| self.fail(cause))?;
+        self.commit(writer)?;
         Ok(result)
     }
 
-    /// A connection to write with. After a failure drop it: a file whose write failed is read anew.
-    pub(crate) fn take_writer(&self) -> Result<Connection, Error> {
+    /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
+    /// and read anew.
+    pub(crate) fn begin(&self) -> Result<Connection, Error> {
         self.check_file()?;
         let idle = lock(&self.writer).take();
-        idle.map_or_else(|| self.open_writer(), Ok)
+        let writer = idle.map_or_else(|| self.open_writer(), Ok)?;
+        writer.execute_batch("BEGIN IMMEDIATE").map_err(|cause| self.fail(cause))?;
+        Ok(writer)
     }
 
-    /// The last thing to do in a transaction that writes.
-    pub(crate) fn seal(&self, writer: &Connection) -> Result<(), Error> {
-        schema::seal(writer).map_err(|cause| self.fail(cause))?;
+    /// Stores what was written since [`Connections::begin`]: durable when it returns.
+    pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
+        schema::seal(&writer).map_err(|cause| self.fail(cause))?;
         // What is written to a file that is no longer there is not stored.
-        self.check_file()
-    }
-
-    /// Takes back a connection without a transaction.
-    pub(crate) fn keep_writer(&self, writer: Connection) {
-        *lock(&self.writer) = Some(writer);
+        self.check_file()?;
+        writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
+        if self.bound_log(&writer).is_ok() {
+            self.keep_writer(writer);
+        }
+        Ok(())
     }
 
     /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
     /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
-    /// need the log no more, so that is the time of one page.
-    pub(crate) fn bound_log(&self, writer: &Connection) {
+    /// need the log no more, so that is the time of one page. For a longer one, a backup perhaps, it does not wait.
+    fn bound_log(&self, writer: &Connection) -> rusqlite::Result<()> {
         let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
         if is_long {
+            writer.busy_timeout(LOG_PATIENCE)?;
             // What was committed is durable either way, and the next commit tries again.
             let _ = writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+            writer.busy_timeout(file::BUSY_TIMEOUT)?;
         }
+        Ok(())
+    }
+
+    /// Takes back a connection without a transaction.
+    fn keep_writer(&self, writer: Connection) {
+        *lock(&self.writer) = Some(writer);
     }
 
     fn open_writer(&self) -> Result<Connection, Error> {

@@ -34,13 +34,9 @@ impl Ledger {
     /// cannot be written.
     pub fn import(&self, account: AccountId) -> Result<Import, Error> {
         let connections = &self.0.connections;
-        let writer = connections.take_writer()?;
-        let begin = || {
-            writer.execute_batch("BEGIN IMMEDIATE")?;
-            Intake::open(&writer, account)
-        };
-        let intake =
-            begin().map_err(|cause| connections.fail(cause))?.ok_or_else(|| self.unknown_account(account))?;
+        let writer = connections.begin()?;
+        let intake = Intake::open(&writer, account).map_err(|cause| connections.fail(cause))?;
+        let intake = intake.ok_or_else(|| self.unknown_account(account))?;
         Ok(Import { ledger: self.clone(), account, open: Some((writer, intake)), entries: 0 })
     }
 }
@@ -70,9 +66,7 @@ impl Sink for Import {
         let (writer, intake) = self.take()?;
         let connections = &self.ledger.0.connections;
         let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;
-        connections.seal(&writer)?;
-        writer.execute_batch("COMMIT").map_err(|cause| connections.fail(cause))?;
-        connections.keep_writer(writer);
+        connections.commit(writer)?;
         Ok(entries)
     }
 }
