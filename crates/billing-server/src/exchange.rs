@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CONNECTION, HOST, RETRY_AFTER};
+use axum::http::header::{CONNECTION, HOST};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -169,9 +169,6 @@ fn write_rate(rate: Rate, now: Timestamp, headers: &mut HeaderMap) {
     headers.insert("x-ratelimit-limit-requests", rate.limit.into());
     headers.insert("x-ratelimit-remaining-requests", rate.remaining.into());
     headers.insert("x-ratelimit-reset-requests", reset.into());
-    if !rate.is_within {
-        headers.insert(RETRY_AFTER, resets_in.into());
-    }
 }
 
 /// A request's place among those that are answered at the same time. It has it until its answer is sent, or its client

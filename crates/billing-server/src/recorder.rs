@@ -1,15 +1,14 @@
 //! The one thread that writes: it stores what has come meanwhile in one go, and then says so to everybody at once.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use billing_model::Timestamp;
 use billing_store::{Batch, ErrorKind, Ledger, Receipt};
-use tokio::runtime;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep_until, timeout};
+use tokio::sync::oneshot;
 
 use crate::budget::Share;
 use crate::error::{Error, describe};
@@ -22,12 +21,15 @@ const QUEUE: usize = 1024;
 /// enough that nobody waits for long.
 const GROUP_ENTRIES: usize = 20_000;
 
+/// What those who come now wait longer when the ledger could not be written, so that it is not tried without pause.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// How often it is recorded when keys were last used.
 const KEY_USES_EVERY: Duration = Duration::from_secs(10);
 
 /// Stores batches, and the uses of keys. Dropped, it stores what is left first.
 pub(crate) struct Recorder {
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<SyncSender<Job>>,
     uses: Arc<KeyUses>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,10 +47,10 @@ struct KeyUses(Mutex<HashMap<String, Timestamp>>);
 
 impl Recorder {
     pub(crate) fn start(ledger: Ledger, metrics: Arc<Metrics>) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (queue, jobs) = sync_channel(QUEUE);
         let uses = Arc::new(KeyUses::default());
         let worker = Worker { ledger, metrics, uses: Arc::clone(&uses) };
-        let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(jobs));
+        let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&jobs));
         // Without a thread there is no queue either, and every batch is refused.
         match thread {
             Ok(thread) => Self { queue: Some(queue), uses, thread: Some(thread) },
@@ -65,15 +67,15 @@ impl Recorder {
         let queue = self.queue.as_ref().ok_or(Error::LedgerBusy)?;
         match queue.try_send(Job { batch, reply, _share: share }) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(Error::IngestFull),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Error::LedgerBusy),
+            Err(TrySendError::Full(_)) => return Err(Error::IngestFull),
+            Err(TrySendError::Disconnected(_)) => return Err(Error::LedgerBusy),
         }
         answer.await.map_err(Error::internal)?
     }
 
     /// True while batches are taken.
     pub(crate) fn is_running(&self) -> bool {
-        self.queue.as_ref().is_some_and(|queue| !queue.is_closed())
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Notes that a key was used. It gets into the ledger in a while, and no sooner: it is for people to look at.
@@ -103,16 +105,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, mut jobs: mpsc::Receiver<Job>) {
-        // For its clock alone: it is how a thread waits for the next batch, but not for ever.
-        let Ok(clock) = runtime::Builder::new_current_thread().enable_time().build() else { return };
+    fn run(self, jobs: &Receiver<Job>) {
         let mut next_uses = Instant::now() + KEY_USES_EVERY;
         loop {
-            let left = next_uses.saturating_duration_since(Instant::now());
-            match clock.block_on(async { timeout(left, jobs.recv()).await }) {
-                Ok(None) => break,
-                Ok(Some(first)) => self.store(group(first, &mut jobs), &clock),
-                Err(_) => {}
+            match jobs.recv_timeout(next_uses.saturating_duration_since(Instant::now())) {
+                Ok(first) => self.store(group(first, jobs)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             if Instant::now() >= next_uses {
                 self.record_uses();
@@ -122,7 +121,7 @@ impl Worker {
         self.record_uses();
     }
 
-    fn store(&self, group: Vec<Job>, clock: &runtime::Runtime) {
+    fn store(&self, group: Vec<Job>) {
         let (batches, replies): (Vec<_>, Vec<_>) =
             group.into_iter().map(|job| (job.batch, (job.reply, job._share))).unzip();
         let start = Instant::now();
@@ -139,7 +138,7 @@ impl Worker {
             // One alone cannot be another's fault.
             Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
                 for (batch, (reply, share)) in batches.into_iter().zip(replies) {
-                    self.store(vec![Job { batch, reply, _share: share }], clock);
+                    self.store(vec![Job { batch, reply, _share: share }]);
                 }
             }
             Err(error) => {
@@ -151,8 +150,7 @@ impl Worker {
                     let _ = reply.send(Err(error));
                 }
                 if busy {
-                    // Whoever waits is told soon; whoever comes now need not be told at once.
-                    clock.block_on(sleep_until((Instant::now() + Duration::from_millis(10)).into()));
+                    std::thread::sleep(PAUSE);
                 }
             }
         }
@@ -175,7 +173,7 @@ impl Worker {
 }
 
 /// What waits already, up to a full transaction.
-fn group(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+fn group(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     let mut entries = first.batch.entries.len();
     let mut group = vec![first];
     while entries < GROUP_ENTRIES
