@@ -3,35 +3,26 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use billing_model::{Page, PageRequest, TimeWindow, Timestamp};
 use futures::future::BoxFuture;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use reqwest::{StatusCode, Version};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
-use crate::clocks::{reply_date, wait_after_page};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::limiter::{Limiter, Outcome, Permit};
-use crate::reply::{self, Failure};
+use crate::reply::Failure;
 use crate::retry::{Class, Decision, RetryPolicy};
 use crate::walk::{Endpoint, Walk};
 use crate::walker::Walker;
 use crate::wire::Wire;
 
-/// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
-const MAX_BODY_BYTES: usize = 16 << 20;
-
-/// An error answer is a sentence; a page of HTML is not read to its end.
-const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
-
-type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
-type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+pub(crate) type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What a client has sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,46 +36,30 @@ pub struct Traffic {
 /// A client of one service with one key. Cheap to clone; clones share connections, and one limiter: a service that asks
 /// one of them to wait is waited for by all.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(crate) Arc<Inner>);
 
-struct Inner {
-    http: reqwest::Client,
-    base: BaseUrl,
-    key: ApiKey,
-    wire: Wire,
-    policy: RetryPolicy,
-    observer: Observer,
-    sleep: Sleep,
-    limiter: Arc<Limiter>,
+pub(crate) struct Inner {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: BaseUrl,
+    pub(crate) key: ApiKey,
+    pub(crate) wire: Wire,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) observer: Observer,
+    pub(crate) sleep: Sleep,
+    pub(crate) limiter: Arc<Limiter>,
     /// Set by the first answer of the service, whatever it was.
-    answered: AtomicBool,
+    pub(crate) answered: AtomicBool,
     /// Set by the first page.
-    served: AtomicBool,
-    requests: AtomicU64,
-    retries: AtomicU64,
+    pub(crate) served: AtomicBool,
+    pub(crate) requests: AtomicU64,
+    pub(crate) retries: AtomicU64,
     /// The `Date` of the latest answer that had one, in unix seconds; zero before it.
-    date_unix_s: AtomicU64,
+    pub(crate) date_unix_s: AtomicU64,
     /// Endpoints in whose place the other one is used, and whether the service ended them.
-    replaced: Mutex<Vec<(Endpoint, bool)>>,
+    pub(crate) replaced: Mutex<Vec<(Endpoint, bool)>>,
 }
 
 impl Client {
-    /// A client of the service below `base_url`, such as `https://api.venice.ai/api/v1`.
-    pub fn builder(base_url: impl Into<String>, key: ApiKey) -> ClientBuilder {
-        ClientBuilder {
-            base_url: base_url.into(),
-            key,
-            wire: Wire::default(),
-            policy: RetryPolicy::default(),
-            connect_timeout: Duration::from_secs(10),
-            page_timeout: Duration::from_secs(120),
-            user_agent: concat!("billing/", env!("CARGO_PKG_VERSION")).to_owned(),
-            compression: None,
-            observer: Arc::new(|_| ()),
-            sleep: Arc::new(|wait| Box::pin(tokio::time::sleep(wait))),
-        }
-    }
-
     /// Fetches one page, trying again as the policy has it.
     ///
     /// # Errors
@@ -228,45 +203,6 @@ impl Client {
         format!("the service asks to come back in {seconds} s{at}, which is longer than this client waits")
     }
 
-    /// Sends the request once. With the page comes the time until the service takes another request, when it is to be
-    /// left alone until then.
-    async fn attempt(&self, request: &PageRequest) -> Result<(Page, Option<Duration>), Failure> {
-        let url = self.0.base.with(request.path(), &request.query_string());
-        let mut http = self
-            .0
-            .http
-            .get(url)
-            .header(AUTHORIZATION, self.0.key.header())
-            .header(ACCEPT, self.0.wire.media_type());
-        if let Wire::Csv(_) = self.0.wire {
-            // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
-            http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
-        }
-        let response = http.send().await.map_err(|cause| self.not_sent(cause))?;
-        self.0.answered.store(true, Ordering::Relaxed);
-        let (status, version) = (response.status(), response.version());
-        let headers = response.headers().clone();
-        if let Some(date) = reply_date(&headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok()) {
-            self.0.date_unix_s.store(date.as_secs(), Ordering::Relaxed);
-        }
-        let body = read_body(response, status).await?;
-        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
-            check_delimited(version, &headers)?;
-        }
-        let page = reply::read(&self.0.wire, request, status, &headers, &body)?;
-        tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
-        Ok((page, wait_after_page(&headers)))
-    }
-
-    fn not_sent(&self, cause: reqwest::Error) -> Failure {
-        let (class, kind) = match (cause.is_connect(), self.0.answered.load(Ordering::Relaxed)) {
-            (true, false) => (Class::NoFirstContact, ErrorKind::Unreachable),
-            (true, true) => (Class::Transient, ErrorKind::Unreachable),
-            (false, _) => (Class::Transient, ErrorKind::Interrupted),
-        };
-        broken(class, kind, cause)
-    }
-
     /// True when the service has answered, whatever it was.
     pub(crate) fn has_answered(&self) -> bool {
         self.0.answered.load(Ordering::Relaxed)
@@ -314,171 +250,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Reads a body to its end, up to a limit.
-async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Result<Vec<u8>, Failure> {
-    let (limit, is_page) = match status {
-        StatusCode::OK => (MAX_BODY_BYTES, true),
-        _ => (MAX_ERROR_BODY_BYTES, false),
-    };
-    // Of a compressed body the length is not known; one that is promised and does not come costs nothing.
-    let promised =
-        response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
-    let mut body = Vec::with_capacity(promised.min(limit));
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Some(_)) if is_page => {
-                let message = format!(
-                    "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
-                    MAX_BODY_BYTES >> 20
-                );
-                return Err(Failure::new(
-                    Class::Fatal,
-                    Error::of(ErrorKind::NotTheApi).with_message(message),
-                ));
-            }
-            Ok(None) => return Ok(body),
-            Err(cause) if is_page => return Err(broken(Class::Transient, ErrorKind::Interrupted, cause)),
-            // The status says enough, even when its explanation is cut.
-            Ok(Some(_)) | Err(_) => return Ok(body),
-        }
-    }
-}
-
-/// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.
-fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    // Of the transfer codings only a last `chunked` has an end of its own (RFC 9112, 6.3).
-    let chunked = codings.next_back().and_then(|codings| codings.rsplit(',').next());
-    let chunked = chunked.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
-    let delimited = chunked || headers.contains_key(CONTENT_LENGTH);
-    if delimited || version >= Version::HTTP_2 {
-        return Ok(());
-    }
-    let message = "a text/csv answer without its length cannot be told from a cut one; ask for JSON";
-    Err(Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message)))
-}
-
 /// What a failed try means to the limiter.
 fn outcome(error: &Error) -> Outcome {
     let is_counted = error.is_timeout() || error.status().is_some_and(|status| status >= 400);
     if is_counted { Outcome::Failed } else { Outcome::Broken }
-}
-
-fn broken(class: Class, kind: ErrorKind, cause: reqwest::Error) -> Failure {
-    let error = match cause.is_timeout() {
-        true => Error::of(kind).timed_out(),
-        false => Error::of(kind),
-    };
-    // The URL is in the error already, and a cursor in it is nobody's business.
-    Failure::new(class, error.because(cause.without_url()))
-}
-
-/// Builds a [`Client`].
-#[must_use]
-pub struct ClientBuilder {
-    base_url: String,
-    key: ApiKey,
-    wire: Wire,
-    policy: RetryPolicy,
-    connect_timeout: Duration,
-    page_timeout: Duration,
-    user_agent: String,
-    compression: Option<bool>,
-    observer: Observer,
-    sleep: Sleep,
-}
-
-impl ClientBuilder {
-    /// How pages travel; JSON unless said otherwise.
-    pub fn wire(mut self, wire: Wire) -> Self {
-        self.wire = wire;
-        self
-    }
-
-    /// How patient the client is.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Time to connect; 10 s unless said otherwise.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise.
-    pub fn page_timeout(mut self, timeout: Duration) -> Self {
-        self.page_timeout = timeout;
-        self
-    }
-
-    /// The `User-Agent`; `billing/` and the version unless said otherwise.
-    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
-        self
-    }
-
-    /// Whether to ask for compressed pages; yes unless the service is on this machine, where it costs more than it saves.
-    /// Never with [`Wire::Csv`].
-    pub fn compression(mut self, compression: bool) -> Self {
-        self.compression = Some(compression);
-        self
-    }
-
-    /// Is told of pages, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
-    pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Arc::new(observer);
-        self
-    }
-
-    /// Waits between tries; tokio's timer unless said otherwise.
-    pub fn sleep(
-        mut self,
-        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
-    ) -> Self {
-        self.sleep = Arc::new(sleep);
-        self
-    }
-
-    /// The client. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`] for http to another machine, [`ErrorKind::Setup`].
-    pub fn build(self) -> Result<Client, Error> {
-        let base = BaseUrl::parse(&self.base_url)?;
-        // A process may have chosen its provider before; then ours is not needed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(self.connect_timeout)
-            .timeout(self.page_timeout)
-            .user_agent(self.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            // Tries are counted in one place.
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .gzip(self.compression.unwrap_or(!base.is_loopback()));
-        if !base.is_https() {
-            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
-            http = http.tls_certs_only([]);
-        }
-        let http = http.build().map_err(|cause| Error::of(ErrorKind::Setup).because(cause))?;
-        Ok(Client(Arc::new(Inner {
-            http,
-            base,
-            key: self.key,
-            wire: self.wire,
-            policy: self.policy,
-            observer: self.observer,
-            sleep: self.sleep,
-            limiter: Arc::new(Limiter::new()),
-            answered: AtomicBool::new(false),
-            served: AtomicBool::new(false),
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            date_unix_s: AtomicU64::new(0),
-            replaced: Mutex::default(),
-        })))
-    }
 }

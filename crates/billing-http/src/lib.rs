@@ -37,7 +37,9 @@ mod reply;
 mod retry;
 mod wire;
 
+mod attempt;
 mod client;
+mod client_builder;
 mod event;
 
 mod broken_paging;
@@ -50,7 +52,8 @@ mod walker;
 mod windows;
 
 pub use api_key::ApiKey;
-pub use client::{Client, ClientBuilder, Traffic};
+pub use client::{Client, Traffic};
+pub use client_builder::ClientBuilder;
 pub use clocks::requested_wait;
 pub use error::{Error, ErrorKind};
 pub use event::Event;

@@ -1,0 +1,116 @@
+//! Sends a request once, and reads what comes of it.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
+
+use billing_model::{Page, PageRequest};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use reqwest::{StatusCode, Version};
+
+use crate::client::Client;
+use crate::clocks::{reply_date, wait_after_page};
+use crate::error::{Error, ErrorKind};
+use crate::reply::{self, Failure};
+use crate::retry::Class;
+use crate::wire::Wire;
+
+/// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
+const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// An error answer is a sentence; a page of HTML is not read to its end.
+const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
+
+impl Client {
+    /// Sends the request once. With the page comes the time until the service takes another request, when it is to be
+    /// left alone until then.
+    pub(crate) async fn attempt(&self, request: &PageRequest) -> Result<(Page, Option<Duration>), Failure> {
+        let url = self.0.base.with(request.path(), &request.query_string());
+        let mut http = self
+            .0
+            .http
+            .get(url)
+            .header(AUTHORIZATION, self.0.key.header())
+            .header(ACCEPT, self.0.wire.media_type());
+        if let Wire::Csv(_) = self.0.wire {
+            // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
+            http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
+        }
+        let response = http.send().await.map_err(|cause| self.not_sent(cause))?;
+        self.0.answered.store(true, Ordering::Relaxed);
+        let (status, version) = (response.status(), response.version());
+        let headers = response.headers().clone();
+        if let Some(date) = reply_date(&headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok()) {
+            self.0.date_unix_s.store(date.as_secs(), Ordering::Relaxed);
+        }
+        let body = read_body(response, status).await?;
+        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
+            check_delimited(version, &headers)?;
+        }
+        let page = reply::read(&self.0.wire, request, status, &headers, &body)?;
+        tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
+        Ok((page, wait_after_page(&headers)))
+    }
+
+    fn not_sent(&self, cause: reqwest::Error) -> Failure {
+        let (class, kind) = match (cause.is_connect(), self.0.answered.load(Ordering::Relaxed)) {
+            (true, false) => (Class::NoFirstContact, ErrorKind::Unreachable),
+            (true, true) => (Class::Transient, ErrorKind::Unreachable),
+            (false, _) => (Class::Transient, ErrorKind::Interrupted),
+        };
+        broken(class, kind, cause)
+    }
+}
+
+/// Reads a body to its end, up to a limit.
+async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Result<Vec<u8>, Failure> {
+    let (limit, is_page) = match status {
+        StatusCode::OK => (MAX_BODY_BYTES, true),
+        _ => (MAX_ERROR_BODY_BYTES, false),
+    };
+    // Of a compressed body the length is not known; one that is promised and does not come costs nothing.
+    let promised =
+        response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+    let mut body = Vec::with_capacity(promised.min(limit));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
+            Ok(Some(_)) if is_page => {
+                let message = format!(
+                    "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
+                    MAX_BODY_BYTES >> 20
+                );
+                return Err(Failure::new(
+                    Class::Fatal,
+                    Error::of(ErrorKind::NotTheApi).with_message(message),
+                ));
+            }
+            Ok(None) => return Ok(body),
+            Err(cause) if is_page => return Err(broken(Class::Transient, ErrorKind::Interrupted, cause)),
+            // The status says enough, even when its explanation is cut.
+            Ok(Some(_)) | Err(_) => return Ok(body),
+        }
+    }
+}
+
+/// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.
+fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    // Of the transfer codings only a last `chunked` has an end of its own (RFC 9112, 6.3).
+    let chunked = codings.next_back().and_then(|codings| codings.rsplit(',').next());
+    let chunked = chunked.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
+    let delimited = chunked || headers.contains_key(CONTENT_LENGTH);
+    if delimited || version >= Version::HTTP_2 {
+        return Ok(());
+    }
+    let message = "a text/csv answer without its length cannot be told from a cut one; ask for JSON";
+    Err(Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message)))
+}
+
+fn broken(class: Class, kind: ErrorKind, cause: reqwest::Error) -> Failure {
+    let error = match cause.is_timeout() {
+        true => Error::of(kind).timed_out(),
+        false => Error::of(kind),
+    };
+    // The URL is in the error already, and a cursor in it is nobody's business.
+    Failure::new(class, error.because(cause.without_url()))
+}

@@ -1,0 +1,143 @@
+//! What a client is made of.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::api_key::ApiKey;
+use crate::base_url::BaseUrl;
+use crate::client::{Client, Inner, Observer, Sleep};
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::limiter::Limiter;
+use crate::retry::RetryPolicy;
+use crate::wire::Wire;
+
+impl Client {
+    /// A client of the service below `base_url`, such as `https://api.venice.ai/api/v1`.
+    pub fn builder(base_url: impl Into<String>, key: ApiKey) -> ClientBuilder {
+        ClientBuilder {
+            base_url: base_url.into(),
+            key,
+            wire: Wire::default(),
+            policy: RetryPolicy::default(),
+            connect_timeout: Duration::from_secs(10),
+            page_timeout: Duration::from_secs(120),
+            user_agent: concat!("billing/", env!("CARGO_PKG_VERSION")).to_owned(),
+            compression: None,
+            observer: Arc::new(|_| ()),
+            sleep: Arc::new(|wait| Box::pin(tokio::time::sleep(wait))),
+        }
+    }
+}
+
+/// Builds a [`Client`].
+#[must_use]
+pub struct ClientBuilder {
+    base_url: String,
+    key: ApiKey,
+    wire: Wire,
+    policy: RetryPolicy,
+    connect_timeout: Duration,
+    page_timeout: Duration,
+    user_agent: String,
+    compression: Option<bool>,
+    observer: Observer,
+    sleep: Sleep,
+}
+
+impl ClientBuilder {
+    /// How pages travel; JSON unless said otherwise.
+    pub fn wire(mut self, wire: Wire) -> Self {
+        self.wire = wire;
+        self
+    }
+
+    /// How patient the client is.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Time to connect; 10 s unless said otherwise.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise.
+    pub fn page_timeout(mut self, timeout: Duration) -> Self {
+        self.page_timeout = timeout;
+        self
+    }
+
+    /// The `User-Agent`; `billing/` and the version unless said otherwise.
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Whether to ask for compressed pages; yes unless the service is on this machine, where it costs more than it saves.
+    /// Never with [`Wire::Csv`].
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Is told of pages, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
+    pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Waits between tries; tokio's timer unless said otherwise.
+    pub fn sleep(
+        mut self,
+        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.sleep = Arc::new(sleep);
+        self
+    }
+
+    /// The client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`] for http to another machine, [`ErrorKind::Setup`].
+    pub fn build(self) -> Result<Client, Error> {
+        let base = BaseUrl::parse(&self.base_url)?;
+        // A process may have chosen its provider before; then ours is not needed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.page_timeout)
+            .user_agent(self.user_agent)
+            .redirect(reqwest::redirect::Policy::none())
+            // Tries are counted in one place.
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .gzip(self.compression.unwrap_or(!base.is_loopback()));
+        if !base.is_https() {
+            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().map_err(|cause| Error::of(ErrorKind::Setup).because(cause))?;
+        Ok(Client(Arc::new(Inner {
+            http,
+            base,
+            key: self.key,
+            wire: self.wire,
+            policy: self.policy,
+            observer: self.observer,
+            sleep: self.sleep,
+            limiter: Arc::new(Limiter::new()),
+            answered: AtomicBool::new(false),
+            served: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            date_unix_s: AtomicU64::new(0),
+            replaced: Mutex::default(),
+        })))
+    }
+}
