@@ -59,7 +59,9 @@ fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (
     match status.as_u16() {
         429 => (Class::Throttled, ErrorKind::RateLimited),
         503 if headers.contains_key(RETRY_AFTER) => (Class::Throttled, ErrorKind::Unavailable),
-        408 | 425 | 500 | 502 | 503 | 504 => (Class::Transient, ErrorKind::Unavailable),
+        // What the service cannot do, it cannot do the next time either.
+        501 | 505 | 511 => (Class::Fatal, ErrorKind::Unavailable),
+        408 | 425 | 500..=599 => (Class::Transient, ErrorKind::Unavailable),
         400 if carries_cursor => (Class::Fatal, ErrorKind::CursorLost),
         401..=403 => (Class::Fatal, ErrorKind::Unauthorized),
         404 => (Class::Fatal, ErrorKind::NotFound),
@@ -159,6 +161,11 @@ mod tests {
             (502, Class::Transient, ErrorKind::Unavailable),
             (503, Class::Transient, ErrorKind::Unavailable),
             (504, Class::Transient, ErrorKind::Unavailable),
+            (507, Class::Transient, ErrorKind::Unavailable),
+            (520, Class::Transient, ErrorKind::Unavailable),
+            (525, Class::Transient, ErrorKind::Unavailable),
+            (530, Class::Transient, ErrorKind::Unavailable),
+            (599, Class::Transient, ErrorKind::Unavailable),
             (429, Class::Throttled, ErrorKind::RateLimited),
             (400, Class::Fatal, ErrorKind::Rejected),
             (401, Class::Fatal, ErrorKind::Unauthorized),
@@ -169,6 +176,9 @@ mod tests {
             (410, Class::Fatal, ErrorKind::Gone),
             (422, Class::Fatal, ErrorKind::Rejected),
             (501, Class::Fatal, ErrorKind::Unavailable),
+            (505, Class::Fatal, ErrorKind::Unavailable),
+            (511, Class::Fatal, ErrorKind::Unavailable),
+            (600, Class::Fatal, ErrorKind::Unavailable),
             (302, Class::Fatal, ErrorKind::Redirected),
             (204, Class::NotTheApi, ErrorKind::NotTheApi),
         ] {

@@ -52,7 +52,7 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Class {
-    /// Likely gone next time: no connection, a cut body, a timeout, 408, 425, 500, 502, 503, 504.
+    /// Likely gone next time: no connection, a cut body, a timeout, 408, 425, every 5xx but 501, 505 and 511.
     Transient,
     /// No connection, to a service that has not answered this client yet.
     NoFirstContact,

@@ -188,8 +188,12 @@ async fn a_page_is_the_same_however_it_travels() {
 #[tokio::test]
 async fn a_failure_without_the_apis_words_goes_by_its_status() {
     let empty = |status: u16| Reply::json(status, "");
-    is_borne([500, 502, 503, 504, 429, 408].into_iter().flat_map(|status| [html(status), empty(status)]))
-        .await;
+    is_borne(
+        [500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 429, 408]
+            .into_iter()
+            .flat_map(|status| [html(status), empty(status)]),
+    )
+    .await;
     is_borne([empty(200), Reply::json(204, "")]).await;
     is_borne([html(502).cut_at(9), html(500).gzip(), html(503).chunked().cut_at(3), html(504).undelimited()])
         .await;
