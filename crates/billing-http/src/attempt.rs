@@ -9,7 +9,8 @@ use reqwest::{StatusCode, Version};
 
 use crate::client::Client;
 use crate::clocks::{reply_date, wait_after_page};
-use crate::error::{Error, ErrorKind};
+use crate::coding::{self, CodingError};
+use crate::error::{Error, ErrorKind, one_line};
 use crate::reply::{self, Failure};
 use crate::retry::Class;
 use crate::wire::Wire;
@@ -34,6 +35,8 @@ impl Client {
         if let Wire::Csv(_) = self.0.wire {
             // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
             http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
+        } else if self.0.compression {
+            http = http.header(ACCEPT_ENCODING, coding::ASKED_FOR);
         }
         let response = http.send().await.map_err(|cause| self.not_sent(cause))?;
         self.0.answered.store(true, Ordering::Relaxed);
@@ -46,6 +49,7 @@ impl Client {
         if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
             check_delimited(version, &headers)?;
         }
+        let body = decoded(&headers, body, status)?;
         let page = reply::read(&self.0.wire, request, status, &headers, &body)?;
         tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
         Ok((page, wait_after_page(&headers)))
@@ -67,29 +71,46 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
         StatusCode::OK => (MAX_BODY_BYTES, true),
         _ => (MAX_ERROR_BODY_BYTES, false),
     };
-    // Of a compressed body the length is not known; one that is promised and does not come costs nothing.
+    // A length that is promised and does not come costs nothing.
     let promised =
         response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     let mut body = Vec::with_capacity(promised.min(limit));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Some(_)) if is_page => {
-                let message = format!(
-                    "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
-                    MAX_BODY_BYTES >> 20
-                );
-                return Err(Failure::new(
-                    Class::Fatal,
-                    Error::of(ErrorKind::NotTheApi).with_message(message),
-                ));
-            }
+            Ok(Some(_)) if is_page => return Err(too_large()),
             Ok(None) => return Ok(body),
             Err(cause) if is_page => return Err(broken(Class::Transient, ErrorKind::Interrupted, cause)),
             // The status says enough, even when its explanation is cut.
             Ok(Some(_)) | Err(_) => return Ok(body),
         }
     }
+}
+
+/// The body as it was before it was compressed.
+fn decoded(headers: &HeaderMap, body: Vec<u8>, status: StatusCode) -> Result<Vec<u8>, Failure> {
+    if status != StatusCode::OK {
+        // The status says enough, also when its explanation cannot be read.
+        return Ok(coding::decode(headers, body, MAX_ERROR_BODY_BYTES).unwrap_or_default());
+    }
+    coding::decode(headers, body, MAX_BODY_BYTES).map_err(|error| match error {
+        CodingError::TooLarge => too_large(),
+        CodingError::Damaged(_) => {
+            Failure::new(Class::Transient, Error::of(ErrorKind::Interrupted).because(error))
+        }
+        CodingError::Unknown(_) => {
+            let message = format!("{}: not the API; is there a proxy between?", one_line(&error.to_string()));
+            Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message))
+        }
+    })
+}
+
+fn too_large() -> Failure {
+    let message = format!(
+        "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
+        MAX_BODY_BYTES >> 20
+    );
+    Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message))
 }
 
 /// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.

@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) base: BaseUrl,
     pub(crate) key: ApiKey,
     pub(crate) wire: Wire,
+    /// Whether compressed pages are asked for.
+    pub(crate) compression: bool,
     pub(crate) policy: RetryPolicy,
     pub(crate) observer: Observer,
     pub(crate) sleep: Sleep,

@@ -80,7 +80,7 @@ impl ClientBuilder {
     }
 
     /// Whether to ask for compressed pages; yes unless the service is on this machine, where it costs more than it saves.
-    /// Never with [`Wire::Csv`].
+    /// Never with [`Wire::Csv`]. Pages in gzip or zstd are read in any case.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = Some(compression);
         self
@@ -116,8 +116,7 @@ impl ClientBuilder {
             .redirect(reqwest::redirect::Policy::none())
             // Tries are counted in one place.
             .retry(reqwest::retry::never())
-            .no_proxy()
-            .gzip(self.compression.unwrap_or(!base.is_loopback()));
+            .no_proxy();
         if !base.is_https() {
             // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
             http = http.tls_certs_only([]);
@@ -125,6 +124,7 @@ impl ClientBuilder {
         let http = http.build().map_err(|cause| Error::of(ErrorKind::Setup).because(cause))?;
         Ok(Client(Arc::new(Inner {
             http,
+            compression: self.compression.unwrap_or(!base.is_loopback()),
             base,
             key: self.key,
             wire: self.wire,

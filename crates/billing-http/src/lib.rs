@@ -32,6 +32,7 @@ mod error;
 mod api_key;
 mod base_url;
 mod clocks;
+mod coding;
 mod limiter;
 mod reply;
 mod retry;
