@@ -71,6 +71,20 @@ impl Run {
         assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(stdout));
     }
 
+    /// All that it said, and how it ended, on any day and at any address: a failure without a result.
+    pub(crate) fn said(&self, address: &str) -> String {
+        assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));
+        let mut said = self.stderr.replace(address, "ADDRESS");
+        // `(tried 5 times in 2.3s)`.
+        while let Some((before, rest)) =
+            said.split_once(" times in ").filter(|(_, rest)| !rest.starts_with('T'))
+        {
+            let (_, after) = rest.split_once(')').unwrap();
+            said = format!("{before} times in TIME){after}");
+        }
+        format!("{said}exit code {:?}", self.code.unwrap())
+    }
+
     /// What it printed, as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).unwrap()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 // What the tests stand on: the program, a ledger that is served, a service that follows a script.
+mod authority;
 mod billing;
 mod conversation;
 mod host;
@@ -26,11 +27,14 @@ mod interrupts;
 #[cfg(target_os = "linux")]
 mod kills;
 mod malformed;
+mod outages;
 mod outputs;
 #[cfg(target_os = "linux")]
 mod overload;
+mod proxies;
 mod refusals;
 mod resumes;
+mod trust;
 
 // The other commands.
 mod accounts;

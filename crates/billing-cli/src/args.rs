@@ -28,6 +28,16 @@ pub(crate) struct Service {
     /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
+    /// Go by this proxy, but never to this machine: http, https, socks5 or socks5h; otherwise HTTPS_PROXY,
+    /// else ALL_PROXY, but for the hosts in NO_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<String>,
+    /// Go by no proxy, whatever the environment says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
+    /// PEM file with the certificates to trust in the place of the system's; otherwise SSL_CERT_FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use billing_http::ErrorKind;
+use billing_http::{CertificateFault, ErrorKind};
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
 use crate::interrupt::Stopped;
@@ -83,6 +83,19 @@ impl From<billing_http::Error> for Failure {
                 (Exit::Unreachable, "the service ended this endpoint; try the other --endpoint")
             }
             ErrorKind::Unreachable => (Exit::Unreachable, "check --base-url and the network"),
+            ErrorKind::NoAnswer => {
+                (Exit::Unreachable, "nobody answers there: check --base-url, or try again later")
+            }
+            ErrorKind::Proxy => (
+                Exit::Unreachable,
+                "check --proxy, HTTPS_PROXY, ALL_PROXY; --no-proxy and NO_PROXY go without",
+            ),
+            ErrorKind::Protocol => (Exit::Unreachable, "check --base-url: https or http, and the port"),
+            ErrorKind::Tls => (Exit::Unreachable, tls_hint(error.certificate_fault())),
+            // Not Implemented, HTTP Version Not Supported, Network Authentication Required.
+            ErrorKind::Unavailable if matches!(error.status(), Some(501 | 505 | 511)) => {
+                (Exit::Unreachable, "check --base-url; a proxy or a login page may be in between")
+            }
             ErrorKind::Unavailable => (Exit::Unreachable, "the service fails; try again later"),
             ErrorKind::RateLimited => (
                 Exit::Unreachable,
@@ -104,9 +117,29 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Malformed => {
                 (Exit::Failed, "nothing was rounded or left out; report this if the service is right")
             }
+            ErrorKind::Setup => {
+                (Exit::Failed, "whom to trust is in --cacert FILE (PEM), else in SSL_CERT_FILE")
+            }
             _ => return Self::failed(error),
         };
         Self::new(exit, error).hint(hint)
+    }
+}
+
+/// What to do about a handshake that failed, which depends on the certificate.
+fn tls_hint(fault: Option<CertificateFault>) -> &'static str {
+    match fault {
+        Some(CertificateFault::UnknownIssuer) => {
+            "if you know the issuer, trust it with --cacert FILE (PEM) or SSL_CERT_FILE"
+        }
+        Some(CertificateFault::OtherName) => "check the host in --base-url: the key goes to nobody else",
+        Some(CertificateFault::Expired | CertificateFault::NotYetValid) => {
+            "is this machine's clock right? otherwise the service has to renew it"
+        }
+        Some(CertificateFault::Authority) => {
+            "the service needs a certificate of its own, signed by this one (CA:FALSE)"
+        }
+        _ => "ask whoever runs the service; this program shows no client certificate",
     }
 }
 
@@ -162,5 +195,111 @@ impl From<billing_store::Error> for Failure {
             }
             _ => Self::failed(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing_http::{ApiKey, Client, RetryPolicy};
+    use billing_model::{HistoryQuery, HistoryRequest, PageRequest};
+    use billing_testkit::{Reply, Upstream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    const PAGE: &str = r#"{"data":[],"nextCursor":null}"#;
+
+    /// A client whose waits between tries take no time.
+    fn client(base_url: String, page_timeout: Duration, max_tries: u32) -> Client {
+        let policy = RetryPolicy { max_tries, ..RetryPolicy::default() };
+        let builder = Client::builder(base_url, ApiKey::new("any-key").unwrap()).retry(policy);
+        let builder = builder.page_timeout(page_timeout).sleep(|_| Box::pin(std::future::ready(())));
+        builder.build().unwrap()
+    }
+
+    async fn page(client: &Client) -> Result<billing_model::Page, billing_http::Error> {
+        let request = HistoryRequest::First(HistoryQuery::builder().build().unwrap());
+        client.page(&PageRequest::ByCursor(request)).await
+    }
+
+    /// What is said of a page that failed, and the code to exit with, at any address and pace.
+    async fn said(client: &Client, address: &str) -> String {
+        let failure = Failure::from(page(client).await.unwrap_err());
+        let text = format!("{:#}", failure.error).replace(address, "ADDRESS");
+        let text = match text
+            .split_once(" times in ")
+            .and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+        {
+            Some((before, (_, after))) => format!("{before} times in TIME){after}"),
+            None => text,
+        };
+        let hints: Vec<_> = failure.hints.iter().map(|hint| format!("hint: {hint}")).collect();
+        format!("error: {text}\n{}\nexit code {}", hints.join("\n"), failure.exit as u8)
+    }
+
+    /// What is said of a service that gives this reply every time.
+    async fn said_of(reply: Reply, page_timeout: Duration, max_tries: u32) -> String {
+        let upstream = Upstream::start(move |_| reply.clone()).await;
+        let base_url = upstream.base_url();
+        let address = base_url.trim_start_matches("http://").trim_end_matches("/api/v1").to_owned();
+        said(&client(base_url, page_timeout, max_tries), &address).await
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_is_unreachable() {
+        let (ample, short) = (Duration::from_secs(60), Duration::from_millis(20));
+        insta::assert_snapshot!(said_of(Reply::json(200, PAGE).stalled(), short, 2).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: no answer within 20ms (tried 2 times in TIME)
+        hint: nobody answers there: check --base-url, or try again later
+        exit code 5
+        ");
+        insta::assert_snapshot!(said_of(Reply::json(200, PAGE).closed(), ample, 10).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: the connection ended before an answer (tried 10 times in TIME): connection closed before message completed
+        hint: nobody answers there: check --base-url, or try again later
+        exit code 5
+        ");
+        insta::assert_snapshot!(said_of(Reply::new(520, "text/html", "<h1>x</h1>"), ample, 10).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: 520 the service failed (tried 10 times in TIME)
+        hint: the service fails; try again later
+        exit code 5
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_answered_before_and_says_nothing_more_is_unreachable() {
+        let is_silent = Arc::new(AtomicBool::new(false));
+        let looked_at = Arc::clone(&is_silent);
+        let upstream = Upstream::start(move |_| {
+            let reply = Reply::json(200, PAGE);
+            if looked_at.load(Ordering::Relaxed) { reply.stalled() } else { reply }
+        })
+        .await;
+        let base_url = upstream.base_url();
+        let address = base_url.trim_start_matches("http://").trim_end_matches("/api/v1").to_owned();
+        let client = client(base_url, Duration::from_millis(20), 10);
+        // On a busy machine a good answer may take longer than that too.
+        while page(&client).await.is_err() {}
+        is_silent.store(true, Ordering::Relaxed);
+        insta::assert_snapshot!(said(&client, &address).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: no answer within 20ms (tried 10 times in TIME)
+        hint: nobody answers there: check --base-url, or try again later
+        exit code 5
+        ");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_every_time_is_incomplete() {
+        let (ample, short) = (Duration::from_secs(60), Duration::from_millis(500));
+        insta::assert_snapshot!(said_of(Reply::json(200, PAGE).cut_at(5), ample, 10).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: the connection broke within the answer (tried 10 times in TIME): end of file before message length reached
+        hint: nothing is lost; try again, or a smaller --page-size
+        exit code 6
+        ");
+        insta::assert_snapshot!(said_of(Reply::json(200, PAGE).cut_at(5).stalled(), short, 1).await, @"
+        error: GET http://ADDRESS/api/v1/billing/usage-history: timed out within the answer
+        hint: nothing is lost; try again, or a smaller --page-size
+        exit code 6
+        ");
     }
 }

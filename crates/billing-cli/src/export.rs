@@ -35,7 +35,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let service = &args.service;
     let mut plan = Plan::new(args)?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
-    Client::builder(&service.base_url, ApiKey::new("none")?).build()?;
+    plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
     // With another key it may be another account.
     plan.asked.insert("fingerprint of the API key".to_owned(), key.fingerprint());
@@ -81,7 +81,9 @@ fn client(
         ..default
     };
     let (progress, walked) = (Arc::clone(progress), Arc::clone(walked));
-    let client = Client::builder(&service.base_url, key)
+    let client = plan
+        .network
+        .of(Client::builder(&service.base_url, key))
         .wire(match plan.wire {
             args::Wire::Json => Wire::Json,
             args::Wire::Csv => Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into)),

@@ -19,6 +19,7 @@ mod interrupt;
 mod keys;
 mod log;
 mod manifest;
+mod network;
 mod output;
 mod plan;
 mod progress;

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use crate::args::{self, Endpoint, ExportFormat};
 use crate::exit::Failure;
 use crate::instant::Instant;
+use crate::network::Network;
 
 /// What will be done.
 pub(crate) struct Plan {
@@ -32,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) max_wait: Duration,
     pub(crate) checkpoint_every: Duration,
     pub(crate) quiet: bool,
+    pub(crate) network: Network,
     /// True when the output has a place for `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
     /// What decides the bytes of the output, as it was typed: who goes on with a file has to ask for the same.
@@ -72,6 +74,7 @@ impl Plan {
             max_wait: Duration::from_secs(args.max_wait),
             checkpoint_every: Duration::from_secs(args.checkpoint_every),
             quiet: args.quiet,
+            network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
             asked: asked(args, format),
         };

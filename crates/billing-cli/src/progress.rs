@@ -24,6 +24,8 @@ pub(crate) struct Progress {
     line: ProgressBar,
     /// The longest wait for the service's limits.
     longest_wait: Mutex<Duration>,
+    /// The longest that a try had been without an end.
+    longest_silence: Mutex<Duration>,
     /// Entries that were there before, and those that came.
     entries: Mutex<(u64, u64)>,
     /// The end of the first page: where an open window is taken to begin, for the percentage.
@@ -50,6 +52,7 @@ impl Progress {
             start: Instant::now(),
             line,
             longest_wait: Mutex::default(),
+            longest_silence: Mutex::default(),
             entries: Mutex::default(),
             first_reached: OnceLock::new(),
         }
@@ -60,22 +63,19 @@ impl Progress {
             Event::Page { entries, reached, total } => self.page(*entries, *reached, *total),
             Event::Retrying { error, wait } => {
                 self.trouble(&format!("{}; again in {}", error.brief(), seconds_up(*wait)));
-                if self.line.is_hidden() && *wait >= WORTH_SAYING {
+                // What ran into its time limit has cost a wait already.
+                if self.line.is_hidden() && (*wait >= WORTH_SAYING || error.is_timeout()) {
                     self.say(&format!("{error}; again in {}", seconds_up(*wait)));
                 }
             }
             Event::Waiting { wait } => {
                 let text = format!("waiting {} before the next request", seconds_up(*wait));
-                self.trouble(&text);
-                // Where every page has to wait, once is enough to say it.
-                let said = self.longest_wait.lock().map_or(Duration::MAX, |mut longest| {
-                    let said = *longest;
-                    *longest = said.max(*wait);
-                    said
-                });
-                if self.line.is_hidden() && *wait >= WORTH_SAYING && *wait > said.saturating_mul(2) {
-                    self.say(&text);
-                }
+                self.wait(&text, *wait, &self.longest_wait);
+            }
+            Event::Silent { path, waited, limit } => {
+                let (waited_s, limit) = (seconds_up(*waited), seconds_up(*limit));
+                let text = format!("waiting for /{path}, {waited_s} of at most {limit}");
+                self.wait(&text, *waited, &self.longest_silence);
             }
             Event::Narrowed { error, until } => {
                 self.say(&format!("note: {error}; trying a shorter window, up to {until}"));
@@ -90,6 +90,20 @@ impl Progress {
             }
             Event::Warning(text) => self.say(&format!("warning: the service says: {}", text)),
             _ => {}
+        }
+    }
+
+    /// Shows what is waited for. Where there is no moving line it is said, unless half of it was said before: where every
+    /// page has to wait, once is enough.
+    fn wait(&self, text: &str, wait: Duration, longest: &Mutex<Duration>) {
+        self.trouble(text);
+        let said = longest.lock().map_or(Duration::MAX, |mut longest| {
+            let said = *longest;
+            *longest = said.max(wait);
+            said
+        });
+        if self.line.is_hidden() && wait >= WORTH_SAYING && wait > said.saturating_mul(2) {
+            self.say(text);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Sends a request once, and reads what comes of it.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,8 +12,10 @@ use crate::client::Client;
 use crate::clocks::{reply_date, wait_after_page};
 use crate::coding::{self, CodingError};
 use crate::error::{Error, ErrorKind, one_line};
+use crate::event::Event;
 use crate::reply::{self, Failure};
 use crate::retry::Class;
+use crate::unanswered::{Circumstances, Innermost, unanswered};
 use crate::wire::Wire;
 
 /// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
@@ -22,14 +25,39 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 
 impl Client {
-    /// Sends the request once. With the page comes the time until the service takes another request, when it is to be
-    /// left alone until then.
-    pub(crate) async fn attempt(&self, request: &PageRequest) -> Result<(Page, Option<Duration>), Failure> {
+    /// Sends the request once, and has the answer within the limit. With the page comes the time until the service takes
+    /// another request, when it is to be left alone until then.
+    pub(crate) async fn attempt(
+        &self,
+        request: &PageRequest,
+        limit: Duration,
+    ) -> Result<(Page, Option<Duration>), Failure> {
+        let mut trying = pin!(self.send(request, limit));
+        let mut waited = Duration::ZERO;
+        let mut step = self.0.silence_worth_telling.max(Duration::from_millis(1));
+        loop {
+            if let Ok(done) = tokio::time::timeout(step, &mut trying).await {
+                return done;
+            }
+            waited += step;
+            // Told again when it has lasted twice as long.
+            step = waited;
+            self.notify(&Event::Silent { path: request.path(), waited, limit });
+        }
+    }
+
+    async fn send(
+        &self,
+        request: &PageRequest,
+        limit: Duration,
+    ) -> Result<(Page, Option<Duration>), Failure> {
         let url = self.0.base.with(request.path(), &request.query_string());
         let mut http = self
             .0
             .http
             .get(url)
+            // From connecting to the last byte, whatever comes meanwhile.
+            .timeout(limit)
             .header(AUTHORIZATION, self.0.key.header())
             .header(ACCEPT, self.0.wire.media_type());
         if let Wire::Csv(_) = self.0.wire {
@@ -38,7 +66,7 @@ impl Client {
         } else if self.0.compression {
             http = http.header(ACCEPT_ENCODING, coding::ASKED_FOR);
         }
-        let response = http.send().await.map_err(|cause| self.not_sent(cause))?;
+        let response = http.send().await.map_err(|cause| unanswered(cause, &self.circumstances(limit)))?;
         self.0.answered.store(true, Ordering::Relaxed);
         let (status, version) = (response.status(), response.version());
         let headers = response.headers().clone();
@@ -50,18 +78,24 @@ impl Client {
             check_delimited(version, &headers)?;
         }
         let body = decoded(&headers, body, status)?;
+        if !self.0.base.is_https() && reply::asks_for_https(status, &body) {
+            let error = Error::of(ErrorKind::Protocol).with_status(status.as_u16());
+            let error = error.with_message("what answers there speaks https");
+            return Err(Failure::new(Class::Fatal, error));
+        }
         let page = reply::read(&self.0.wire, request, status, &headers, &body)?;
         tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
         Ok((page, wait_after_page(&headers)))
     }
 
-    fn not_sent(&self, cause: reqwest::Error) -> Failure {
-        let (class, kind) = match (cause.is_connect(), self.0.answered.load(Ordering::Relaxed)) {
-            (true, false) => (Class::NoFirstContact, ErrorKind::Unreachable),
-            (true, true) => (Class::Transient, ErrorKind::Unreachable),
-            (false, _) => (Class::Transient, ErrorKind::Interrupted),
-        };
-        broken(class, kind, cause)
+    fn circumstances(&self, limit: Duration) -> Circumstances<'_> {
+        Circumstances {
+            answered: self.has_answered(),
+            proxy: self.0.proxy.as_ref(),
+            service: self.0.base.authority(),
+            connect_timeout: self.0.connect_timeout,
+            limit,
+        }
     }
 }
 
@@ -80,7 +114,7 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
             Ok(Some(_)) if is_page => return Err(too_large()),
             Ok(None) => return Ok(body),
-            Err(cause) if is_page => return Err(broken(Class::Transient, ErrorKind::Interrupted, cause)),
+            Err(cause) if is_page => return Err(broken(cause)),
             // The status says enough, even when its explanation is cut.
             Ok(Some(_)) | Err(_) => return Ok(body),
         }
@@ -127,11 +161,12 @@ fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure>
     Err(Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 
-fn broken(class: Class, kind: ErrorKind, cause: reqwest::Error) -> Failure {
+/// A body that broke off.
+fn broken(cause: reqwest::Error) -> Failure {
+    let error = Error::of(ErrorKind::Interrupted);
     let error = match cause.is_timeout() {
-        true => Error::of(kind).timed_out(),
-        false => Error::of(kind),
+        true => error.timed_out("timed out within the answer"),
+        false => error.because(Innermost::of(cause)),
     };
-    // The URL is in the error already, and a cursor in it is nobody's business.
-    Failure::new(class, error.because(cause.without_url()))
+    Failure::new(Class::Transient, error)
 }

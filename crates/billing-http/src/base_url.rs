@@ -55,16 +55,31 @@ impl BaseUrl {
         is_loopback(&self.0)
     }
 
+    /// The host without the brackets of an IPv6 address, and the port.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        // Of both schemes the port is known.
+        (bare_host(&self.0), self.0.port_or_known_default().unwrap_or_default())
+    }
+
+    /// Host and port, as a proxy is asked for them.
+    pub(crate) fn authority(&self) -> String {
+        let (host, port) = (self.0.host_str().unwrap_or_default(), self.host_and_port().1);
+        format!("{host}:{port}")
+    }
+
     /// True when a link of the service, absolute or relative, stays with the service.
     pub(crate) fn same_origin(&self, link: &str) -> bool {
         self.0.join(link).is_ok_and(|target| target.origin() == self.0.origin())
     }
 }
 
+fn bare_host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
 fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let host = bare_host(url);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

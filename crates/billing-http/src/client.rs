@@ -15,6 +15,7 @@ use crate::base_url::BaseUrl;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::limiter::{Limiter, Outcome, Permit};
+use crate::proxy::Proxy;
 use crate::reply::Failure;
 use crate::retry::{Class, Decision, RetryPolicy};
 use crate::walk::{Endpoint, Walk};
@@ -46,6 +47,11 @@ pub(crate) struct Inner {
     /// Whether compressed pages are asked for.
     pub(crate) compression: bool,
     pub(crate) policy: RetryPolicy,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) page_timeout: Duration,
+    pub(crate) silence_worth_telling: Duration,
+    /// The proxy that the requests go by, if they do.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) observer: Observer,
     pub(crate) sleep: Sleep,
     pub(crate) limiter: Arc<Limiter>,
@@ -120,7 +126,8 @@ impl Client {
             self.0.retries.fetch_add(u64::from(tries > 1), Ordering::Relaxed);
             let span =
                 tracing::debug_span!("request", method = "GET", path = request.path(), try_number = tries);
-            let failure = match self.attempt(request).instrument(span).await {
+            let limit = self.time_for_a_try(spent);
+            let failure = match self.attempt(request, limit).instrument(span).await {
                 Ok((page, wait)) => {
                     permit.end(Outcome::Page(wait.filter(|wait| *wait <= self.0.policy.max_wait)));
                     self.0.served.store(true, Ordering::Relaxed);
@@ -167,6 +174,14 @@ impl Client {
         }
     }
 
+    /// The time for a try, after what was spent before. Until there is any answer all tries of a page share theirs.
+    fn time_for_a_try(&self, spent: Duration) -> Duration {
+        match self.has_answered() {
+            true => self.0.page_timeout,
+            false => self.0.page_timeout.min(self.0.policy.first_answer_budget.saturating_sub(spent)),
+        }
+    }
+
     /// Waits for the turn of one more request.
     async fn admit(&self) -> Permit {
         let sleep = |wait, is_news| {
@@ -188,7 +203,10 @@ impl Client {
             Some(500 | 502) if self.0.served.load(Ordering::Relaxed) => {
                 error.tries() >= policy.tries_before_narrowing
             }
-            _ => error.is_timeout() && error.tries() >= policy.timeouts_before_narrowing,
+            // Nor is one that has never answered, whatever it is asked for.
+            _ => {
+                self.has_answered() && error.is_timeout() && error.tries() >= policy.timeouts_before_narrowing
+            }
         }
     }
 

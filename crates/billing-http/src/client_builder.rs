@@ -8,11 +8,14 @@ use futures::future::BoxFuture;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
+use crate::certificates::Certificates;
 use crate::client::{Client, Inner, Observer, Sleep};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::limiter::Limiter;
+use crate::proxy::Proxy;
 use crate::retry::RetryPolicy;
+use crate::unanswered::Innermost;
 use crate::wire::Wire;
 
 impl Client {
@@ -25,6 +28,9 @@ impl Client {
             policy: RetryPolicy::default(),
             connect_timeout: Duration::from_secs(10),
             page_timeout: Duration::from_secs(120),
+            silence_worth_telling: Duration::from_secs(15),
+            proxy: None,
+            certificates: None,
             user_agent: concat!("billing/", env!("CARGO_PKG_VERSION")).to_owned(),
             compression: None,
             observer: Arc::new(|_| ()),
@@ -42,6 +48,9 @@ pub struct ClientBuilder {
     policy: RetryPolicy,
     connect_timeout: Duration,
     page_timeout: Duration,
+    silence_worth_telling: Duration,
+    proxy: Option<Proxy>,
+    certificates: Option<Certificates>,
     user_agent: String,
     compression: Option<bool>,
     observer: Observer,
@@ -67,9 +76,29 @@ impl ClientBuilder {
         self
     }
 
-    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise.
+    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise. Nothing that a service
+    /// sends makes it longer: neither bytes that come one by one, nor interim answers (1xx), which are passed over.
     pub fn page_timeout(mut self, timeout: Duration) -> Self {
         self.page_timeout = timeout;
+        self
+    }
+
+    /// The observer is told of a try that has lasted so long, when it has lasted twice as long, and so on
+    /// ([`Event::Silent`]); 15 s unless said otherwise.
+    pub fn silence_worth_telling(mut self, silence: Duration) -> Self {
+        self.silence_worth_telling = silence;
+        self
+    }
+
+    /// Goes by a proxy; none unless said otherwise, whatever the environment says. Never to a service on this machine.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Trusts these certificates, and not the system's.
+    pub fn certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates);
         self
     }
 
@@ -117,11 +146,18 @@ impl ClientBuilder {
             // Tries are counted in one place.
             .retry(reqwest::retry::never())
             .no_proxy();
-        if !base.is_https() {
-            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
-            http = http.tls_certs_only([]);
+        let setup = |cause: reqwest::Error| Error::of(ErrorKind::Setup).because(Innermost::of(cause));
+        let proxy = self.proxy.filter(|proxy| proxy.is_for(&base));
+        if let Some(proxy) = &proxy {
+            http = http.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(setup)?);
         }
-        let http = http.build().map_err(|cause| Error::of(ErrorKind::Setup).because(cause))?;
+        match self.certificates {
+            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
+            _ if !base.is_https() => http = http.tls_certs_only([]),
+            Some(certificates) => http = http.tls_certs_only(certificates.into_inner()),
+            None => {}
+        }
+        let http = http.build().map_err(setup)?;
         Ok(Client(Arc::new(Inner {
             http,
             compression: self.compression.unwrap_or(!base.is_loopback()),
@@ -129,6 +165,10 @@ impl ClientBuilder {
             key: self.key,
             wire: self.wire,
             policy: self.policy,
+            connect_timeout: self.connect_timeout,
+            page_timeout: self.page_timeout,
+            silence_worth_telling: self.silence_worth_telling,
+            proxy,
             observer: self.observer,
             sleep: self.sleep,
             limiter: Arc::new(Limiter::new()),

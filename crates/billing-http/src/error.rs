@@ -10,10 +10,12 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// A page or a walk that failed: what was asked, what came, and how often it was tried.
 ///
 /// # What to do
-/// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`] and
-/// [`ErrorKind::Unauthorized`] the caller; [`ErrorKind::Unreachable`], [`ErrorKind::NotTheApi`] the network between;
-/// [`ErrorKind::RateLimited`] and [`ErrorKind::Unavailable`] time; the others the service. After
-/// [`ErrorKind::Moved`] the same walk, begun anew, is likely to succeed.
+/// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
+/// [`ErrorKind::Unauthorized`] and [`ErrorKind::Protocol`] the caller; [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`] and
+/// [`ErrorKind::NotTheApi`] the network between; [`ErrorKind::Tls`] whoever keeps the service's certificate, unless the
+/// caller knows better whom to trust ([`Error::certificate_fault`]); [`ErrorKind::RateLimited`], [`ErrorKind::NoAnswer`]
+/// and [`ErrorKind::Unavailable`] time; the others the service. After [`ErrorKind::Moved`] the same walk, begun anew, is
+/// likely to succeed.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -25,6 +27,7 @@ struct Inner {
     tries: u32,
     elapsed: Duration,
     timed_out: bool,
+    certificate_fault: Option<CertificateFault>,
     cause: Option<Cause>,
 }
 
@@ -56,7 +59,15 @@ pub enum ErrorKind {
     Unavailable,
     /// No connection.
     Unreachable,
-    /// The connection broke within the answer, every time; a timeout is one.
+    /// The proxy cannot be reached, wants a password, or does not connect to the service.
+    Proxy,
+    /// The TLS handshake failed; [`Error::certificate_fault`] says more when it was the certificate.
+    Tls,
+    /// Not the protocol that was spoken: https to a port of http, http to one of https, or neither.
+    Protocol,
+    /// A connection, and no answer: it never came, or the connection ended before it.
+    NoAnswer,
+    /// The connection broke within the answer, every time; an answer that stops for too long is one.
     Interrupted,
     /// The service points elsewhere; the key does not follow.
     Redirected,
@@ -72,6 +83,24 @@ pub enum ErrorKind {
     TooManyPages,
 }
 
+/// What is wrong with the certificate that a service showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// Nobody who is trusted here vouches for it.
+    UnknownIssuer,
+    /// It is for another name than the base URL's.
+    OtherName,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is an authority's (CA), with which certificates are signed, and not a service's.
+    Authority,
+    /// Anything else, such as a revoked one.
+    Other,
+}
+
 impl Error {
     pub(crate) fn of(kind: ErrorKind) -> Self {
         Self(Box::new(Inner {
@@ -83,6 +112,7 @@ impl Error {
             tries: 0,
             elapsed: Duration::ZERO,
             timed_out: false,
+            certificate_fault: None,
             cause: None,
         }))
     }
@@ -92,9 +122,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn timed_out(mut self) -> Self {
+    pub(crate) fn timed_out(mut self, message: impl Into<String>) -> Self {
         self.0.timed_out = true;
-        self.with_message("timed out")
+        self.with_message(message)
+    }
+
+    pub(crate) fn with_certificate_fault(mut self, fault: CertificateFault) -> Self {
+        self.0.certificate_fault = Some(fault);
+        self
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
@@ -149,6 +184,11 @@ impl Error {
     /// True when the page took longer than its time.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
+    }
+
+    /// What is wrong with the service's certificate, when it is that.
+    pub fn certificate_fault(&self) -> Option<CertificateFault> {
+        self.0.certificate_fault
     }
 
     /// How often the request was sent.
@@ -222,6 +262,10 @@ impl ErrorKind {
             Self::RateLimited => "too many requests",
             Self::Unavailable => "the service failed",
             Self::Unreachable => "cannot connect",
+            Self::Proxy => "the proxy failed",
+            Self::Tls => "the TLS handshake failed",
+            Self::Protocol => "the answer is not HTTP",
+            Self::NoAnswer => "the connection ended before an answer",
             Self::Interrupted => "the connection broke within the answer",
             Self::Redirected => "the service redirects elsewhere",
             Self::NotTheApi => "the answer is not the API's",

@@ -32,6 +32,15 @@ pub enum Event<'a> {
         /// How long.
         wait: Duration,
     },
+    /// A try has lasted for a while, and nothing has come of it yet. It goes on.
+    Silent {
+        /// What was asked for, such as `billing/usage-history`.
+        path: &'a str,
+        /// How long it has lasted.
+        waited: Duration,
+        /// How long it may last.
+        limit: Duration,
+    },
     /// The walk goes on at the other endpoint.
     Switched {
         /// The endpoint that is not there.

@@ -31,11 +31,14 @@ mod error;
 
 mod api_key;
 mod base_url;
+mod certificates;
 mod clocks;
 mod coding;
 mod limiter;
+mod proxy;
 mod reply;
 mod retry;
+mod unanswered;
 mod wire;
 
 mod attempt;
@@ -53,11 +56,13 @@ mod walker;
 mod windows;
 
 pub use api_key::ApiKey;
+pub use certificates::Certificates;
 pub use client::{Client, Traffic};
 pub use client_builder::ClientBuilder;
 pub use clocks::requested_wait;
-pub use error::{Error, ErrorKind};
+pub use error::{CertificateFault, Error, ErrorKind};
 pub use event::Event;
+pub use proxy::Proxy;
 pub use retry::{Class, Decision, RetryPolicy};
 pub use walk::{Endpoint, Walk, WalkBuilder};
 pub use wire::{CsvDecoder, Wire};

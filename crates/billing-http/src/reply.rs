@@ -54,6 +54,13 @@ pub(crate) fn read(
     })
 }
 
+/// True for an answer that web servers give to http at a port of https: nginx, Go's and Apache, in this order.
+pub(crate) fn asks_for_https(status: StatusCode, body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let words = ["sent to HTTPS port", "HTTP request to an HTTPS server", "to an SSL-enabled server port"];
+    status == StatusCode::BAD_REQUEST && words.iter().any(|words| text.contains(words))
+}
+
 fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
     let carries_cursor = matches!(request, PageRequest::ByCursor(HistoryRequest::Next(_)));
     match status.as_u16() {
@@ -192,6 +199,19 @@ mod tests {
         );
         let next = PageRequest::ByCursor(HistoryRequest::Next("abc".parse().unwrap()));
         assert_eq!(failure(&next, 400, &[], "").error.kind(), ErrorKind::CursorLost);
+    }
+
+    #[test]
+    fn an_answer_that_asks_for_https_is_known() {
+        let check = |status, body: &str, expect| {
+            assert_eq!(asks_for_https(status, body.as_bytes()), expect, "{body}");
+        };
+        let bad = StatusCode::BAD_REQUEST;
+        check(bad, "<center>The plain HTTP request was sent to HTTPS port</center>", true);
+        check(bad, "Client sent an HTTP request to an HTTPS server.\n", true);
+        check(bad, "You're speaking plain HTTP to an SSL-enabled server port.<br />", true);
+        check(bad, r#"{"error":"HTTPS is not a currency"}"#, false);
+        check(StatusCode::OK, "The plain HTTP request was sent to HTTPS port", false);
     }
 
     #[test]

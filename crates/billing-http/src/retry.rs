@@ -18,6 +18,9 @@ pub struct RetryPolicy {
     pub timeouts_before_narrowing: u32,
     /// Time for one page, tries and waits together.
     pub budget: Duration,
+    /// Time for one page, as `budget`, as long as the service has not sent a byte of any answer to this client: whoever
+    /// takes connections and says nothing is more likely the wrong machine than a slow one.
+    pub first_answer_budget: Duration,
     /// The longest wait that a service may ask for.
     pub max_wait: Duration,
     /// The first wait for a service that has not answered yet; it doubles with every try.
@@ -39,6 +42,7 @@ impl Default for RetryPolicy {
             tries_before_narrowing: 5,
             timeouts_before_narrowing: 2,
             budget: Duration::from_secs(30 * 60),
+            first_answer_budget: Duration::from_secs(120),
             max_wait: Duration::from_secs(15 * 60),
             first_contact_base: Duration::from_millis(500),
             transient_base: Duration::from_millis(50),
@@ -56,6 +60,8 @@ pub enum Class {
     Transient,
     /// No connection, to a service that has not answered this client yet.
     NoFirstContact,
+    /// Connected, and no byte of an answer, from a service that has not answered this client yet.
+    NoFirstAnswer,
     /// Too many requests: 429, or 503 with a time to come back.
     Throttled,
     /// A success that is not the API's: HTML, an empty body.
@@ -99,7 +105,7 @@ impl RetryPolicy {
         random: u32,
     ) -> Decision {
         let (max_tries, base) = match class {
-            Class::Transient => (self.max_tries, self.transient_base),
+            Class::Transient | Class::NoFirstAnswer => (self.max_tries, self.transient_base),
             Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.first_contact_base),
             Class::Throttled => (self.max_tries, self.throttled_base),
             Class::NotTheApi => (self.not_the_api_tries.min(self.max_tries), self.transient_base),
@@ -112,10 +118,20 @@ impl RetryPolicy {
         let doubled =
             base.saturating_mul(1u32.checked_shl(tries - 1).unwrap_or(u32::MAX)).min(self.max_delay);
         let wait = requested_wait.max(part(doubled, random));
-        if elapsed.saturating_add(wait) > self.budget {
+        // What is left of the time is what the next try may take: none is no try.
+        let is_over = elapsed.saturating_add(wait) >= self.time_for_answer(class);
+        if is_over || elapsed.saturating_add(wait) > self.budget {
             return Decision::GiveUp;
         }
         Decision::RetryAfter(wait)
+    }
+
+    /// The time after which a service that has never answered is given up.
+    fn time_for_answer(&self, class: Class) -> Duration {
+        match class {
+            Class::NoFirstContact | Class::NoFirstAnswer => self.first_answer_budget,
+            _ => Duration::MAX,
+        }
     }
 }
 
@@ -161,6 +177,7 @@ mod tests {
             (Class::Throttled, 10),
             (Class::NotTheApi, 3),
             (Class::NoFirstContact, 5),
+            (Class::NoFirstAnswer, 10),
         ] {
             assert!(wait(class, tries - 1, None, 0).is_some(), "{class:?}");
             assert!(wait(class, tries, None, 0).is_none(), "{class:?}");
@@ -173,6 +190,19 @@ mod tests {
         assert_eq!(wait(Class::Throttled, 1, Some(S(900)), u32::MAX), Some(S(900)));
         assert_eq!(wait(Class::Throttled, 1, Some(S(901)), 0), None);
         assert_eq!(wait(Class::Transient, 9, Some(Duration::ZERO), 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_service_that_never_answered_is_given_up_sooner() {
+        let policy = RetryPolicy::default();
+        for (class, elapsed_s, decision) in [
+            (Class::NoFirstAnswer, 119, Decision::RetryAfter(Duration::ZERO)),
+            (Class::NoFirstAnswer, 120, Decision::GiveUp),
+            (Class::NoFirstContact, 120, Decision::GiveUp),
+            (Class::Transient, 120, Decision::RetryAfter(Duration::ZERO)),
+        ] {
+            assert_eq!(policy.decide(class, 1, S(elapsed_s), None, 0), decision, "{class:?} {elapsed_s}");
+        }
     }
 
     #[test]

@@ -119,7 +119,9 @@ async fn a_connection_that_ends_before_the_answer_is_borne() {
     is_borne([json().closed(), json().reset(), json().closed(), json().reset()]).await;
     for reply in [json().closed(), json().reset(), json().cut_at(9).reset()] {
         let error = error_of(reply).await;
-        assert_eq!((error.kind(), error.status(), error.tries()), (ErrorKind::Interrupted, None, 10));
+        assert_eq!((error.status(), error.tries()), (None, 10));
+        // A reset may take along what came before it.
+        assert!(matches!(error.kind(), ErrorKind::NoAnswer | ErrorKind::Interrupted), "{error}");
     }
 }
 

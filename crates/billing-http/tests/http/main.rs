@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod lies;
 mod pages;
+mod patience;
 mod retries;
 mod support;
 mod walks;

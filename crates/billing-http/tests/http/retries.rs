@@ -136,8 +136,8 @@ async fn a_page_slower_than_its_time_is_given_up() {
     let policy = RetryPolicy { max_tries: 2, ..RetryPolicy::default() };
     let client = builder.retry(policy).page_timeout(Duration::from_millis(20)).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
-    assert_eq!((error.kind(), error.tries()), (ErrorKind::Interrupted, 2));
-    assert!(error.to_string().contains("timed out"), "{error}");
+    assert_eq!((error.kind(), error.tries()), (ErrorKind::NoAnswer, 2));
+    assert!(error.to_string().contains("no answer within 20ms (tried 2 times"), "{error}");
 }
 
 /// A page counts only when it is complete, wherever the connection breaks.
