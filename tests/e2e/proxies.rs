@@ -17,6 +17,9 @@ use crate::ledger::{Ledger, noted};
 /// The service's name, which only the proxy knows: to this machine itself no proxy is used.
 const SERVICE: &str = "billing.test:8443";
 
+/// An address that is nobody's (RFC 5737), but that a proxy may connect to all the same.
+const BY_ADDRESS: &str = "192.0.2.1:8443";
+
 /// A name that is none, so that nobody is asked for it: a label has 63 characters at the most.
 const NOWHERE: &str = "https://xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.invalid";
 
@@ -153,9 +156,14 @@ fn socks(mut client: TcpStream, target: &str, manner: Manner, requests: &Mutex<V
         client.write_all(&[5, 0]).unwrap();
     }
     let head = read(&mut client, 4);
-    assert_eq!(head, [5, 1, 0, 3], "a name to connect to");
-    let name = usize::from(read(&mut client, 1)[0]);
-    let name = String::from_utf8(read(&mut client, name)).unwrap();
+    assert_eq!(head[..3], [5, 1, 0], "somebody to connect to");
+    let name = match head[3] {
+        1 => read(&mut client, 4).iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        _ => {
+            let bytes = usize::from(read(&mut client, 1)[0]);
+            String::from_utf8(read(&mut client, bytes)).unwrap()
+        }
+    };
     let port = read(&mut client, 2);
     requests.lock().unwrap().push(format!("{name}:{}", u16::from_be_bytes([port[0], port[1]])));
     // 2 is a rule against it.
@@ -201,7 +209,7 @@ fn take_turns(mut client: StreamOwned<ServerConnection, TcpStream>, mut service:
     }
 }
 
-/// A service behind proxies, known to them by a name of its own.
+/// A service behind proxies, known to them by a name of its own, or by an address.
 struct Behind {
     authority: Authority,
     host: Host,
@@ -212,8 +220,12 @@ struct Behind {
 
 impl Behind {
     fn new() -> Self {
+        Self::known_as("billing.test")
+    }
+
+    fn known_as(host: &str) -> Self {
         let (authority, ledger) = (Authority::new(), Ledger::of(&[noted("2026-05-01T00:00:00Z", "behind")]));
-        let host = Host::start(&ledger.path(), &authority.sign("billing.test").flags());
+        let host = Host::start(&ledger.path(), &authority.sign(host).flags());
         Self { authority, host, key: ledger.key("default", "admin"), _ledger: ledger }
     }
 
@@ -253,6 +265,23 @@ fn every_kind_of_proxy_leads_to_the_service() {
         for found in requests {
             assert!(found.starts_with(&request) && !found.contains(&behind.key), "{found}");
         }
+    }
+}
+
+/// `socks5` looks up the name here, so this service has none.
+#[test]
+fn a_service_without_a_name_is_reached_by_its_address() {
+    let behind = Behind::known_as("192.0.2.1");
+    let http = behind.proxy(Manner::Connects);
+    let socks = Proxy::start_socks(behind.host.address(), Manner::Connects);
+    for (url, proxy, request) in [
+        (format!("http://{}", http.address), &http, format!("CONNECT {BY_ADDRESS} HTTP/1.1\r\n")),
+        (format!("socks5://{}", socks.address), &socks, BY_ADDRESS.to_owned()),
+    ] {
+        let base_url = format!("https://{BY_ADDRESS}/api/v1");
+        let run = behind.export_from(&base_url, &["--proxy", &url], &[]).done();
+        assert_eq!(run.entries().len(), 1, "{url}");
+        assert!(proxy.requests()[0].starts_with(&request), "{:?}", proxy.requests());
     }
 }
 

@@ -23,7 +23,11 @@ impl Network {
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Failure> {
         // http goes only to this machine, where there is neither proxy nor certificate: then nothing is wrong with them.
-        let is_https = service.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        let is_https = service
+            .base_url
+            .trim_start()
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
         let variable = |name: &str| variable(name).filter(|value| is_https && !value.is_empty());
         let proxy = match &service.proxy {
             Some(url) => Some(proxy("--proxy", url)?),

@@ -46,6 +46,10 @@ impl Proxy {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(invalid("it has no host"));
         }
+        // The connections below read it once more, in a stricter way, and would go without a proxy that they cannot read.
+        if url.as_str().parse::<hyper::Uri>().is_err() {
+            return Err(invalid("it has a character that no URL has"));
+        }
         Ok(Self { url, except: String::new() })
     }
 
