@@ -74,13 +74,13 @@ impl Run {
     /// All that it said, and how it ended, on any day and at any address: a failure without a result.
     pub(crate) fn said(&self, address: &str) -> String {
         assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));
-        let mut said = self.stderr.replace(address, "ADDRESS");
+        let text = self.stderr.replace(address, "ADDRESS");
         // `(tried 5 times in 2.3s)`.
-        while let Some((before, rest)) =
-            said.split_once(" times in ").filter(|(_, rest)| !rest.starts_with('T'))
-        {
-            let (_, after) = rest.split_once(')').unwrap();
-            said = format!("{before} times in TIME){after}");
+        let mut parts = text.split(" times in ");
+        let mut said = parts.next().unwrap().to_owned();
+        for part in parts {
+            said.push_str(" times in TIME");
+            said.push_str(&part[part.find(')').unwrap()..]);
         }
         format!("{said}exit code {:?}", self.code.unwrap())
     }

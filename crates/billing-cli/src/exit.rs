@@ -227,11 +227,9 @@ mod tests {
     async fn said(client: &Client, address: &str) -> String {
         let failure = Failure::from(page(client).await.unwrap_err());
         let text = format!("{:#}", failure.error).replace(address, "ADDRESS");
-        let text = match text
-            .split_once(" times in ")
-            .and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
-        {
-            Some((before, (_, after))) => format!("{before} times in TIME){after}"),
+        // `(tried 5 times in 2.3s)`.
+        let text = match text.split_once(" times in ") {
+            Some((before, rest)) => format!("{before} times in TIME{}", &rest[rest.find(')').unwrap()..]),
             None => text,
         };
         let hints: Vec<_> = failure.hints.iter().map(|hint| format!("hint: {hint}")).collect();
