@@ -66,6 +66,11 @@ impl Book {
         rows.filter(|row| is_of(row, currency)).map(|row| row.entry.clone()).collect()
     }
 
+    /// True when no entry of the window is of what is asked for.
+    pub(crate) fn is_empty(&self, window: TimeWindow, currency: Option<&Currency>) -> bool {
+        !between(&self.rows, window.since(), window.until()).iter().any(|row| is_of(row, currency))
+    }
+
     /// Answers a request as the service would.
     pub fn answer(&mut self, request: &Request) -> Reply {
         let answer = match request.path.as_str() {
@@ -85,12 +90,7 @@ impl Book {
             _ => return Reply::error(404, "Not found"),
         };
         match answer {
-            Ok(page) if request.header("accept").contains("text/csv") => csv_reply(&page, request),
-            Ok(page) => {
-                let mut body = Vec::new();
-                page.write_json(&mut body);
-                Reply::json(200, body)
-            }
+            Ok(page) => reply_with(&page, request),
             Err(error) => {
                 Reply::json(400, serde_json::to_vec(&ErrorBody::from(&error)).expect("an error body is JSON"))
             }
@@ -157,6 +157,16 @@ fn between(rows: &[Row], since: Option<Timestamp>, until: Option<Timestamp>) -> 
     let end = until.map_or(rows.len(), first_at);
     // Borders that lost what tells them apart have nothing between them.
     &rows[since.map_or(0, first_at).min(end)..end]
+}
+
+/// A page in the form in which it was asked for.
+pub(crate) fn reply_with(page: &Page, request: &Request) -> Reply {
+    if request.header("accept").contains("text/csv") {
+        return csv_reply(page, request);
+    }
+    let mut body = Vec::new();
+    page.write_json(&mut body);
+    Reply::json(200, body)
 }
 
 /// A page as text/csv, which has no room for paging: that travels in headers.

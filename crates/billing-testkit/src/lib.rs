@@ -3,7 +3,8 @@
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
-//! The [`Limit`] is how often it may be asked.
+//! The [`Limit`] is how often it may be asked; the [`Reluctant`] service hangs where the real one does, and the
+//! [`Endless`] one has no last page.
 //!
 //! ```
 //! use billing_testkit::{Book, Upstream, entry_at};
@@ -25,8 +26,13 @@ mod upstream;
 mod book;
 mod limit;
 
+mod endless;
+mod reluctant;
+
 pub use book::Book;
+pub use endless::Endless;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
 pub use limit::Limit;
+pub use reluctant::{Asked, Reluctant};
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};

@@ -1,7 +1,7 @@
 //! How often a service may be asked.
 
 use std::collections::VecDeque;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::reply::Reply;
 
@@ -47,7 +47,7 @@ impl Limit {
         };
         let reset = self.answered.front().map_or(now, |first| *first) + self.per;
         let reply = reply
-            .header("date", httpdate::fmt_http_date(UNIX_EPOCH + now))
+            .dated(now.as_secs())
             .header("x-ratelimit-limit-requests", self.most.to_string())
             .header("x-ratelimit-remaining-requests", (self.most - self.answered.len()).to_string())
             .header("x-ratelimit-reset-requests", whole_s(reset).to_string());

@@ -1,7 +1,7 @@
 //! What a scripted upstream sends, to the byte, and what becomes of the connection.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -90,6 +90,12 @@ impl Reply {
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// With this time as its `Date`.
+    #[must_use]
+    pub fn dated(self, unix_s: u64) -> Self {
+        self.header("date", httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_s)))
     }
 
     /// With another body.
