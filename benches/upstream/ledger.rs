@@ -4,12 +4,24 @@ use std::ops::Range;
 
 use billing_model::{
     ErrorBody, HistoryQuery, HistoryRequest, Page, Pagination, Paging, QueryError, SortOrder, TimeWindow,
-    Timestamp, UsageQuery,
+    Timestamp, UsageEntry, UsageQuery,
 };
 use billing_sample::History;
 
 /// How a page begins, of either endpoint.
 const HEAD: &[u8] = b"{\"data\":[";
+
+/// Days of the made-up history, whatever its length, and of the end of it that a ledger of recent entries keeps.
+const DAYS: u64 = 181;
+const RECENT_DAYS: u64 = 151;
+
+/// How much wider than the entries the window around them is, at either end.
+const MARGIN_NS: i64 = 30 * 60 * NS_PER_S;
+
+/// A window that is narrower hangs, where anything does.
+const NARROW_NS: i64 = 15 * 60 * NS_PER_S;
+
+const NS_PER_S: i64 = 1_000_000_000;
 
 /// Every entry is written once, when the ledger is made: a page is a stretch of these bytes.
 pub(crate) struct Ledger {
@@ -37,8 +49,27 @@ impl Body<'_> {
 impl Ledger {
     /// The same entries as everywhere in the benchmarks: the made-up history of seed 1.
     pub(crate) fn new(entries: u64) -> Self {
+        Self::of(History::new(1, entries))
+    }
+
+    /// As many entries of the five months up to an instant, at which the last one stands.
+    ///
+    /// They are the end of a longer history, moved as a whole: its days keep their length and their busy hours.
+    pub(crate) fn ending(entries: u64, end_unix_s: i64) -> Self {
+        let longer = (entries * DAYS).div_ceil(RECENT_DAYS);
+        let history = || History::new(1, longer);
+        let instant_ns = |entry: &UsageEntry| entry.timestamp.unix_ns().expect("the history is of 2026");
+        let ahead_ns = history().last().map_or(0, |last| end_unix_s * NS_PER_S - instant_ns(&last));
+        let recent = usize::try_from(longer - entries).expect("fewer entries than fit into memory");
+        Self::of(history().skip(recent).map(|entry| UsageEntry {
+            timestamp: Timestamp::from_unix_ns(instant_ns(&entry) + ahead_ns),
+            ..entry
+        }))
+    }
+
+    fn of(entries: impl Iterator<Item = UsageEntry>) -> Self {
         let (mut json, mut starts, mut timestamps) = (Vec::new(), vec![0], Vec::new());
-        for entry in History::new(1, entries) {
+        for entry in entries {
             entry.write_json(&mut json);
             json.push(b',');
             starts.push(json.len());
@@ -46,6 +77,15 @@ impl Ledger {
         }
         assert!(timestamps.is_sorted(), "a window is searched for by time");
         Self { json, starts, timestamps }
+    }
+
+    /// The borders of a window that holds all entries and is half an hour wider at either end.
+    pub(crate) fn borders(&self) -> [Timestamp; 2] {
+        let border = |at: Option<&Timestamp>, margin_ns: i64| {
+            let instant_ns = at.and_then(|at| at.unix_ns()).unwrap_or_default();
+            Timestamp::from_unix_ns(instant_ns + margin_ns)
+        };
+        [border(self.timestamps.first(), -MARGIN_NS), border(self.timestamps.last(), MARGIN_NS)]
     }
 
     /// For each endpoint the targets of all its pages, as large as they may be, in the words of curl: `[1-9:2]` is each
@@ -69,6 +109,27 @@ impl Ledger {
             "/api/v1/billing/usage" => self.by_number(query),
             _ => Err(error(404, "Not found")),
         }
+    }
+
+    /// True when a request is the first of its walk, and the window that it asks for has no entry or is known to be too
+    /// narrow for the service: under 15 minutes between two borders.
+    pub(crate) fn is_narrow_or_empty(&self, target: &str) -> bool {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let window = match path {
+            "/api/v1/billing/usage-history" => match HistoryRequest::parse(query) {
+                Ok(HistoryRequest::First(query)) => query.window(),
+                _ => return false,
+            },
+            "/api/v1/billing/usage" => match UsageQuery::parse(query) {
+                Ok((query, page)) if page.get() == 1 => query.window(),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let ends_ns =
+            window.since().and_then(Timestamp::unix_ns).zip(window.until().and_then(Timestamp::unix_ns));
+        let is_narrow = ends_ns.is_some_and(|(since_ns, until_ns)| until_ns - since_ns < NARROW_NS);
+        is_narrow || self.positions(window).is_empty()
     }
 
     fn by_number(&self, query: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
@@ -129,6 +190,6 @@ fn refusal(fault: &QueryError) -> (u16, Body<'static>) {
     (400, Body([b"", b""], serde_json::to_vec(&ErrorBody::from(fault)).expect("an error body is JSON")))
 }
 
-fn error(status: u16, text: &str) -> (u16, Body<'static>) {
+pub(crate) fn error(status: u16, text: &str) -> (u16, Body<'static>) {
     (status, Body([b"", b""], format!(r#"{{"error":"{text}"}}"#).into_bytes()))
 }

@@ -1,9 +1,14 @@
 //! A scripted upstream of its own: a made-up ledger over both endpoints, every answer as late as asked.
 //!
-//! What it costs is a search and a copy, so that what is measured against it is the client. `cargo xtask bench walk`
-//! starts it as `upstream ENTRIES LATENCY_MS`. It prints its base URL, and then for each endpoint the URL of its pages
-//! as curl counts them through. For every line on its standard input it prints what happened since the line before:
-//! requests, how many of them it held at once at most, and the bytes of its answers. It ends when its input does.
+//! What it costs is a search and a copy, so that what is measured against it is the client. `cargo xtask bench` starts it
+//! as `upstream ENTRIES LATENCY_MS`. It prints its base URL, for each endpoint the URL of its pages as curl counts them
+//! through, and the borders of a window around all entries. For every line on its standard input it prints what happened
+//! since the line before: requests, how many of them it held at once at most, the bytes of its answers, and how many
+//! requests hung. It ends when its input does.
+//!
+//! Two options make it the service as it really is. `--end UNIX_S`: its entries are of the five months up to that second.
+//! `--hang-ms MS`: a first request for a narrow window, or for one in which nothing lies, is answered with 500 after
+//! that time; cursors and later pages are not.
 
 mod ledger;
 
@@ -19,12 +24,14 @@ use tokio::runtime::Builder;
 use crate::ledger::Ledger;
 use crate::service::{Counts, Service};
 
+const USAGE: &str = "usage: upstream ENTRIES LATENCY_MS [--end UNIX_S] [--hang-ms MS]";
+
 fn main() -> io::Result<()> {
-    let arguments: Vec<u64> = std::env::args().skip(1).map_while(|argument| argument.parse().ok()).collect();
-    let [entries, latency_ms] = arguments[..] else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: upstream ENTRIES LATENCY_MS"));
-    };
-    let service = Arc::new(Service::new(Ledger::new(entries), Duration::from_millis(latency_ms)));
+    let wrong = || io::Error::new(io::ErrorKind::InvalidInput, USAGE);
+    let Arguments { entries, latency, end_unix_s, hang } =
+        Arguments::read(std::env::args().skip(1)).ok_or_else(wrong)?;
+    let ledger = end_unix_s.map_or_else(|| Ledger::new(entries), |end| Ledger::ending(entries, end));
+    let service = Arc::new(Service::new(ledger, latency, hang));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
     let base_url = format!("http://{}/api/v1", listener.local_addr()?);
@@ -35,10 +42,38 @@ fn main() -> io::Result<()> {
     for target in service.ledger().counted_targets() {
         writeln!(out, "{base_url}{target}")?;
     }
+    let [since, until] = service.ledger().borders();
+    writeln!(out, "{since} {until}")?;
     for line in io::stdin().lines() {
         line?;
-        let Counts { requests, most_held, bytes } = service.take_counts();
-        writeln!(out, "{requests} {most_held} {bytes}")?;
+        let Counts { requests, most_held, bytes, hung } = service.take_counts();
+        writeln!(out, "{requests} {most_held} {bytes} {hung}")?;
     }
     Ok(())
+}
+
+/// What was typed.
+struct Arguments {
+    entries: u64,
+    latency: Duration,
+    end_unix_s: Option<i64>,
+    hang: Option<Duration>,
+}
+
+impl Arguments {
+    /// Nothing when it is not as [`USAGE`] has it.
+    fn read(mut typed: impl Iterator<Item = String>) -> Option<Self> {
+        let entries = typed.next()?.parse().ok()?;
+        let latency = Duration::from_millis(typed.next()?.parse().ok()?);
+        let mut arguments = Self { entries, latency, end_unix_s: None, hang: None };
+        while let Some(option) = typed.next() {
+            let value = typed.next()?;
+            match option.as_str() {
+                "--end" => arguments.end_unix_s = Some(value.parse().ok()?),
+                "--hang-ms" => arguments.hang = Some(Duration::from_millis(value.parse().ok()?)),
+                _ => return None,
+            }
+        }
+        Some(arguments)
+    }
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
 
-use crate::ledger::Ledger;
+use crate::ledger::{Body, Ledger, error};
 
 /// A head that is longer is none of a billing client.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -17,7 +18,10 @@ const MAX_HEAD_BYTES: usize = 16 << 10;
 pub(crate) struct Service {
     ledger: Ledger,
     latency: Duration,
+    /// How long the requests are kept that it does not answer well; `None` answers all of them.
+    hang: Option<Duration>,
     requests: AtomicU64,
+    hung: AtomicU64,
     /// Requests that wait for their answer now, and the most of them that did at once.
     held: AtomicU64,
     most_held: AtomicU64,
@@ -31,12 +35,15 @@ pub(crate) struct Counts {
     pub(crate) most_held: u64,
     /// Bytes of the answers' bodies.
     pub(crate) bytes: u64,
+    /// Requests that were answered with 500 after a long time, or whose client did not wait for it.
+    pub(crate) hung: u64,
 }
 
 impl Service {
-    pub(crate) fn new(ledger: Ledger, latency: Duration) -> Self {
+    pub(crate) fn new(ledger: Ledger, latency: Duration, hang: Option<Duration>) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { ledger, latency, requests: zero(), held: zero(), most_held: zero(), bytes: zero() }
+        let (requests, hung, held, most_held, bytes) = (zero(), zero(), zero(), zero(), zero());
+        Self { ledger, latency, hang, requests, hung, held, most_held, bytes }
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -46,7 +53,8 @@ impl Service {
     /// What happened since the last call.
     pub(crate) fn take_counts(&self) -> Counts {
         let take = |count: &AtomicU64| count.swap(0, Relaxed);
-        Counts { requests: take(&self.requests), most_held: take(&self.most_held), bytes: take(&self.bytes) }
+        let (requests, hung) = (take(&self.requests), take(&self.hung));
+        Counts { requests, most_held: take(&self.most_held), bytes: take(&self.bytes), hung }
     }
 
     pub(crate) async fn accept_all(self: Arc<Self>, listener: TcpListener) {
@@ -64,19 +72,31 @@ impl Service {
         while let Some(target) = read_target(&mut stream, &mut asked).await? {
             self.requests.fetch_add(1, Relaxed);
             self.most_held.fetch_max(self.held.fetch_add(1, Relaxed) + 1, Relaxed);
-            if !self.latency.is_zero() {
-                tokio::time::sleep(self.latency).await;
-            }
-            self.write_answer(&target, &mut answer);
-            let sent = stream.write_all(&answer).await;
+            let sent = match self.hang.filter(|_| self.ledger.is_narrow_or_empty(&target)) {
+                None => {
+                    if !self.latency.is_zero() {
+                        tokio::time::sleep(self.latency).await;
+                    }
+                    self.write_answer(self.ledger.answer(&target), &mut answer);
+                    stream.write_all(&answer).await
+                }
+                Some(hang) => {
+                    self.hung.fetch_add(1, Relaxed);
+                    self.write_answer(Err(error(500, "Internal server error")), &mut answer);
+                    match stays(&mut stream, &mut asked, hang).await {
+                        Ok(()) => stream.write_all(&answer).await,
+                        left => left,
+                    }
+                }
+            };
             self.held.fetch_sub(1, Relaxed);
             sent?;
         }
         Ok(())
     }
 
-    fn write_answer(&self, target: &str, out: &mut Vec<u8>) {
-        let (status, body) = match self.ledger.answer(target) {
+    fn write_answer(&self, answer: Result<Body<'_>, (u16, Body<'static>)>, out: &mut Vec<u8>) {
+        let (status, body) = match answer {
             Ok(body) => (200, body),
             Err(refused) => refused,
         };
@@ -91,6 +111,18 @@ impl Service {
         out.extend_from_slice(head.as_bytes());
         body.append_to(out);
     }
+}
+
+/// Waits for so long, unless the client leaves: a request that nobody waits for is not held.
+async fn stays(stream: &mut TcpStream, asked: &mut Vec<u8>, wait: Duration) -> io::Result<()> {
+    let end = Instant::now() + wait;
+    // What comes meanwhile is the next request, and waits its turn.
+    while let Ok(read) = timeout_at(end, stream.read_buf(asked)).await {
+        if read? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
 }
 
 /// Reads the head of a request, which has no body, and gives what it asks for; `None` at the end of the connection.

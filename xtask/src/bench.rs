@@ -5,7 +5,10 @@ mod report;
 mod server;
 mod walk;
 
+mod connection;
+mod export;
 mod figures;
+mod measured;
 mod process;
 mod program;
 mod upstream;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::program::Running;
+
 /// What an export may take, whatever it exports.
 pub(super) const LIMIT_KIB: u64 = 48 << 10;
 
@@ -44,6 +46,31 @@ pub(super) fn measure(mut command: Command, name: &str) -> Result<Ended> {
     // It ends by itself: a process that is gone has no memory.
     let peak = watch.join().ok().flatten();
     succeeded(status?, name)?;
+    let peak_kib = peak.context("peak memory is read from /proc, which only Linux has")?;
+    Ok(Ended { elapsed, peak_kib })
+}
+
+/// The same of a program that may not end: it is killed when it takes longer than this. Its end is seen a moment late.
+///
+/// # Errors
+/// As those of [`measure`], and when it was killed.
+pub(super) fn measure_within(mut command: Command, name: &str, patience: Duration) -> Result<Ended> {
+    let start = Instant::now();
+    let mut process = Running(command.spawn().with_context(|| format!("cannot start `{name}`"))?);
+    let id = process.0.id();
+    let mut peak = None;
+    let status = loop {
+        peak = peak_kib(id).or(peak);
+        if let Some(status) = process.0.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > patience {
+            bail!("`{name}` was not done after {} s", patience.as_secs());
+        }
+        thread::sleep(POLL);
+    };
+    let elapsed = start.elapsed();
+    succeeded(status, name)?;
     let peak_kib = peak.context("peak memory is read from /proc, which only Linux has")?;
     Ok(Ended { elapsed, peak_kib })
 }

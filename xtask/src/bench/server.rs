@@ -10,7 +10,6 @@ mod pages;
 mod peer;
 mod readers;
 
-mod connection;
 mod ledger;
 mod load;
 
@@ -18,8 +17,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::connection::Connection;
 use self::ledger::Ledger;
+use super::connection::Connection;
 use super::figures::{Table, grouped, times};
 use super::process::{mebibytes, peak_kib};
 use super::program::Server;

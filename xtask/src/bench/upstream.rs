@@ -14,6 +14,19 @@ pub(super) struct Upstream {
     stdout: BufReader<ChildStdout>,
     base_url: String,
     counted_urls: [String; 2],
+    /// The borders of a window around all entries.
+    borders: [String; 2],
+}
+
+/// How an upstream is other than prompt, patient and of the first half of 2026.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traits {
+    /// How late each page is.
+    pub(super) latency_ms: u64,
+    /// The entries are of the five months up to this second.
+    pub(super) end_unix_s: Option<u64>,
+    /// How long it keeps a first request for a narrow or an empty window, before it answers 500.
+    pub(super) hang_ms: Option<u64>,
 }
 
 /// What an upstream saw since it was last asked.
@@ -24,6 +37,8 @@ pub(super) struct Counts {
     pub(super) most_held: u64,
     /// Bytes of what it answered.
     pub(super) bytes: u64,
+    /// Requests that it did not answer well.
+    pub(super) hung: u64,
 }
 
 impl Upstream {
@@ -32,8 +47,20 @@ impl Upstream {
     /// # Errors
     /// When it cannot be started, or does not say where it is.
     pub(super) fn start(program: &Path, entries: u64, latency_ms: u64) -> Result<Self> {
-        let mut process = Command::new(program)
-            .args([entries.to_string(), latency_ms.to_string()])
+        Self::start_with(program, entries, Traits { latency_ms, ..Traits::default() })
+    }
+
+    /// Starts one with so many entries that is as it is told.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not say where it is.
+    pub(super) fn start_with(program: &Path, entries: u64, traits: Traits) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args([entries.to_string(), traits.latency_ms.to_string()]);
+        for (option, value) in [("--end", traits.end_unix_s), ("--hang-ms", traits.hang_ms)] {
+            command.args(value.iter().flat_map(|value| [option.to_owned(), value.to_string()]));
+        }
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -42,11 +69,19 @@ impl Upstream {
         let mut stdout = BufReader::new(process.stdout.take().context("the upstream has no output")?);
         let base_url = line(&mut stdout)?;
         let counted_urls = [line(&mut stdout)?, line(&mut stdout)?];
-        Ok(Self { process, stdin, stdout, base_url, counted_urls })
+        let borders = line(&mut stdout)?;
+        let (since, until) = borders.split_once(' ').context("the upstream does not say what it holds")?;
+        let borders = [since.to_owned(), until.to_owned()];
+        Ok(Self { process, stdin, stdout, base_url, counted_urls, borders })
     }
 
     pub(super) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// Where a window around all entries begins and ends, half an hour wider at either end.
+    pub(super) fn borders(&self) -> [&str; 2] {
+        self.borders.each_ref().map(String::as_str)
     }
 
     /// The URL by which curl fetches every page of an endpoint, one after the other.
@@ -69,9 +104,9 @@ impl Upstream {
         let said = line(&mut self.stdout)?;
         let numbers: Result<Vec<u64>, _> = said.split(' ').map(str::parse).collect();
         let numbers = numbers.with_context(|| format!("the upstream says `{said}`"))?;
-        let [requests, most_held, bytes] =
-            <[u64; 3]>::try_from(numbers).ok().with_context(|| format!("the upstream says `{said}`"))?;
-        Ok(Counts { requests, most_held, bytes })
+        let [requests, most_held, bytes, hung] =
+            <[u64; 4]>::try_from(numbers).ok().with_context(|| format!("the upstream says `{said}`"))?;
+        Ok(Counts { requests, most_held, bytes, hung })
     }
 }
 

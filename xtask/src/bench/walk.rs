@@ -6,15 +6,16 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::export::{BY_CURSOR, BY_NUMBER, Endpoint, Export, MADE_UP_WINDOW, check_equal};
 use super::figures::times;
-use super::process::{Ended, LIMIT_KIB, check_lines, clear, measure, mebibytes};
+use super::measured::{Measured, title};
+use super::process::{LIMIT_KIB, clear, measure, mebibytes};
 use super::program;
 use super::say;
-use super::upstream::{Counts, Upstream};
+use super::upstream::Upstream;
 use crate::{command, workspace};
 
 /// How late a page of the first table is.
@@ -34,16 +35,6 @@ const CURL_TIMES: u32 = 4;
 
 /// Measured runs of each program, over pages at once: short ones, of which one is no measure.
 const RUNS: usize = 5;
-
-/// An endpoint, and the entries on a page of it, as many as there may be.
-#[derive(Clone, Copy)]
-struct Endpoint {
-    name: &'static str,
-    page_entries: u64,
-}
-
-const BY_CURSOR: Endpoint = Endpoint { name: "usage-history", page_entries: 1000 };
-const BY_NUMBER: Endpoint = Endpoint { name: "usage", page_entries: 500 };
 
 /// Measures, and prints a table of both.
 ///
@@ -95,9 +86,7 @@ impl Bench {
         let mut eight = Measured::new("--concurrency 8");
         for _ in 0..3 {
             let file = self.export(&mut upstream, &mut eight, endpoint, entries, Some(8))?;
-            if fs::read(&file)? != fs::read(&alone)? {
-                bail!("{} and {} differ", alone.display(), file.display());
-            }
+            check_equal(&alone, &file)?;
         }
         let (slow, fast) = (one.median(), eight.median());
         let limit_said = limit.map(|limit| format!(", at least {limit}")).unwrap_or_default();
@@ -149,24 +138,16 @@ impl Bench {
     ) -> Result<PathBuf> {
         let name = concurrency.map_or_else(|| "default".to_owned(), |concurrency| concurrency.to_string());
         let file = self.directory.join(name).with_extension("csv");
-        if file.exists() {
-            fs::remove_file(&file)?;
+        Export {
+            billing: &self.billing,
+            endpoint,
+            entries,
+            window: &MADE_UP_WINDOW,
+            concurrency,
+            file: &file,
+            patience: None,
         }
-        let mut process = Command::new(&self.billing);
-        process
-            .args(["export", "--quiet", "--base-url", upstream.base_url(), "--endpoint", endpoint.name])
-            // The made-up history ends in 2026, whatever day it is.
-            .args(["--until", "2027-01", "--format", "csv", "--output"])
-            .arg(&file)
-            // This upstream asks for none.
-            .env("BILLING_API_KEY", "none");
-        if let Some(concurrency) = concurrency {
-            process.args(["--concurrency", &concurrency.to_string()]);
-        }
-        let ended = measure(process, "billing export")?;
-        measured.add(ended, upstream.counts()?);
-        // A header, and a line an entry.
-        check_lines(&file, entries + 1)?;
+        .run(upstream, measured)?;
         Ok(file)
     }
 
@@ -202,59 +183,4 @@ fn curl(arguments: &[&str]) -> Command {
     let mut curl = Command::new("curl");
     curl.args(["--disable", "--noproxy", "*"]).args(arguments).stdin(Stdio::null());
     curl
-}
-
-/// The runs of one thing.
-struct Measured {
-    name: &'static str,
-    times: Vec<Duration>,
-    /// Of all runs the most.
-    peak_kib: u64,
-    /// Of the last run.
-    counts: Counts,
-}
-
-impl Measured {
-    fn new(name: &'static str) -> Self {
-        Self { name, times: Vec::new(), peak_kib: 0, counts: Counts::default() }
-    }
-
-    fn add(&mut self, ended: Ended, counts: Counts) {
-        self.times.push(ended.elapsed);
-        self.peak_kib = self.peak_kib.max(ended.peak_kib);
-        self.counts = counts;
-    }
-
-    fn median(&self) -> Duration {
-        let mut times = self.times.clone();
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    }
-
-    fn line(&self, ratio: &str) -> String {
-        let Counts { requests, most_held, bytes } = self.counts;
-        let line = format!(
-            "{:<16}  {:>4}  {:>9}  {:>8}  {requests:>8}  {most_held:>7}  {:>5}  {ratio}",
-            self.name,
-            self.times.len(),
-            milliseconds(self.median()),
-            mebibytes(self.peak_kib),
-            bytes / 1_000_000,
-        );
-        line.trim_end().to_owned()
-    }
-}
-
-fn title(endpoint: Endpoint, entries: u64, latency_ms: u64) -> String {
-    format!(
-        "\n{}: {entries} entries, {} pages of {latency_ms} ms\n{:<16}  runs    median  peak MiB  requests  at once     MB",
-        endpoint.name,
-        entries / endpoint.page_entries,
-        ""
-    )
-}
-
-fn milliseconds(time: Duration) -> String {
-    let tenths = time.as_micros() / 100;
-    format!("{}.{} ms", tenths / 10, tenths % 10)
 }

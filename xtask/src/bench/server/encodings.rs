@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::connection::Connection;
 use super::load::{self, CONNECTIONS, Walk};
 use super::{Bench, Missed};
+use crate::bench::connection::Connection;
 use crate::bench::figures::{Table, grouped};
 use crate::bench::say;
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::connection::Connection;
 use super::load::joined;
 use super::{Bench, Missed, judge, total};
+use crate::bench::connection::Connection;
 use crate::bench::figures::{Table, Times, grouped, milliseconds, per_second};
 use crate::bench::process::succeeded;
 use crate::bench::say;

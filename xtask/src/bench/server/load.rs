@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::connection::Connection;
 use super::{Bench, PAGE_ENTRIES, numbered};
+use crate::bench::connection::{Connection, next_target};
 use crate::bench::figures::per_second;
 
 /// How long walks go at a time: thousands of our pages, and of the peer's some hundred.
@@ -88,7 +88,7 @@ pub(super) fn by_cursor(bench: &Bench) -> Result<Walk<'static>> {
     let mut target = first_by_cursor();
     Ok(Box::new(move || {
         let body = connection.get(&target)?;
-        target = after(body).unwrap_or_else(first_by_cursor);
+        target = next_target(body).unwrap_or_else(first_by_cursor);
         Ok(body.len())
     }))
 }
@@ -114,7 +114,7 @@ pub(super) fn targets_by_cursor(connection: &mut Connection, count: usize) -> Re
     let mut targets = vec![first_by_cursor()];
     while targets.len() < count
         && let Some(next) =
-            targets.last().map(|target| connection.get(target).map(after)).transpose()?.flatten()
+            targets.last().map(|target| connection.get(target).map(next_target)).transpose()?.flatten()
     {
         targets.push(next);
     }
@@ -123,13 +123,4 @@ pub(super) fn targets_by_cursor(connection: &mut Connection, count: usize) -> Re
 
 fn first_by_cursor() -> String {
     format!("/billing/usage-history?pageSize={PAGE_ENTRIES}")
-}
-
-/// The target of the page after this one. Its cursor stands behind the entries, whose texts could hold anything, and has
-/// at most 512 characters.
-fn after(body: &[u8]) -> Option<String> {
-    let tail = String::from_utf8_lossy(&body[body.len().saturating_sub(600)..]);
-    let (_, cursor) = tail.rsplit_once("\"nextCursor\":\"")?;
-    let (cursor, _) = cursor.split_once('"')?;
-    Some(format!("/billing/usage-history?cursor={cursor}"))
 }

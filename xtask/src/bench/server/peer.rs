@@ -12,9 +12,9 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-use super::connection::Connection;
 use super::load::{self, CONNECTIONS, Load, Walk};
 use super::{Bench, Missed, PAGE_ENTRIES, judge};
+use crate::bench::connection::Connection;
 use crate::bench::figures::{Table, grouped, ratio};
 use crate::bench::program::Running;
 use crate::bench::say;

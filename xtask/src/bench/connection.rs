@@ -154,3 +154,12 @@ impl Connection {
         }
     }
 }
+
+/// The target of the page of `usage-history` after this one; `None` behind the last. Its cursor stands behind the
+/// entries, whose texts could hold anything, and has at most 512 characters.
+pub(super) fn next_target(body: &[u8]) -> Option<String> {
+    let tail = String::from_utf8_lossy(&body[body.len().saturating_sub(600)..]);
+    let (_, cursor) = tail.rsplit_once("\"nextCursor\":\"")?;
+    let (cursor, _) = cursor.split_once('"')?;
+    Some(format!("/billing/usage-history?cursor={cursor}"))
+}
