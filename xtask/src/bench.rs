@@ -1,5 +1,6 @@
 //! The benchmarks. They stand in `benches/` and measure; what they found is kept in `docs/performance.md`.
 
+mod hangs;
 mod memory;
 mod report;
 mod server;
@@ -20,8 +21,9 @@ use anyhow::Result;
 use crate::{command, workspace};
 
 /// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
-/// name is the first. Three words are something else: `memory`, the peak memory of an export; `walk`, what windows side
-/// by side bring to it and what it takes beside curl; and `server`, what the server does under load, with options.
+/// name is the first. Four words are something else: `memory`, the peak memory of an export; `walk`, what windows side
+/// by side bring to it and what it takes beside curl; `hangs`, what it takes from a service
+/// that hangs; and `server`, what the server does under load. The last two have options.
 ///
 /// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
 ///
@@ -32,6 +34,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["memory"] => return memory::run(),
         ["walk"] => return walk::run(),
+        ["hangs", options @ ..] => return hangs::run(options),
         ["server", options @ ..] => return server::run(options),
         _ => {}
     }

@@ -16,6 +16,8 @@ usage: cargo xtask COMMAND
   bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
   bench memory    the peak memory of an export, of 100,000 and of 1,000,000 entries
   bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
+  bench hangs [--entries N] [--usage]
+                  an export from a service that hangs on narrow and empty windows, beside a plain walk of its pages
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run

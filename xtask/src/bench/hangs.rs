@@ -1,0 +1,235 @@
+//! Walking a service that hangs: the real program, beside a plain walk of the same pages.
+//!
+//! The upstream answers 500 after half a minute where the real service is known to: to a first request for a narrow
+//! window, or for one in which nothing lies. Whoever only follows the cursor never sees it. So that is the measure: an
+//! export may take little longer than it, less with windows side by side, and writes the same file as from a service
+//! that behaves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::connection::{Connection, next_target};
+use super::export::{BY_CURSOR, BY_NUMBER, Endpoint, Export, check_equal};
+use super::figures::times;
+use super::measured::{Measured, title};
+use super::process::{Ended, clear};
+use super::program;
+use super::say;
+use super::upstream::{Traits, Upstream};
+use crate::workspace;
+
+/// Entries unless `--entries` says otherwise: a heavy user's five months.
+const ENTRIES: u64 = 1_000_000;
+
+/// How late each page is.
+const LATENCY_MS: u64 = 100;
+
+/// How long it hangs.
+const HANG_MS: u64 = 30_000;
+
+/// The last entry is so old when the run begins: behind it lies a window with nothing in it.
+const QUIET: Duration = Duration::from_secs(3600);
+
+/// An export of one window after the other takes at most this many hundredths of a plain walk.
+const ALONE_HUNDREDTHS: u32 = 120;
+
+/// Beside three times a plain walk, how long an export may take before it is killed.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Windows side by side, where there are any.
+const SIDE_BY_SIDE: u32 = 4;
+
+/// Measures, prints a table, and judges.
+///
+/// # Errors
+/// When something cannot be run, and at the end when an export failed, took longer than it may, or wrote another file.
+pub(super) fn run(arguments: &[&str]) -> Result<()> {
+    let Options { entries, endpoint } = Options::parse(arguments)?;
+    let (billing, upstream) = (program::billing()?, program::of_benches("upstream")?);
+    let directory = workspace::target_directory()?.join("bench-hangs");
+    clear(&directory)?;
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let end = SystemTime::now().duration_since(UNIX_EPOCH)? - QUIET;
+    let traits = Traits { latency_ms: LATENCY_MS, end_unix_s: Some(end.as_secs()), hang_ms: Some(HANG_MS) };
+    let mut bench = Bench { billing, directory, endpoint, entries, files: Vec::new(), missed: Vec::new() };
+
+    let mut service = Upstream::start_with(&upstream, entries, traits)?;
+    let [since, until] = service.borders().map(str::to_owned);
+    let typed = ["--since", &since, "--until", &until];
+    say(&format!("{}  hung", title(endpoint, entries, LATENCY_MS)));
+    let plain = bench.plain_walk(&mut service)?;
+    bench.export(&mut service, "--concurrency 1", &[], 1, Limit::Alone(plain))?;
+    bench.export(&mut service, "--concurrency 4", &[], SIDE_BY_SIDE, Limit::SideBySide(plain))?;
+    bench.export(&mut service, "typed, 1", &typed, 1, Limit::Alone(plain))?;
+    bench.export(&mut service, "typed, 4", &typed, SIDE_BY_SIDE, Limit::SideBySide(plain))?;
+    // One at a time: each holds the whole ledger in memory.
+    drop(service);
+    let mut behaving = Upstream::start_with(&upstream, entries, Traits { hang_ms: None, ..traits })?;
+    bench.export(&mut behaving, "without hangs, 4", &[], SIDE_BY_SIDE, Limit::Behaving(plain))?;
+    drop(behaving);
+    say(&format!(
+        "\nentries of five months up to an hour ago; a request hangs for {} s; typed: `--since {since} --until {until}`",
+        HANG_MS / 1000
+    ));
+    bench.compare()?;
+    clear(&bench.directory)?;
+    if !bench.missed.is_empty() {
+        bail!("{}", bench.missed.join("; "));
+    }
+    Ok(())
+}
+
+struct Options {
+    entries: u64,
+    endpoint: Endpoint,
+}
+
+impl Options {
+    fn parse(arguments: &[&str]) -> Result<Self> {
+        let mut options = Self { entries: ENTRIES, endpoint: BY_CURSOR };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match *argument {
+                "--entries" => {
+                    let number = arguments.next().context("`--entries` takes a number")?;
+                    options.entries = number.parse().with_context(|| format!("`--entries {number}`"))?;
+                }
+                "--usage" => options.endpoint = BY_NUMBER,
+                other => bail!("`{other}` is neither `--entries N` nor `--usage`"),
+            }
+        }
+        ensure!(options.entries > 0, "a walk over nothing measures nothing");
+        Ok(options)
+    }
+}
+
+/// What an export's time is held to, beside that of the plain walk.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// Nothing is asked of it.
+    Behaving(Duration),
+    /// Little longer than this.
+    Alone(Duration),
+    /// Less than this.
+    SideBySide(Duration),
+}
+
+impl Limit {
+    /// An export that takes longer is killed: what is that far over its limit could go on for hours.
+    fn patience(self) -> Duration {
+        let (Self::Behaving(plain) | Self::Alone(plain) | Self::SideBySide(plain)) = self;
+        plain * 3 + PATIENCE
+    }
+}
+
+/// What it takes to measure, what came out, and what did not hold.
+struct Bench {
+    billing: PathBuf,
+    /// Where exports are written: beside the build, since `/tmp` is memory on many machines.
+    directory: PathBuf,
+    endpoint: Endpoint,
+    entries: u64,
+    files: Vec<PathBuf>,
+    missed: Vec<String>,
+}
+
+impl Bench {
+    /// All pages one after the other over one connection, read and dropped.
+    fn plain_walk(&self, service: &mut Upstream) -> Result<Duration> {
+        let mut connection = Connection::bearer(service.base_url(), "none")?;
+        let size = self.endpoint.page_entries;
+        let pages = self.entries.div_ceil(size);
+        let numbered = |page: u64| format!("/billing/usage?limit={size}&page={page}&sortOrder=asc");
+        let start = Instant::now();
+        if self.endpoint == BY_NUMBER {
+            for page in 1..=pages {
+                connection.get(&numbered(page))?;
+            }
+        } else {
+            let mut target = Some(format!("/billing/usage-history?pageSize={size}"));
+            while let Some(wanted) = target {
+                target = next_target(connection.get(&wanted)?);
+            }
+        }
+        let elapsed = start.elapsed();
+        let counts = service.counts()?;
+        ensure!(
+            (counts.requests, counts.hung) == (pages, 0),
+            "a plain walk should ask for {pages} pages: {counts:?}"
+        );
+        let mut measured = Measured::new("plain walk");
+        measured.add(Ended { elapsed, peak_kib: 0 }, counts);
+        say(&measured.line("   0"));
+        Ok(elapsed)
+    }
+
+    /// Exports once, prints the line, and judges. An export that fails is one more limit that was missed: the others are
+    /// worth knowing.
+    fn export(
+        &mut self,
+        service: &mut Upstream,
+        name: &'static str,
+        window: &[&str],
+        concurrency: u32,
+        limit: Limit,
+    ) -> Result<()> {
+        let file = self.directory.join(name.replace([' ', ','], "")).with_extension("csv");
+        let mut measured = Measured::new(name);
+        let export = Export {
+            billing: &self.billing,
+            endpoint: self.endpoint,
+            entries: self.entries,
+            window,
+            concurrency: Some(concurrency),
+            file: &file,
+            patience: Some(limit.patience()),
+        };
+        let start = Instant::now();
+        if let Err(failed) = export.run(service, &mut measured) {
+            let said = format!("{name} failed after {} s: {failed:#}", start.elapsed().as_secs());
+            say(&said);
+            self.missed.push(said);
+            return Ok(());
+        }
+        self.files.push(file);
+        let (took, hung) = (measured.median(), measured.counts.hung);
+        let (holds, said) = match limit {
+            Limit::Behaving(_) => (true, String::new()),
+            Limit::Alone(plain) => {
+                let limit = format!("{}.{:02}", ALONE_HUNDREDTHS / 100, ALONE_HUNDREDTHS % 100);
+                (
+                    took * 100 <= plain * ALONE_HUNDREDTHS,
+                    format!("{} times as long as the plain walk, at most {limit}", times(took, plain)),
+                )
+            }
+            Limit::SideBySide(plain) => {
+                (took < plain, format!("{} times as fast as the plain walk, more than 1", times(plain, took)))
+            }
+        };
+        say(&measured.line(&format!("{hung:>4}  {}{said}", if holds { "" } else { "MISSED: " })));
+        if !holds {
+            self.missed.push(format!("{name} is {said}"));
+        }
+        Ok(())
+    }
+
+    /// All files must be the same, whoever was asked and how.
+    fn compare(&mut self) -> Result<()> {
+        let Some((first, others)) = self.files.split_first() else { return Ok(()) };
+        let differ = |other: &PathBuf| check_equal(first, other).err().map(|error| error.to_string());
+        let differing: Vec<String> = others.iter().filter_map(differ).collect();
+        let (count, bytes) = (self.files.len(), size(first)?);
+        if differing.is_empty() {
+            say(&format!("{count} files of {bytes} bytes, all the same"));
+        }
+        self.missed.extend(differing);
+        Ok(())
+    }
+}
+
+fn size(file: &Path) -> Result<u64> {
+    Ok(fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len())
+}
