@@ -4,6 +4,7 @@ mod hangs;
 mod memory;
 mod report;
 mod server;
+mod versus;
 mod walk;
 
 mod connection;
@@ -22,8 +23,8 @@ use crate::{command, workspace};
 
 /// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
 /// name is the first. Four words are something else: `memory`, the peak memory of an export; `walk`, what windows side
-/// by side bring to it and what it takes beside curl; `hangs`, what it takes from a service
-/// that hangs; and `server`, what the server does under load. The last two have options.
+/// by side bring to it and what it takes beside curl, or beside another program; `hangs`, what it takes from a service
+/// that hangs; and `server`, what the server does under load. The last three have options.
 ///
 /// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
 ///
@@ -34,6 +35,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["memory"] => return memory::run(),
         ["walk"] => return walk::run(),
+        ["walk", "--vs", before] => return versus::run(before),
         ["hangs", options @ ..] => return hangs::run(options),
         ["server", options @ ..] => return server::run(options),
         _ => {}

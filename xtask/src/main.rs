@@ -16,6 +16,8 @@ usage: cargo xtask COMMAND
   bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
   bench memory    the peak memory of an export, of 100,000 and of 1,000,000 entries
   bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
+  bench walk --vs PROGRAM
+                  the same exports by PROGRAM, the `billing` of before, and by that of the present code, by turns
   bench hangs [--entries N] [--usage]
                   an export from a service that hangs on narrow and empty windows, beside a plain walk of its pages
   bench server [--entries N] [--keep] [SECTION…]
