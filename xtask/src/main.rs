@@ -18,8 +18,9 @@ usage: cargo xtask COMMAND
   bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
   bench walk --vs PROGRAM
                   the same exports by PROGRAM, the `billing` of before, and by that of the present code, by turns
-  bench hangs [--entries N] [--usage]
-                  an export from a service that hangs on narrow and empty windows, beside a plain walk of its pages
+  bench hangs [--entries N] [--usage] [--by PROGRAM]
+                  an export from a service that hangs on narrow and empty windows, beside a plain walk of its pages;
+                  `--by` exports with another `billing` than that of the present code
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run

@@ -47,8 +47,9 @@ const SIDE_BY_SIDE: u32 = 4;
 /// # Errors
 /// When something cannot be run, and at the end when an export failed, took longer than it may, or wrote another file.
 pub(super) fn run(arguments: &[&str]) -> Result<()> {
-    let Options { entries, endpoint } = Options::parse(arguments)?;
-    let (billing, upstream) = (program::billing()?, program::of_benches("upstream")?);
+    let Options { entries, endpoint, billing } = Options::parse(arguments)?;
+    let billing = billing.map_or_else(program::billing, Ok)?;
+    let upstream = program::of_benches("upstream")?;
     let directory = workspace::target_directory()?.join("bench-hangs");
     clear(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -85,11 +86,13 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
 struct Options {
     entries: u64,
     endpoint: Endpoint,
+    /// Another program than that of the present code.
+    billing: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self { entries: ENTRIES, endpoint: BY_CURSOR };
+        let mut options = Self { entries: ENTRIES, endpoint: BY_CURSOR, billing: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
@@ -98,7 +101,11 @@ impl Options {
                     options.entries = number.parse().with_context(|| format!("`--entries {number}`"))?;
                 }
                 "--usage" => options.endpoint = BY_NUMBER,
-                other => bail!("`{other}` is neither `--entries N` nor `--usage`"),
+                "--by" => {
+                    let program = arguments.next().context("`--by` takes a program")?;
+                    options.billing = Some(program::existing(program)?);
+                }
+                other => bail!("`{other}` is none of `--entries N`, `--usage` and `--by PROGRAM`"),
             }
         }
         ensure!(options.entries > 0, "a walk over nothing measures nothing");

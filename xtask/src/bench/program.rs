@@ -1,6 +1,6 @@
 //! The programs that are measured and those they are measured against: built, started, and ended with the run.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,14 @@ use crate::{command, workspace};
 pub(super) fn billing() -> Result<PathBuf> {
     command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
     Ok(workspace::target_directory()?.join("release").join("billing"))
+}
+
+/// A program that somebody names, to be started from any directory.
+///
+/// # Errors
+/// When it is not there.
+pub(super) fn existing(path: &str) -> Result<PathBuf> {
+    fs::canonicalize(path).with_context(|| format!("there is no program `{path}`"))
 }
 
 /// Builds a program of `benches/` and says where it is.
