@@ -124,16 +124,19 @@ impl Reluctant {
 
     /// Answers a request, or hangs.
     pub fn answer(&mut self, request: &Request) -> Reply {
-        let hangs = first_of(request).is_some_and(|(window, currency)| {
-            let outcome = self.outcome(window, currency.as_ref());
-            self.asked.with(|asked| asked.push((window, outcome)));
-            outcome == Outcome::Hung
-        });
-        let reply = if hangs { self.hang.clone() } else { self.book.answer(request) };
+        let reply = if self.hangs(request) { self.hang.clone() } else { self.book.answer(request) };
         match self.unix_s {
             Some(unix_s) => reply.dated(unix_s),
             None => reply,
         }
+    }
+
+    /// Notes what a request asks for, and says whether it hangs: for a script that answers by itself.
+    pub fn hangs(&mut self, request: &Request) -> bool {
+        let Some((window, currency)) = first_of(request) else { return false };
+        let outcome = self.outcome(window, currency.as_ref());
+        self.asked.with(|asked| asked.push((window, outcome)));
+        outcome == Outcome::Hung
     }
 
     fn outcome(&self, window: TimeWindow, currency: Option<&Currency>) -> Outcome {
