@@ -15,9 +15,6 @@ const HEAD: &[u8] = b"{\"data\":[";
 const DAYS: u64 = 181;
 const RECENT_DAYS: u64 = 151;
 
-/// How much wider than the entries the window around them is, at either end.
-const MARGIN_NS: i64 = 30 * 60 * NS_PER_S;
-
 /// A window that is narrower hangs, where anything does.
 const NARROW_NS: i64 = 15 * 60 * NS_PER_S;
 
@@ -79,13 +76,13 @@ impl Ledger {
         Self { json, starts, timestamps }
     }
 
-    /// The borders of a window that holds all entries and is half an hour wider at either end.
-    pub(crate) fn borders(&self) -> [Timestamp; 2] {
-        let border = |at: Option<&Timestamp>, margin_ns: i64| {
+    /// The borders of a window that holds all entries and is so much wider at either end.
+    pub(crate) fn borders(&self, margin_s: i64) -> [Timestamp; 2] {
+        let border = |at: Option<&Timestamp>, away_s: i64| {
             let instant_ns = at.and_then(|at| at.unix_ns()).unwrap_or_default();
-            Timestamp::from_unix_ns(instant_ns + margin_ns)
+            Timestamp::from_unix_ns(instant_ns + away_s * NS_PER_S)
         };
-        [border(self.timestamps.first(), -MARGIN_NS), border(self.timestamps.last(), MARGIN_NS)]
+        [border(self.timestamps.first(), -margin_s), border(self.timestamps.last(), margin_s)]
     }
 
     /// For each endpoint the targets of all its pages, as large as they may be, in the words of curl: `[1-9:2]` is each

@@ -1,10 +1,10 @@
 //! A scripted upstream of its own: a made-up ledger over both endpoints, every answer as late as asked.
 //!
-//! What it costs is a search and a copy, so that what is measured against it is the client. `cargo xtask bench` starts it
-//! as `upstream ENTRIES LATENCY_MS`. It prints its base URL, for each endpoint the URL of its pages as curl counts them
-//! through, and the borders of a window around all entries. For every line on its standard input it prints what happened
-//! since the line before: requests, how many of them it held at once at most, the bytes of its answers, and how many
-//! requests hung. It ends when its input does.
+//! What it costs is a search and a copy, so that what is measured against it is the client. `cargo xtask bench` starts
+//! it as `upstream ENTRIES LATENCY_MS`. It prints its base URL, for each endpoint the URL of its pages as curl counts
+//! them through, and the borders of a window around all entries: half an hour wider at either end, and twenty days. For
+//! every line on its standard input it prints what happened since the line before: requests, how many of them it held
+//! at once at most, the bytes of its answers, and how many requests hung. It ends when its input does.
 //!
 //! Two options make it the service as it really is. `--end UNIX_S`: its entries are of the five months up to that second.
 //! `--hang-ms MS`: a first request for a narrow window, or for one in which nothing lies, is answered with 500 after
@@ -42,8 +42,10 @@ fn main() -> io::Result<()> {
     for target in service.ledger().counted_targets() {
         writeln!(out, "{base_url}{target}")?;
     }
-    let [since, until] = service.ledger().borders();
-    writeln!(out, "{since} {until}")?;
+    for margin_s in [30 * 60, 20 * 86_400] {
+        let [since, until] = service.ledger().borders(margin_s);
+        writeln!(out, "{since} {until}")?;
+    }
     for line in io::stdin().lines() {
         line?;
         let Counts { requests, most_held, bytes, hung } = service.take_counts();

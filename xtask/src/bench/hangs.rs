@@ -58,22 +58,23 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     let mut bench = Bench { billing, directory, endpoint, entries, files: Vec::new(), missed: Vec::new() };
 
     let mut service = Upstream::start_with(&upstream, entries, traits)?;
-    let [since, until] = service.borders().map(str::to_owned);
-    let typed = ["--since", &since, "--until", &until];
+    let [close, wide] = service.windows();
     say(&format!("{}  hung", title(endpoint, entries, LATENCY_MS)));
     let plain = bench.plain_walk(&mut service)?;
     bench.export(&mut service, "--concurrency 1", &[], 1, Limit::Alone(plain))?;
     bench.export(&mut service, "--concurrency 4", &[], SIDE_BY_SIDE, Limit::SideBySide(plain))?;
-    bench.export(&mut service, "typed, 1", &typed, 1, Limit::Alone(plain))?;
-    bench.export(&mut service, "typed, 4", &typed, SIDE_BY_SIDE, Limit::SideBySide(plain))?;
+    bench.export(&mut service, "20 days wider, 1", &wide.flags(), 1, Limit::Alone(plain))?;
+    bench.export(&mut service, "20 days wider, 4", &wide.flags(), SIDE_BY_SIDE, Limit::SideBySide(plain))?;
+    bench.export(&mut service, "30 min wider, 4", &close.flags(), SIDE_BY_SIDE, Limit::SideBySide(plain))?;
     // One at a time: each holds the whole ledger in memory.
     drop(service);
     let mut behaving = Upstream::start_with(&upstream, entries, Traits { hang_ms: None, ..traits })?;
     bench.export(&mut behaving, "without hangs, 4", &[], SIDE_BY_SIDE, Limit::Behaving(plain))?;
     drop(behaving);
     say(&format!(
-        "\nentries of five months up to an hour ago; a request hangs for {} s; typed: `--since {since} --until {until}`",
-        HANG_MS / 1000
+        "\nentries of five months up to an hour ago; a request hangs for {} s; 20 days wider: {}",
+        HANG_MS / 1000,
+        wide.flags().join(" ")
     ));
     bench.compare()?;
     clear(&bench.directory)?;

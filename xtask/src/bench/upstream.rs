@@ -14,8 +14,21 @@ pub(super) struct Upstream {
     stdout: BufReader<ChildStdout>,
     base_url: String,
     counted_urls: [String; 2],
-    /// The borders of a window around all entries.
-    borders: [String; 2],
+    /// Windows around all entries.
+    windows: [Window; 2],
+}
+
+/// A window that is typed.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    pub(super) since: String,
+    pub(super) until: String,
+}
+
+impl Window {
+    pub(super) fn flags(&self) -> [&str; 4] {
+        ["--since", &self.since, "--until", &self.until]
+    }
 }
 
 /// How an upstream is other than prompt, patient and of the first half of 2026.
@@ -69,19 +82,23 @@ impl Upstream {
         let mut stdout = BufReader::new(process.stdout.take().context("the upstream has no output")?);
         let base_url = line(&mut stdout)?;
         let counted_urls = [line(&mut stdout)?, line(&mut stdout)?];
-        let borders = line(&mut stdout)?;
-        let (since, until) = borders.split_once(' ').context("the upstream does not say what it holds")?;
-        let borders = [since.to_owned(), until.to_owned()];
-        Ok(Self { process, stdin, stdout, base_url, counted_urls, borders })
+        let mut window = || {
+            let borders = line(&mut stdout)?;
+            let (since, until) =
+                borders.split_once(' ').context("the upstream does not say what it holds")?;
+            anyhow::Ok(Window { since: since.to_owned(), until: until.to_owned() })
+        };
+        let windows = [window()?, window()?];
+        Ok(Self { process, stdin, stdout, base_url, counted_urls, windows })
     }
 
     pub(super) fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Where a window around all entries begins and ends, half an hour wider at either end.
-    pub(super) fn borders(&self) -> [&str; 2] {
-        self.borders.each_ref().map(String::as_str)
+    /// Windows around all entries: half an hour wider at either end, and twenty days.
+    pub(super) fn windows(&self) -> [Window; 2] {
+        self.windows.clone()
     }
 
     /// The URL by which curl fetches every page of an endpoint, one after the other.
