@@ -41,7 +41,7 @@ impl Measured {
     pub(super) fn line(&self, said: &str) -> String {
         let Counts { requests, most_held, bytes, .. } = self.counts;
         let line = format!(
-            "{:<16}  {:>4}  {:>9}  {:>8}  {requests:>8}  {most_held:>7}  {:>5}  {said}",
+            "{:<16}  {:>4}  {:>11}  {:>8}  {requests:>8}  {most_held:>7}  {:>5}  {said}",
             self.name,
             self.times.len(),
             tenths_ms(self.median()),
@@ -54,7 +54,7 @@ impl Measured {
 
 pub(super) fn title(endpoint: Endpoint, entries: u64, latency_ms: u64) -> String {
     format!(
-        "\n{}: {entries} entries, {} pages of {latency_ms} ms\n{:<16}  runs    median  peak MiB  requests  at once     MB",
+        "\n{}: {entries} entries, {} pages of {latency_ms} ms\n{:<16}  runs       median  peak MiB  requests  at once     MB",
         endpoint.name,
         entries.div_ceil(endpoint.page_entries),
         ""
