@@ -35,6 +35,7 @@ mod proxies;
 mod refusals;
 mod resumes;
 mod trust;
+mod words;
 
 // The other commands.
 mod accounts;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use billing_http::Event;
-use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_model::{Summary, TimeWindow, Timestamp, one_line};
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -14,6 +14,9 @@ use crate::text::{self, grouped, rate};
 
 /// A wait shorter than this needs no words where there is no moving line.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
+
+/// Characters of what is in the way; no terminal is wider.
+const MOST_CHARS: usize = 500;
 
 pub(crate) struct Progress {
     /// The window, once it is known.
@@ -110,6 +113,8 @@ impl Progress {
     /// Shows what is in the way, behind how far it came.
     fn trouble(&self, text: &str) {
         let (before, count) = self.entries.lock().map_or((0, 0), |counted| *counted);
+        // The moving line goes to the terminal past the place that makes text harmless.
+        let text = one_line(text, MOST_CHARS);
         self.line.set_message(format!("{}; {text}", text::entries(before + count)));
     }
 

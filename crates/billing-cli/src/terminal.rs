@@ -2,14 +2,20 @@
 
 use std::io::{self, Write};
 
+use billing_model::is_invisible;
+
 use crate::exit::{Exit, Failure};
 
+/// Characters of an error or a hint that are shown: room for some paths, each as long as a path can be. What a service
+/// sends in the place of a page may be megabytes, and an error that quotes it should not be.
+const MOST_CHARS: usize = 10_000;
+
 pub(crate) fn error(text: &str) {
-    note(&format!("error: {text}"));
+    note(&format!("error: {}", on_one_line(text)));
 }
 
 pub(crate) fn hint(text: &str) {
-    note(&format!("hint: {text}"));
+    note(&format!("hint: {}", on_one_line(text)));
 }
 
 /// Writes a line to stderr. One that cannot be written changes nothing about what was done.
@@ -26,9 +32,25 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Text from files and services may hold sequences that move a terminal's cursor: they are shown, not obeyed.
+/// Text from files and services may hold sequences that move a terminal's cursor, or turn the direction of reading: they
+/// are shown, not obeyed.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c != '\n' && is_steering(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same of what is one line. Unlike [`one_line`](billing_model::one_line) it leaves spaces as they are: there are
+/// paths with two in a row.
+fn on_one_line(text: &str) -> String {
+    let mut line: String =
+        text.chars().take(MOST_CHARS).map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MOST_CHARS).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+fn is_steering(c: char) -> bool {
+    c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -38,5 +60,8 @@ mod tests {
     #[test]
     fn a_terminal_is_not_steered_by_text_from_elsewhere() {
         assert_eq!(harmless("a\u{1b}[2Jb\nc\r\u{7}"), "a\u{fffd}[2Jb\nc\u{fffd}\u{fffd}");
+        assert_eq!(harmless("a\u{202e}b\u{2028}c\u{feff}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        assert_eq!(on_one_line("a\nhint: b  c"), "a\u{fffd}hint: b  c");
+        assert_eq!(on_one_line(&"é".repeat(MOST_CHARS + 1)), format!("{}…", "é".repeat(MOST_CHARS)));
     }
 }

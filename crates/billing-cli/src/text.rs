@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use billing_model::Summary;
+use billing_model::{Summary, one_line};
+
+/// Characters of a currency that are shown in a table.
+const MOST_OF_A_CURRENCY: usize = 40;
 
 /// A number with its thousands apart: `43,635`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -57,7 +60,8 @@ pub(crate) fn amounts(summary: &Summary) -> String {
     let mut rows = vec![["", "entries", "spend", "net"].map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
         rows.push([
-            currency.to_string(),
+            // One that nobody knows yet may be any text.
+            one_line(currency.as_str(), MOST_OF_A_CURRENCY),
             grouped(amounts.entries),
             amounts.spend().to_string(),
             amounts.net().to_string(),

@@ -2,6 +2,8 @@
 
 use billing_model::Timestamp;
 
+use crate::error::one_line;
+
 #[derive(Debug, thiserror::Error)]
 #[error("entry {entry}, at {at}, is earlier than the one before it")]
 pub(crate) struct OutOfOrder {
@@ -31,7 +33,7 @@ pub(crate) struct OutsideWindow {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("entry {entry} was charged in {found}, and {asked} was asked for")]
+#[error("entry {entry} was charged in {}, and {asked} was asked for", one_line(found))]
 pub(crate) struct OtherCurrency {
     pub(crate) entry: usize,
     pub(crate) asked: String,

@@ -207,11 +207,7 @@ pub(crate) fn server_message(body: &str) -> Option<String> {
 
 /// A service's words, fit for one line of a terminal.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        line.push('…');
-    }
-    line
+    billing_model::one_line(text.trim(), SHOWN)
 }
 
 impl Error {

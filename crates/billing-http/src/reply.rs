@@ -108,7 +108,7 @@ fn check_media_type(wire: &Wire, headers: &HeaderMap, body: &[u8]) -> Result<(),
     }
     let what = match (body.is_empty(), found) {
         (true, _) => "an empty body".to_owned(),
-        (false, Some(found)) => format!("`{}`", essence(found)),
+        (false, Some(found)) => format!("`{}`", one_line(&essence(found))),
         (false, None) => "something else".to_owned(),
     };
     let message =

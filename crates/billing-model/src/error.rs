@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::de::IgnoredAny;
 
+use crate::one_line::one_line;
+
 /// A text that is not the value it should be.
 ///
-/// The text itself is kept (shortened), so that whoever reads the message can find it in the source.
+/// The text itself is kept (shortened, and on one line), so that whoever reads the message can find it in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
     kind: ValueErrorKind,
@@ -40,11 +42,7 @@ pub enum ValueErrorKind {
 impl ValueError {
     pub(crate) fn new(kind: ValueErrorKind, text: &str) -> Self {
         const SHOWN: usize = 64;
-        let text = match text.char_indices().nth(SHOWN) {
-            None => text.into(),
-            Some((cut, _)) => format!("{}…", &text[..cut]).into(),
-        };
-        Self { kind, text }
+        Self { kind, text: one_line(text, SHOWN).into() }
     }
 
     /// A required value that is not there.

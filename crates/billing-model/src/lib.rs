@@ -21,6 +21,7 @@
 //! ```
 
 mod error;
+mod one_line;
 
 mod currency;
 mod day;
@@ -46,6 +47,7 @@ mod usage_query;
 mod error_body;
 mod page;
 mod request;
+mod server_message;
 mod stretch;
 
 mod analytics;
@@ -69,12 +71,14 @@ pub use day::{Day, DayRange};
 pub use decimal::{Decimal, decimal_text, parse_decimal, write_decimal};
 pub use entry::{InferenceDetails, UsageEntry};
 pub use error::{DecodeError, ValueError, ValueErrorKind};
-pub use error_body::{ErrorBody, ServerMessage};
+pub use error_body::ErrorBody;
 pub use fault::{Fault, FaultCode, QueryError};
 pub use fingerprint::Fingerprint;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
+pub use one_line::{is_invisible, one_line};
 pub use page::{Page, Pagination, Paging};
 pub use request::{PageRequest, SequenceError};
+pub use server_message::ServerMessage;
 pub use sku::{ModelType, Sku, UnitType, UsageKind};
 pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};
