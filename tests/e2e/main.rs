@@ -37,6 +37,10 @@ mod resumes;
 mod trust;
 mod words;
 
+// What a machine cannot run is said.
+#[cfg(target_os = "linux")]
+mod left_out;
+
 // The other commands.
 mod accounts;
 mod backups;

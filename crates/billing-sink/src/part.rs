@@ -130,11 +130,12 @@ pub(crate) mod tests {
     use std::io::Write;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
-    use std::process::Command;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
     use tempfile::TempDir;
+
+    pub(crate) use billing_testkit::make_pipe;
 
     /// A directory with a file in it.
     pub(crate) fn old_file() -> (TempDir, PathBuf) {
@@ -156,10 +157,6 @@ pub(crate) mod tests {
         let mut file = AtomicFile::create(path).unwrap();
         file.write_all(b"new").unwrap();
         file
-    }
-
-    pub(crate) fn make_pipe(path: &Path) {
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     }
 
     /// The error of `create`, which has to come at once.
@@ -234,27 +231,15 @@ pub(crate) mod tests {
         assert_eq!(name(".checkpoint"), format!("{}~5e213bdb3ee7e039.checkpoint", "n".repeat(227)));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_directory_that_cannot_be_read_failed_after_the_rename() {
         use std::os::unix::fs::PermissionsExt;
-        use std::os::unix::process::CommandExt;
         let (directory, path) = old_file();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o300)).unwrap();
         if File::open(directory.path()).is_ok() {
-            // Permissions do not bind root: run this test again as nobody.
-            let mut again = Command::new("/proc/self/exe");
-            again.args([
-                &format!(
-                    "{}::a_directory_that_cannot_be_read_failed_after_the_rename",
-                    module_path!().split_once("::").unwrap().1
-                ),
-                "--exact",
-            ]);
-            // Where there is no other user to become, as in some containers, it cannot be shown.
-            let Ok(again) = again.gid(65534).uid(65534).output() else { return };
-            let output = String::from_utf8(again.stdout).unwrap();
-            return assert!(output.contains("1 passed"), "{output}");
+            // Permissions do not bind root.
+            let test = "part::tests::a_directory_that_cannot_be_read_failed_after_the_rename";
+            return billing_testkit::run_as_nobody(test);
         }
         let new = directory.path().join("new.csv");
         let errors = [&path, &new].map(|path| (path, AtomicFile::create(path).unwrap_err()));

@@ -1,10 +1,11 @@
-//! For tests only: strange entries, and an upstream that follows a script.
+//! For tests only: strange entries, an upstream that follows a script, and tests that a machine cannot run.
 //!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
 //! The [`Limit`] is how often it may be asked; the [`Reluctant`] service hangs where the real one does, and the
-//! [`Endless`] one has no last page.
+//! [`Endless`] one has no last page. A test that [`need`]s a program is left out where that is missing, and the
+//! run says so.
 //!
 //! ```
 //! use billing_testkit::{Book, Upstream, entry_at};
@@ -29,10 +30,21 @@ mod limit;
 mod endless;
 mod reluctant;
 
+mod left_out;
+#[cfg(unix)]
+mod nobody;
+#[cfg(unix)]
+mod pipe;
+
 pub use book::Book;
 pub use endless::Endless;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
+pub use left_out::{leave_out, need};
 pub use limit::Limit;
 pub use reluctant::{Asked, Reluctant};
+#[cfg(unix)]
+pub use nobody::run_as_nobody;
+#[cfg(unix)]
+pub use pipe::make_pipe;
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};

@@ -6,7 +6,7 @@ use std::fs;
 use billing_model::Fingerprint;
 
 use crate::host::{Host, serve_command};
-use crate::kills::strace::{injection, under_strace};
+use crate::kills::strace::{Strace, injection};
 use crate::ledger::Ledger;
 use crate::place::Place;
 
@@ -50,14 +50,14 @@ impl Workload {
     /// Sends the batches to a server that is killed before the `nth` call, and then to one that is not. False when the
     /// first one came to its end.
     #[track_caller]
-    fn killed(&self, call: &str, nth: usize, kills: &mut Kills) -> bool {
+    fn killed(&self, strace: &Strace, call: &str, nth: usize, kills: &mut Kills) -> bool {
         let place = Place::new();
         let path = place.path("ledger.db");
         fs::copy(self.ledger.path(), &path).unwrap();
         let mut args = injection(call, "signal=KILL", &nth.to_string(), &[]);
         // As the server's grandchild, so that the process that is started is the server itself; and what strace says aside.
         args.splice(..0, ["-D", "-o", "/dev/null"].map(str::to_owned));
-        let first = Host::try_start(under_strace(&serve_command(&path, &[]), &args));
+        let first = Host::try_start(strace.around(&serve_command(&path, &[]), &args));
         let is_ready = first.is_ok();
         let (acknowledged, was_killed) = match first {
             Ok(mut host) => {
@@ -112,9 +112,9 @@ impl Workload {
     }
 
     #[track_caller]
-    fn killed_at_every(&self, call: &str) -> Kills {
+    fn killed_at_every(&self, strace: &Strace, call: &str) -> Kills {
         let mut kills = Kills::default();
-        let killed = (1..ENDLESS).take_while(|nth| self.killed(call, *nth, &mut kills)).count();
+        let killed = (1..ENDLESS).take_while(|nth| self.killed(strace, call, *nth, &mut kills)).count();
         assert!(killed < ENDLESS - 1);
         kills
     }
@@ -123,15 +123,17 @@ impl Workload {
 /// Threads are counted apart, and one of them makes all of these calls: so this is every one.
 #[test]
 fn killed_at_every_fsync_of_a_server() {
+    let Some(strace) = Strace::find() else { return };
     // SQLite has one or the other, as it was built.
-    let kills = Workload::new(&["first", "second"]).killed_at_every("fdatasync,fsync");
+    let kills = Workload::new(&["first", "second"]).killed_at_every(&strace, "fdatasync,fsync");
     assert!(kills.uncommitted + kills.unanswered >= 2, "{kills:?}");
     println!("{kills:?}");
 }
 
 #[test]
 fn killed_at_every_pwrite64_of_a_server() {
-    let kills = Workload::new(&["first", "second"]).killed_at_every("pwrite64");
+    let Some(strace) = Strace::find() else { return };
+    let kills = Workload::new(&["first", "second"]).killed_at_every(&strace, "pwrite64");
     assert!(kills.uncommitted >= 20, "{kills:?}");
     println!("{kills:?}");
 }
@@ -139,7 +141,8 @@ fn killed_at_every_pwrite64_of_a_server() {
 /// What is killed when it answers has committed: the batch is there, and whoever sends it again hears so.
 #[test]
 fn killed_at_answers_of_a_server() {
-    let kills = Workload::new(&["1", "2", "3", "4", "5", "6"]).killed_at_every("sendto,writev");
+    let Some(strace) = Strace::find() else { return };
+    let kills = Workload::new(&["1", "2", "3", "4", "5", "6"]).killed_at_every(&strace, "sendto,writev");
     assert!(kills.unanswered > 0 && kills.uncommitted == 0, "{kills:?}");
     println!("{kills:?}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::billing::finish;
 use crate::place::Place;
 
-use super::strace::{filter, inject, under_strace};
+use super::strace::{Strace, filter, inject};
 
 /// A call that changes what is on the disk, or what of it is durable. Files are numbers, as the program has them.
 #[derive(Debug)]
@@ -24,7 +24,12 @@ const CHANGES: [&str; 8] =
     ["openat", "lseek", "write", "ftruncate", "fdatasync", "fsync", "rename", "unlink"];
 
 /// Runs a command to its end, well, or kills it at a call that is given with its number; the calls on these paths in order.
-pub(crate) fn calls_of(command: &Command, paths: &[String], kill: Option<(&str, usize)>) -> Vec<Call> {
+pub(crate) fn calls_of(
+    strace: &Strace,
+    command: &Command,
+    paths: &[String],
+    kill: Option<(&str, usize)>,
+) -> Vec<Call> {
     let logs = Place::new();
     let mut args = filter(&CHANGES, paths);
     if let Some((call, nth)) = kill {
@@ -33,7 +38,7 @@ pub(crate) fn calls_of(command: &Command, paths: &[String], kill: Option<(&str, 
     // A file for each thread, because calls of two threads in one would be torn apart; and all text as bytes.
     args.extend(["-ff", "-xx", "-s", "1000000", "-o"].map(str::to_owned));
     args.push(logs.path("log"));
-    let run = finish(under_strace(command, &args), b"");
+    let run = finish(strace.around(command, &args), b"");
     assert_eq!(run.code, if kill.is_some() { None } else { Some(0) }, "{}", run.stderr);
     let texts = logs.names().into_iter().map(|name| String::from_utf8(logs.read(&name)).unwrap());
     let texts: Vec<_> = texts.filter(|text| text.lines().any(|line| !is_end(line))).collect();

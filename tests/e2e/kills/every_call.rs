@@ -3,16 +3,16 @@
 use crate::billing::finish;
 
 use super::small_export::{SmallExport, Stage};
-use super::strace::{CALLS, injection, under_strace};
+use super::strace::{CALLS, Strace, injection};
 
 /// More calls than any of these runs makes.
 const ENDLESS: usize = 2000;
 
 /// Runs the export and kills it before the `nth` call. False when it came to its end before.
 #[track_caller]
-fn killed(stage: &Stage<'_>, call: &str, nth: usize, paths: &[String]) -> bool {
+fn killed(strace: &Strace, stage: &Stage<'_>, call: &str, nth: usize, paths: &[String]) -> bool {
     let args = injection(call, "signal=KILL", &nth.to_string(), paths);
-    let run = finish(under_strace(&stage.command(), &args), b"");
+    let run = finish(strace.around(&stage.command(), &args), b"");
     stage.is_sound();
     if run.code.is_some() {
         run.done();
@@ -25,11 +25,12 @@ fn killed(stage: &Stage<'_>, call: &str, nth: usize, paths: &[String]) -> bool {
 /// Kills at every call on the files of the export; there are at least so many.
 #[track_caller]
 fn killed_at_every(name: &'static str, call: &str, least: usize) {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new(name);
     let mut kills = 0;
     loop {
         let stage = export.stage();
-        if !killed(&stage, call, kills + 1, &stage.paths()) {
+        if !killed(&strace, &stage, call, kills + 1, &stage.paths()) {
             break;
         }
         kills += 1;
@@ -80,11 +81,12 @@ fn killed_at_every_other_call() {
 /// Whatever is opened and wherever is written: libraries, sockets, the pipes between threads.
 #[test]
 fn killed_at_calls_on_anything() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.csv");
     for (call, stride) in [("openat", 1), ("write", 5)] {
         for nth in (1..ENDLESS).step_by(stride) {
             let stage = export.stage();
-            if !killed(&stage, call, nth, &[]) {
+            if !killed(&strace, &stage, call, nth, &[]) {
                 assert!(nth > 10, "{call}: {nth}");
                 break;
             }
@@ -96,6 +98,7 @@ fn killed_at_calls_on_anything() {
 /// The run that goes on is killed too, and the one after it.
 #[test]
 fn killed_again_and_again() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.json");
     let mut random = fastrand::Rng::with_seed(11);
     let (mut again, mut runs) = (0, 0);
@@ -106,7 +109,7 @@ fn killed_again_and_again() {
             let call = CALLS[random.usize(..CALLS.len())];
             // The others are called a few times only, and a run that goes on may be at the end of its kind.
             let most = if ["write", "fdatasync"].contains(&call) { 12 } else { 3 };
-            kills += usize::from(killed(&stage, call, random.usize(1..=most), &stage.paths()));
+            kills += usize::from(killed(&strace, &stage, call, random.usize(1..=most), &stage.paths()));
             runs += 1;
             assert!(runs < ENDLESS);
         }
@@ -118,9 +121,10 @@ fn killed_again_and_again() {
 /// The last thing to do is the manifest: killed before it has its name, the next run writes it and asks for nothing.
 #[test]
 fn killed_between_the_file_and_its_manifest() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.csv");
     let stage = export.stage();
-    assert!(killed(&stage, "rename", 2, &stage.paths()));
+    assert!(killed(&strace, &stage, "rename", 2, &stage.paths()));
     assert!(stage.is_sound(), "the file has its name");
     let run = stage.comes_to_its_end();
     assert!(

@@ -4,11 +4,12 @@ use crate::billing::finish;
 use crate::place::Place;
 
 use super::small_export::SmallExport;
-use super::strace::{CALLS, injection, under_strace};
+use super::strace::{CALLS, Strace, injection};
 
 /// Lets the calls on the files of the export fail: each of them alone, or all from it on.
 #[track_caller]
 fn failing_at_every(name: &'static str, call: &str, error: &str, from_there_on: bool) {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new(name);
     let log = Place::new();
     for nth in 1.. {
@@ -16,7 +17,7 @@ fn failing_at_every(name: &'static str, call: &str, error: &str, from_there_on: 
         let when = format!("{nth}{}", if from_there_on { "+" } else { "" });
         let mut args = injection(call, &format!("error={error}"), &when, &stage.paths());
         args.extend(["-o".to_owned(), log.path("log")]);
-        let run = finish(under_strace(&stage.command(), &args), b"");
+        let run = finish(strace.around(&stage.command(), &args), b"");
         let case = format!("{call} {when}: {}", run.stderr);
         let is_new = stage.is_sound();
         if !String::from_utf8(log.read("log")).unwrap().contains("INJECTED") {

@@ -1,7 +1,10 @@
 //! A disk that is full at any size of what is written: a small file system of a test's own.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
+
+use billing_testkit::{leave_out, need};
 
 use crate::billing::finish;
 use crate::place::Place;
@@ -23,28 +26,38 @@ cp "$DISK"/* "$SECOND" || exit 73
 exit $code
 "#;
 
-/// How file systems are mounted here: as root, as root of a namespace, or not at all.
-fn unshare() -> Option<Vec<&'static str>> {
+/// The program that mounts where nobody else sees it, and how it is called here: as root, or as root of a namespace.
+#[track_caller]
+fn unshare() -> Option<(PathBuf, &'static [&'static str])> {
+    let install = "install it, as with `apt-get install util-linux mount`";
+    let unshare = need("unshare", install)?;
+    need("mount", install)?;
     let place = Place::new();
-    [&["-m"][..], &["-r", "-m"]].into_iter().find_map(|flags| {
-        let mut command = Command::new("unshare");
-        command.args(flags).args(["mount", "-t", "tmpfs", "none", &place.path("")]);
-        command.output().is_ok_and(|output| output.status.success()).then(|| flags.to_vec())
-    })
+    let flags = [&["-m"][..], &["-r", "-m"]].into_iter().find(|flags| {
+        let mut command = Command::new(&unshare);
+        command.args(*flags).args(["mount", "-t", "tmpfs", "none", &place.path("")]);
+        command.output().is_ok_and(|output| output.status.success())
+    });
+    if flags.is_none() {
+        // As in many containers. What a full disk does to calls is tested in `failing_calls` too.
+        leave_out(
+            "nothing can be mounted here; run it as root, or where users may have namespaces of their own",
+        );
+    }
+    Some((unshare, flags?))
 }
 
 #[test]
 fn a_full_disk_of_any_size_leaves_the_old_file_and_says_so() {
-    // Where nothing can be mounted, as in many containers, `failing_calls` has to do.
-    let Some(unshare) = unshare() else { return };
+    let Some((unshare, flags)) = unshare() else { return };
     let export = SmallExport::new("usage.csv");
     let needed_kib = export.whole().len() / 1024;
     let mut full = 0;
     for size_kib in (2 * PAGE_KIB..).step_by(PAGE_KIB) {
         assert!(size_kib < 4096);
         let [disk, first, second] = [(); 3].map(|()| export.stage());
-        let mut command = Command::new("unshare");
-        command.args(&unshare).args(["sh", "-c", SCRIPT, "sh"]);
+        let mut command = Command::new(&unshare);
+        command.args(flags).args(["/bin/sh", "-c", SCRIPT, "sh"]);
         command.arg(disk.command().get_program()).args(disk.command().get_args());
         command.env_clear().env("PATH", env::var_os("PATH").unwrap());
         command.envs(disk.command().get_envs().filter_map(|(name, value)| Some((name, value?))));

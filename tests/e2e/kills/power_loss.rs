@@ -7,21 +7,27 @@ use crate::billing::finish;
 use super::call_log::{Call, calls_of};
 use super::disk::Disk;
 use super::small_export::{Files, SmallExport};
-use super::strace::{injection, under_strace};
+use super::strace::{Strace, injection};
 
 /// Runs the export in a directory with these files, after a run that is killed where it is said, and goes on from
 /// everything that a power loss may leave of it. Gives how many numbers of records that was.
 #[track_caller]
-fn survives(export: &SmallExport, files: &Files, kill: Option<(&str, usize)>, more: &[&str]) -> usize {
+fn survives(
+    strace: &Strace,
+    export: &SmallExport,
+    files: &Files,
+    kill: Option<(&str, usize)>,
+    more: &[&str],
+) -> usize {
     let stage = export.stage_of(files);
     let paths = stage.paths();
     let mut command = stage.command();
     command.args(more);
     let mut calls = match kill {
-        Some(_) => calls_of(&command, &paths, kill),
+        Some(_) => calls_of(strace, &command, &paths, kill),
         None => Vec::new(),
     };
-    calls.extend(calls_of(&command, &paths, None));
+    calls.extend(calls_of(strace, &command, &paths, None));
     stage.is_done();
     let mut disk = Disk::new(paths.last().unwrap(), files);
     let (mut states, mut records) = (BTreeSet::new(), BTreeSet::new());
@@ -47,10 +53,10 @@ fn survives(export: &SmallExport, files: &Files, kill: Option<(&str, usize)>, mo
 }
 
 /// What a kill in the middle of a run leaves, and behind it what it may have been writing.
-fn half_done(export: &SmallExport) -> Files {
+fn half_done(strace: &Strace, export: &SmallExport) -> Files {
     let stage = export.stage();
     let args = injection("write", "signal=KILL", "12", &stage.paths());
-    assert_eq!(finish(under_strace(&stage.command(), &args), b"").code, None);
+    assert_eq!(finish(strace.around(&stage.command(), &args), b"").code, None);
     assert!(stage.records() > 2);
     let mut files = stage.files();
     // More than is still to come, so that it does not go unless it is cut off.
@@ -61,59 +67,65 @@ fn half_done(export: &SmallExport) -> Files {
 
 #[test]
 fn a_power_loss_at_any_point() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.csv");
-    assert!(survives(&export, &Files::new(), None, &[]) > 6);
+    assert!(survives(&strace, &export, &Files::new(), None, &[]) > 6);
 }
 
 #[test]
 fn a_power_loss_at_any_point_of_a_run_that_goes_on() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.json");
-    assert!(survives(&export, &half_done(&export), None, &[]) > 3);
+    assert!(survives(&strace, &export, &half_done(&strace, &export), None, &[]) > 3);
 }
 
 /// What was there is thrown away first, and must not come back in part.
 #[test]
 fn a_power_loss_at_any_point_of_a_run_that_begins_anew() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.json");
-    assert!(survives(&export, &half_done(&export), None, &["--restart"]) > 6);
+    assert!(survives(&strace, &export, &half_done(&strace, &export), None, &["--restart"]) > 6);
 }
 
 /// The record that the file is complete was written and not made durable; the next run believes it, as the kernel has it.
 #[test]
 fn a_power_loss_after_a_kill_before_the_last_record_was_durable() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.ndjson");
     // One after the other, so that the windows are the same every time.
     let more = ["--concurrency", "1"];
     let stage = export.stage();
     let mut command = stage.command();
     command.args(more);
-    let calls = calls_of(&command, &stage.paths(), None);
+    let calls = calls_of(&strace, &command, &stage.paths(), None);
     let is_rename = |call: &Call| matches!(call, Call::Rename { .. });
     let before_name = calls.iter().take_while(|call| !is_rename(call));
     let syncs = before_name.filter(|call| matches!(call, Call::Sync { is_data: true, .. })).count();
-    assert!(survives(&export, &Files::new(), Some(("fdatasync", syncs)), &more) > 2);
+    assert!(survives(&strace, &export, &Files::new(), Some(("fdatasync", syncs)), &more) > 2);
 }
 
 /// A first power loss left the checkpoint without a record, and took the partial file, which was empty.
 #[test]
 fn a_power_loss_after_one_at_the_beginning() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.json");
     let stage = export.stage();
     // Before the directory is synchronised for the first time since the two files were created in it. The first two times
     // it is only tried whether that can be done, for the file and for its manifest.
-    calls_of(&stage.command(), &stage.paths(), Some(("fsync", 3)));
+    calls_of(&strace, &stage.command(), &stage.paths(), Some(("fsync", 3)));
     let mut files = stage.files();
     assert_eq!(files.remove("usage.json.part"), Some(Vec::new()));
     assert!(files.contains_key("usage.json.checkpoint"));
-    assert!(survives(&export, &files, None, &["--concurrency", "1"]) > 2);
+    assert!(survives(&strace, &export, &files, None, &["--concurrency", "1"]) > 2);
 }
 
 /// The order that all of it hangs on, as it is: bytes, then the record of them, then the name.
 #[test]
 fn bytes_are_durable_before_their_record_and_records_before_the_name() {
+    let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.csv");
     let stage = export.stage();
-    let calls = calls_of(&stage.command(), &stage.paths(), None);
+    let calls = calls_of(&strace, &stage.command(), &stage.paths(), None);
     let opened = |suffix: &str| {
         let found = calls.iter().find_map(|call| match call {
             Call::Open { path, file, .. } if path.ends_with(suffix) => Some(*file),

@@ -1,25 +1,34 @@
 //! Stops the program at a call of its choice, or lets the call fail: strace.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::LazyLock;
 
 /// The calls that change files, or that the right to change them hangs on.
 pub(crate) const CALLS: [&str; 9] =
     ["write", "fdatasync", "fsync", "rename", "ftruncate", "openat", "unlink", "flock", "fchmod"];
 
-/// The command, run under strace with these arguments of its own. Quietly: on stderr stands what the program says.
-pub(crate) fn under_strace(command: &Command, args: &[String]) -> Command {
-    let mut strace = Command::new(&*STRACE);
-    strace.args(["-f", "-qq"]).args(args).arg("--").arg(command.get_program()).args(command.get_args());
-    strace.env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            strace.env(name, value);
-        }
+/// Where it is. The environment of what is run is empty, so it is not looked for there.
+pub(crate) struct Strace(PathBuf);
+
+impl Strace {
+    /// `None` on a machine without it: the test is left out.
+    #[track_caller]
+    pub(crate) fn find() -> Option<Self> {
+        billing_testkit::need("strace", "install it, as with `apt-get install strace`").map(Self)
     }
-    strace
+
+    /// The command, run under strace with these arguments of its own. Quietly: on stderr stands what the program says.
+    pub(crate) fn around(&self, command: &Command, args: &[String]) -> Command {
+        let mut strace = Command::new(&self.0);
+        strace.args(["-f", "-qq"]).args(args).arg("--").arg(command.get_program()).args(command.get_args());
+        strace.env_clear();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                strace.env(name, value);
+            }
+        }
+        strace
+    }
 }
 
 /// The arguments that do something at the `when` of a call: `signal=KILL` before it takes place, `error=EIO` in its place.
@@ -50,12 +59,3 @@ fn family(call: &str) -> &str {
         call => call,
     }
 }
-
-/// Where it is. The environment of what is run is empty, so it is not looked for there.
-static STRACE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|directory| directory.join("strace")).find(|path| path.is_file());
-    found.expect(
-        "strace is not on the PATH, and these tests need it: install it, as with `apt-get install strace`",
-    )
-});

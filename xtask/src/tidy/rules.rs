@@ -24,6 +24,8 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ),
     // Its oracle answers in both forms.
     ("billing-testkit", &["billing-csv", "billing-model"]),
+    // Code that runs within rustdoc, so nothing else is built for it.
+    ("billing-left-out", &[]),
     ("xtask", &[]),
     // What these two hold is tests and benchmarks, all of it.
     ("billing-benches", ALL),
@@ -35,6 +37,7 @@ const ALL: &[&str] = &[
     "billing-cli",
     "billing-csv",
     "billing-http",
+    "billing-left-out",
     "billing-model",
     "billing-sample",
     "billing-server",

@@ -1,0 +1,36 @@
+//! The other user, whom permissions bind.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::left_out::leave_out;
+
+/// `nobody` and `nogroup`, or whoever has these numbers.
+const NOBODY: u32 = 65534;
+
+/// Runs a test of this program, `module::name`, again as a user whom permissions bind: for a test that finds that none
+/// bind it, because it runs as root. Where there is no other user to become, as in some containers, the calling test is
+/// left out.
+///
+/// # Panics
+/// When the test fails, or there is none of that name.
+#[track_caller]
+pub fn run_as_nobody(test: &str) {
+    // The program's own directory may be closed to others, and this way to it is not.
+    let own = Path::new("/proc/self/exe");
+    let program = if own.exists() { own.to_owned() } else { env::current_exe().expect("a test program") };
+    let mut again = Command::new(program);
+    again.args([test, "--exact"]).gid(NOBODY).uid(NOBODY);
+    match again.output() {
+        Err(error) => leave_out(&format!(
+            "permissions do not bind this user, and it cannot become another one ({error}); run the tests as another user"
+        )),
+        Ok(output) => {
+            let [out, err] =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            assert!(out.contains("test result: ok. 1 passed"), "as nobody:\n{out}{err}");
+        }
+    }
+}
