@@ -75,7 +75,8 @@ proptest! {
         life in any_life(),
     ) {
         // Faults that go by; those that stay are tried on a ledger that stays.
-        let script = Script { is_old: false, broken_cursor: None, slow_beyond: None, ..script };
+        let script =
+            Script { is_old: false, broken_cursor: None, is_reluctant: false, slow_beyond: None, ..script };
         let mut order = draft.of(&ledger.0);
         order.is_csv = false;
         if life.runs.len() > 1 || !script.is_bearable() {
@@ -84,7 +85,7 @@ proptest! {
             order.window = TimeWindow::new(since, order.window.until()).unwrap();
         }
         let changes = happenings.of(&ledger.0, order.window);
-        let service = Service::new(&ledger.0, order.window, script.clone()).changing(changes);
+        let service = Service::new(&ledger.0, &order, script.clone()).changing(changes);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (file, service, by_number, by_cursor) = runtime.block_on(async {
             let (upstream, service) = serve(service).await;

@@ -37,7 +37,7 @@ proptest! {
         // walkers, until they have grown over the quiet time.
         let most_requests = 2 * pages + 20 * concurrency as usize;
         let script = Script { keeps_milliseconds, ..undisturbed() };
-        let mut service = Service::new(&ledger.0, order.window, script);
+        let mut service = Service::new(&ledger.0, &order, script);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (walked, requests, most_at_once, most_held) = runtime.block_on(async {
             let upstream = Upstream::start(move |request| {
@@ -46,7 +46,7 @@ proptest! {
                 reply.after(Duration::from_millis(wait_ms))
             })
             .await;
-            let walk = order.walk().concurrency(concurrency).max_pages(most_requests as u64).build().unwrap();
+            let walk = order.walk(order.window).concurrency(concurrency).max_pages(most_requests as u64).build().unwrap();
             let mut stretches = Box::pin(walk.stretches(&order.client(&upstream)));
             let mut walked: Vec<UsageEntry> = Vec::new();
             let (mut taken, mut most_held) = (0, 0);

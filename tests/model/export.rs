@@ -151,16 +151,24 @@ impl Seen {
 async fn run(order: &Order, run: &Run, client: &Client, directory: &Path) -> Outcome {
     let asked = BTreeMap::from([("order".to_owned(), format!("{order:?}"))]);
     let opened = ResumableFile::open(directory.join(FILE), &asked, false).unwrap();
-    if order.asks_the_time
-        && !matches!(opened, Opened::Written(_))
-        && let Err(error) = client.service_time(order.endpoint).await
-    {
-        return Outcome::Failed(error);
-    }
-    let walk = order.walk().concurrency(run.concurrency);
+    let walk = order.walk(order.window).concurrency(run.concurrency);
     let walk = match opened.begun() {
         Some(Begun { complete_until: Some(until), summary, .. }) => walk.resume(*until, summary.entries),
         _ => walk,
+    };
+    // A run that begins a file whose window ends now fetches a page before it knows the window.
+    let stretches = match order.times() {
+        Some(times) if opened.begun().is_none() && !matches!(opened, Opened::Written(_)) => {
+            let walk = order.walk(times).concurrency(run.concurrency).build().unwrap();
+            match walk.begin(client, order.local_clock()).await {
+                Ok(begun) => {
+                    assert_eq!(begun.window(), order.window);
+                    begun.stretches().boxed()
+                }
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        _ => walk.build().unwrap().stretches(client).boxed(),
     };
     let file = match opened {
         Opened::New(file) => file.begin(BTreeMap::new(), Timestamp::from_unix_ns(0)).unwrap(),
@@ -171,14 +179,14 @@ async fn run(order: &Order, run: &Run, client: &Client, directory: &Path) -> Out
         }
     };
     let file = file.checkpoint_every(if run.is_careful { Duration::ZERO } else { Duration::MAX });
-    let (kill, stretches) = match run.ending {
+    let (kill, most) = match run.ending {
         Ending::Complete => (None, None),
         Ending::Dropped(stretches) => (None, Some(stretches)),
         Ending::Killed(kill) => (Some(kill), None),
     };
     let (file, grave) = Mortal::new(file, directory, kill);
     let is_dead = || grave.borrow().is_some();
-    let stretches = cut(walk.build().unwrap().stretches(client), stretches, is_dead);
+    let stretches = cut(stretches, most, is_dead);
     let drained = drain(stretches, FileSink::new(order.format, file)).await;
     if let Some(left) = grave.take() {
         return Outcome::Killed(left);

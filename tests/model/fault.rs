@@ -8,8 +8,8 @@ use proptest::sample::{Index, select};
 /// Answers to one page that are not the API's, and after which a client gives up.
 const STRANGE_ANSWERS: usize = 3;
 
-/// Midnight of 2026-06-01, by the clock of the service.
-const DATE: (&str, i64) = ("Mon, 01 Jun 2026 00:00:00 GMT", 1_780_272_000);
+/// Midnight of 2026-06-01, by the clock of a service that has none of its own.
+const NOW_S: u64 = 1_780_272_000;
 
 /// What becomes of one request.
 #[derive(Clone, Debug)]
@@ -78,11 +78,11 @@ impl Fault {
     }
 
     /// The answer of the service, as it arrives.
-    pub(crate) fn strike(&self, reply: Reply, is_csv: bool) -> Reply {
+    pub(crate) fn strike(&self, reply: Reply, is_csv: bool, now_s: Option<u64>) -> Reply {
         let length = reply.body().len();
         match self {
             Self::Status(status) => Reply::error(*status, "out of order"),
-            Self::Refused(clock) => clock.refusal(),
+            Self::Refused(clock) => clock.refusal(now_s),
             Self::Cut { at, reset } if length > 0 => {
                 let cut = reply.cut_at(at.index(length));
                 if *reset { cut.reset() } else { cut }
@@ -108,13 +108,18 @@ impl Fault {
 }
 
 impl Clock {
-    fn refusal(self) -> Reply {
-        let reply = Reply::error(429, "Too many requests").header("date", DATE.0);
+    fn refusal(self, now_s: Option<u64>) -> Reply {
+        let reply = Reply::error(429, "Too many requests");
+        let (now_s, reply) = match now_s {
+            // It is on every answer.
+            Some(now_s) => (now_s, reply),
+            None => (NOW_S, reply.dated(NOW_S)),
+        };
         match self {
             Self::None => reply,
             Self::RetryAfterS(seconds) => reply.header("retry-after", seconds.to_string()),
             Self::ResetS(seconds) => {
-                reply.header("x-ratelimit-reset-requests", (DATE.1 + seconds).to_string())
+                reply.header("x-ratelimit-reset-requests", now_s.saturating_add_signed(seconds).to_string())
             }
         }
     }
@@ -139,6 +144,8 @@ pub(crate) struct Script {
     pub(crate) is_old: bool,
     /// The n-th of its cursors is answered with this status, every time.
     pub(crate) broken_cursor: Option<(usize, u16)>,
+    /// It fails on windows that are narrow, or in which nothing lies, but not at cursors and later pages.
+    pub(crate) is_reluctant: bool,
     /// It gives up on queries over more than this part of the window.
     pub(crate) slow_beyond: Option<i64>,
     /// What happens from which request on, to the first one that it fits.
@@ -153,6 +160,7 @@ pub(crate) fn undisturbed() -> Script {
         ends_at: None,
         is_old: false,
         broken_cursor: None,
+        is_reluctant: false,
         slow_beyond: None,
         faults: Vec::new(),
     }
@@ -168,19 +176,30 @@ pub(crate) fn any_script() -> impl Strategy<Value = Script> {
         // As many at once as one page bears.
         4 => prop::collection::vec((1usize..30, any_fault()), 0..9),
     ];
+    let slow_beyond = prop::option::weighted(0.2, 1i64..8);
     (
         (any::<bool>(), framing),
         (prop::option::weighted(0.2, 1usize..30), prop::bool::weighted(0.2)),
-        (prop::option::weighted(0.2, broken_cursor), prop::option::weighted(0.2, 1i64..8)),
+        (prop::option::weighted(0.2, broken_cursor), prop::bool::weighted(0.3), slow_beyond),
         faults,
     )
-        .prop_map(
-            |((keeps_milliseconds, framing), (ends_at, is_old), (broken_cursor, slow_beyond), faults)| {
-                // One that has ended and has no successor has nothing.
-                let ends_at = ends_at.filter(|_| !is_old);
-                Script { keeps_milliseconds, framing, ends_at, is_old, broken_cursor, slow_beyond, faults }
-            },
-        )
+        .prop_map(|(form, life, (broken_cursor, is_reluctant, slow_beyond), faults)| {
+            let ((keeps_milliseconds, framing), (ends_at, is_old)) = (form, life);
+            // One that has ended and has no successor has nothing.
+            let ends_at = ends_at.filter(|_| !is_old);
+            // What fails on short windows and on long ones is out of order.
+            let slow_beyond = slow_beyond.filter(|_| !is_reluctant);
+            Script {
+                keeps_milliseconds,
+                framing,
+                ends_at,
+                is_old,
+                broken_cursor,
+                is_reluctant,
+                slow_beyond,
+                faults,
+            }
+        })
 }
 
 impl Script {

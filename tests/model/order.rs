@@ -1,8 +1,10 @@
 //! What is exported, and how it is asked for.
 
+use std::time::Duration;
+
 use billing_csv::Columns;
-use billing_http::{ApiKey, Client, Endpoint, RetryPolicy, Walk, WalkBuilder, Wire};
-use billing_model::{Currency, TimeWindow, UsageEntry};
+use billing_http::{ApiKey, Border, Client, Endpoint, RetryPolicy, Times, Walk, WalkBuilder, Wire};
+use billing_model::{Currency, TimeWindow, Timestamp, UsageEntry};
 use billing_sink::Format;
 use billing_testkit::Upstream;
 use proptest::prelude::*;
@@ -23,8 +25,22 @@ pub(crate) struct Order {
     pub(crate) is_csv: bool,
     pub(crate) is_compressed: bool,
     pub(crate) format: Format,
-    /// Each run asks for the time first, as for a window that ends now.
-    pub(crate) asks_the_time: bool,
+    /// Set when the window ends now, by the service's clock.
+    pub(crate) relative: Option<Relative>,
+}
+
+/// How a window depends on the present.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relative {
+    /// It begins some time ago.
+    is_both: bool,
+    /// How much the clock of whoever asks is late.
+    late_s: i64,
+}
+
+fn any_relative() -> impl Strategy<Value = Option<Relative>> {
+    let late_s = select(vec![0, 0, 2, -2, 3600, -3600, 200_000, -200_000, 300_000_000, -300_000_000]);
+    prop::option::of((any::<bool>(), late_s).prop_map(|(is_both, late_s)| Relative { is_both, late_s }))
 }
 
 impl Order {
@@ -45,9 +61,34 @@ impl Order {
     }
 
     /// The walk, before what a run adds to it.
-    pub(crate) fn walk(&self) -> WalkBuilder {
-        let walk = Walk::over(self.window).currency(self.currency.clone()).max_pages(MAX_PAGES);
+    pub(crate) fn walk<W>(&self, window: W) -> WalkBuilder<W> {
+        let walk = Walk::over(window).currency(self.currency.clone()).max_pages(MAX_PAGES);
         walk.endpoint(self.endpoint).page_size(self.page_size)
+    }
+
+    /// The window as it depends on the present, which the service tells.
+    pub(crate) fn times(&self) -> Option<Times> {
+        let Relative { is_both, .. } = self.relative?;
+        let until = self.window.until()?;
+        let ago = |since: Timestamp| {
+            let span_ns = until.unix_ns().unwrap() - since.unix_ns().unwrap();
+            Border::Ago(Duration::from_nanos(u64::try_from(span_ns).unwrap()))
+        };
+        let since = self.window.since().map(|since| if is_both { ago(since) } else { Border::At(since) });
+        Some(Times { since, until: Border::NOW })
+    }
+
+    /// The present by the service's clock, when the window depends on it.
+    pub(crate) fn now_s(&self) -> Option<u64> {
+        let now_ns = self.relative.and(self.window.until())?.unix_ns()?;
+        u64::try_from(now_ns / 1_000_000_000).ok()
+    }
+
+    /// The present by the clock of whoever asks.
+    pub(crate) fn local_clock(&self) -> Timestamp {
+        let late_s = self.relative.map_or(0, |relative| relative.late_s);
+        let now_ns = self.window.until().and_then(Timestamp::unix_ns).unwrap_or_default();
+        Timestamp::from_unix_ns(now_ns - late_s * 1_000_000_000)
     }
 }
 
@@ -61,7 +102,7 @@ pub(crate) struct Draft {
     is_csv: bool,
     is_compressed: bool,
     format: Format,
-    asks_the_time: bool,
+    relative: Option<Relative>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +122,9 @@ pub(crate) fn any_draft(endpoints: &[Endpoint]) -> impl Strategy<Value = Draft> 
     ];
     let currency = prop_oneof![3 => Just(None), 1 => any_currency()];
     let format = select(vec![Format::Csv(Columns::WithApiKeyId), Format::Json, Format::Ndjson]);
-    (any_borders(), page_size, currency, select(endpoints.to_vec()), any::<[bool; 3]>(), format).prop_map(
-        |(borders, page_size, currency, endpoint, [is_csv, is_compressed, asks_the_time], format)| Draft {
+    let wire = (any::<[bool; 2]>(), format);
+    (any_borders(), page_size, currency, select(endpoints.to_vec()), wire, any_relative()).prop_map(
+        |(borders, page_size, currency, endpoint, ([is_csv, is_compressed], format), relative)| Draft {
             borders,
             page_size,
             currency,
@@ -90,14 +132,14 @@ pub(crate) fn any_draft(endpoints: &[Endpoint]) -> impl Strategy<Value = Draft> 
             is_csv,
             is_compressed,
             format,
-            asks_the_time,
+            relative,
         },
     )
 }
 
 impl Draft {
     pub(crate) fn of(&self, ledger: &[UsageEntry]) -> Order {
-        let Self { borders, page_size, currency, endpoint, is_csv, is_compressed, format, asks_the_time } =
+        let Self { borders, page_size, currency, endpoint, is_csv, is_compressed, format, relative } =
             self.clone();
         let entries = u32::try_from(ledger.len()).unwrap();
         let page_size = match page_size {
@@ -105,8 +147,12 @@ impl Draft {
             PageSize::Of(size) => Some(size),
             PageSize::For(pages) => Some(entries.div_ceil(pages).max(1)),
         };
+        let window = borders.of(ledger);
+        // The clock of a service has whole seconds.
+        let now = window.until().map(Timestamp::floor_s);
+        let ends_now = relative.and(now).and_then(|now| TimeWindow::new(window.since(), Some(now)).ok());
         Order {
-            window: borders.of(ledger),
+            window: ends_now.unwrap_or(window),
             currency,
             endpoint,
             // What the endpoint takes.
@@ -114,7 +160,7 @@ impl Draft {
             is_csv,
             is_compressed,
             format,
-            asks_the_time,
+            relative: relative.filter(|_| ends_now.is_some()),
         }
     }
 }

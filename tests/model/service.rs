@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use billing_csv::Columns;
 use billing_model::{HistoryRequest, Page, TimeWindow, Timestamp, UsageEntry, UsageQuery};
-use billing_testkit::{Book, Reply, Request, Upstream};
+use billing_testkit::{Book, Reluctant, Reply, Request, Upstream};
 
 use crate::fault::{Fault, Framing, Script};
+use crate::order::Order;
 
 /// A ledger that is served, and follows a script.
 pub(crate) struct Service {
@@ -29,6 +30,8 @@ pub(crate) struct Service {
     /// Queries over more nanoseconds are given up.
     slow_beyond_ns: Option<i64>,
     first_ns: i64,
+    /// What its clock says, all the time; it has none when nobody needs it.
+    now_s: Option<u64>,
 }
 
 /// Something that happens to the ledger.
@@ -49,7 +52,8 @@ pub(crate) async fn serve(service: Service) -> (Upstream, Arc<Mutex<Service>>) {
 
 impl Service {
     /// A service of a ledger, that is asked for a window.
-    pub(crate) fn new(ledger: &[UsageEntry], window: TimeWindow, script: Script) -> Self {
+    pub(crate) fn new(ledger: &[UsageEntry], order: &Order, script: Script) -> Self {
+        let window = order.window;
         let first_ns = ledger.first().and_then(|entry| entry.timestamp.unix_ns()).unwrap_or(i64::MAX);
         // As much of the window as it searches in its time, and what whole milliseconds add.
         let slow_beyond_ns = script
@@ -68,6 +72,7 @@ impl Service {
             detours: Vec::new(),
             slow_beyond_ns,
             first_ns,
+            now_s: order.now_s(),
         }
     }
 
@@ -99,6 +104,11 @@ impl Service {
     }
 
     pub(crate) fn answer(&mut self, request: &Request) -> Reply {
+        let reply = self.answer_undated(request);
+        self.now_s.map_or(reply.clone(), |now_s| reply.dated(now_s))
+    }
+
+    fn answer_undated(&mut self, request: &Request) -> Reply {
         self.requests += 1;
         self.change();
         if request.path.ends_with("/usage") && self.script.ends_at.is_some_and(|end| end <= self.requests) {
@@ -132,7 +142,7 @@ impl Service {
             _ => reply,
         };
         match fault {
-            Some(fault) => fault.strike(reply, is_csv),
+            Some(fault) => fault.strike(reply, is_csv, self.now_s),
             None => reply,
         }
     }
@@ -171,6 +181,9 @@ impl Service {
 
     /// What the service cannot do, however often it is asked.
     fn refusal(&mut self, request: &Request) -> Option<Reply> {
+        if self.script.is_reluctant && Reluctant::new(self.kept.clone()).hangs(request) {
+            return Some(Reply::error(500, "took too long"));
+        }
         if let Some((_, cursor)) = request.query.split_once("cursor=") {
             if !self.cursors.iter().any(|known| known == cursor) {
                 self.cursors.push(cursor.to_owned());

@@ -72,6 +72,9 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::InvalidKey => {
                 (Exit::Key, "the key is the one line that the service showed when it was made")
             }
+            ErrorKind::EmptyWindow => {
+                (Exit::Usage, "the present is the service's; give a --since that lies before it")
+            }
             ErrorKind::Unauthorized => (
                 Exit::Key,
                 "check BILLING_API_KEY, VENICE_API_KEY or --api-key-file; billing takes an admin key of this service",

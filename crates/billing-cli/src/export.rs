@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
-use billing_http::{ApiKey, Client, ErrorKind, Event, RetryPolicy, Wire};
+use billing_http::{ApiKey, Begun, Client, ErrorKind, Event, RetryPolicy, Walk, Wire};
 use billing_model::{Stretch, Summary, TimeWindow, Timestamp};
-use billing_sink::{Begun, DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
+use billing_sink::{DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
 use chrono::Utc;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::args::{self, Service};
 use crate::exit::{Exit, Failure};
@@ -114,7 +114,7 @@ impl Place {
         }
     }
 
-    fn begun(&self) -> Option<&Begun> {
+    fn begun(&self) -> Option<&billing_sink::Begun> {
         match self {
             Self::Stdout => None,
             Self::File(opened) => opened.begun(),
@@ -147,10 +147,18 @@ impl Export<'_> {
         mut interrupted: Interrupted,
         walked: &Mutex<Walked>,
     ) -> Result<Exported, Failure> {
-        let window = tokio::select! {
-            window = self.window(place.begun()) => window?,
-            () = interrupted.happens() => {
-                return Err(Failure::new(Exit::Interrupted, anyhow!("interrupted")).hint(NOTHING_WRITTEN));
+        let mut first = None;
+        let window = match place.begun() {
+            Some(begun) => settled_window(&begun.settled)?,
+            None => {
+                let begun = tokio::select! {
+                    begun = self.begin_walk() => begun?,
+                    () = interrupted.happens() => {
+                        let interrupted = Failure::new(Exit::Interrupted, anyhow!("interrupted"));
+                        return Err(interrupted.hint(NOTHING_WRITTEN));
+                    }
+                };
+                first.insert(begun).window()
             }
         };
         let started = place.begun().map_or_else(now, |begun| begun.started);
@@ -170,11 +178,10 @@ impl Export<'_> {
             };
             let takes_back = output.takes_back();
             let mut noted = Noted::default();
-            let mut walk = self.plan.walk(window)?;
-            if let Some((until, entries)) = resumed {
-                walk = walk.resume(until, entries);
-            }
-            let stretches = walk.build().map_err(Failure::usage)?.stretches(self.client);
+            let stretches = match first.take() {
+                Some(begun) => begun.stretches().left_stream(),
+                None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
+            };
             let stretches = interrupted.stop(noted.note(stretches), || {
                 self.progress.say("interrupted: finishing the page at hand (once more to stop at once)");
             });
@@ -229,28 +236,31 @@ impl Export<'_> {
         ))
     }
 
-    /// The window of the run that began the file, or one that ends now by the service's clock: a local clock that is wrong
-    /// would make it another.
-    async fn window(&self, begun: Option<&Begun>) -> Result<TimeWindow, Failure> {
-        if let Some(begun) = begun {
-            return settled_window(&begun.settled);
-        }
-        if !self.plan.times.need_clock() {
-            let window = self.plan.times.window(now())?;
-            if window.until() > Some(now()) {
-                self.progress
-                    .say("note: the window ends in the future; what is still to come is not in the export");
+    /// Begins the walk of a file that is new, by its first page. The service's clock settles the window: a local clock that
+    /// is wrong would make it another.
+    async fn begin_walk(&self) -> Result<Begun, Failure> {
+        let walk = self.plan.walk(self.plan.times.by_any_clock()).build().map_err(Failure::usage)?;
+        let begun = walk.begin(self.client, now()).await?;
+        match begun.service_time() {
+            Some(time) if is_a_day_before(time, now()) || is_a_day_before(now(), time) => {
+                let text = format!("warning: the service's clock says {time}, and this machine's {}", now());
+                self.progress.warn(&text);
             }
-            return Ok(window);
+            None if begun.window().until() > Some(now()) => self
+                .progress
+                .say("note: the window ends in the future; what is still to come is not in the export"),
+            _ => {}
         }
-        let Some(time) = self.client.service_time(self.plan.endpoint).await? else {
-            return self.plan.times.window(now());
-        };
-        if is_a_day_before(time, now()) || is_a_day_before(now(), time) {
-            let text = format!("warning: the service's clock says {time}, and this machine's {}", now());
-            self.progress.warn(&text);
+        Ok(begun)
+    }
+
+    /// The walk over a window, or what is left of it.
+    fn walk(&self, window: TimeWindow, resumed: Option<(Timestamp, u64)>) -> Result<Walk, Failure> {
+        let mut walk = self.plan.walk(window);
+        if let Some((until, entries)) = resumed {
+            walk = walk.resume(until, entries);
         }
-        self.plan.times.window(time)
+        walk.build().map_err(Failure::usage)
     }
 
     /// Opens the output, where an earlier run left it.
@@ -262,7 +272,7 @@ impl Export<'_> {
         let file = match opened {
             Opened::New(file) => file.begin(settled(window), started)?,
             Opened::Begun(file) => {
-                let Begun { complete_until, summary, .. } = file.begun().clone();
+                let billing_sink::Begun { complete_until, summary, .. } = file.begun().clone();
                 let file = file.go_on()?;
                 if let Some(until) = complete_until {
                     let going_on = format!("going on with the export begun {started}, window {window}");

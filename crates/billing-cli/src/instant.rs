@@ -1,5 +1,6 @@
 //! Times as people type them.
 
+use billing_http::Border;
 use billing_model::Timestamp;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -46,9 +47,13 @@ impl Instant {
         }
     }
 
-    /// True when it depends on the present.
-    pub(crate) fn is_back(self) -> bool {
-        matches!(self, Self::Back(_))
+    /// The border of a window that it is.
+    pub(crate) fn border(self) -> Border {
+        match self {
+            Self::At(at) => Border::At(at),
+            // A span is read without a sign.
+            Self::Back(span) => Border::Ago(span.to_std().unwrap_or_default()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use billing_csv::Columns;
-use billing_http::{Walk, WalkBuilder};
+use billing_http::{Border, Walk, WalkBuilder};
 use billing_model::{Currency, Fault, QueryError, TimeWindow, Timestamp};
 use billing_sink::Format;
 use chrono::Utc;
@@ -85,19 +85,17 @@ impl Plan {
             .hint("name the file with -o"));
         }
         // Whatever the window will be, the rest of the query is right or wrong now.
-        plan.walk(TimeWindow::ALL).map(drop)?;
+        plan.walk(TimeWindow::ALL).build().map_err(|refused| refusal(&refused))?;
         Ok(plan)
     }
 
-    /// The walk over the window.
-    pub(crate) fn walk(&self, window: TimeWindow) -> Result<WalkBuilder, Failure> {
-        let walk = Walk::over(window)
+    /// The walk over a window, or over times that make one.
+    pub(crate) fn walk<W>(&self, window: W) -> WalkBuilder<W> {
+        Walk::over(window)
             .endpoint(self.endpoint)
             .currency(self.currency.clone())
             .page_size(self.page_size)
-            .concurrency(self.concurrency);
-        walk.clone().build().map_err(|refused| refusal(&refused))?;
-        Ok(walk)
+            .concurrency(self.concurrency)
     }
 }
 
@@ -110,30 +108,35 @@ impl Times {
             text.as_ref().map(read).transpose()
         };
         let times = Self { since: time("--since", &args.since)?, until: time("--until", &args.until)? };
-        if !times.need_clock() {
-            times.window(Timestamp::from(Utc::now()))?;
-        }
+        times.check(Timestamp::from(Utc::now()))?;
         Ok(times)
     }
 
     /// True when the window depends on the present.
     pub(crate) fn need_clock(self) -> bool {
-        self.until.is_none() || [self.since, self.until].into_iter().flatten().any(Instant::is_back)
+        !self.by_any_clock().are_fixed()
     }
 
-    /// The window, when it is `now`.
-    pub(crate) fn window(self, now: Timestamp) -> Result<TimeWindow, Failure> {
+    /// The times, for whoever tells the present. The end is fixed before anything is handed out: a window without one has no
+    /// last entry while entries arrive.
+    pub(crate) fn by_any_clock(self) -> billing_http::Times {
+        let until = self.until.map_or(Border::NOW, Instant::border);
+        billing_http::Times { since: self.since.map(Instant::border), until }
+    }
+
+    /// Refuses what is wrong whatever the present is, and spans that are longer than there is time.
+    fn check(self, now: Timestamp) -> Result<(), Failure> {
         let time = |flag: &str, time: Instant| {
             time.at(now).ok_or_else(|| Failure::usage(anyhow!("{flag} lies before all of time")))
         };
         let since = self.since.map(|since| time("--since", since)).transpose()?;
-        // The end is fixed, to the millisecond that services know, before the first request: a window without one has no
-        // last entry while entries arrive.
-        let until = self.until.map_or_else(|| Ok(now.floor_ms()), |until| time("--until", until))?;
-        TimeWindow::new(since, Some(until)).map_err(|_| {
-            let since = since.map(|since| since.to_string()).unwrap_or_default();
-            Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}"))
-        })
+        let until = self.until.map(|until| time("--until", until)).transpose()?;
+        match (since, until) {
+            (Some(since), Some(until)) if !self.need_clock() && until <= since => Err(Failure::usage(
+                anyhow!("the window is empty: --since {since} is not before --until {until}"),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Client {
         let (status, version) = (response.status(), response.version());
         let headers = response.headers().clone();
         if let Some(date) = reply_date(&headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok()) {
-            self.0.date_unix_s.store(date.as_secs(), Ordering::Relaxed);
+            self.note_date(date.as_secs());
         }
         let body = read_body(response, status).await?;
         if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {

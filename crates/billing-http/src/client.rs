@@ -5,25 +5,42 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use billing_model::{Page, PageRequest, TimeWindow, Timestamp};
+use billing_model::{Page, PageRequest, Timestamp};
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::Event;
 use crate::limiter::{Limiter, Outcome, Permit};
 use crate::proxy::Proxy;
 use crate::reply::Failure;
 use crate::retry::{Class, Decision, RetryPolicy};
-use crate::walk::{Endpoint, Walk};
-use crate::walker::Walker;
+use crate::walk::Endpoint;
 use crate::wire::Wire;
 
 pub(crate) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 pub(crate) type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A request that a plain walk would not send is waited for at least so long.
+const LEAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A try that takes so long and then fails has been worked at. Ledgers are known to answer 500 after 30 s.
+const SLOW_TRY: Duration = Duration::from_secs(10);
+
+/// How long a page is tried for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// As long as the policy has it.
+    Full,
+    /// Until another window may be the better question.
+    WhileLikely,
+    /// Once, and not long: it is a request that a plain walk would not send.
+    Once,
+}
 
 /// What a client has sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +80,10 @@ pub(crate) struct Inner {
     pub(crate) retries: AtomicU64,
     /// The `Date` of the latest answer that had one, in unix seconds; zero before it.
     pub(crate) date_unix_s: AtomicU64,
+    /// That of the first answer that had one.
+    pub(crate) first_date_unix_s: watch::Sender<Option<u64>>,
+    /// The longest time of the latest pages, in milliseconds.
+    pub(crate) page_time_ms: AtomicU64,
     /// Endpoints in whose place the other one is used, and whether the service ended them.
     pub(crate) replaced: Mutex<Vec<(Endpoint, bool)>>,
 }
@@ -73,28 +94,7 @@ impl Client {
     /// # Errors
     /// [`Error`] with the last try's failure and the number of tries. Nothing of a page is returned unless all of it is.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, Error> {
-        self.page_or_failure(request, false).await.map_err(|failure| failure.error)
-    }
-
-    /// The service's own clock, to the second; `None` when it does not tell the time.
-    ///
-    /// For windows that end now, or begin some time ago: a local clock may be wrong, and then the window is. Asks for the
-    /// entries of a millisecond in which there was no service.
-    ///
-    /// # Errors
-    /// As [`Client::page`].
-    pub async fn service_time(&self, endpoint: Endpoint) -> Result<Option<Timestamp>, Error> {
-        let epoch = Timestamp::from_unix_ns(0);
-        let impossible =
-            |fault: Box<dyn std::error::Error + Send + Sync>| Error::of(ErrorKind::Setup).because(fault);
-        let window = TimeWindow::new(Some(epoch), Some(epoch.next().ceil_ms()));
-        let window = window.map_err(|fault| impossible(fault.into()))?;
-        let walk = Walk::over(window).endpoint(endpoint).page_size(10).build();
-        let walk = walk.map_err(|fault| impossible(fault.into()))?;
-        let mut walker = Walker::new(self.clone(), &walk, window, Arc::default());
-        while walker.next_page().await?.end.is_none() {}
-        let unix_s = i64::try_from(self.0.date_unix_s.load(Ordering::Relaxed)).unwrap_or_default();
-        Ok((unix_s > 0).then(|| Timestamp::from_unix_ns(unix_s.saturating_mul(1_000_000_000))))
+        self.page_or_failure(request, Persistence::Full).await.map_err(|failure| failure.error)
     }
 
     /// What this client and its clones have sent so far.
@@ -105,12 +105,11 @@ impl Client {
         }
     }
 
-    /// As [`Client::page`], keeping what a walk wants to know of the failure. With `may_narrow`, a failure that a smaller
-    /// window may avoid is given back early.
+    /// As [`Client::page`], keeping what a walk wants to know of the failure.
     pub(crate) async fn page_or_failure(
         &self,
         request: &PageRequest,
-        may_narrow: bool,
+        persistence: Persistence,
     ) -> Result<Page, Failure> {
         let mut start = None;
         // What this page has cost so far. Its turn is waited for without losing patience with it.
@@ -127,18 +126,21 @@ impl Client {
             let span =
                 tracing::debug_span!("request", method = "GET", path = request.path(), try_number = tries);
             let limit = self.time_for_a_try(spent);
+            let limit = if persistence == Persistence::Once { limit.min(self.patience()) } else { limit };
             let failure = match self.attempt(request, limit).instrument(span).await {
                 Ok((page, wait)) => {
+                    self.note_page_time(sent.elapsed());
                     permit.end(Outcome::Page(wait.filter(|wait| *wait <= self.0.policy.max_wait)));
                     self.0.served.store(true, Ordering::Relaxed);
                     return Ok(page);
                 }
                 Err(failure) => failure,
             };
-            spent += sent.elapsed();
+            let took = sent.elapsed();
+            spent += took;
             let Failure { class, error, requested_wait, successor } = failure;
             let error = error.map_message(|text| self.0.key.black_out(text));
-            let error = error.at(self.url(request.path()), tries, start.elapsed());
+            let error = error.at(self.url(request.path()), tries, start.elapsed()).slow(took >= SLOW_TRY);
             // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
             let counted = match class {
                 Class::NotTheApi => {
@@ -147,7 +149,13 @@ impl Client {
                 }
                 _ => tries,
             };
-            let decision = match may_narrow && self.is_for_narrowing(&error) {
+            let is_enough = match persistence {
+                Persistence::Full => false,
+                Persistence::WhileLikely => self.is_for_narrowing(&error),
+                // Who comes too often has not been answered.
+                Persistence::Once => class != Class::Throttled,
+            };
+            let decision = match is_enough {
                 true => Decision::GiveUp,
                 false => self.0.policy.decide(class, counted, spent, requested_wait, fastrand::u32(..)),
             };
@@ -197,28 +205,25 @@ impl Client {
     pub(crate) fn is_for_narrowing(&self, error: &Error) -> bool {
         let policy = &self.0.policy;
         match error.status() {
+            // One that has never answered is not there, whatever it is asked for.
+            _ if error.is_slow() => self.has_answered() && error.tries() >= policy.timeouts_before_narrowing,
             // Says itself that the window is too much.
-            Some(504) => error.tries() >= policy.tries_before_narrowing,
+            Some(504 | 524) => error.tries() >= policy.tries_before_narrowing,
             // A service that has not given a single page is just not there.
-            Some(500 | 502) if self.0.served.load(Ordering::Relaxed) => {
+            Some(500 | 502 | 520..=530) if self.0.served.load(Ordering::Relaxed) => {
                 error.tries() >= policy.tries_before_narrowing
             }
-            // Nor is one that has never answered, whatever it is asked for.
-            _ => {
-                self.has_answered() && error.is_timeout() && error.tries() >= policy.timeouts_before_narrowing
-            }
+            _ => false,
         }
     }
 
     /// When to come back to a service that wants to be left alone for longer than there is patience.
     fn later(&self, wait: Duration) -> String {
         let seconds = wait.as_secs();
-        let at = self.0.date_unix_s.load(Ordering::Relaxed);
-        let at = match i64::try_from(at.saturating_add(seconds)) {
-            Ok(unix_s) if at > 0 => {
-                format!(", at {}", Timestamp::from_unix_ns(unix_s.saturating_mul(1_000_000_000)))
-            }
-            _ => String::new(),
+        let now = self.0.date_unix_s.load(Ordering::Relaxed);
+        let at = match now {
+            0 => String::new(),
+            now => format!(", at {}", at_unix_s(now.saturating_add(seconds))),
         };
         format!("the service asks to come back in {seconds} s{at}, which is longer than this client waits")
     }
@@ -226,6 +231,56 @@ impl Client {
     /// True when the service has answered, whatever it was.
     pub(crate) fn has_answered(&self) -> bool {
         self.0.answered.load(Ordering::Relaxed)
+    }
+
+    /// The present by the service's clock, as its latest answer has it.
+    pub(crate) fn present(&self) -> Option<Timestamp> {
+        let unix_s = self.0.date_unix_s.load(Ordering::Relaxed);
+        (unix_s > 0).then(|| at_unix_s(unix_s))
+    }
+
+    /// The service's clock at the first answer that had one.
+    pub(crate) fn first_time(&self) -> Option<Timestamp> {
+        self.0.first_date_unix_s.borrow().map(at_unix_s)
+    }
+
+    /// The same, as soon as it is known.
+    pub(crate) async fn first_told(&self) -> Timestamp {
+        let mut told = self.0.first_date_unix_s.subscribe();
+        match told.wait_for(Option::is_some).await.ok().and_then(|unix_s| *unix_s) {
+            Some(unix_s) => at_unix_s(unix_s),
+            // The sender is this client's own.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes the `Date` of an answer.
+    pub(crate) fn note_date(&self, unix_s: u64) {
+        self.0.date_unix_s.store(unix_s, Ordering::Relaxed);
+        self.0.first_date_unix_s.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(unix_s);
+            is_first
+        });
+    }
+
+    /// How long a request is waited for that a plain walk would not send: a few times what pages take.
+    fn patience(&self) -> Duration {
+        let page = Duration::from_millis(self.0.page_time_ms.load(Ordering::Relaxed));
+        (page * 5).max(LEAST_PATIENCE)
+    }
+
+    /// Keeps the longest time of the latest pages.
+    fn note_page_time(&self, elapsed: Duration) {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let longest = |known_ms: u64| Some(elapsed_ms.max(known_ms - known_ms / 8));
+        // Always some, so it is always set.
+        let _ = self.0.page_time_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, longest);
+    }
+
+    /// True when a page says in its body that it is the last, and not by the lack of a header.
+    pub(crate) fn ends_in_the_body(&self) -> bool {
+        matches!(self.0.wire, Wire::Json)
     }
 
     /// A service's words without the key.
@@ -268,6 +323,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.0.base).field("key", &self.0.key).finish_non_exhaustive()
     }
+}
+
+fn at_unix_s(unix_s: u64) -> Timestamp {
+    let unix_ns = unix_s.saturating_mul(1_000_000_000);
+    Timestamp::from_unix_ns(i64::try_from(unix_ns).unwrap_or(i64::MAX))
 }
 
 /// What a failed try means to the limiter.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
@@ -177,6 +178,8 @@ impl ClientBuilder {
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             date_unix_s: AtomicU64::new(0),
+            first_date_unix_s: watch::Sender::new(None),
+            page_time_ms: AtomicU64::new(0),
             replaced: Mutex::default(),
         })))
     }

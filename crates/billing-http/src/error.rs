@@ -28,6 +28,7 @@ struct Inner {
     elapsed: Duration,
     timed_out: bool,
     certificate_fault: Option<CertificateFault>,
+    slow: bool,
     cause: Option<Cause>,
 }
 
@@ -43,6 +44,8 @@ pub enum ErrorKind {
     InvalidKey,
     /// The client could not be set up.
     Setup,
+    /// A window that turned out to be empty, now that the present is known.
+    EmptyWindow,
     /// The service refused the key: 401, 402, 403.
     Unauthorized,
     /// The service has no such endpoint: 404.
@@ -113,6 +116,7 @@ impl Error {
             elapsed: Duration::ZERO,
             timed_out: false,
             certificate_fault: None,
+            slow: false,
             cause: None,
         }))
     }
@@ -130,6 +134,17 @@ impl Error {
     pub(crate) fn with_certificate_fault(mut self, fault: CertificateFault) -> Self {
         self.0.certificate_fault = Some(fault);
         self
+    }
+
+    /// Notes whether the last try took long, however it ended.
+    pub(crate) fn slow(mut self, slow: bool) -> Self {
+        self.0.slow = slow;
+        self
+    }
+
+    /// True when the last try took long: the service has worked at it, and it is more likely the question than an outage.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.0.slow || self.0.timed_out
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
@@ -250,6 +265,7 @@ impl ErrorKind {
             Self::InsecureUrl => "the base URL is not https",
             Self::InvalidKey => "the API key is not valid",
             Self::Setup => "the HTTP client cannot be set up",
+            Self::EmptyWindow => "the window is empty",
             Self::Unauthorized => "the key was refused",
             Self::NotFound => "the service has no such endpoint",
             Self::Gone => "the endpoint is gone",

@@ -48,14 +48,23 @@ mod event;
 
 mod broken_paging;
 mod circles;
-mod pass;
 mod planner;
+
+mod pass;
 mod resume;
+mod times;
 mod walk;
 mod walker;
+
+mod part;
+mod totals;
+mod trust;
 mod windows;
 
+mod begun;
+
 pub use api_key::ApiKey;
+pub use begun::{Begun, RelativeWalk};
 pub use certificates::Certificates;
 pub use client::{Client, Traffic};
 pub use client_builder::ClientBuilder;
@@ -64,5 +73,6 @@ pub use error::{CertificateFault, Error, ErrorKind};
 pub use event::Event;
 pub use proxy::Proxy;
 pub use retry::{Class, Decision, RetryPolicy};
+pub use times::{Border, Times};
 pub use walk::{Endpoint, Walk, WalkBuilder};
 pub use wire::{CsvDecoder, Wire};

@@ -3,23 +3,24 @@
 use billing_model::{PageRequest, Timestamp};
 
 use crate::circles::Circles;
-use crate::planner::unix_ns;
+use crate::planner::wider;
 use crate::resume::Overlap;
 
 /// One run of pages.
 pub(crate) struct Pass {
     /// The next request; `None` before the first and after the last.
     pub(crate) request: Option<PageRequest>,
+    /// What is kept of the run: the part of the window that it walks.
     pub(crate) since: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,
+    /// What its first request asks for: the same, or more.
+    pub(crate) asked: Asked,
     pub(crate) overlap: Overlap,
     /// Limit and total, as the first page of the pass says them (by page number only).
     pub(crate) numbers: Option<(u32, u64)>,
-    /// Entries that came.
-    pub(crate) received: u64,
-    /// The first timestamp that came.
-    pub(crate) first: Option<Timestamp>,
-    /// Entries that the service sent from beyond the pass: the end of `usage` is inclusive.
+    /// The last timestamp that came.
+    pub(crate) last: Option<Timestamp>,
+    /// Entries that the service sent from beyond the pass: the end of `usage` is inclusive, and more may have been asked for.
     pub(crate) beyond: u64,
     pub(crate) circles: Circles,
     /// Pages in a row without an entry.
@@ -28,7 +29,15 @@ pub(crate) struct Pass {
     pub(crate) resumed: bool,
 }
 
+/// The borders of a first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+}
+
 impl Pass {
+    /// A pass that asks for no window so short that the service may hang on it: where its own is, it asks for more.
     pub(crate) fn new(
         since: Option<Timestamp>,
         until: Option<Timestamp>,
@@ -39,10 +48,10 @@ impl Pass {
             request: None,
             since,
             until,
+            asked: Asked { since: wider(since, until), until },
             overlap,
             numbers: None,
-            received: 0,
-            first: None,
+            last: None,
             beyond: 0,
             circles: Circles::default(),
             empty_pages: 0,
@@ -50,14 +59,18 @@ impl Pass {
         }
     }
 
-    /// Entries that are still to come after `last`: as the service counts them, or as dense as they were so far.
-    pub(crate) fn left(&self, last: Timestamp) -> Option<u64> {
-        if let Some((_, total)) = self.numbers {
-            return Some(total.saturating_sub(self.received));
-        }
-        let walked_ns = unix_ns(last) - unix_ns(self.since.or(self.first)?);
-        let left_ns = unix_ns(self.until?) - unix_ns(last);
-        let left = i128::from(self.received) * left_ns / walked_ns.max(1);
-        Some(u64::try_from(left).unwrap_or(u64::MAX))
+    /// Asks for exactly what it keeps: the last resort, where everything longer fails.
+    pub(crate) fn ask_exactly(&mut self) {
+        self.asked = Asked { since: self.since, until: self.until };
+    }
+
+    /// Asks without an end: for a window in which nothing may lie.
+    pub(crate) fn ask_without_end(&mut self) {
+        self.asked.until = None;
+    }
+
+    /// True when its end is found by looking at the entries, because the service was not told of it.
+    pub(crate) fn ends_on_this_side(&self) -> bool {
+        self.asked.until != self.until
     }
 }

@@ -1,10 +1,28 @@
-//! Cuts a span of time into windows of about as many entries: pure. Spans and counts in, the next border out.
+//! Cuts a span of time into parts of about as many entries: pure. Spans and counts in, the next border out.
+
+use std::time::Duration;
 
 use billing_model::Timestamp;
 
-/// Times that a window may be longer than those before it, where the ledger grows quiet. One that is too long costs
-/// little: its rest is cut again after its first page.
+/// Times that a part may be longer than those before it, where the ledger grows quiet. One that is too long costs
+/// little: it is cut again after its first page.
 const MAX_GROWTH: i128 = 64;
+
+/// The shortest window that a walk asks for of its own accord. The ledger is known to hang on ranges under about 15 minutes
+/// (`docs/upstream-api.md`, HTTP), so this is a little more.
+pub(crate) const LEAST_WINDOW: Duration = Duration::from_secs(20 * 60);
+
+/// The start of a window, or an earlier one when it would be shorter than [`LEAST_WINDOW`].
+pub(crate) fn wider(since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Timestamp> {
+    let least = until.map(|until| earlier(until, LEAST_WINDOW));
+    since.map(|since| least.map_or(since, |least| since.min(least)))
+}
+
+/// So long before an instant.
+pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    let by_ns = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+    at.unix_ns().map_or(at, |ns| Timestamp::from_unix_ns(ns.saturating_sub(by_ns)))
+}
 
 /// How dense the ledger was somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,25 +48,36 @@ pub(crate) fn whole(first: Timestamp, at: Timestamp) -> Timestamp {
     if first < second { second } else { at.floor_ms() }
 }
 
-/// The end of a window that begins at `since` and has about `goal` entries, if the ledger goes on as the samples were: on
+/// How many entries there are between two instants, if the ledger goes on as the samples were. None known, none there.
+pub(crate) fn expected(samples: &[Sample], since: Timestamp, until: Timestamp) -> u64 {
+    let (sampled_ns, entries) = sum(samples);
+    let length_ns = (unix_ns(until) - unix_ns(since)).max(0);
+    u64::try_from(length_ns.saturating_mul(i128::from(entries)) / sampled_ns.max(1)).unwrap_or(u64::MAX)
+}
+
+/// The end of a part that begins at `since` and has about `goal` entries, if the ledger goes on as the samples were: on
 /// a whole second if it can be, or a whole millisecond, after `since`, and at the latest `until`.
 pub(crate) fn border(samples: &[Sample], goal: u64, since: Timestamp, until: Timestamp) -> Timestamp {
     let Some(longest_ns) = samples.iter().map(|sample| sample.length_ns).max() else { return until };
-    let sampled_ns: i128 = samples.iter().map(|sample| sample.length_ns).sum();
-    let entries: u64 = samples.iter().map(|sample| sample.entries).sum();
+    let (sampled_ns, entries) = sum(samples);
     let most_ns = longest_ns.saturating_mul(MAX_GROWTH);
     let length_ns = match entries {
         0 => most_ns,
         _ => (sampled_ns * i128::from(goal.max(1)) / i128::from(entries)).min(most_ns),
     };
-    // A short rest is not worth a window of its own.
+    // A short rest is not worth a part of its own.
     if length_ns + length_ns / 4 >= unix_ns(until) - unix_ns(since) {
         return until;
     }
     let border = i64::try_from(unix_ns(since) + length_ns)
         .map_or(until, |ns| whole(since, Timestamp::from_unix_ns(ns)));
-    // At least the rest of the millisecond, so that every window has some time.
+    // At least the rest of the millisecond, so that every part has some time.
     border.max(since.next().ceil_ms()).min(until)
+}
+
+/// Time and entries of the samples together.
+fn sum(samples: &[Sample]) -> (i128, u64) {
+    samples.iter().fold((0, 0), |(ns, entries), sample| (ns + sample.length_ns, entries + sample.entries))
 }
 
 /// Nanoseconds since 1970; the ends of their range for the years that have none.

@@ -20,6 +20,11 @@ impl Anchor {
         self.last
     }
 
+    /// How many entries were handed out at it.
+    pub(crate) fn entries(&self) -> u64 {
+        self.at_last.entries()
+    }
+
     /// Notes entries that are handed out, in order.
     pub(crate) fn advance(&mut self, entries: &[UsageEntry]) {
         let Some(last) = entries.last() else { return };

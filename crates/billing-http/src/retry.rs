@@ -12,9 +12,9 @@ pub struct RetryPolicy {
     pub first_contact_tries: u32,
     /// Tries of a page that is answered with something other than the API.
     pub not_the_api_tries: u32,
-    /// Tries of a page that fails on the service's side (500, 502, 504), after which a walk asks for less instead.
+    /// Tries of a page that fails on the service's side (500, 502, 504, 520 to 530), after which a walk asks differently.
     pub tries_before_narrowing: u32,
-    /// Tries of a page that takes longer than its time, after which a walk asks for less instead.
+    /// Tries of a page that takes longer than its time, or fails after many seconds, after which a walk asks differently.
     pub timeouts_before_narrowing: u32,
     /// Time for one page, tries and waits together.
     pub budget: Duration,

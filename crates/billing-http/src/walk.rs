@@ -7,9 +7,11 @@ use billing_model::{
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use crate::begun::RelativeWalk;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limiter::MAX_CONCURRENCY;
+use crate::times::Times;
 use crate::windows::Windows;
 
 /// More pages than any ledger has; a walk that needs more is going in circles.
@@ -42,10 +44,12 @@ impl fmt::Display for Endpoint {
 
 /// A whole pass over a window: every entry of it once, ascending by time, or an error.
 ///
-/// The window is cut into parts of a few pages each, which are walked side by side and handed out in order. A part is half
-/// open, so that an entry belongs to exactly one. How long the parts are follows from how dense the ledger was so far.
+/// One walker follows the pages from the start of the window. Others begin further on, where the ledger should have a few
+/// pages more, and each stops where the next one began; what they fetch is handed out in order. They are a way to be faster
+/// and never a way to fail: a walker whose first request fails is given up, and the one before it goes on.
 ///
-/// Freeze the end of the window before walking: a window without an end has no last entry while rows arrive.
+/// A window without an end has no last entry while rows arrive. One that ends now, or begins some time ago, is a
+/// [`Times`]: its walk [begins](RelativeWalk::begin) with the first page, and the service's own clock settles the window.
 ///
 /// On `usage` the walk goes oldest first, so that new entries do not shift its pages. When the total moves all the
 /// same (late entries, inside the window), it goes back to the last timestamp that it is sure of, and at the end it
@@ -65,17 +69,24 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk over a window, with every page as large as the endpoint allows.
-    pub fn over(window: TimeWindow) -> WalkBuilder {
-        WalkBuilder(Self {
-            window,
+    /// A walk over a [`TimeWindow`], or over [`Times`] that depend on the present, with every page as large as the endpoint
+    /// allows.
+    pub fn over<W>(window: W) -> WalkBuilder<W> {
+        let walk = Self {
+            window: TimeWindow::ALL,
             endpoint: Endpoint::default(),
             max_pages: MAX_PAGES,
             concurrency: DEFAULT_CONCURRENCY,
             walked: None,
             currency: None,
             page_size: None,
-        })
+        };
+        WalkBuilder { window, walk }
+    }
+
+    /// The same walk over another window.
+    pub(crate) fn with_window(self, window: TimeWindow) -> Self {
+        Self { window, ..self }
     }
 
     /// The window, page by page, in order: a stretch is what is new on a page, and may be empty.
@@ -99,6 +110,16 @@ impl Walk {
             None => Some(self.window),
             Some((until, _)) => TimeWindow::new(Some(until), self.window.until()).ok(),
         }
+    }
+
+    /// The walk, when its endpoint takes it.
+    fn checked(self) -> Result<Self, QueryError> {
+        let (since, until) = (self.window.since(), self.window.until());
+        match self.first_route() {
+            Endpoint::Usage => self.usage_query(since, until).map(drop)?,
+            _ => self.history_query(since, until).map(drop)?,
+        }
+        Ok(self)
     }
 
     pub(crate) fn currency(&self) -> Option<&Currency> {
@@ -183,49 +204,54 @@ impl Walk {
     }
 }
 
-/// Builds a [`Walk`].
+/// Builds a [`Walk`], or a [`RelativeWalk`].
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct WalkBuilder(Walk);
+pub struct WalkBuilder<W = TimeWindow> {
+    window: W,
+    walk: Walk,
+}
 
-impl WalkBuilder {
+impl<W> WalkBuilder<W> {
     /// The endpoint to use.
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.0.endpoint = endpoint;
+        self.walk.endpoint = endpoint;
         self
     }
 
     /// Only entries charged in this currency.
     pub fn currency(mut self, currency: impl Into<Option<Currency>>) -> Self {
-        self.0.currency = currency.into();
+        self.walk.currency = currency.into();
         self
     }
 
     /// Entries on a page: 1 to 500 on `usage`, 10 to 1000 on `usage-history` and on [`Endpoint::Auto`].
     pub fn page_size(mut self, size: impl Into<Option<u32>>) -> Self {
-        self.0.page_size = size.into();
+        self.walk.page_size = size.into();
         self
     }
 
-    /// Parts of the window that are walked at the same time: 1 to 16, and 4 unless said otherwise. What comes out is the
-    /// same, in the same order. A window without an end is walked in one.
-    pub fn concurrency(mut self, windows: u32) -> Self {
-        self.0.concurrency = windows.clamp(1, MAX_CONCURRENCY);
-        self
-    }
-
-    /// Goes on with a walk over the same window that was cut off: at the [`Stretch::complete_until`] up to which it came,
-    /// with so many entries.
-    ///
-    /// Where the service says how many entries the window has, those before count too.
-    pub fn resume(mut self, complete_until: Timestamp, entries: u64) -> Self {
-        self.0.walked = Some((complete_until, entries));
+    /// Walkers at the same time: 1 to 16, and 4 unless said otherwise. What comes out is the same, in the same order. A
+    /// window without an end has one.
+    pub fn concurrency(mut self, walkers: u32) -> Self {
+        self.walk.concurrency = walkers.clamp(1, MAX_CONCURRENCY);
         self
     }
 
     /// The most pages that the walk may have, against services that never end.
     pub fn max_pages(mut self, pages: u64) -> Self {
-        self.0.max_pages = pages;
+        self.walk.max_pages = pages;
+        self
+    }
+}
+
+impl WalkBuilder {
+    /// Goes on with a walk over the same window that was cut off: at the [`Stretch::complete_until`] up to which it came,
+    /// with so many entries.
+    ///
+    /// Where the service says how many entries the window has, those before count too.
+    pub fn resume(mut self, complete_until: Timestamp, entries: u64) -> Self {
+        self.walk.walked = Some((complete_until, entries));
         self
     }
 
@@ -234,11 +260,17 @@ impl WalkBuilder {
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<Walk, QueryError> {
-        let (since, until) = (self.0.window.since(), self.0.window.until());
-        match self.0.first_route() {
-            Endpoint::Usage => self.0.usage_query(since, until).map(drop)?,
-            _ => self.0.history_query(since, until).map(drop)?,
-        }
-        Ok(self.0)
+        let Self { window, walk } = self;
+        walk.with_window(window).checked()
+    }
+}
+
+impl WalkBuilder<Times> {
+    /// The walk, when its endpoint takes it.
+    ///
+    /// # Errors
+    /// [`QueryError`] with every fault.
+    pub fn build(self) -> Result<RelativeWalk, QueryError> {
+        Ok(RelativeWalk::new(self.walk.checked()?, self.window))
     }
 }

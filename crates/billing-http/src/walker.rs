@@ -1,8 +1,10 @@
-//! Takes a window of a walk from page to page, and knows at every step which entries it has handed out.
+//! Takes a walk from page to page, from one instant on, and knows at every step which entries it has handed out.
+
+mod around;
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,21 +13,23 @@ use billing_model::{
 };
 
 use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
-use crate::client::Client;
+use crate::client::{Client, Persistence};
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
-use crate::pass::Pass;
-use crate::planner::{unix_ns, whole};
+use crate::pass::{Asked, Pass};
+use crate::planner::{unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
-use crate::retry::Class;
+use crate::totals::count;
 use crate::walk::{Endpoint, Walk};
 
-/// Times that a walk may go back without handing out anything in between.
-const MAX_RETURNS: u32 = 20;
+use self::around::Detour;
 
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
 const MAX_EMPTY_PAGES: u32 = 10_000;
+
+/// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
+const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
 
 /// Texts of the service that are remembered so as to be said once. More are noise.
 const MAX_WARNINGS: usize = 16;
@@ -33,28 +37,31 @@ const MAX_WARNINGS: usize = 16;
 /// How far outside a window an entry of `usage` may lie.
 const SLACK_NS: i128 = 1_000_000_000;
 
-/// Halvings of a window in a row that may fail.
-const MAX_NARROWINGS: u32 = 10;
-
 /// What the walkers of one walk share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// Requests for pages, of all windows.
+    /// Requests for pages, of all walkers.
     pages: AtomicU64,
     /// Halvings since the service last gave a page to anybody: when nobody gets one, it is not the window.
     narrowings: AtomicU32,
+    /// Set when a window without an end failed as well: it is not tried again.
+    endless_failed: AtomicBool,
     warned: Mutex<HashSet<String>>,
 }
 
-/// Takes one window of a walk from page to page. A *pass* is a run of pages that follow one another; a window is one
-/// pass, unless the paging breaks and the walker has to go back.
+/// Takes a walk from page to page, from one instant to the end of the walk; whoever sends it for pages may stop before.
+/// A *pass* is a run of pages that follow one another; there is one, unless the paging breaks and the walker has to go back.
 pub(crate) struct Walker {
     client: Client,
     walk: Walk,
+    /// From where it walks to the end of the walk.
     window: TimeWindow,
     shared: Arc<Shared>,
-    /// Entries that are too many for one window: when so many seem to be left, the rest is left to other walkers.
-    most_left: Option<u64>,
+    /// True before the first entry of a walker that is there to be faster: its first request is one that a plain walk would
+    /// not have made, so that it is not worth a second try.
+    is_extra: bool,
+    /// True while it makes sure that a full page without a cursor was the last.
+    is_making_sure: bool,
     route: Endpoint,
     /// The routes that the service does not have.
     missing: Vec<Endpoint>,
@@ -63,10 +70,13 @@ pub(crate) struct Walker {
     base: Option<Timestamp>,
     anchor: Anchor,
     handed_out: u64,
-    /// Entries that the service sent from before the window: it reads the start to the millisecond.
+    /// Entries that the service sent from before the window: it reads the start to the millisecond, and may have been asked
+    /// for more.
     before: u64,
     pages: u64,
     returns: u32,
+    /// The last way around a failure that was taken, with nothing handed out since.
+    detour: Detour,
     narrowings: u32,
     end: Option<End>,
 }
@@ -81,14 +91,13 @@ pub(crate) struct WindowPage {
     pub(crate) end: Option<End>,
 }
 
-/// What a walked window comes to.
+/// What a walker comes to at the end of the walk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    /// Up to where it was walked; earlier than the end of the window when the rest is left to others.
-    pub(crate) until: Option<Timestamp>,
-    /// Entries that the service counts to the window, and that lie before it or at its end.
+    /// Entries that the service counts to the window, and that lie before it.
     pub(crate) before: u64,
-    pub(crate) beyond: u64,
+    /// The same at its end; `None` when the service was asked for more than the window, so that they are not known.
+    pub(crate) beyond: Option<u64>,
     /// Pages that came.
     pub(crate) pages: u64,
     pub(crate) route: Endpoint,
@@ -97,7 +106,7 @@ pub(crate) struct End {
 }
 
 impl Walker {
-    /// A walker over a window of the walk: all of it, or a part.
+    /// A walker over a window.
     pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
         let first = walk.first_route();
         let replaced = client.is_replaced(first, walk.endpoint == Endpoint::Auto);
@@ -106,7 +115,8 @@ impl Walker {
             client,
             walk: walk.clone(),
             shared,
-            most_left: None,
+            is_extra: false,
+            is_making_sure: false,
             route,
             missing,
             pass: Pass::new(window.since(), window.until(), Overlap::default(), false),
@@ -116,16 +126,60 @@ impl Walker {
             before: 0,
             pages: 0,
             returns: 0,
+            detour: Detour::None,
             narrowings: 0,
             end: None,
             window,
         }
     }
 
-    /// Leaves the rest of the window to others when it seems to have more entries than this.
-    pub(crate) fn leaving_more_than(mut self, entries: u64) -> Self {
-        self.most_left = Some(entries);
+    /// The same, of a part that another walker walks when this one does not come to a first page at once.
+    pub(crate) fn extra(mut self) -> Self {
+        self.is_extra = true;
         self
+    }
+
+    /// What this walker shares with others of its walk.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// What it came to so far.
+    pub(crate) fn state(&self) -> End {
+        End {
+            before: self.before,
+            beyond: (!self.pass.ends_on_this_side()).then_some(self.pass.beyond),
+            pages: self.pages,
+            route: self.route,
+            verified: false,
+        }
+    }
+
+    /// Takes over the window of the walk, now that the service has told the time, with the first page of a wider one: leaves
+    /// out of it what lies outside.
+    pub(crate) fn settle(&mut self, window: TimeWindow, page: &mut WindowPage) {
+        let asked_since = wider(window.since(), window.until()).map(Timestamp::floor_ms);
+        let before = |entry: &UsageEntry| window.since().is_some_and(|since| entry.timestamp < since);
+        let beyond = |entry: &UsageEntry| window.until().is_some_and(|until| until <= entry.timestamp);
+        let is_counted = |entry: &&UsageEntry| before(entry) && Some(entry.timestamp) >= asked_since;
+        let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
+        self.before += count(page.entries.iter().filter(is_counted).count());
+        self.pass.beyond += count(page.entries.iter().filter(|entry| beyond(entry)).count());
+        page.entries.retain(|entry| window.contains(entry.timestamp));
+        self.handed_out = count(page.entries.len());
+        (self.walk.window, self.window) = (window, window);
+        self.base = window.since();
+        let verified = self.end.is_some_and(|end| end.verified);
+        if self.end.is_some() || self.pass.beyond > 0 {
+            (self.pass.since, self.pass.until) = (window.since(), window.until());
+            self.finish_at(verified);
+        } else if self.route == Endpoint::Usage || self.is_making_sure {
+            // The total of a window without an end moves with every entry that arrives.
+            self.restart(window.until());
+        } else {
+            (self.pass.since, self.pass.until) = (window.since(), window.until());
+        }
+        page.end = self.end;
     }
 
     /// The next page. Not to be called again after the last one, or after an error.
@@ -139,14 +193,27 @@ impl Walker {
                 let url = self.client.url(request.path());
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
-            match self.client.page_or_failure(&request, self.middle().is_some()).await {
+            // A body that says that there is no next page cannot have lost its cursor on the way, as a header can.
+            let is_sure = self.is_making_sure && self.client.ends_in_the_body();
+            let persistence = match self.is_extra || is_sure {
+                true => Persistence::Once,
+                false if self.has_detour() => Persistence::WhileLikely,
+                false => Persistence::Full,
+            };
+            match self.client.page_or_failure(&request, persistence).await {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
+                    self.is_making_sure = false;
                     self.pages += 1;
                     if let Some(entries) = self.accept(&request, page).await? {
+                        self.is_extra &= entries.is_empty() && self.end.is_none();
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
                         return Ok(WindowPage { entries, total, end: self.end });
                     }
+                }
+                Err(_) if is_sure => {
+                    self.finish_at(false);
+                    return Ok(WindowPage { entries: Vec::new(), total: None, end: self.end });
                 }
                 Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages + 1))?,
             }
@@ -154,7 +221,7 @@ impl Walker {
     }
 
     fn first_request(&self) -> Result<PageRequest, QueryError> {
-        let Pass { since, until, .. } = self.pass;
+        let Asked { since, until } = self.pass.asked;
         match self.route {
             Endpoint::Usage => {
                 let query = self.walk.usage_query(since, until)?;
@@ -187,51 +254,41 @@ impl Walker {
         let is_full = page.entries.len() as u64 == u64::from(self.walk.page_size(self.route));
         let mut entries = page.entries;
         self.check_order(&entries)?;
-        self.pass.received += entries.len() as u64;
-        self.pass.first = self.pass.first.or(entries.first().map(|entry| entry.timestamp));
         self.keep_window(&mut entries)?;
         self.pass.overlap.remove(&mut entries)?;
-        let cut = next.as_ref().and_then(|_| self.cut(&entries));
-        if let Some(at) = cut {
-            entries.retain(|entry| entry.timestamp < at);
-        }
         self.anchor.advance(&entries);
+        if self.anchor.entries() > MAX_AT_ONE_INSTANT {
+            return Err(self.endless());
+        }
         if !entries.is_empty() {
             self.returns = 0;
+            self.detour = Detour::None;
             self.narrowings = 0;
         }
         self.handed_out += entries.len() as u64;
-        match (cut, next) {
-            // What others walk is counted when all of it is there.
-            (Some(at), _) => self.finish_at(Some(at), false),
-            (None, Some(next)) => self.pass.request = Some(next),
+        // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
+        // when it is that of the window.
+        let is_over =
+            self.pass.beyond > 0 && (self.route != Endpoint::Usage || self.pass.ends_on_this_side());
+        match next.filter(|_| !is_over) {
+            Some(next) => self.pass.request = Some(next),
             // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
-            (None, None) if is_full && !entries.is_empty() && self.route == Endpoint::UsageHistory => {
+            None if is_full && !is_over && !entries.is_empty() && self.route == Endpoint::UsageHistory => {
                 self.restart(self.pass.until);
+                self.is_making_sure = true;
             }
-            (None, None) => self.finish().await?,
+            None => self.finish().await?,
         }
         Ok(Some(entries))
     }
 
-    /// Where to end on this page, when the rest is better left to others: on a whole second or millisecond, so that the rest
-    /// is a window of its own, and behind an entry, so that every request moves the walk on.
-    fn cut(&self, entries: &[UsageEntry]) -> Option<Timestamp> {
-        let (first, last) = (entries.first()?.timestamp, entries.last()?.timestamp);
-        let at = whole(first, last);
-        let is_much = self.pass.left(last)? > self.most_left?;
-        (is_much && first < at && self.window.until().is_some()).then_some(at)
-    }
-
     /// Entries ascend within a page and from page to page.
-    fn check_order(&self, entries: &[UsageEntry]) -> Result<(), Error> {
-        let before = self.anchor.timestamp().filter(|_| self.pass.overlap.is_over());
-        let mut last = before;
+    fn check_order(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
         for (position, entry) in entries.iter().enumerate() {
-            if last.is_some_and(|last| entry.timestamp < last) {
+            if self.pass.last.is_some_and(|last| entry.timestamp < last) {
                 return Err(self.inconsistent(OutOfOrder { entry: position + 1, at: entry.timestamp }));
             }
-            last = Some(entry.timestamp);
+            self.pass.last = Some(entry.timestamp);
         }
         Ok(())
     }
@@ -241,14 +298,15 @@ impl Walker {
     /// are said to be read to the second by some.
     fn keep_window(&mut self, entries: &mut Vec<UsageEntry>) -> Result<(), Error> {
         let (since, until) = (self.pass.since, self.pass.until);
+        let asked = self.pass.asked;
         let is_asked = |at: Timestamp| match self.route {
             Endpoint::UsageHistory => {
-                since.is_none_or(|since| since.floor_ms() <= at)
-                    && until.is_none_or(|until| at < until.ceil_ms())
+                asked.since.is_none_or(|since| since.floor_ms() <= at)
+                    && asked.until.is_none_or(|until| at < until.ceil_ms())
             }
             _ => {
-                since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
-                    && until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)
+                asked.since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
+                    && asked.until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)
             }
         };
         if let Some(position) = entries.iter().position(|entry| !is_asked(entry.timestamp)) {
@@ -262,11 +320,12 @@ impl Walker {
             return Err(self.inconsistent(OtherCurrency { entry: position + 1, asked, found }));
         }
         // What lies before a pass from elsewhere was handed out or counted by the passes before it.
-        let from_start = since == self.window.since();
+        let from_start = asked.since == self.asked_since();
+        let start = self.window.since();
         entries.retain(|entry| {
             let too_early = since.is_some_and(|since| entry.timestamp < since);
             let too_late = until.is_some_and(|until| until <= entry.timestamp);
-            self.before += u64::from(too_early && from_start);
+            self.before += u64::from(from_start && start.is_some_and(|start| entry.timestamp < start));
             self.pass.beyond += u64::from(too_late);
             !too_early && !too_late
         });
@@ -300,24 +359,26 @@ impl Walker {
             return Err(Error::of(ErrorKind::Moved).with_message(message));
         }
         if self.pass.until != self.window.until() {
-            // A part of the window that had to be walked alone. The rest is tried in one again.
+            // A shorter window that had to be walked alone. The rest is tried in one again.
             self.base = self.pass.until;
             self.narrowings = 0;
+            self.detour = Detour::None;
             self.pass = Pass::new(self.base, self.window.until(), Overlap::default(), true);
             return Ok(());
         }
-        let Some((_, total)) = self.pass.numbers else {
-            self.finish_at(self.window.until(), false);
+        // A total of more than the window says nothing of the window.
+        let Some((_, total)) = self.pass.numbers.filter(|_| !self.pass.ends_on_this_side()) else {
+            self.finish_at(false);
             return Ok(());
         };
         let total = match self.pass.resumed {
             false => total,
             // A pass that went back knows only its own part of the window.
-            true => match count(&self.client, &self.walk, self.window.since(), self.window.until()).await {
+            true => match count(&self.client, &self.walk, self.window).await {
                 Ok(total) => total,
                 // A service that fails on wide windows cannot count one. All of its parts are there.
                 Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => {
-                    self.finish_at(self.window.until(), false);
+                    self.finish_at(false);
                     return Ok(());
                 }
                 // The endpoint may end at this very request: then its successor says whether anything is left.
@@ -331,110 +392,17 @@ impl Walker {
             );
             return Err(Error::of(ErrorKind::Moved).with_message(message));
         }
-        self.finish_at(self.window.until(), true);
+        self.finish_at(true);
         Ok(())
     }
 
-    fn finish_at(&mut self, until: Option<Timestamp>, verified: bool) {
-        self.end = Some(End {
-            until,
-            before: self.before,
-            beyond: self.pass.beyond,
-            pages: self.pages,
-            route: self.route,
-            verified,
-        });
+    fn finish_at(&mut self, verified: bool) {
+        self.end = Some(End { verified, ..self.state() });
     }
 
-    /// Finds another way to the page that failed, or gives up with its error.
-    fn go_around(&mut self, failure: Failure) -> Result<(), Error> {
-        let Failure { error, successor, .. } = failure;
-        match error.kind() {
-            ErrorKind::CursorLost => self.go_back(error),
-            ErrorKind::NotFound if self.walk.endpoint == Endpoint::Auto && self.is_untouched() => {
-                self.switch(error, false)
-            }
-            ErrorKind::Gone if self.route == Endpoint::Usage => {
-                let usable = successor.is_some_and(|link| {
-                    self.client.is_own(&link) && link.trim_end_matches('/').ends_with("billing/usage-history")
-                });
-                if usable { self.switch(error, true) } else { Err(error) }
-            }
-            _ if self.client.is_for_narrowing(&error) => self.narrow(error),
-            _ => Err(error),
-        }
-    }
-
-    /// True before the first page.
-    fn is_untouched(&self) -> bool {
-        self.pass.request.is_none() && !self.pass.resumed
-    }
-
-    /// Goes on at the other endpoint, at the anchor.
-    fn switch(&mut self, error: Error, gone: bool) -> Result<(), Error> {
-        let (from, to) = (self.route, other(self.route));
-        if self.missing.contains(&to) {
-            return Err(error);
-        }
-        self.missing.push(from);
-        self.route = to;
-        // The other endpoint may refuse what this one took: a currency, say.
-        self.first_request().map_err(|fault| self.inconsistent(fault))?;
-        if self.client.replace(from, gone) {
-            self.client.notify(&Event::Switched { from, to, gone });
-        }
-        self.go_back(error)
-    }
-
-    /// Begins a pass at the last timestamp that was handed out. Gives up with `error` when that leads nowhere.
-    fn go_back(&mut self, error: Error) -> Result<(), Error> {
-        self.returns += 1;
-        if self.returns > MAX_RETURNS {
-            return Err(error);
-        }
-        if let Some(at) = self.anchor.timestamp() {
-            self.client.notify(&Event::Reanchored { at });
-        }
-        self.restart(self.pass.until);
-        Ok(())
-    }
-
-    /// Asks for the first half of what is left: the service fails on all of it, or takes too long. Gives up with `error`
-    /// when there is nothing left to halve.
-    fn narrow(&mut self, error: Error) -> Result<(), Error> {
-        let Some(middle) = self.middle() else { return Err(error) };
-        self.narrowings += 1;
-        self.shared.narrowings.fetch_add(1, Ordering::Relaxed);
-        self.client.notify(&Event::Narrowed { error: &error, until: middle });
-        self.restart(Some(middle));
-        Ok(())
-    }
-
-    /// The middle of what is left of the pass, when it may be halved once more.
-    fn middle(&self) -> Option<Timestamp> {
-        // Where a ledger without a start begins, nobody knows; halving comes near it soon.
-        let since = self.anchor.timestamp().max(self.base).unwrap_or(Timestamp::from_unix_ns(0));
-        let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
-        let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
-        let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
-        // A service that has never answered is more likely not there than slow.
-        let most = if self.client.has_answered() { MAX_NARROWINGS } else { 2 };
-        (narrowings < most && since < middle).then_some(middle)
-    }
-
-    /// Begins a pass behind what was handed out.
-    fn restart(&mut self, until: Option<Timestamp>) {
-        let (since, overlap) = match self.anchor.timestamp() {
-            // What was handed out ends within the part that is being walked.
-            Some(at) if self.base.is_none_or(|base| base <= at) => (Some(at), self.anchor.overlap()),
-            _ => (self.base, Overlap::default()),
-        };
-        let resumed = since != self.window.since() || until != self.window.until();
-        let resumed = resumed || self.anchor.timestamp().is_some();
-        self.pass = Pass::new(since, until, overlap, resumed);
-        if since == self.window.since() {
-            self.before = 0;
-        }
+    /// From where a pass over all of the window asks.
+    fn asked_since(&self) -> Option<Timestamp> {
+        wider(self.window.since(), self.window.until())
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
@@ -445,6 +413,17 @@ impl Walker {
         }
     }
 
+    /// Too many entries of one instant to be a ledger.
+    fn endless(&self) -> Error {
+        let at = self.anchor.timestamp().unwrap_or(Timestamp::from_unix_ns(0));
+        Error::of(ErrorKind::TooManyPages)
+            .on_page(self.pages)
+            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
+            .with_message(format!(
+                "more than {MAX_AT_ONE_INSTANT} entries of the one instant {at}: the service has no end"
+            ))
+    }
+
     fn inconsistent(&self, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::of(ErrorKind::Inconsistent)
             .on_page(self.pages)
@@ -453,32 +432,12 @@ impl Walker {
     }
 }
 
-/// Entries from `since` to `until`, both inclusive, as the service counts them now.
-pub(crate) async fn count(
-    client: &Client,
-    walk: &Walk,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<u64, Failure> {
-    let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        let error =
-            Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
-        Failure::new(Class::Fatal, error.because(fault))
-    };
-    let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
-    let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-    match client.page_or_failure(&request, false).await?.paging {
-        Paging::ByNumber(numbers) => Ok(numbers.total),
-        Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
-    }
-}
-
 /// The endpoint to use instead.
 fn other(route: Endpoint) -> Endpoint {
     if route == Endpoint::Usage { Endpoint::UsageHistory } else { Endpoint::Usage }
 }
 
-fn path(route: Endpoint) -> &'static str {
+pub(crate) fn path(route: Endpoint) -> &'static str {
     match route {
         Endpoint::Usage => "billing/usage",
         _ => "billing/usage-history",

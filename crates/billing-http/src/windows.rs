@@ -10,45 +10,41 @@ use tokio::task::{JoinError, JoinSet};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::planner::{Sample, border, whole};
-use crate::reply::Failure;
+use crate::part::Part;
+use crate::planner::{LEAST_WINDOW, Sample, border, earlier, whole};
+use crate::totals::{Counted, check_total};
+use crate::trust::Trust;
 use crate::walk::{Endpoint, Walk};
-use crate::walker::{End, Shared, Walker, WindowPage, count};
+use crate::walker::{End, Shared, Walker, WindowPage};
 
 /// Pages in memory at the same time, however many parts they belong to.
 const MAX_PAGES_HELD: usize = 48;
-
-/// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
-const PAGE_BYTES: usize = 512 << 10;
 
 /// Entries of one millisecond that are kept back for the next page: a page. Where there are more, they are handed out as
 /// they come.
 const MAX_TAIL: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
 
-/// How large the parts are. Where one part ends and the next begins, a page is not full, so large parts cost fewer
+/// How large the parts are. Where one part ends and the next begins, a page is fetched by both, so large parts cost fewer
 /// requests; and a part has to be held until those before it are handed out, so small parts cost less memory. Chosen by
 /// simulation over even, daily and bursty ledgers (`docs/performance.md`).
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
-    /// Pages that a part should have, in tenths: a little less than whole ones, because one entry too many is one request
-    /// more.
+    /// Pages that a part should have, in tenths.
     goal_tenths: u64,
     /// Pages of a part that are held.
     held: usize,
     /// Pages that are held altogether.
     held_in_all: usize,
-    /// A part with so many tenths of the goal left is cut, so that others can walk the rest.
-    left_tenths: u64,
 }
 
 impl Sizes {
     fn of(concurrency: usize) -> Self {
         let held_in_all = (5 * concurrency).min(MAX_PAGES_HELD);
         match concurrency {
-            // Alone, there is nobody to share with: the parts are only places to go on from.
-            1 => Self { goal_tenths: 158, held: 2, held_in_all: 2, left_tenths: 20 },
-            2..=4 => Self { goal_tenths: 58, held: 6, held_in_all, left_tenths: 5 },
-            _ => Self { goal_tenths: 38, held: 4, held_in_all, left_tenths: 5 },
+            // Alone, there is nobody to share with: one part, walked from page to page.
+            1 => Self { goal_tenths: 0, held: 2, held_in_all: 2 },
+            2..=4 => Self { goal_tenths: 58, held: 6, held_in_all },
+            _ => Self { goal_tenths: 38, held: 4, held_in_all },
         }
     }
 }
@@ -59,49 +55,26 @@ pub(crate) struct Windows {
     walk: Walk,
     shared: Arc<Shared>,
     sizes: Sizes,
-    /// Entries that a part should have.
+    /// Entries that a page has, and that a part should have.
+    page: u64,
     goal: u64,
     parts: VecDeque<Part>,
     /// The number of the next part, by which a page finds its part.
     next_part: u64,
     fetches: JoinSet<Fetched>,
+    trust: Trust,
     /// What a page that is on its way may weigh: as much as the heaviest so far.
     page_weight: usize,
-    /// The density of the parts that were handed out, latest first.
-    samples: VecDeque<Sample>,
+    /// How dense the ledger was in the parts that were handed out, latest first.
+    samples: Vec<Sample>,
     /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
     tail: Vec<UsageEntry>,
     /// What was handed out so far.
     entries: u64,
-    pages: u64,
     reached: Option<Timestamp>,
     total: Option<u64>,
     ends: Ends,
     done: bool,
-}
-
-/// A part of the window.
-enum Part {
-    Walked(Box<WalkedPart>),
-    /// Not begun, and not cut off yet.
-    Rest(TimeWindow),
-}
-
-/// A part that has a walker.
-struct WalkedPart {
-    number: u64,
-    window: TimeWindow,
-    /// Not here while it fetches a page, and gone after the last one.
-    walker: Option<Walker>,
-    /// What was fetched and not handed out yet.
-    pages: VecDeque<Result<WindowPage, Error>>,
-    /// What they weigh, each.
-    weights: VecDeque<usize>,
-    fetched_entries: u64,
-    /// The first and the latest timestamp that were fetched.
-    span: Option<(Timestamp, Timestamp)>,
-    end: Option<End>,
-    failed: bool,
 }
 
 /// A walker with the page that it went for.
@@ -115,48 +88,50 @@ struct Fetched {
 #[derive(Default)]
 struct Ends {
     parts: u64,
-    /// Parts that were not compared with a total of the service.
-    unverified: u64,
+    /// The end of the last part; there is none when nothing was walked.
+    last: Option<End>,
+    /// Entries that the service sent from before the window.
+    before: u64,
     /// Not every part was walked by page number.
     by_cursor: bool,
-    before: u64,
-    /// Of the last part.
-    beyond: u64,
-}
-
-impl WalkedPart {
-    /// True when it was left half done, because it had too much in it.
-    fn was_cut(&self) -> bool {
-        self.end.is_some_and(|end| end.until != self.window.until())
-    }
-
-    /// How dense it is, as far as it was walked.
-    fn sample(&self) -> Option<Sample> {
-        let (first, latest) = self.span.unzip();
-        let until = match self.end {
-            Some(end) => end.until,
-            None => latest,
-        };
-        Sample::between(self.window.since().or(first)?, until?, self.fetched_entries)
-    }
+    pages: u64,
 }
 
 impl Windows {
     pub(crate) fn new(client: Client, walk: Walk) -> Self {
+        let first = walk.rest().map(|rest| Walker::new(client.clone(), &walk, rest, Arc::default()));
+        Self::of(client, walk, first)
+    }
+
+    /// The walk, whose first walker has fetched its first page.
+    pub(crate) fn begun(client: Client, walk: Walk, walker: Walker, page: WindowPage) -> Self {
+        let mut windows = Self::of(client, walk, Some(walker));
+        if let Some(first) = windows.parts.front_mut() {
+            windows.page_weight = first.put(page);
+        }
+        windows
+    }
+
+    fn of(client: Client, walk: Walk, first: Option<Walker>) -> Self {
         let sizes = Sizes::of(walk.concurrency as usize);
+        let page = u64::from(walk.page_size(walk.first_route()));
+        let since = walk.rest().and_then(|rest| rest.since());
+        let shared = first.as_ref().map(Walker::shared).unwrap_or_default();
+        let parts = first.map(|walker| Part::new(0, walker, since, walk.window.until()));
         Self {
             client,
-            shared: Arc::default(),
+            shared,
             sizes,
-            goal: u64::from(walk.page_size(walk.first_route())) * sizes.goal_tenths / 10,
-            parts: walk.rest().map(Part::Rest).into_iter().collect(),
-            next_part: 0,
+            page,
+            goal: page * sizes.goal_tenths / 10,
+            parts: parts.into_iter().collect(),
+            next_part: 1,
             fetches: JoinSet::new(),
+            trust: Trust::default(),
             page_weight: 1,
-            samples: VecDeque::new(),
+            samples: Vec::new(),
             tail: Vec::new(),
             entries: 0,
-            pages: 0,
             reached: None,
             total: None,
             ends: Ends::default(),
@@ -173,33 +148,27 @@ impl Windows {
                 self.take_in(fetched)?;
             }
             self.fetch_ahead();
-            let page = match self.parts.front_mut() {
-                Some(Part::Walked(part)) => {
-                    part.weights.pop_front();
-                    part.pages.pop_front()
-                }
-                Some(Part::Rest(_)) => None,
-                None => {
-                    self.finish().await?;
-                    self.done = true;
-                    break;
-                }
+            let Some(first) = self.parts.front_mut() else {
+                self.finish().await?;
+                self.done = true;
+                break;
             };
-            match page {
+            match first.take() {
                 Some(Ok(page)) => return Ok(Some(self.hand_out(page))),
                 Some(Err(error)) if self.tail.is_empty() => {
                     self.done = true;
-                    return Err(error.after_pages(self.pages));
+                    return Err(error.after_pages(self.ends.pages));
                 }
                 Some(Err(error)) => {
                     // What came before the error is handed out before it.
-                    if let Some(Part::Walked(part)) = self.parts.front_mut() {
-                        part.pages.push_front(Err(error));
-                    }
+                    first.put_back(error);
                     let entries = std::mem::take(&mut self.tail);
                     return Ok(Some(self.stretch(entries, None)));
                 }
-                // The first part has no page, so its walker has gone for one.
+                None if first.is_over() && self.parts.get(1).is_none_or(|next| next.is_proven) => {
+                    self.end_part()
+                }
+                // A page of the first part is on its way, or the first of the next part, or its failure.
                 None => match self.fetches.join_next().await {
                     Some(fetched) => self.take_in(fetched)?,
                     None => return Err(Error::of(ErrorKind::Setup).with_message("a walker is lost")),
@@ -212,135 +181,148 @@ impl Windows {
     /// Sends walkers for pages, those of the first parts first, as many as may be.
     fn fetch_ahead(&mut self) {
         while self.fetches.len() < self.walk.concurrency as usize {
-            let Some(index) = self.first_idle_part() else { return };
+            let failed = self.parts.iter().position(|part| part.failed).unwrap_or(self.parts.len());
+            // What the others wait for.
+            let awaited = self.parts.iter().position(|part| !part.is_over());
+            let idle = self.parts.iter().take(failed).position(|part| part.is_idle(self.sizes.held));
             let held: usize = self.parts.iter().map(Part::held).sum();
-            // The first part may always go on: the others wait for it.
-            let coming = (self.fetches.len() + 1) * self.page_weight;
-            if index > 0 && held + coming > self.sizes.held_in_all {
-                return;
-            }
-            if let Some(Part::Rest(rest)) = self.parts.get(index) {
-                let rest = *rest;
-                self.cut_off(index, rest);
-            }
-            let Some(Part::Walked(part)) = self.parts.get_mut(index) else { return };
+            let has_room = held + (self.fetches.len() + 1) * self.page_weight <= self.sizes.held_in_all;
+            let cut = if has_room { self.cut(failed) } else { None };
+            let index = match (idle, cut) {
+                (Some(idle), Some((cut, _))) if idle <= cut => idle,
+                (_, Some((cut, border))) => self.cut_off(cut, border),
+                (Some(idle), None) if has_room || Some(idle) == awaited => idle,
+                (_, None) => return,
+            };
+            let part = &mut self.parts[index];
             let Some(mut walker) = part.walker.take() else { return };
-            let part = part.number;
-            self.fetches.spawn(async move {
+            let number = part.number;
+            part.fetch = Some(self.fetches.spawn(async move {
                 let page = walker.next_page().await;
-                Fetched { part, walker, page }
-            });
+                Fetched { part: number, walker, page }
+            }));
         }
     }
 
-    /// The first part for which a page can be fetched. None after one that failed: the walk ends there.
-    fn first_idle_part(&self) -> Option<usize> {
-        let failed = |part: &Part| matches!(part, Part::Walked(part) if part.failed);
-        let is_idle = |part: &Part| match part {
-            Part::Walked(part) => part.walker.is_some() && part.pages.len() < self.sizes.held,
-            Part::Rest(_) => true,
-        };
-        self.parts.iter().take_while(|part| !failed(part)).position(is_idle)
+    /// Where to cut a part so that one walker more has something to do: the first part that has much more in it than it
+    /// should, else the first that is worth halving. Parts from `failed` on are of no use any more.
+    fn cut(&self, failed: usize) -> Option<(usize, Timestamp)> {
+        // A window without an end is walked in one, and so is one by one walker.
+        let end = self.walk.window.until().filter(|_| self.goal > 0)?;
+        let unproven = self.parts.iter().filter(|part| !part.is_proven).count();
+        if !self.trust.allows(unproven) {
+            return None;
+        }
+        // What begins close to the end, or after the present, is likely to have nothing in it.
+        let end = self.client.present().map_or(end, |now| end.min(now));
+        let latest = earlier(end, LEAST_WINDOW);
+        let candidates = || (0..failed.min(self.parts.len())).filter(|index| !self.parts[*index].is_done());
+        let much = candidates().filter_map(|index| {
+            let samples = self.samples_up_to(index);
+            let left = self.parts[index].left(&samples)?;
+            let border = self.border(index, &samples, self.goal)?;
+            (left > self.goal * 3 / 2).then_some((index, border))
+        });
+        let halves = candidates().filter_map(|index| {
+            let samples = self.samples_up_to(index);
+            // The page that is on its way is not to be divided.
+            let left = self.parts[index].left(&samples)?.checked_sub(self.page)?;
+            let border = self.border(index, &samples, self.page + left / 2)?;
+            (left >= 2 * self.page).then_some((index, border))
+        });
+        let mut cuts = much.chain(halves);
+        cuts.find(|(_, border)| *border <= latest)
     }
 
-    /// Makes the first part of a rest a part of its own, with a walker.
-    fn cut_off(&mut self, index: usize, rest: TimeWindow) {
-        let window = match (rest.since(), rest.until()) {
-            (Some(since), Some(until)) => {
-                let border = border(&self.samples_before(index), self.goal, since, until);
-                TimeWindow::new(Some(since), Some(border)).unwrap_or(rest)
-            }
-            _ => rest,
-        };
-        let walker = Walker::new(self.client.clone(), &self.walk, window, Arc::clone(&self.shared))
-            .leaving_more_than(self.goal * self.sizes.left_tenths / 10);
-        self.parts[index] = Part::Walked(Box::new(WalkedPart {
-            number: self.next_part,
-            window,
-            walker: Some(walker),
-            pages: VecDeque::new(),
-            weights: VecDeque::new(),
-            fetched_entries: 0,
-            span: None,
-            end: None,
-            failed: false,
-        }));
+    fn border(&self, index: usize, samples: &[Sample], entries: u64) -> Option<Timestamp> {
+        let part = &self.parts[index];
+        let until = part.until?;
+        let border = border(samples, entries, part.position()?, until);
+        (border < until).then_some(border)
+    }
+
+    /// Makes the end of a part a part of its own, with a walker; gives where it stands.
+    fn cut_off(&mut self, index: usize, border: Timestamp) -> usize {
+        let (shared, walk) = (Arc::clone(&self.shared), &self.walk);
+        let window = TimeWindow::new(Some(border), walk.window.until()).unwrap_or(walk.window);
+        let walker = Walker::new(self.client.clone(), walk, window, shared).extra();
+        let part = Part::new(self.next_part, walker, Some(border), self.parts[index].until);
         self.next_part += 1;
-        if window.until() != rest.until()
-            && let Ok(after) = TimeWindow::new(window.until(), rest.until())
-        {
-            self.parts.insert(index + 1, Part::Rest(after));
-        }
+        self.parts[index].until = Some(border);
+        self.parts.insert(index + 1, part);
+        index + 1
     }
 
-    /// How dense the ledger is before a part, nearest first.
-    fn samples_before(&self, index: usize) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        for part in self.parts.range(..index).rev() {
-            let Part::Walked(part) = part else { continue };
-            samples.extend(part.sample());
-            if part.was_cut() {
-                // Much denser than what was before it.
-                return samples;
-            }
-        }
-        samples.extend(&self.samples);
-        samples.truncate(Sample::COUNTED);
-        samples
+    /// How dense the ledger is at a part and before it, nearest first.
+    fn samples_up_to(&self, index: usize) -> Vec<Sample> {
+        let parts = self.parts.range(..=index).rev().flat_map(Part::samples);
+        parts.chain(&self.samples).take(Sample::COUNTED).copied().collect()
     }
 
     /// Puts a page where it belongs.
     fn take_in(&mut self, fetched: Result<Fetched, JoinError>) -> Result<(), Error> {
-        let Fetched { part: number, walker, page } = fetched.map_err(|error| match error.is_panic() {
-            true => panic::resume_unwind(error.into_panic()),
-            false => Error::of(ErrorKind::Setup).with_message("the runtime is shutting down"),
-        })?;
-        let is_it = |part: &Part| matches!(part, Part::Walked(part) if part.number == number);
-        let Some(index) = self.parts.iter().position(is_it) else { return Ok(()) };
-        let Part::Walked(part) = &mut self.parts[index] else { return Ok(()) };
-        match page {
-            Ok(page) => {
-                let weight = weight(&page.entries);
-                self.page_weight = weight.max(self.page_weight * 3 / 4);
-                part.weights.push_back(weight);
-                part.fetched_entries += page.entries.len() as u64;
-                if let (Some(first), Some(last)) = (page.entries.first(), page.entries.last()) {
-                    part.span = Some((part.span.map_or(first.timestamp, |(first, _)| first), last.timestamp));
-                }
-                part.end = page.end;
-                part.walker = page.end.is_none().then_some(walker);
-                part.pages.push_back(Ok(page));
+        let Fetched { part: number, walker, page } = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            // Of a part that was given up.
+            Err(_) => return Ok(()),
+        };
+        let Some(index) = self.parts.iter().position(|part| part.number == number) else { return Ok(()) };
+        let part = &mut self.parts[index];
+        part.fetch = None;
+        let page = match page {
+            Ok(page) => page,
+            // Only the first part is one that a plain walk would have asked for: what else fails at once is left to the walker
+            // of the part before it, which goes on from where it is.
+            Err(error) if index > 0 && !part.is_proven => {
+                tracing::debug!(%error, "a part is given up");
+                let until = part.until;
+                self.parts.remove(index);
+                self.parts[index - 1].extend(until);
+                self.trust.lose();
+                self.give_up_behind(index - 1);
+                return Ok(());
             }
             Err(error) => {
-                part.failed = true;
-                part.pages.push_back(Err(error));
+                part.fail(error);
+                return Ok(());
             }
+        };
+        part.walker = Some(walker);
+        let was_proven = part.is_proven;
+        let weight = part.put(page);
+        self.page_weight = weight.max(self.page_weight * 3 / 4);
+        let is_news = index > 0 && !was_proven && part.is_proven;
+        self.trust.page(is_news);
+        if is_news {
+            self.parts[index - 1].is_succeeded();
         }
-        let rest = part.end.and_then(|end| TimeWindow::new(end.until, part.window.until()).ok());
-        if part.was_cut()
-            && let Some(rest) = rest
-        {
-            self.parts.insert(index + 1, Part::Rest(rest));
-        }
+        self.give_up_behind(index);
         Ok(())
+    }
+
+    /// Where the ledger ends there is nothing behind it: parts that have not come to a page yet wait for nothing.
+    fn give_up_behind(&mut self, index: usize) {
+        if self.parts[index].end.is_none() {
+            return;
+        }
+        while self.parts.get(index + 1).is_some_and(|behind| !behind.is_proven) {
+            self.parts.remove(index + 1);
+        }
     }
 
     /// Hands out a page of the first part, as far as the walk is complete with it.
     fn hand_out(&mut self, page: WindowPage) -> Stretch {
         let WindowPage { entries: fetched, total, end } = page;
-        if let Some(Part::Walked(part)) = self.parts.front()
-            && Some(part.window) == self.walk.rest()
-        {
+        if self.ends.parts == 0 && self.parts.len() == 1 {
             self.total = total;
         }
         let mut entries = std::mem::take(&mut self.tail);
         entries.extend(fetched);
+        let is_last = self.parts.len() == 1 && self.parts[0].is_over();
         let complete_until = match end {
-            Some(end) => {
-                self.end_part(&end);
-                end.until
-            }
-            None => self.hold_tail(&mut entries),
+            Some(_) if is_last => self.walk.window.until(),
+            _ => self.hold_tail(&mut entries),
         };
         self.stretch(entries, complete_until)
     }
@@ -375,126 +357,41 @@ impl Windows {
         Some(until)
     }
 
-    fn end_part(&mut self, end: &End) {
-        self.pages += end.pages;
+    /// Leaves the first part behind, all of which was handed out.
+    fn end_part(&mut self) {
+        self.samples = self.samples_up_to(0);
+        let Some(part) = self.parts.pop_front() else { return };
+        if let Some(walker) = &part.walker {
+            let end = walker.state();
+            if self.ends.parts == 0 {
+                // The other parts begin where the one before them ends, and nothing lies in between.
+                self.ends.before = end.before;
+            }
+            self.ends.by_cursor |= end.route != Endpoint::Usage;
+            self.ends.pages += end.pages;
+        }
         self.ends.parts += 1;
-        self.ends.unverified += u64::from(!end.verified);
-        self.ends.by_cursor |= end.route != Endpoint::Usage;
-        if self.ends.parts == 1 {
-            // The other parts begin where the one before them ends, and nothing lies in between.
-            self.ends.before = end.before;
-        }
-        self.ends.beyond = end.beyond;
-        let Some(Part::Walked(part)) = self.parts.pop_front() else { return };
-        if part.was_cut() {
-            self.samples.clear();
-        }
-        self.samples.truncate(Sample::COUNTED - 1);
-        if let Some(sample) = part.sample() {
-            self.samples.push_front(sample);
-        }
+        self.ends.last = part.end;
     }
 
     /// Ends the walk, once the service's total is what was handed out, where it has one.
     async fn finish(&mut self) -> Result<(), Error> {
-        let Ends { parts, unverified, by_cursor, before, beyond } = self.ends;
+        let Ends { parts, last, before, by_cursor, .. } = self.ends;
         let endpoint = match by_cursor {
             _ if parts == 0 => self.walk.first_route(),
             true => Endpoint::UsageHistory,
             false => Endpoint::Usage,
         };
-        let mut verified = parts == 1 && unverified == 0 && self.walk.walked.is_none();
+        let is_whole = parts == 1 && self.walk.walked.is_none();
+        let mut verified = is_whole && last.is_some_and(|end| end.verified);
         if endpoint == Endpoint::Usage && !verified {
-            verified = self.check_total(before, beyond).await?;
+            // Of a walk that was over before it began nothing is known.
+            let beyond = last.map_or(Some(0), |end| end.beyond);
+            let counted = Counted { entries: self.entries, before, beyond };
+            verified = check_total(&self.client, &self.walk, &self.shared, counted).await?;
         }
         let total = verified.then(|| self.entries + self.walk.walked.map_or(0, |(_, entries)| entries));
         self.client.notify(&Event::Complete { endpoint, total });
         Ok(())
     }
-
-    /// Compares with the service's count of all the window: the parts may be right and an entry may have come, late, into
-    /// one that was walked before. False when the service no longer says.
-    async fn check_total(&self, before: u64, beyond: u64) -> Result<bool, Error> {
-        // Before a start within a millisecond there may be entries that an earlier walk left out and nobody counted.
-        let is_whole_ms = self.walk.window.since().is_none_or(|since| since == since.floor_ms());
-        let (window, walked, before) = match self.walk.walked {
-            Some((until, _)) if !is_whole_ms => {
-                match TimeWindow::new(Some(until), self.walk.window.until()) {
-                    Ok(rest) => (rest, 0, before),
-                    Err(_) => return Ok(false),
-                }
-            }
-            // What came from before the rest was walked before.
-            Some((_, entries)) => (self.walk.window, entries, 0),
-            None => (self.walk.window, 0, before),
-        };
-        let Some(total) = self.total_of(window.since(), window.until()).await? else { return Ok(false) };
-        let counted = walked + self.entries + before;
-        if total == counted + beyond {
-            return Ok(true);
-        }
-        // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
-        // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
-        if let Some(end) = window.until() {
-            let at_end = self.count_at_end(end).await?;
-            let again = self.total_of(window.since(), window.until()).await?;
-            let (Some(at_end), Some(again)) = (at_end, again) else { return Ok(false) };
-            if total == again && total == counted + at_end {
-                return Ok(true);
-            }
-        }
-        let counted = counted + beyond;
-        let message = format!(
-            "the window has {total} entries and {counted} went by: some came or went behind the walk"
-        );
-        Err(Error::of(ErrorKind::Moved).with_message(message))
-    }
-
-    /// Entries at the end of the window or behind it that the service counts to the window: the rest of the millisecond in
-    /// which it ends, and the end itself.
-    async fn count_at_end(&self, end: Timestamp) -> Result<Option<u64>, Error> {
-        let Ok(rest) = TimeWindow::new(Some(end), Some(end.ceil_ms())) else {
-            return self.total_of(Some(end), Some(end)).await;
-        };
-        let mut walker = Walker::new(self.client.clone(), &self.walk, rest, Arc::clone(&self.shared));
-        let mut entries = 0;
-        loop {
-            let page = walker.next_page().await?;
-            entries += page.entries.len() as u64;
-            if let Some(End { beyond, route, .. }) = page.end {
-                return Ok((route == Endpoint::Usage).then_some(entries + beyond));
-            }
-        }
-    }
-
-    /// Entries from `since` to `until`, both inclusive, as the service counts them; `None` when it no longer does.
-    async fn total_of(
-        &self,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-    ) -> Result<Option<u64>, Error> {
-        match count(&self.client, &self.walk, since, until).await {
-            Ok(total) => Ok(Some(total)),
-            Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
-            // A service that fails on wide windows cannot count one. All of its parts are there.
-            Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => Ok(None),
-            Err(Failure { error, .. }) => Err(error),
-        }
-    }
-}
-
-impl Part {
-    /// Pages in memory, by their weight.
-    fn held(&self) -> usize {
-        match self {
-            Self::Walked(part) => part.weights.iter().sum(),
-            Self::Rest(_) => 0,
-        }
-    }
-}
-
-/// As how many usual pages these entries count. Their texts are what can be large.
-fn weight(entries: &[UsageEntry]) -> usize {
-    let notes: usize = entries.iter().map(|entry| entry.notes.len() + entry.sku.len()).sum();
-    1 + (entries.len() * 256 + notes) / PAGE_BYTES
 }

@@ -41,10 +41,10 @@ pub use endless::Endless;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
 pub use left_out::{leave_out, need};
 pub use limit::Limit;
-pub use reluctant::{Asked, Reluctant};
 #[cfg(unix)]
 pub use nobody::run_as_nobody;
 #[cfg(unix)]
 pub use pipe::make_pipe;
+pub use reluctant::{Asked, Reluctant};
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};

@@ -47,14 +47,21 @@ async fn a_service_that_reads_seconds_lost_entries_between_the_parts() {
 
 #[tokio::test]
 async fn a_service_that_ignores_the_start_was_read_again_and_again() {
-    let mut book = Book::new(uneven(1500));
-    let upstream = Upstream::start(move |request| {
-        book.answer(&with_times(request, |at| if at < second(9000) { second(0) } else { at }))
-    })
-    .await;
-    let error = collect(&upstream, Endpoint::Usage, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+    let ignoring = || {
+        let mut book = Book::new(uneven(1500));
+        Upstream::start(move |request| {
+            book.answer(&with_times(request, |at| if at < second(9000) { second(0) } else { at }))
+        })
+    };
+    // A start that the walk chose itself is given up, and the pages from the first one on are the ledger.
+    let upstream = ignoring().await;
+    assert_eq!(collect(&upstream, Endpoint::Usage, None).await.unwrap(), uneven(1500));
     assert!(upstream.requests().len() < 30, "{}", upstream.requests().len());
+    // One that was asked for is not.
+    let upstream = ignoring().await;
+    let walk = Walk::over(window(5000, 10_000)).endpoint(Endpoint::Usage).build().unwrap();
+    let error = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
 }
 
 #[tokio::test]

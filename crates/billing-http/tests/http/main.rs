@@ -9,6 +9,7 @@ mod faults;
 mod lies;
 mod pages;
 mod patience;
+mod reluctant;
 mod retries;
 mod support;
 mod walks;

@@ -359,18 +359,3 @@ async fn streams_can_go_to_other_threads() {
     assert!(tokio::spawn(entries).await.unwrap().unwrap().is_empty());
     drop(sendable(walk.stretches(&client)));
 }
-
-#[tokio::test]
-async fn the_service_tells_the_time() {
-    let clock = |date: Option<&'static str>| async move {
-        let upstream = Upstream::start(move |_| {
-            let reply = Reply::json(200, r#"{"data":[],"nextCursor":null}"#);
-            date.map_or(reply.clone(), |date| reply.header("date", date))
-        })
-        .await;
-        client(&upstream).service_time(Endpoint::Auto).await.unwrap()
-    };
-    let at = clock(Some("Sun, 06 Nov 1994 08:49:37 GMT")).await;
-    assert_eq!(at, Some("1994-11-06T08:49:37Z".parse().unwrap()));
-    assert_eq!(clock(None).await, None);
-}

@@ -1,0 +1,133 @@
+//! Begins a walk over a window that depends on the present: by the first page, and the clock of whoever sent it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use billing_model::{Stretch, TimeWindow, Timestamp};
+use futures::future::{Either, select};
+use futures::{Stream, stream};
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::planner::{LEAST_WINDOW, earlier, wider};
+use crate::times::{Border, Times};
+use crate::walk::Walk;
+use crate::walker::Walker;
+use crate::windows::Windows;
+
+/// How much earlier than by the local clock a relative start is asked for: clocks differ by seconds, and a start that is a
+/// little too early costs a few entries, where one that is a little too late costs a request.
+const MARGIN: Duration = Duration::from_secs(30 * 60);
+
+/// How much too early a start may have been asked for. Beyond it another first page is less work.
+const MAX_TOO_EARLY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A walk over [`Times`]: not begun, and so without a window.
+#[derive(Clone, Debug)]
+pub struct RelativeWalk {
+    walk: Walk,
+    times: Times,
+}
+
+/// A walk whose window is settled.
+pub struct Begun {
+    window: TimeWindow,
+    service_time: Option<Timestamp>,
+    windows: Windows,
+}
+
+impl RelativeWalk {
+    pub(crate) fn new(walk: Walk, times: Times) -> Self {
+        Self { walk, times }
+    }
+
+    /// Fetches the first page, and settles the window by the `Date` of the first answer that has one, an error's too: no
+    /// request is sent for the time alone. `now` is the present by the local clock. It decides what the first page is asked
+    /// for, and the window only when the service does not tell the time.
+    ///
+    /// A window that does not depend on the present is settled without a request.
+    ///
+    /// # Errors
+    /// As [`Client::page`]; [`ErrorKind::EmptyWindow`] as soon as the window turns out to be empty.
+    pub async fn begin(self, client: &Client, now: Timestamp) -> Result<Begun, Error> {
+        let Self { walk, times } = self;
+        let settle = |now: Timestamp| {
+            let window = times.window(now.floor_ms());
+            window.map_err(|empty| Error::of(ErrorKind::EmptyWindow).because(empty))
+        };
+        if times.are_fixed() {
+            let window = settle(now)?;
+            let windows = Windows::new(client.clone(), walk.with_window(window));
+            return Ok(Begun { window, service_time: None, windows });
+        }
+        let guess = guess(times, now);
+        let guessed = walk.clone().with_window(guess);
+        let mut walker = Walker::new(client.clone(), &guessed, guess, Arc::default());
+        let page = {
+            let fetch = pin!(walker.next_page());
+            match select(fetch, pin!(client.first_told())).await {
+                Either::Left((page, _)) => Some(page?),
+                // However long the page takes: a window that is empty, or another than was guessed, is known now.
+                Either::Right((time, fetch)) if covers(guess, settle(time)?) => Some(fetch.await?),
+                Either::Right(_) => None,
+            }
+        };
+        let service_time = client.first_time();
+        let window = settle(service_time.unwrap_or(now))?;
+        let walk = walk.with_window(window);
+        let windows = match page {
+            Some(mut page) if covers(guess, window) => {
+                walker.settle(window, &mut page);
+                Windows::begun(client.clone(), walk, walker, page)
+            }
+            _ => Windows::new(client.clone(), walk),
+        };
+        Ok(Begun { window, service_time, windows })
+    }
+}
+
+impl Begun {
+    /// The window, which the present no longer moves.
+    pub fn window(&self) -> TimeWindow {
+        self.window
+    }
+
+    /// The service's own clock at the first answer, to the second. `None` when it did not tell the time, or was not asked.
+    pub fn service_time(&self) -> Option<Timestamp> {
+        self.service_time
+    }
+
+    /// The window, as [`Walk::stretches`].
+    pub fn stretches(self) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
+        stream::try_unfold(self.windows, |mut windows| async move {
+            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
+        })
+    }
+}
+
+/// What the first page is asked for: all that the window may turn out to hold, as far as the local clock can tell.
+fn guess(times: Times, now: Timestamp) -> TimeWindow {
+    let late = earlier(now, MARGIN);
+    let since = times.since.map(|since| match since {
+        Border::Ago(span) => earlier(late, span),
+        // Up to now it would be a short window.
+        Border::At(at) if late < at && at <= now => late,
+        Border::At(at) => at,
+    });
+    let until = match times.until {
+        Border::At(until) => Some(until),
+        Border::Ago(_) => None,
+    };
+    let too_late = since.zip(until).is_some_and(|(since, until)| until <= since);
+    let since = if too_late { until.map(|until| earlier(until, LEAST_WINDOW)) } else { since };
+    TimeWindow::new(since, until).unwrap_or(TimeWindow::ALL)
+}
+
+/// True when a walk over the guess brings the window, and not much more.
+fn covers(guess: TimeWindow, window: TimeWindow) -> bool {
+    match (guess.since(), wider(window.since(), window.until())) {
+        (Some(asked), Some(since)) => asked <= since && earlier(since, MAX_TOO_EARLY) <= asked,
+        (asked, since) => asked == since,
+    }
+}

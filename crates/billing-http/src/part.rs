@@ -1,0 +1,179 @@
+//! A part of a walk: what one walker fetches, from where the part begins up to where the next one does.
+
+use std::collections::VecDeque;
+
+use billing_model::{Timestamp, UsageEntry};
+use tokio::task::AbortHandle;
+
+use crate::error::Error;
+use crate::planner::{Sample, expected};
+use crate::walker::{End, Walker, WindowPage};
+
+/// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
+const PAGE_BYTES: usize = 512 << 10;
+
+/// A part. Its walker asks for everything from its start on and knows of no end: the part ends here, where the next one
+/// begins. So that border can move as long as nobody has come to it, and a part can be given up for the one before it,
+/// which just goes on.
+pub(crate) struct Part {
+    /// By which a page finds its part.
+    pub(crate) number: u64,
+    since: Option<Timestamp>,
+    /// Where the next part begins, or the walk ends.
+    pub(crate) until: Option<Timestamp>,
+    /// Not here while it fetches a page.
+    pub(crate) walker: Option<Walker>,
+    pub(crate) fetch: Option<AbortHandle>,
+    /// What was fetched and not handed out yet, with what each page weighs.
+    pages: VecDeque<(usize, Result<WindowPage, Error>)>,
+    /// What was fetched from behind the end of the part, for as long as the next one may be given up.
+    spare: Option<WindowPage>,
+    /// True when the service has come to its first entry, or to the end.
+    pub(crate) is_proven: bool,
+    /// The latest timestamp that was fetched.
+    reached: Option<Timestamp>,
+    /// How dense the ledger is here, latest page first.
+    samples: VecDeque<Sample>,
+    /// Set where the ledger ends.
+    pub(crate) end: Option<End>,
+    pub(crate) failed: bool,
+}
+
+impl Part {
+    pub(crate) fn new(
+        number: u64,
+        walker: Walker,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            number,
+            since,
+            until,
+            walker: Some(walker),
+            fetch: None,
+            pages: VecDeque::new(),
+            spare: None,
+            is_proven: false,
+            reached: None,
+            samples: VecDeque::new(),
+            end: None,
+            failed: false,
+        }
+    }
+
+    /// Takes in a page, and gives what it weighs.
+    pub(crate) fn put(&mut self, page: WindowPage) -> usize {
+        let WindowPage { mut entries, total, end } = page;
+        // A page without entries may lead nowhere.
+        self.is_proven |= !entries.is_empty() || end.is_some();
+        self.sample(&entries);
+        let inside = match self.until {
+            Some(until) => entries.partition_point(|entry| entry.timestamp < until),
+            None => entries.len(),
+        };
+        let beyond = entries.split_off(inside);
+        // The end of the ledger is this part's when nothing lies behind the part.
+        if beyond.is_empty() {
+            self.end = end;
+        } else {
+            self.spare = Some(WindowPage { entries: beyond, total, end });
+        }
+        let weight = weight(&entries);
+        self.pages.push_back((weight, Ok(WindowPage { entries, total, end: self.end })));
+        weight
+    }
+
+    /// Ends with an error, behind what was fetched.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.failed = true;
+        self.pages.push_back((0, Err(error)));
+    }
+
+    /// Goes on up to a later end: the next part was given up.
+    pub(crate) fn extend(&mut self, until: Option<Timestamp>) {
+        self.until = until;
+        if let Some(spare) = self.spare.take() {
+            self.put(spare);
+        }
+    }
+
+    /// The next page to hand out.
+    pub(crate) fn take(&mut self) -> Option<Result<WindowPage, Error>> {
+        self.pages.pop_front().map(|(_, page)| page)
+    }
+
+    /// Puts an error back that has to wait.
+    pub(crate) fn put_back(&mut self, error: Error) {
+        self.pages.push_front((0, Err(error)));
+    }
+
+    /// The next part has come to its first entry: what lies behind the end of this one is that one's.
+    pub(crate) fn is_succeeded(&mut self) {
+        if let Some(spare) = &mut self.spare {
+            spare.entries = Vec::new();
+        }
+    }
+
+    /// True when everything in it was fetched.
+    pub(crate) fn is_done(&self) -> bool {
+        self.end.is_some() || self.spare.is_some()
+    }
+
+    /// True when everything in it was handed out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_done() && self.pages.is_empty()
+    }
+
+    /// True when a page can be fetched: of those that were, so many are held at most.
+    pub(crate) fn is_idle(&self, held: usize) -> bool {
+        self.walker.is_some() && !self.is_done() && !self.failed && self.pages.len() < held
+    }
+
+    /// Pages in memory, by their weight.
+    pub(crate) fn held(&self) -> usize {
+        let spare = self.spare.as_ref().map_or(0, |spare| usize::from(!spare.entries.is_empty()));
+        spare + self.pages.iter().map(|(weight, _)| weight).sum::<usize>()
+    }
+
+    /// How far it was walked.
+    pub(crate) fn position(&self) -> Option<Timestamp> {
+        self.reached.max(self.since)
+    }
+
+    /// How dense the ledger is here, latest first.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter()
+    }
+
+    /// How many entries of it are still to be fetched, if it is as dense as the samples.
+    pub(crate) fn left(&self, samples: &[Sample]) -> Option<u64> {
+        Some(expected(samples, self.position()?, self.until?))
+    }
+
+    /// Notes how dense the ledger is over a page.
+    fn sample(&mut self, entries: &[UsageEntry]) {
+        let Some(last) = entries.last().map(|entry| entry.timestamp) else { return };
+        // Of an open start nobody knows when it was.
+        let since = self.position().or(entries.first().map(|entry| entry.timestamp));
+        let sample = since.and_then(|since| Sample::between(since, last, entries.len() as u64));
+        self.samples.truncate(Sample::COUNTED - 1);
+        sample.into_iter().for_each(|sample| self.samples.push_front(sample));
+        self.reached = Some(last);
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Nobody waits for its page any more.
+        if let Some(fetch) = &self.fetch {
+            fetch.abort();
+        }
+    }
+}
+
+/// As how many usual pages these entries count. Their texts are what can be large.
+fn weight(entries: &[UsageEntry]) -> usize {
+    let notes: usize = entries.iter().map(|entry| entry.notes.len() + entry.sku.len()).sum();
+    1 + (entries.len() * 256 + notes) / PAGE_BYTES
+}

@@ -1,0 +1,143 @@
+//! Compares a walk with the service's own count of the window, where it has one.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use billing_model::{PageRequest, Paging, SequenceError, TimeWindow, Timestamp};
+
+use crate::client::{Client, Persistence};
+use crate::error::{Error, ErrorKind};
+use crate::planner::{LEAST_WINDOW, earlier, wider};
+use crate::reply::Failure;
+use crate::retry::Class;
+use crate::walk::{Endpoint, Walk};
+use crate::walker::{Shared, Walker, WindowPage, path};
+
+/// What went by on a walk, as the service counts it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    /// Entries of the window.
+    pub(crate) entries: u64,
+    /// Entries from before it that came on its pages, and those at its end, where they are known.
+    pub(crate) before: u64,
+    pub(crate) beyond: Option<u64>,
+}
+
+/// Compares with the service's count of all the window: the parts may be right and an entry may have come, late, into one
+/// that was walked before. False when the service no longer says.
+pub(crate) async fn check_total(
+    client: &Client,
+    walk: &Walk,
+    shared: &Arc<Shared>,
+    Counted { entries, before, beyond }: Counted,
+) -> Result<bool, Error> {
+    let (since, until) = (walk.window.since(), walk.window.until());
+    let moved = |total: u64, counted: u64| {
+        let message = format!(
+            "the window has {total} entries and {counted} went by: some came or went behind the walk"
+        );
+        Error::of(ErrorKind::Moved).with_message(message)
+    };
+    let is_whole_ms = since.is_none_or(|since| since == since.floor_ms());
+    let (window, counted) = match walk.walked {
+        // A short window is asked for with what lies before it, which nobody has counted: so it is read once more.
+        Some((_, walked)) if wider(since, until) != since => {
+            return match entries_of(client, walk, shared).await? {
+                Some(found) if found == walked + entries => Ok(true),
+                Some(found) => Err(moved(found, walked + entries)),
+                None => Ok(false),
+            };
+        }
+        // Nor has anybody what an earlier run left out before a start within a millisecond.
+        Some((from, _)) if !is_whole_ms => match TimeWindow::new(Some(from), until) {
+            Ok(rest) => (rest, before + entries),
+            Err(_) => return Ok(false),
+        },
+        Some((_, walked)) => (walk.window, walked + entries),
+        None => (walk.window, before + entries),
+    };
+    let Some(total) = total_of(client, walk, window).await? else { return Ok(false) };
+    if total == counted + beyond.unwrap_or(0) {
+        return Ok(true);
+    }
+    // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
+    // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
+    if let Some(end) = window.until() {
+        match count_at_end(client, walk, shared, end).await? {
+            Some(at_end) => {
+                let Some(again) = total_of(client, walk, window).await? else { return Ok(false) };
+                if total == again && total == counted + at_end {
+                    return Ok(true);
+                }
+            }
+            None if beyond.is_none() => return Ok(false),
+            None => {}
+        }
+    }
+    Err(moved(total, counted + beyond.unwrap_or(0)))
+}
+
+/// Entries of a window, its end included, as the service counts them now. A short window is counted with what lies before
+/// it, as [`wider`] has it.
+pub(crate) async fn count(client: &Client, walk: &Walk, window: TimeWindow) -> Result<u64, Failure> {
+    let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
+        let error =
+            Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
+        Failure::new(Class::Fatal, error.because(fault))
+    };
+    let since = wider(window.since(), window.until());
+    let query = walk.count_query(since, window.until()).map_err(|fault| inconsistent(fault.into()))?;
+    let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
+    match client.page_or_failure(&request, Persistence::WhileLikely).await?.paging {
+        Paging::ByNumber(numbers) => Ok(numbers.total),
+        Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
+    }
+}
+
+/// The same; `None` when the service no longer says.
+async fn total_of(client: &Client, walk: &Walk, window: TimeWindow) -> Result<Option<u64>, Error> {
+    match count(client, walk, window).await {
+        Ok(total) => Ok(Some(total)),
+        Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
+        // A service that fails on wide windows cannot count one. All of its parts are there.
+        Err(Failure { error, .. }) if client.is_for_narrowing(&error) => Ok(None),
+        Err(Failure { error, .. }) => Err(error),
+    }
+}
+
+/// Entries at the end of a window or behind it that the service counts to the window: the rest of the millisecond in which
+/// it ends, and the end itself. They come with the window before it. `None` when the service does not say.
+async fn count_at_end(
+    client: &Client,
+    walk: &Walk,
+    shared: &Arc<Shared>,
+    end: Timestamp,
+) -> Result<Option<u64>, Error> {
+    let Ok(last) = TimeWindow::new(Some(earlier(end, LEAST_WINDOW)), Some(end)) else { return Ok(None) };
+    let mut walker = Walker::new(client.clone(), walk, last, Arc::clone(shared));
+    loop {
+        match walker.next_page().await {
+            Ok(WindowPage { end: Some(end), .. }) => {
+                return Ok(end.beyond.filter(|_| end.route == Endpoint::Usage));
+            }
+            Ok(_) => {}
+            // Nothing may lie there, and there are services that hang on that.
+            Err(error) if client.is_for_narrowing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Entries of a whole walk, read once more; `None` when the endpoint that counts has gone.
+async fn entries_of(client: &Client, walk: &Walk, shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
+    let mut walker = Walker::new(client.clone(), walk, walk.window, Arc::clone(shared));
+    let mut entries = 0;
+    loop {
+        let page = walker.next_page().await?;
+        entries += page.entries.len() as u64;
+        if let Some(end) = page.end {
+            return Ok((end.route == Endpoint::Usage).then_some(entries));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The ways around a page that keeps failing, and around paging that breaks.
+
+use std::sync::atomic::Ordering;
+
+use billing_model::Timestamp;
+
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::pass::Pass;
+use crate::planner::{unix_ns, wider};
+use crate::reply::Failure;
+use crate::resume::Overlap;
+use crate::walk::Endpoint;
+
+use super::{Walker, other};
+
+/// Times that a walk may go back without handing out anything in between.
+const MAX_RETURNS: u32 = 20;
+
+/// Halvings of a window in a row that may fail.
+const MAX_NARROWINGS: u32 = 10;
+
+/// The ways around a page that keeps failing, in this order: the plain ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detour {
+    None,
+    /// Cursors anew, from the last instant that the walk is sure of.
+    Anew,
+    /// A window without an end, where nothing may lie in the one that has an end.
+    WithoutEnd,
+    /// The window as it is, where it was asked for wider.
+    Exactly,
+    /// Shorter windows.
+    Narrower,
+}
+
+impl Walker {
+    /// Finds another way to the page that failed, or gives up with its error.
+    pub(super) fn go_around(&mut self, failure: Failure) -> Result<(), Error> {
+        let Failure { error, successor, .. } = failure;
+        match error.kind() {
+            ErrorKind::CursorLost => self.go_back(error),
+            ErrorKind::NotFound if self.walk.endpoint == Endpoint::Auto && self.is_untouched() => {
+                self.switch(error, false)
+            }
+            ErrorKind::Gone if self.route == Endpoint::Usage => {
+                let usable = successor.is_some_and(|link| {
+                    self.client.is_own(&link) && link.trim_end_matches('/').ends_with("billing/usage-history")
+                });
+                if usable { self.switch(error, true) } else { Err(error) }
+            }
+            _ if !self.is_extra && self.client.is_for_narrowing(&error) => self.take_detour(error),
+            _ => Err(error),
+        }
+    }
+
+    /// True before the first page.
+    fn is_untouched(&self) -> bool {
+        self.pass.request.is_none() && !self.pass.resumed
+    }
+
+    /// True when there is another way to the page that is asked for.
+    pub(super) fn has_detour(&self) -> bool {
+        self.next_detour().is_some()
+    }
+
+    /// The next way around a failure, the plain ones first.
+    fn next_detour(&self) -> Option<Detour> {
+        let is_at_cursor = self.pass.request.is_some();
+        let may_be_empty = self.pass.overlap.is_over() && self.pass.asked.until.is_some();
+        let is_wider = wider(self.pass.since, self.pass.until) != self.pass.since;
+        let may_be_endless =
+            self.pass.until == self.window.until() && !self.shared.endless_failed.load(Ordering::Relaxed);
+        match self.detour {
+            Detour::None if is_at_cursor => Some(Detour::Anew),
+            Detour::None | Detour::Anew if !is_at_cursor && may_be_empty && may_be_endless => {
+                Some(Detour::WithoutEnd)
+            }
+            _ if !is_at_cursor && self.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
+            // A service that has never answered is more likely not there than slow.
+            _ => (self.client.has_answered() && self.middle().is_some()).then_some(Detour::Narrower),
+        }
+    }
+
+    fn take_detour(&mut self, error: Error) -> Result<(), Error> {
+        let Some(detour) = self.next_detour() else { return Err(error) };
+        if self.detour == Detour::WithoutEnd {
+            self.shared.endless_failed.store(true, Ordering::Relaxed);
+        }
+        match detour {
+            Detour::Narrower => self.narrow(error)?,
+            Detour::WithoutEnd => {
+                self.restart(self.pass.until);
+                self.pass.ask_without_end();
+            }
+            Detour::Exactly => {
+                self.restart(self.pass.until);
+                self.pass.ask_exactly();
+            }
+            Detour::Anew | Detour::None => self.go_back(error)?,
+        }
+        self.detour = detour;
+        Ok(())
+    }
+
+    /// Goes on at the other endpoint, at the anchor.
+    fn switch(&mut self, error: Error, gone: bool) -> Result<(), Error> {
+        let (from, to) = (self.route, other(self.route));
+        if self.missing.contains(&to) {
+            return Err(error);
+        }
+        self.missing.push(from);
+        self.route = to;
+        // The other endpoint may refuse what this one took: a currency, say.
+        self.first_request().map_err(|fault| self.inconsistent(fault))?;
+        if self.client.replace(from, gone) {
+            self.client.notify(&Event::Switched { from, to, gone });
+        }
+        self.go_back(error)
+    }
+
+    /// Begins a pass at the last timestamp that was handed out. Gives up with `error` when that leads nowhere.
+    pub(super) fn go_back(&mut self, error: Error) -> Result<(), Error> {
+        self.returns += 1;
+        if self.returns > MAX_RETURNS {
+            return Err(error);
+        }
+        if let Some(at) = self.anchor.timestamp() {
+            self.client.notify(&Event::Reanchored { at });
+        }
+        self.restart(self.pass.until);
+        Ok(())
+    }
+
+    /// Asks for the first half of what is left: the service fails on all of it, or takes too long. Gives up with `error`
+    /// when there is nothing left to halve.
+    fn narrow(&mut self, error: Error) -> Result<(), Error> {
+        let Some(middle) = self.middle() else { return Err(error) };
+        self.narrowings += 1;
+        self.shared.narrowings.fetch_add(1, Ordering::Relaxed);
+        self.client.notify(&Event::Narrowed { error: &error, until: middle });
+        self.restart(Some(middle));
+        self.pass.ask_exactly();
+        Ok(())
+    }
+
+    /// The middle of what is left of the pass, when it may be halved once more.
+    fn middle(&self) -> Option<Timestamp> {
+        // Where a ledger without a start begins, nobody knows; halving comes near it soon.
+        let since = self.anchor.timestamp().max(self.base).unwrap_or(Timestamp::from_unix_ns(0));
+        let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
+        let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
+        let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
+        (narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
+    }
+
+    /// Begins a pass behind what was handed out.
+    pub(super) fn restart(&mut self, until: Option<Timestamp>) {
+        let (since, overlap) = match self.anchor.timestamp() {
+            // What was handed out ends within the part that is being walked.
+            Some(at) if self.base.is_none_or(|base| base <= at) => (Some(at), self.anchor.overlap()),
+            _ => (self.base, Overlap::default()),
+        };
+        self.pass = Pass::new(since, until, overlap, false);
+        let from_start = self.pass.asked.since == self.asked_since();
+        if from_start {
+            self.before = 0;
+        }
+        // The total of a pass that begins within the window is not that of the window.
+        self.pass.resumed = !from_start || until != self.window.until();
+    }
+}
