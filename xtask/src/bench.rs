@@ -22,9 +22,10 @@ use anyhow::Result;
 use crate::{command, workspace};
 
 /// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
-/// name is the first. Four words are something else: `memory`, the peak memory of an export; `walk`, what windows side
+/// name is the first. Five words are something else: `memory`, the peak memory of an export; `walk`, what windows side
 /// by side bring to it and what it takes beside curl, or beside another program; `hangs`, what it takes from a service
-/// that hangs; and `server`, what the server does under load. The last three have options.
+/// that hangs; `pace`, what refusals cost on real sockets; and `server`, what the server does under load. Three of them
+/// have options.
 ///
 /// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
 ///
@@ -37,6 +38,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         ["walk"] => return walk::run(),
         ["walk", "--vs", before] => return versus::run(before),
         ["hangs", options @ ..] => return hangs::run(options),
+        ["pace"] => return pace(),
         ["server", options @ ..] => return server::run(options),
         _ => {}
     }
@@ -48,6 +50,13 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     command::run(cargo)?;
     say(&report::of(&results, start)?);
     Ok(())
+}
+
+/// Nearly all of it is waiting, so it need not be built for speed.
+fn pace() -> Result<()> {
+    let profile =
+        ["bench", "--locked", "--profile", "dev", "--package", "billing-benches", "--bench", "pace"];
+    command::run(command::cargo(profile))
 }
 
 #[expect(clippy::print_stdout, reason = "figures are for whoever asked for them")]

@@ -21,6 +21,7 @@ usage: cargo xtask COMMAND
   bench hangs [--entries N] [--usage] [--by PROGRAM]
                   an export from a service that hangs on narrow and empty windows, beside a plain walk of its pages;
                   `--by` exports with another `billing` than that of the present code
+  bench pace      what refusals cost beside the best possible time, on real sockets
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run

@@ -115,7 +115,7 @@ impl Client {
         // What this page has cost so far. Its turn is waited for without losing patience with it.
         let mut spent = Duration::ZERO;
         let mut tries = 0;
-        let mut strange_answers = 0;
+        let (mut strange_answers, mut refusals) = (0, 0);
         loop {
             let permit = self.admit().await;
             let sent = Instant::now();
@@ -130,7 +130,7 @@ impl Client {
             let failure = match self.attempt(request, limit).instrument(span).await {
                 Ok((page, wait)) => {
                     self.note_page_time(sent.elapsed());
-                    permit.end(Outcome::Page(wait.filter(|wait| *wait <= self.0.policy.max_wait)));
+                    permit.end(Outcome::Page(wait.filter(|wait| self.is_believed(*wait))));
                     self.0.served.store(true, Ordering::Relaxed);
                     return Ok(page);
                 }
@@ -141,14 +141,19 @@ impl Client {
             let Failure { class, error, requested_wait, successor } = failure;
             let error = error.map_message(|text| self.0.key.black_out(text));
             let error = error.at(self.url(request.path()), tries, start.elapsed()).slow(took >= SLOW_TRY);
-            // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw.
+            // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw. Refusals are no
+            // tries at all: what fails after many of them fails for the first time.
+            refusals += u32::from(class == Class::Throttled);
             let counted = match class {
                 Class::NotTheApi => {
                     strange_answers += 1;
                     strange_answers
                 }
-                _ => tries,
+                _ => (tries - refusals).max(1),
             };
+            let clock = requested_wait.filter(|wait| self.is_believed(*wait));
+            let refusal = permit.end(outcome(class, &error, clock));
+            let (elapsed, random) = (spent.max(refusal.lasting), fastrand::u32(..));
             let is_enough = match persistence {
                 Persistence::Full => false,
                 Persistence::WhileLikely => self.is_for_narrowing(&error),
@@ -157,29 +162,31 @@ impl Client {
             };
             let decision = match is_enough {
                 true => Decision::GiveUp,
-                false => self.0.policy.decide(class, counted, spent, requested_wait, fastrand::u32(..)),
+                false => self.0.policy.decide(class, counted, elapsed, requested_wait, random),
             };
             let Decision::RetryAfter(wait) = decision else {
-                permit.end(outcome(&error));
                 let error = match requested_wait {
-                    Some(wait) => error.with_message(self.later(wait)),
+                    Some(wait) if !self.is_believed(wait) => error.with_message(self.later(wait)),
                     _ => error,
                 };
                 return Err(Failure { class, error, requested_wait, successor });
             };
+            let wait = wait.max(refusal.wait);
             spent += wait;
             tracing::debug!(%error, ?wait, "trying again");
-            if class == Class::Throttled {
-                // The limiter waits, and with it every other request of this client.
-                if permit.end(Outcome::Throttled(wait)) {
-                    self.notify(&Event::Retrying { error: &error, wait });
-                }
-            } else {
-                permit.end(outcome(&error));
+            // After a refusal the limiter waits, and with it every other request of this client.
+            if class != Class::Throttled {
                 self.notify(&Event::Retrying { error: &error, wait });
                 (self.0.sleep)(wait).await;
+            } else if refusal.is_news {
+                self.notify(&Event::Retrying { error: &error, wait });
             }
         }
+    }
+
+    /// True for a wait that there is patience for.
+    fn is_believed(&self, wait: Duration) -> bool {
+        wait <= self.0.policy.max_wait
     }
 
     /// The time for a try, after what was spent before. Until there is any answer all tries of a page share theirs.
@@ -330,8 +337,13 @@ fn at_unix_s(unix_s: u64) -> Timestamp {
     Timestamp::from_unix_ns(i64::try_from(unix_ns).unwrap_or(i64::MAX))
 }
 
-/// What a failed try means to the limiter.
-fn outcome(error: &Error) -> Outcome {
-    let is_counted = error.is_timeout() || error.status().is_some_and(|status| status >= 400);
-    if is_counted { Outcome::Failed } else { Outcome::Broken }
+/// What a failed try means to the limiter. `clock` is when the service says to come back.
+fn outcome(class: Class, error: &Error, clock: Option<Duration>) -> Outcome {
+    let is_counted =
+        error.is_timeout() || error.status().is_some_and(|status| status >= 400 && status != 429);
+    match class {
+        Class::Throttled => Outcome::Refused { clock, is_counted },
+        _ if is_counted => Outcome::Failed,
+        _ => Outcome::Broken,
+    }
 }

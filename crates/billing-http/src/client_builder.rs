@@ -13,7 +13,7 @@ use crate::certificates::Certificates;
 use crate::client::{Client, Inner, Observer, Sleep};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Probing};
 use crate::proxy::Proxy;
 use crate::retry::RetryPolicy;
 use crate::unanswered::Innermost;
@@ -159,6 +159,7 @@ impl ClientBuilder {
             None => {}
         }
         let http = http.build().map_err(setup)?;
+        let probing = Probing::of(&self.policy);
         Ok(Client(Arc::new(Inner {
             http,
             compression: self.compression.unwrap_or(!base.is_loopback()),
@@ -172,7 +173,7 @@ impl ClientBuilder {
             proxy,
             observer: self.observer,
             sleep: self.sleep,
-            limiter: Arc::new(Limiter::new()),
+            limiter: Arc::new(Limiter::new(probing)),
             answered: AtomicBool::new(false),
             served: AtomicBool::new(false),
             requests: AtomicU64::new(0),

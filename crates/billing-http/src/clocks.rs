@@ -11,48 +11,54 @@ const RESETS: HeaderName = HeaderName::from_static("x-ratelimit-resets");
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// A wait beyond it is a clock in another unit, and says nothing.
-const MAX_BELIEVED: Duration = Duration::from_secs(32 * 24 * 60 * 60);
+/// From here on a number is milliseconds of the epoch, and from [`UNIX_S`] on seconds of it; what is smaller are seconds
+/// from now. No header says its unit, and services have changed theirs (`docs/upstream-api.md`, HTTP).
+const UNIX_MS: u64 = 1_000_000_000_000;
+const UNIX_S: u64 = 1_000_000_000;
+
+/// A clock further away makes no sense. Of `Retry-After`, which says nothing but when to come back, a whole day is believed.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a reply asks to wait: the longest of all that its headers say, or `None` when they say nothing.
 ///
-/// Read are `Retry-After` (seconds, or an HTTP date), `x-ratelimit-reset-requests` (unix seconds),
-/// `x-ratelimit-reset-tokens` (seconds from now), the draft standard's `RateLimit` and `x-ratelimit-resets` (unix milliseconds). Points in time are
-/// taken against the reply's own `Date`, never against the local clock: a wrong local clock changes no wait. Without
-/// a `Date` they say nothing. A point in the past is a wait of zero.
+/// Read are `Retry-After` (a number, or an HTTP date), `x-ratelimit-reset-requests`, `x-ratelimit-reset-tokens`,
+/// `x-ratelimit-resets` and the draft standard's `RateLimit`. A number is read by its size, whatever the header: seconds from
+/// now, unix seconds or unix milliseconds. Points in time are taken against the reply's own `Date`, never against the local
+/// clock: a wrong local clock changes no wait. Without a `Date` they say nothing. Neither does a point in the past, nor one
+/// that is a day away or more.
 ///
 /// Source: `docs/upstream-api.md`, HTTP; RFC 9110, 10.2.3.
 pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
-    let now = reply_date(headers);
-    let until = |instant: SystemTime| now.map(|now| instant.duration_since(now).unwrap_or_default());
-    let number = |name| text(headers, name).and_then(whole_number);
     let retry_after = headers.get_all(RETRY_AFTER).iter().filter_map(|value| {
         let value = value.to_str().ok()?.trim();
         match whole_number(value) {
-            Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => httpdate::parse_http_date(value).ok().and_then(until),
+            Some(number) => wait_until(headers, number),
+            None => httpdate::parse_http_date(value).ok()?.duration_since(reply_date(headers)?).ok(),
         }
     });
-    let other = [
-        text(headers, &RATE_LIMIT).and_then(rate_limit_reset).map(Duration::from_secs),
-        number(&RESET_REQUESTS).and_then(|unix_s| until(after_epoch(Duration::from_secs(unix_s))?)),
-        number(&RESET_TOKENS).map(Duration::from_secs),
-        number(&RESETS).and_then(|unix_ms| until(after_epoch(Duration::from_millis(unix_ms))?)),
-    ];
-    retry_after.chain(other.into_iter().flatten()).filter(|wait| *wait <= MAX_BELIEVED).max()
+    let resets = [&RESET_REQUESTS, &RESET_TOKENS, &RESETS].map(|name| number_of(headers, name));
+    let resets = resets.into_iter().chain([rate_limit_reset(headers)]).flatten();
+    let resets = resets.filter_map(|number| wait_until(headers, number)).filter(|wait| *wait < DAY);
+    retry_after.filter(|wait| *wait <= DAY).chain(resets).max()
 }
 
 /// How long to wait after a page that says that it was the last one for now: `x-ratelimit-remaining-requests: 0` with its
 /// reset, or a `RateLimit` that has nothing left.
 pub(crate) fn wait_after_page(headers: &HeaderMap) -> Option<Duration> {
-    let spent = text(headers, &REMAINING_REQUESTS) == Some("0");
-    let reset = text(headers, &RESET_REQUESTS).and_then(whole_number).filter(|_| spent);
-    let reset = reset.and_then(|unix_s| {
-        let at = after_epoch(Duration::from_secs(unix_s))?;
-        Some(at.duration_since(reply_date(headers)?).unwrap_or_default())
-    });
-    let draft = text(headers, &RATE_LIMIT).and_then(rate_limit_reset).map(Duration::from_secs);
-    reset.into_iter().chain(draft).filter(|wait| *wait <= MAX_BELIEVED).max()
+    let is_spent = text(headers, &REMAINING_REQUESTS) == Some("0");
+    let reset = number_of(headers, &RESET_REQUESTS).filter(|_| is_spent);
+    let resets = reset.into_iter().chain(rate_limit_reset(headers));
+    resets.filter_map(|number| wait_until(headers, number)).filter(|wait| *wait < DAY).max()
+}
+
+/// What a number says of when to come back, by its size.
+fn wait_until(headers: &HeaderMap, number: u64) -> Option<Duration> {
+    let since_epoch = match number {
+        UNIX_MS.. => Duration::from_millis(number),
+        UNIX_S.. => Duration::from_secs(number),
+        _ => return Some(Duration::from_secs(number)),
+    };
+    UNIX_EPOCH.checked_add(since_epoch)?.duration_since(reply_date(headers)?).ok()
 }
 
 /// The service's own clock, to the second.
@@ -61,8 +67,8 @@ pub(crate) fn reply_date(headers: &HeaderMap) -> Option<SystemTime> {
 }
 
 /// The `t` of a policy that has nothing left, `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers), the longest.
-fn rate_limit_reset(value: &str) -> Option<u64> {
-    let policies = value.split(',').filter_map(|policy| {
+fn rate_limit_reset(headers: &HeaderMap) -> Option<u64> {
+    let policies = text(headers, &RATE_LIMIT)?.split(',').filter_map(|policy| {
         let parameter = |name: &str| {
             let mut parameters = policy.split(';').filter_map(|parameter| parameter.trim().split_once('='));
             parameters.find(|(found, _)| *found == name).and_then(|(_, value)| whole_number(value))
@@ -72,15 +78,15 @@ fn rate_limit_reset(value: &str) -> Option<u64> {
     policies.max()
 }
 
-fn after_epoch(time: Duration) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(time)
+fn number_of(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    text(headers, name).and_then(whole_number)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Whole seconds; a fraction is rounded up, so that nobody comes back early.
+/// A whole number; a fraction is rounded up, so that nobody comes back early.
 fn whole_number(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -104,41 +110,78 @@ mod tests {
         assert_eq!(requested_wait(&map), expect_s.map(Duration::from_secs), "{headers:?}");
     }
 
+    const DATE: (&str, &str) = ("date", "Wed, 15 Jul 2026 10:36:17 GMT"); // 1784111777
+    const NUMBERS: [&str; 4] =
+        ["retry-after", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-ratelimit-resets"];
+
     #[test]
-    fn each_clock_has_its_own_unit() {
-        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777
-        check(&[date], None);
-        check(&[("retry-after", "30")], Some(30));
-        check(&[("retry-after", "0.2")], Some(1));
-        check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(60));
-        check(&[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], Some(0));
-        check(&[date, ("x-ratelimit-reset-requests", "784111790")], Some(13));
-        check(&[("x-ratelimit-reset-tokens", "17")], Some(17));
+    fn every_number_is_read_by_its_size() {
+        check(&[DATE], None);
+        for name in NUMBERS {
+            for (number, expect_s) in [
+                ("0", Some(0)),
+                ("30", Some(30)),
+                ("0.2", Some(1)),
+                ("1784111777", Some(0)),
+                ("1784111790", Some(13)),
+                ("1784111790000", Some(13)),
+                // In the past.
+                ("1784111776", None),
+                ("1784111776999", None),
+                ("1000000000", None),
+                // A day away, or more, or without sense.
+                ("86399", Some(86_399)),
+                ("86401", None),
+                ("999999999", None),
+                ("1784198178", None),
+                ("1784198178000", None),
+                ("999999999999", None),
+                ("18446744073709551615", None),
+            ] {
+                check(&[DATE, (name, number)], expect_s);
+            }
+        }
+        check(&[DATE, ("ratelimit", "\"default\";r=0;t=1784111790")], Some(13));
+    }
+
+    #[test]
+    fn a_date_is_taken_against_the_date_of_the_reply() {
+        check(&[DATE, ("retry-after", "Wed, 15 Jul 2026 10:37:17 GMT")], Some(60));
+        check(&[DATE, ("retry-after", "Wed, 15 Jul 2026 10:35:17 GMT")], None);
+        check(&[DATE, ("retry-after", "Thu, 16 Jul 2026 10:36:18 GMT")], None);
+    }
+
+    #[test]
+    fn a_whole_day_is_believed_of_retry_after_alone() {
+        check(&[("retry-after", "86400")], Some(86_400));
+        check(&[DATE, ("retry-after", "Thu, 16 Jul 2026 10:36:17 GMT")], Some(86_400));
+        check(&[("x-ratelimit-reset-requests", "86400")], None);
+        check(&[DATE, ("x-ratelimit-resets", "1784198177000")], None);
+    }
+
+    #[test]
+    fn the_latest_time_wins() {
         check(&[("ratelimit", "\"default\";r=0;t=3, \"day\";r=0;t=9, \"other\";r=5;t=99")], Some(9));
         check(&[("retry-after", "3"), ("retry-after", "8")], Some(8));
-        check(&[date, ("x-ratelimit-resets", "784111779000")], Some(2));
-        check(
-            &[
-                date,
-                ("retry-after", "5"),
-                ("x-ratelimit-reset-tokens", "7"),
-                ("x-ratelimit-resets", "784111779000"),
-            ],
-            Some(7),
-        );
+        let (seconds, tokens) = (("retry-after", "5"), ("x-ratelimit-reset-tokens", "7"));
+        check(&[DATE, seconds, tokens, ("x-ratelimit-resets", "1784111779000")], Some(7));
+        check(&[DATE, seconds, tokens, ("x-ratelimit-resets", "1784111787000")], Some(10));
+        check(&[("retry-after", "784111790000"), ("x-ratelimit-reset-tokens", "5")], Some(5));
     }
 
     #[test]
     fn the_last_page_for_now_says_until_when() {
-        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777
-        let reset = ("x-ratelimit-reset-requests", "784111837");
         let none_left = ("x-ratelimit-remaining-requests", "0");
+        let reset = |text| ("x-ratelimit-reset-requests", text);
         for (headers, expect_s) in [
-            (&[date, reset, none_left][..], Some(60)),
-            (&[date, reset, ("x-ratelimit-remaining-requests", "1")], None),
-            (&[date, reset], None),
-            (&[reset, none_left], None),
-            (&[date, none_left], None),
+            (&[DATE, reset("1784111837"), none_left][..], Some(60)),
+            (&[DATE, reset("1784111837000"), none_left], Some(60)),
+            (&[reset("60"), none_left], Some(60)),
+            (&[DATE, reset("1784111776"), none_left], None),
+            (&[DATE, reset("1784111837"), ("x-ratelimit-remaining-requests", "1")], None),
+            (&[DATE, reset("1784111837")], None),
+            (&[reset("1784111837"), none_left], None),
+            (&[DATE, none_left], None),
             (&[("ratelimit", "\"default\";r=0;t=30")], Some(30)),
             (&[("ratelimit", "\"default\";r=3;t=30")], None),
         ] {
@@ -151,17 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_in_another_unit_says_nothing() {
-        check(&[("x-ratelimit-reset-tokens", "784111790")], None);
-        check(&[("retry-after", "784111790000"), ("x-ratelimit-reset-tokens", "5")], Some(5));
-    }
-
-    #[test]
     fn a_point_in_time_without_a_date_and_nonsense_say_nothing() {
-        check(&[("x-ratelimit-reset-requests", "784111790")], None);
-        check(&[("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")], None);
+        check(&[("x-ratelimit-reset-requests", "1784111790")], None);
+        check(&[("retry-after", "Wed, 15 Jul 2026 10:37:17 GMT")], None);
         for nonsense in ["", "soon", "-5", "1e3", "99999999999999999999999"] {
-            check(&[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", nonsense)], None);
+            check(&[DATE, ("retry-after", nonsense)], None);
             check(&[("date", "x"), ("x-ratelimit-resets", nonsense)], None);
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How patient a client is. Plain data; the default is right for exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries of one page, the first included.
+    /// Tries of one page, the first included. A refusal for coming too often is bounded by time alone ([`RetryPolicy::budget`]):
+    /// a limit of one request a minute, or a block of one, is no reason to give up.
     pub max_tries: u32,
     /// Tries to reach a service that has not answered this client yet: enough for one that is being started, and few,
     /// because nothing is won yet that patience could save.
@@ -16,7 +17,7 @@ pub struct RetryPolicy {
     pub tries_before_narrowing: u32,
     /// Tries of a page that takes longer than its time, or fails after many seconds, after which a walk asks differently.
     pub timeouts_before_narrowing: u32,
-    /// Time for one page, tries and waits together.
+    /// Time for one page, tries and waits together; and the time in which a service may refuse every request of a client.
     pub budget: Duration,
     /// Time for one page, as `budget`, as long as the service has not sent a byte of any answer to this client: whoever
     /// takes connections and says nothing is more likely the wrong machine than a slow one.
@@ -27,9 +28,10 @@ pub struct RetryPolicy {
     pub first_contact_base: Duration,
     /// The first wait after a fault; it doubles with every try.
     pub transient_base: Duration,
-    /// The first wait after a refusal for coming too often, when the service does not say how long; it doubles too.
+    /// The first wait after a refusal for coming too often, when the service does not say how long. All requests of a client
+    /// wait while one at a time finds out; each wait is half as long again as the one before.
     pub throttled_base: Duration,
-    /// No doubling goes beyond it.
+    /// No wait grows beyond it by itself.
     pub max_delay: Duration,
 }
 
@@ -46,7 +48,7 @@ impl Default for RetryPolicy {
             max_wait: Duration::from_secs(15 * 60),
             first_contact_base: Duration::from_millis(500),
             transient_base: Duration::from_millis(50),
-            throttled_base: Duration::from_secs(1),
+            throttled_base: Duration::from_millis(500),
             max_delay: Duration::from_secs(20),
         }
     }
@@ -83,7 +85,8 @@ impl RetryPolicy {
     /// Decides on try number `tries` (from 1) that failed `elapsed` after the first began.
     ///
     /// The wait is a random part of a doubling delay (full jitter; `random` is uniform over all of `u32`), and never
-    /// shorter than what the service asked for.
+    /// shorter than what the service asked for. After a refusal for coming too often it is what was asked for: a client
+    /// waits for its own pace as well.
     ///
     /// ```
     /// use billing_http::{Class, Decision, RetryPolicy};
@@ -107,7 +110,8 @@ impl RetryPolicy {
         let (max_tries, base) = match class {
             Class::Transient | Class::NoFirstAnswer => (self.max_tries, self.transient_base),
             Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.first_contact_base),
-            Class::Throttled => (self.max_tries, self.throttled_base),
+            // How long is the limiter's business, which has it from all requests.
+            Class::Throttled => (u32::MAX, Duration::ZERO),
             Class::NotTheApi => (self.not_the_api_tries.min(self.max_tries), self.transient_base),
             Class::Fatal => return Decision::GiveUp,
         };
@@ -162,10 +166,6 @@ mod tests {
             (1..=9).map(|n| longest(Class::Transient, n)).collect::<Vec<_>>(),
             [49, 99, 199, 399, 799, 1599, 3199, 6399, 12799]
         );
-        assert_eq!(
-            (1..=9).map(|n| longest(Class::Throttled, n)).collect::<Vec<_>>(),
-            [999, 1999, 3999, 7999, 15999, 19999, 19999, 19999, 19999]
-        );
         assert_eq!(wait(Class::Transient, 5, None, 0), Some(Duration::ZERO));
         assert_eq!(wait(Class::Transient, 1, None, u32::MAX / 2 + 1), Some(Duration::from_millis(25)));
     }
@@ -174,7 +174,6 @@ mod tests {
     fn tries_are_counted_per_class() {
         for (class, tries) in [
             (Class::Transient, 10),
-            (Class::Throttled, 10),
             (Class::NotTheApi, 3),
             (Class::NoFirstContact, 5),
             (Class::NoFirstAnswer, 10),
@@ -189,6 +188,7 @@ mod tests {
     fn a_service_is_believed_up_to_a_limit() {
         assert_eq!(wait(Class::Throttled, 1, Some(S(900)), u32::MAX), Some(S(900)));
         assert_eq!(wait(Class::Throttled, 1, Some(S(901)), 0), None);
+        assert_eq!(wait(Class::Throttled, 1000, Some(S(60)), u32::MAX), Some(S(60)), "bounded by time alone");
         assert_eq!(wait(Class::Transient, 9, Some(Duration::ZERO), 0), Some(Duration::ZERO));
     }
 

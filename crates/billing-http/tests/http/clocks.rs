@@ -1,9 +1,10 @@
-//! What a service says of when to come back: obeyed to the second, and no longer than a client waits.
+//! When to come back to a service that refuses: as it says, to the second, and no longer than a client waits; and found out
+//! where it says nothing.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use billing_http::{ClientBuilder, Endpoint, ErrorKind, Walk};
+use billing_http::{ClientBuilder, Endpoint, Error, ErrorKind, Walk};
 use billing_testkit::{Book, Limit, Reply, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -40,9 +41,9 @@ impl Time {
     }
 }
 
-/// A refusal with a clock that asks for so many seconds, one for each kind of clock.
+/// A refusal with a clock that asks for so many seconds, one for each kind of clock, in each of the units.
 fn refusals(seconds: i64) -> Vec<Reply> {
-    const NOW: i64 = 784_111_777;
+    const NOW: i64 = 1_784_111_777;
     let at = NOW + seconds;
     let date = |unix_s: i64| {
         let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(unix_s).unwrap());
@@ -53,7 +54,9 @@ fn refusals(seconds: i64) -> Vec<Reply> {
     let mut all = vec![
         refusal("retry-after", date(at)),
         refusal("x-ratelimit-reset-requests", at.to_string()),
+        refusal("x-ratelimit-reset-requests", (at * 1000).to_string()),
         refusal("x-ratelimit-resets", (at * 1000).to_string()),
+        refusal("x-ratelimit-resets", at.to_string()),
     ];
     if seconds >= 0 {
         all.push(refusal("retry-after", seconds.to_string()));
@@ -83,7 +86,7 @@ async fn wait_after(refusal: Reply) -> Duration {
 }
 
 #[tokio::test]
-async fn every_clock_is_obeyed_and_one_in_the_past_asks_for_nothing() {
+async fn every_clock_is_obeyed_and_one_in_the_past_is_none() {
     let spread = Duration::from_secs(5);
     for (asked_s, reply) in [600, 7, 0].into_iter().flat_map(|s| refusals(s).into_iter().map(move |r| (s, r)))
     {
@@ -99,14 +102,14 @@ async fn every_clock_is_obeyed_and_one_in_the_past_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_clock_a_day_away_is_said_and_not_waited_for() {
-    for reply in refusals(86_400) {
+async fn a_clock_that_is_nearly_a_day_away_is_said_and_not_waited_for() {
+    for reply in refusals(86_399) {
         let refusal = reply.clone();
         let upstream = Upstream::start(move |_| refusal.clone()).await;
         let (client, waits) = client_of(upstream.base_url());
         let error = client.build().unwrap().page(&first_page()).await.unwrap_err();
         assert_eq!((error.kind(), error.tries()), (ErrorKind::RateLimited, 1), "{reply:?}");
-        assert!(error.to_string().contains("come back in 86400 s"), "{error}");
+        assert!(error.to_string().contains("come back in 86399 s"), "{error}");
         assert!(waits.lock().unwrap().is_empty(), "{reply:?}");
     }
 }
@@ -119,11 +122,13 @@ async fn a_service_of_one_request_a_minute_is_waited_for() {
     let mut book = Book::new(all.clone());
     let mut limit = Limit::new(1, minute);
     let time = Time::new();
+    // A clock is read by its size: a time of day in 1970 would be seconds from now.
+    let today = Duration::from_secs(1_784_111_777);
     let answered = Arc::new(Mutex::new(0));
     let upstream = Upstream::start({
         let (time, answered) = (time.clone(), Arc::clone(&answered));
         move |request| {
-            limit.answer(time.now(), || {
+            limit.answer(today + time.now(), || {
                 *answered.lock().unwrap() += 1;
                 book.answer(request)
             })
@@ -139,4 +144,115 @@ async fn a_service_of_one_request_a_minute_is_waited_for() {
     assert!(upstream.requests().len() < 2 * answered as usize, "no more refusals than answers");
     let minutes = minute * (answered - 1)..minute * (answered + 1);
     assert!(minutes.contains(&time.now()), "{answered} answers in {:?}", time.now());
+}
+
+/// Asks for a page, and says when it came and after how many requests.
+async fn page_of(refuse: impl Fn(Duration) -> bool + Send + 'static) -> (Result<Duration, Error>, usize) {
+    page_or(Reply::error(429, "slow down"), refuse).await
+}
+
+async fn page_or(
+    refusal: Reply,
+    refuse: impl Fn(Duration) -> bool + Send + 'static,
+) -> (Result<Duration, Error>, usize) {
+    let time = Time::new();
+    let upstream = Upstream::start({
+        let time = time.clone();
+        move |_| if refuse(time.now()) { refusal.clone() } else { page() }
+    })
+    .await;
+    let result = time.client_of(&upstream).build().unwrap().page(&first_page()).await;
+    (result.map(|_| time.now()), upstream.requests().len())
+}
+
+/// Named after what broke: ten refusals were the end of a page, which a block of a minute could be.
+#[tokio::test]
+async fn a_block_without_a_clock_is_borne_and_left_soon_after_it() {
+    for (length_s, most_requests) in [(2, 6), (8, 9), (60, 14), (600, 45)] {
+        let length = Duration::from_secs(length_s);
+        let (came, requests) = page_of(move |now| now < length).await;
+        let late = came.unwrap() - length;
+        // Each wait is half as long again as the one before, and none is longer than 20 s.
+        assert!(
+            late <= (length / 2).min(Duration::from_secs(20)) + Duration::from_secs(1),
+            "{length_s}: {late:?}"
+        );
+        assert!(requests <= most_requests, "{length_s}: {requests}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_for_half_an_hour_is_given_up() {
+    let (result, requests) = page_of(|_| true).await;
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.tries() as usize), (ErrorKind::RateLimited, requests));
+    assert!(error.to_string().contains("429 slow down (tried "), "{error}");
+    assert!((80..120).contains(&requests), "{requests}");
+}
+
+/// A clock that is wrong every time is no reason to ask as fast as the service answers.
+#[tokio::test]
+async fn a_service_that_says_now_for_ever_is_given_up_as_slowly() {
+    let refusal = Reply::error(429, "slow down").header("retry-after", "0");
+    let (result, requests) = page_or(refusal, |_| true).await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::RateLimited);
+    assert!((80..120).contains(&requests), "{requests}");
+}
+
+/// Refusals are counted for all requests of a client together: sixteen do not have half an hour each.
+#[tokio::test]
+async fn a_walk_over_a_service_that_refuses_for_ever_ends_after_half_an_hour() {
+    let time = Time::new();
+    let all: Vec<_> = (0..500).map(|n| entry_at(second(n), "-0.1")).collect();
+    let mut book = Book::new(all);
+    let mut answered = 0;
+    let upstream = Upstream::start(move |request| {
+        answered += 1;
+        if answered > 20 { Reply::error(429, "slow down") } else { book.answer(request) }
+    })
+    .await;
+    let walk = Walk::over(window(0, 500)).endpoint(Endpoint::UsageHistory).page_size(10).concurrency(16);
+    let client = time.client_of(&upstream).build().unwrap();
+    let error = walk.build().unwrap().entries(&client).try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    // The first page of them that is given up need not be the next that the walk hands out.
+    let minutes = time.now().as_secs() / 60;
+    assert!((29..=36).contains(&minutes), "{minutes}");
+}
+
+/// As many as it takes, without a word about it: the walk finds out, and is seldom refused from then on.
+#[tokio::test]
+async fn a_limit_without_a_clock_is_learnt() {
+    let time = Time::new();
+    let all: Vec<_> = (0..1000).map(|n| entry_at(second(n), "-0.1")).collect();
+    let mut book = Book::new(all.clone());
+    let answers = Arc::new(Mutex::new((0_u64, 0_u64)));
+    let upstream = Upstream::start({
+        let (time, answers) = (time.clone(), Arc::clone(&answers));
+        let (mut minute, mut left) = (0, 0);
+        move |request| {
+            let now = time.now().as_secs() / 60;
+            if now != minute {
+                (minute, left) = (now, 10);
+            }
+            let mut answers = answers.lock().unwrap();
+            if left == 0 {
+                answers.1 += 1;
+                return Reply::error(429, "slow down");
+            }
+            left -= 1;
+            answers.0 += 1;
+            book.answer(request)
+        }
+    })
+    .await;
+    let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(10).build().unwrap();
+    let client = time.client_of(&upstream).build().unwrap();
+    let walked: Vec<_> = walk.entries(&client).try_collect().await.unwrap();
+    assert_eq!(walked, all);
+    let (taken, refused) = *answers.lock().unwrap();
+    // Two dozen are the price of the first two minutes.
+    assert!(refused < 24 + taken / 10, "{refused} refused, {taken} taken");
+    let minutes = time.now().as_secs() / 60;
+    assert!(minutes * 10 <= taken * 16 / 10, "{taken} pages in {minutes} minutes");
 }

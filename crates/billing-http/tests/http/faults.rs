@@ -202,7 +202,7 @@ async fn a_failure_without_the_apis_words_goes_by_its_status() {
     for (status, kind, text) in [
         (500, ErrorKind::Unavailable, "500 Internal Server Error (tried 10 times"),
         (502, ErrorKind::Unavailable, "502 Bad Gateway (tried 10 times"),
-        (429, ErrorKind::RateLimited, "429 Too Many Requests (tried 10 times"),
+        (429, ErrorKind::RateLimited, "429 Too Many Requests (tried "),
         (401, ErrorKind::Unauthorized, "401 Unauthorized"),
         (403, ErrorKind::Unauthorized, "403 Forbidden"),
         (404, ErrorKind::NotFound, "404 Not Found"),

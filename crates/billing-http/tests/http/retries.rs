@@ -71,15 +71,33 @@ async fn somebody_elses_answer_after_an_outage_is_borne_too() {
     assert_eq!(waits.lock().unwrap().len(), 6);
 }
 
+/// Named after what broke: refusals were counted as tries, so a fault after nine of them was the last straw.
+#[tokio::test]
+async fn a_fault_after_many_refusals_is_the_first() {
+    let mut count = 0;
+    let upstream = Upstream::start(move |_| {
+        count += 1;
+        match count {
+            1..=15 => Reply::error(429, "slow down"),
+            16..=24 => Reply::error(503, "x"),
+            _ => Reply::json(200, r#"{"data":[],"nextCursor":null}"#),
+        }
+    })
+    .await;
+    let (client, _) = client_of(upstream.base_url());
+    client.build().unwrap().page(&first_page()).await.unwrap();
+    assert_eq!(upstream.requests().len(), 25);
+}
+
 #[tokio::test]
 async fn no_wait_is_shorter_than_the_service_asks() {
-    let at = |reply: Reply| reply.header("date", "Sun, 06 Nov 1994 08:49:37 GMT"); // 784111777
+    let at = |reply: Reply| reply.header("date", "Wed, 15 Jul 2026 10:36:17 GMT"); // 1784111777
     for (reply, least_s) in [
         (Reply::error(429, "x").header("retry-after", "30"), 30),
-        (at(Reply::error(429, "x").header("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT")), 20),
-        (at(Reply::error(429, "x").header("x-ratelimit-reset-requests", "784111817")), 40),
+        (at(Reply::error(429, "x").header("retry-after", "Wed, 15 Jul 2026 10:36:37 GMT")), 20),
+        (at(Reply::error(429, "x").header("x-ratelimit-reset-requests", "1784111817")), 40),
         (Reply::error(429, "x").header("x-ratelimit-reset-tokens", "50"), 50),
-        (at(Reply::error(429, "x").header("x-ratelimit-resets", "784111837000")), 60),
+        (at(Reply::error(429, "x").header("x-ratelimit-resets", "1784111837000")), 60),
         (Reply::error(503, "x").header("retry-after", "70"), 70),
     ] {
         let upstream = failing(2, reply.clone()).await;

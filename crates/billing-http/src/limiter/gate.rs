@@ -1,0 +1,497 @@
+//! How many requests at a time, and not before when: a pure state, with the time passed in.
+
+use std::time::Duration;
+
+use super::failures::Failures;
+use super::pace::{Pace, Refused};
+use super::width::Width;
+
+/// Since the limiter was made.
+pub(super) type Time = Duration;
+
+/// How a request ended, as far as the gate is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A page. With the time until the service takes another, when this was the last that it takes for now.
+    Page(Option<Duration>),
+    /// Refused for coming too often, with the time to come back where the service names one. Only a 429 does not count
+    /// against the caller.
+    Refused { clock: Option<Duration>, is_counted: bool },
+    /// Counts against the caller.
+    Failed,
+    /// Broke off on the way, which the service does not count.
+    Broken,
+}
+
+/// Whether one more request may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Now,
+    /// Not before this instant.
+    At(Time),
+    /// When one that is under way has ended.
+    AfterAnother,
+}
+
+/// One request under way.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    sent: Time,
+    round: u64,
+    is_probe: bool,
+}
+
+/// What a refusal means for those who were refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Whether it is not one more of the same burst.
+    pub(crate) is_news: bool,
+    /// Until the next request.
+    pub(crate) wait: Duration,
+    /// For how long there was nothing but refusals.
+    pub(crate) lasting: Duration,
+}
+
+/// The first wait after a refusal without a clock, and the longest between two probes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probing {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+/// The pages from one pause to the next.
+#[derive(Debug, Default)]
+struct Round {
+    number: u64,
+    start: Time,
+    sent: u32,
+    pages: u32,
+    /// Requests until the next pause.
+    allowed: u32,
+    /// Those of them that were added because a test passed.
+    added: u32,
+}
+
+/// Nothing is sent but one probe at a time. The first that gets a page ends the pause.
+#[derive(Debug, Default)]
+struct Pause {
+    is_probing: bool,
+    /// Made by the pace or by a clock of the service; otherwise a refusal came out of the blue.
+    is_foreseen: bool,
+    /// The service named the time itself, on a page.
+    is_told: bool,
+    is_refused: bool,
+    /// Refused when the time of the round was over.
+    is_late: bool,
+    /// Refusals with a clock, which the next one disproved.
+    clocks: u32,
+    /// The latest wait between two probes.
+    gap: Duration,
+}
+
+/// The state of the gate.
+///
+/// It is open, and a round of requests goes through; or there is a pause, and one probe at a time finds its end. A pause
+/// begins with a refusal, or where the pace expects one: then the first probe is the *test* of the pace when one is due,
+/// sent at once, and otherwise sent when the time of the round is over.
+#[derive(Debug)]
+pub(super) struct Gate {
+    probing: Probing,
+    under_way: u32,
+    width: Width,
+    not_before: Time,
+    round: Round,
+    pause: Option<Pause>,
+    pace: Option<Pace>,
+    /// When the last refusal was overcome, and the pages since: together what the service really takes.
+    streak: (Time, u32),
+    /// The round that began then. Refusals of requests that were sent before it are old news.
+    recovered: u64,
+    refused_since: Option<Time>,
+    failures: Failures,
+}
+
+impl Gate {
+    pub(super) fn new(probing: Probing) -> Self {
+        Self {
+            probing,
+            under_way: 0,
+            width: Width::new(),
+            not_before: Time::ZERO,
+            round: Round { allowed: u32::MAX, ..Round::default() },
+            pause: None,
+            pace: None,
+            streak: (Time::ZERO, 0),
+            recovered: 0,
+            refused_since: None,
+            failures: Failures::default(),
+        }
+    }
+
+    pub(super) fn admission(&mut self, now: Time) -> Admission {
+        if self.is_test_waiting(now) {
+            // Those under way could take the last places that the test is about.
+            return Admission::AfterAnother;
+        }
+        self.pause_or_begin_anew(now);
+        if self.not_before > now {
+            return Admission::At(self.not_before);
+        }
+        if self.pause.as_ref().is_some_and(|pause| pause.is_probing) || self.under_way >= self.width.now() {
+            return Admission::AfterAnother;
+        }
+        match self.failures.full_until(self.under_way, now) {
+            None => Admission::Now,
+            Some(at) if self.under_way == 0 => Admission::At(at),
+            Some(_) => Admission::AfterAnother,
+        }
+    }
+
+    /// When the time of the round is over, as the pace has it.
+    fn over(&self, pace: &Pace) -> Time {
+        self.round.start + pace.each * self.round.sent
+    }
+
+    fn is_test_waiting(&self, now: Time) -> bool {
+        let Some(pace) = self.pace.as_ref().filter(|pace| pace.is_test_due()) else { return false };
+        let is_sent = self.round.sent >= self.round.allowed && now < self.over(pace);
+        is_sent && self.pause.is_none() && self.under_way > 0
+    }
+
+    /// Ends the round when its time is over, or when all of it is sent.
+    fn pause_or_begin_anew(&mut self, now: Time) {
+        let (None, Some(pace)) = (&self.pause, &self.pace) else { return };
+        let over = self.over(pace);
+        if now >= over {
+            // Nobody was held up: the pages themselves take longer than the pace.
+            self.begin_round(now, 0);
+        } else if self.round.sent >= self.round.allowed {
+            let is_told = self.not_before > now;
+            self.pause = Some(Pause { is_foreseen: true, is_told, ..Pause::default() });
+            if !pace.is_test_due() {
+                self.not_before = over.max(self.not_before);
+            }
+        }
+    }
+
+    fn begin_round(&mut self, start: Time, pages: u32) {
+        let allowed = self.pace.as_ref().map_or(u32::MAX, |pace| pace.burst);
+        let number = self.round.number + 1;
+        self.round = Round { number, start, sent: pages, pages, allowed, added: 0 };
+    }
+
+    /// Sends a request that was admitted now.
+    pub(super) fn begin(&mut self, now: Time) -> Ticket {
+        self.under_way += 1;
+        match &mut self.pause {
+            Some(pause) => pause.is_probing = true,
+            None => {
+                if self.round.sent == 0 {
+                    self.round.start = now;
+                }
+                self.round.sent += 1;
+            }
+        }
+        Ticket { sent: now, round: self.round.number, is_probe: self.pause.is_some() }
+    }
+
+    /// Notes how a request ended.
+    pub(super) fn end(&mut self, ticket: &Ticket, outcome: Outcome, now: Time) -> Refusal {
+        self.under_way -= 1;
+        if let Some(pause) = self.pause.as_mut().filter(|_| ticket.is_probe) {
+            pause.is_probing = false;
+        }
+        if let Outcome::Refused { clock, is_counted } = outcome {
+            if is_counted {
+                self.failures.push(now);
+            }
+            return self.refused(ticket, clock, now);
+        }
+        self.refused_since = None;
+        match outcome {
+            Outcome::Page(clock) => self.page(ticket, clock, now),
+            Outcome::Failed => {
+                self.failures.push(now);
+                self.width.failure();
+            }
+            Outcome::Refused { .. } | Outcome::Broken => {}
+        }
+        Refusal::default()
+    }
+
+    fn page(&mut self, ticket: &Ticket, clock: Option<Duration>, now: Time) {
+        self.width.page();
+        if let Some(pace) = &mut self.pace {
+            pace.page();
+        }
+        match self.pause.take_if(|_| ticket.is_probe) {
+            Some(pause) => self.reopen(&pause, ticket.sent),
+            None => {
+                self.streak.1 += 1;
+                self.round.pages += u32::from(ticket.round == self.round.number);
+            }
+        }
+        if let Some(clock) = clock.filter(|clock| !clock.is_zero()) {
+            self.not_before = self.not_before.max(now + clock);
+            if self.pause.is_none() && self.pace.is_none() {
+                self.pause = Some(Pause { is_foreseen: true, is_told: true, ..Pause::default() });
+            }
+        }
+    }
+
+    /// A probe that was sent at `sent` got a page.
+    fn reopen(&mut self, pause: &Pause, sent: Time) {
+        if pause.is_refused {
+            self.learn(pause, sent);
+            if pause.is_foreseen {
+                self.width.settle()
+            } else {
+                self.width.narrow()
+            }
+            self.streak = (sent, 1);
+            self.begin_round(sent, 1);
+            self.recovered = self.round.number;
+            return;
+        }
+        self.streak.1 += 1;
+        let Round { start, sent: requests, pages, .. } = self.round;
+        match &mut self.pace {
+            // By a clock alone: it says when, not how many.
+            None => self.width.narrow(),
+            Some(pace) if pause.is_told => {
+                pace.approach((sent - start) / pages.max(1));
+                pace.quicken(pages);
+            }
+            Some(pace) if sent >= start + pace.each * requests => pace.quicken(pages),
+            Some(_) => return self.test_passed(),
+        }
+        self.begin_round(sent, 1);
+    }
+
+    /// The service took more than the pace has it. What looked like a pace was an outage, or it takes more by now: so the
+    /// round goes on with twice as many again, and then there is another test.
+    fn test_passed(&mut self) {
+        let round = &mut self.round;
+        (round.sent, round.pages) = (round.sent + 1, round.pages + 1);
+        round.added = (round.added * 2).max(1);
+        round.allowed = round.sent + round.added;
+        // Four times as many is no such pace, and the sixteen are for small ones.
+        if self.pace.as_ref().is_some_and(|pace| !pace.is_confirmed || round.pages > pace.burst * 4 + 16) {
+            self.pace = None;
+            round.allowed = u32::MAX;
+        }
+    }
+
+    /// Makes the pace that of the pages since the last refusal. Without a page between two refusals there is nothing to
+    /// learn: that was one outage.
+    fn learn(&mut self, pause: &Pause, sent: Time) {
+        let (since, all) = self.streak;
+        if all == 0 {
+            return;
+        }
+        let mean = (sent - since) / all;
+        let pages = self.round.pages.max(1);
+        match &mut self.pace {
+            Some(pace) if pace.is_confirmed => pace.correct(Refused {
+                pages,
+                is_beyond_burst: self.round.added > 0,
+                is_late: pause.is_late,
+                took: mean.min((sent - self.round.start) / pages),
+                is_contested: pause.clocks > 1,
+            }),
+            untested => {
+                // Two in a row that are alike are as good as a test: no two outages are. But what the first probe ended says
+                // nothing of a pace: perhaps there were only too many at a time.
+                let is_alike = untested.as_ref().is_some_and(|pace| pace.is_like(mean));
+                let is_alike = is_alike && pause.gap > self.probing.first;
+                let pace = untested.insert(Pace::new(mean, pages));
+                if is_alike {
+                    pace.confirm();
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, ticket: &Ticket, clock: Option<Duration>, now: Time) -> Refusal {
+        if ticket.round < self.recovered {
+            return Refusal::default();
+        }
+        self.width.failure();
+        let since = *self.refused_since.get_or_insert(now);
+        let is_first = self.pause.is_none();
+        let until = if is_first {
+            self.pause_by_surprise(now)
+        } else if ticket.is_probe {
+            self.probe_refused(ticket.sent, now)
+        } else {
+            // One more that was sent before the pause.
+            now
+        };
+        let pause = self.pause.get_or_insert_default();
+        pause.is_refused = true;
+        let until = match clock {
+            Some(clock) => {
+                let is_by_clock = pause.is_late || !pause.is_foreseen;
+                pause.clocks += u32::from(is_by_clock && (is_first || ticket.is_probe));
+                // The service's clock is the truth about the service, and the pace about others who use the same key. A clock
+                // that was wrong once is no reason to hurry.
+                if is_by_clock && pause.clocks <= 1 { now + clock } else { until.max(now + clock) }
+            }
+            None => until,
+        };
+        self.not_before = self.not_before.max(until);
+        Refusal {
+            is_news: is_first || ticket.is_probe,
+            wait: self.not_before.saturating_sub(now),
+            lasting: now - since,
+        }
+    }
+
+    /// Begins the pause of a refusal that the pace did not foresee, and says when to probe.
+    fn pause_by_surprise(&mut self, now: Time) -> Time {
+        self.width.surprise(self.under_way + 1);
+        let soon = now + self.probing.first;
+        let pace = self.pace.as_ref().filter(|pace| pace.is_confirmed);
+        let over = pace.map(|pace| self.round.start + pace.each * self.round.pages.max(1));
+        let is_foreseen = over.is_some();
+        self.pause = Some(Pause { is_foreseen, gap: self.probing.first, ..Pause::default() });
+        over.map_or(soon, |over| over.max(soon))
+    }
+
+    /// Says when to probe again.
+    fn probe_refused(&mut self, sent: Time, now: Time) -> Time {
+        let Probing { first, longest } = self.probing;
+        let Some(pause) = &mut self.pause else { return now };
+        let longer = pause.gap + pause.gap / 2;
+        match &mut self.pace {
+            Some(pace) if pause.is_foreseen => {
+                let over = self.round.start + pace.each * self.round.pages.max(1);
+                if sent < over && !pause.is_refused {
+                    pace.confirm();
+                    return over.max(now + first);
+                }
+                pause.is_late = true;
+                pause.gap = match pause.gap.is_zero() {
+                    true => (pace.each / 8).min(longest).max(first),
+                    false => longer.min(longest.max(pace.each / 2)),
+                };
+            }
+            _ => pause.gap = longer.min(longest).max(first),
+        }
+        now + pause.gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::width::MAX_CONCURRENCY;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    const REFUSED: Outcome = Outcome::Refused { clock: None, is_counted: false };
+
+    fn gate() -> Gate {
+        Gate::new(Probing { first: MS(500), longest: S(20) })
+    }
+
+    /// Sends as many as the gate takes at this instant.
+    fn fill(gate: &mut Gate, now: Time) -> Vec<Ticket> {
+        let mut tickets = Vec::new();
+        while gate.admission(now) == Admission::Now {
+            tickets.push(gate.begin(now));
+        }
+        tickets
+    }
+
+    fn end_all(gate: &mut Gate, tickets: Vec<Ticket>, outcome: Outcome, now: Time) {
+        for ticket in tickets {
+            gate.end(&ticket, outcome, now);
+        }
+    }
+
+    #[test]
+    fn after_a_refusal_one_at_a_time_finds_out() {
+        let mut gate = gate();
+        let tickets = fill(&mut gate, S(0));
+        assert_eq!(tickets.len(), MAX_CONCURRENCY as usize);
+        let news = |refusal: Refusal| (refusal.is_news, refusal.wait);
+        let refusals: Vec<_> =
+            tickets.iter().map(|ticket| news(gate.end(ticket, REFUSED, MS(100)))).collect();
+        assert_eq!(refusals[0], (true, MS(500)));
+        assert!(refusals[1..].iter().all(|refusal| *refusal == (false, MS(500))), "of the same burst");
+        assert_eq!(gate.admission(MS(100)), Admission::At(MS(600)));
+        let probe = gate.begin(MS(600));
+        assert_eq!(gate.admission(MS(600)), Admission::AfterAnother, "the others wait");
+        assert_eq!(news(gate.end(&probe, REFUSED, MS(700))), (true, MS(750)), "half as long again");
+        let probe = gate.begin(MS(1450));
+        gate.end(&probe, Outcome::Page(None), MS(1550));
+        let mut now = MS(1550);
+        // Twice as wide with every round trip, up to half of those that were too many.
+        for width in [1, 2, 4, 8] {
+            let tickets = fill(&mut gate, now);
+            assert_eq!(tickets.len(), width);
+            now += MS(100);
+            end_all(&mut gate, tickets, Outcome::Page(None), now);
+        }
+    }
+
+    #[test]
+    fn a_clock_is_waited_for_to_the_instant() {
+        let mut gate = gate();
+        let ticket = gate.begin(S(1));
+        let refused = Outcome::Refused { clock: Some(S(30)), is_counted: false };
+        assert_eq!(gate.end(&ticket, refused, S(2)).wait, S(30));
+        assert_eq!(gate.admission(S(31)), Admission::At(S(32)));
+        let probe = gate.begin(S(32));
+        gate.end(&probe, Outcome::Page(Some(S(60))), S(33));
+        assert_eq!(gate.admission(S(34)), Admission::At(S(93)), "the service takes no more for now");
+    }
+
+    /// Named after what broke: refusals without a page between them were taken for a service of one request in that time.
+    #[test]
+    fn an_outage_is_no_pace() {
+        let mut gate = gate();
+        let mut now = S(0);
+        for _ in 0..8 {
+            let Admission::At(at) = gate.admission(now) else {
+                let probe = gate.begin(now);
+                gate.end(&probe, REFUSED, now);
+                continue;
+            };
+            now = at;
+        }
+        let probe = gate.begin(now);
+        gate.end(&probe, Outcome::Page(None), now);
+        assert_eq!(gate.pace, None);
+        assert_eq!(gate.admission(now), Admission::Now);
+    }
+
+    #[test]
+    fn it_says_for_how_long_there_was_nothing_but_refusals() {
+        let mut gate = gate();
+        let mut lasting = |seconds, outcome| {
+            let ticket = gate.begin(S(seconds));
+            gate.end(&ticket, outcome, S(seconds)).lasting
+        };
+        assert_eq!(lasting(10, REFUSED), S(0));
+        assert_eq!(lasting(100, REFUSED), S(90));
+        assert_eq!(lasting(1000, REFUSED), S(990));
+        assert_eq!(lasting(1005, Outcome::Failed), S(0));
+        assert_eq!(lasting(1010, REFUSED), S(0), "something else came between");
+        assert_eq!(lasting(1020, Outcome::Page(None)), S(0));
+        assert_eq!(lasting(1030, REFUSED), S(0));
+    }
+
+    #[test]
+    fn a_request_that_was_given_up_frees_its_place_and_its_turn_to_probe() {
+        let mut gate = gate();
+        let first = gate.begin(S(0));
+        gate.end(&first, REFUSED, S(0));
+        let probe = gate.begin(S(1));
+        assert_eq!(gate.admission(S(1)), Admission::AfterAnother);
+        gate.end(&probe, Outcome::Broken, S(2));
+        assert_eq!(gate.admission(S(2)), Admission::Now);
+    }
+}

@@ -1,0 +1,182 @@
+//! What a service is believed to take, and how that belief is kept true.
+
+use std::time::Duration;
+
+/// Pages after a refused test before the next one. A test that fails is one refusal, so not more than one request in thirty
+/// is refused by tests.
+const REST: u32 = 30;
+
+/// After tests that keep failing. Still few enough for a limit that was lifted to be noticed soon.
+const LONGEST_REST: u32 = 60;
+
+/// How slowly the pace quickens: after `n` pages without a refusal by about `n² / (2 × HASTE)` in all, so little at first
+/// and more the longer nothing speaks against it. A sixteenth, which a refusal costs, is made good in 45 pages.
+const HASTE: u32 = 1 << 14;
+
+/// A hypothesis of how often a service takes a request: in the long run one page in so long, and so many of them one right
+/// after the other.
+///
+/// It fits a fixed window (60 a minute: 60 pages, one second each), a bucket that fills drop by drop (1 page, one second
+/// each) and one request a minute. It is never more than a hypothesis: it is *tested* by one request beyond it, and between
+/// the tests it quickens by itself until it is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    pub(super) each: Duration,
+    /// Pages of a round: they are sent as fast as they go, and then nothing until the time of all of them is over.
+    pub(super) burst: u32,
+    /// A request beyond it was refused once. Before that it may be an outage that looks like a pace.
+    pub(super) is_confirmed: bool,
+    /// Pages until the next test, and after the next test that fails.
+    rest: u32,
+    next_rest: u32,
+    /// Pages since it was last too fast.
+    calm: u32,
+    /// The latest round was let through whole, in its time.
+    held: bool,
+    /// The latest refusal cut a burst short.
+    cut: bool,
+}
+
+/// How a round went that ended with a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    /// Pages that the service took in the round.
+    pub(super) pages: u32,
+    /// Whether the refused request was none of the burst: a test, or the first of the next round.
+    pub(super) is_beyond_burst: bool,
+    /// Whether one was refused after the time of the round was over.
+    pub(super) is_late: bool,
+    /// The time a page that it really took, until the next one went through.
+    pub(super) took: Duration,
+    /// Whether the service named the time to come back, and refused again at that time: then somebody else comes first.
+    pub(super) is_contested: bool,
+}
+
+impl Pace {
+    /// Of a first refusal, which is not tested yet.
+    pub(super) fn new(each: Duration, burst: u32) -> Self {
+        Self { each, burst, is_confirmed: false, rest: 0, next_rest: REST, calm: 0, held: false, cut: false }
+    }
+
+    pub(super) fn is_test_due(&self) -> bool {
+        self.rest == 0
+    }
+
+    pub(super) fn page(&mut self) {
+        self.rest = self.rest.saturating_sub(1);
+    }
+
+    pub(super) fn is_like(&self, each: Duration) -> bool {
+        (self.each / 2..self.each * 2).contains(&each)
+    }
+
+    /// A request beyond the burst was refused.
+    pub(super) fn confirm(&mut self) {
+        self.is_confirmed = true;
+        self.rest = self.next_rest;
+        self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
+    }
+
+    /// A round of so many pages was let through, and the next one too when its time was over.
+    pub(super) fn quicken(&mut self, pages: u32) {
+        self.calm = self.calm.saturating_add(pages);
+        let faster = self.each / HASTE * self.calm.saturating_mul(pages);
+        self.each -= faster.min(self.each / 8);
+        (self.held, self.cut) = (true, false);
+    }
+
+    /// The service said itself that it takes a page sooner, and did. Beside another client that is luck, so it is believed half
+    /// at a time.
+    pub(super) fn approach(&mut self, each: Duration) {
+        self.each = self.each.min(each.max(self.each / 2));
+    }
+
+    pub(super) fn correct(&mut self, round: Refused) {
+        let is_cut = round.pages < self.burst && !round.is_beyond_burst;
+        // A burst that is cut short once was too long; twice running, it is the pace that empties the service's budget.
+        if round.is_late || (is_cut && self.cut) {
+            let missing = round.took.saturating_sub(self.each);
+            // A pace that has held before is not far off, and what took so long may be bad luck: a quarter of it is believed.
+            // Where somebody else comes first it is luck.
+            let believed = match (round.is_contested, self.held) {
+                (true, _) => Duration::ZERO,
+                (false, true) => missing / 4,
+                (false, false) => missing,
+            };
+            self.each += believed.max(self.each / 16);
+            self.rest = self.rest.max(REST);
+            (self.calm, self.held) = (0, false);
+        }
+        if is_cut {
+            // Refused as it is: no reason to test for more.
+            self.rest = self.rest.max(REST);
+        }
+        self.cut = is_cut;
+        self.burst = round.pages.max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn late(pages: u32, took: Duration) -> Refused {
+        Refused { pages, is_beyond_burst: false, is_late: true, took, is_contested: false }
+    }
+
+    #[test]
+    fn tests_that_fail_become_rarer() {
+        let mut pace = Pace::new(MS(1000), 1);
+        assert!(pace.is_test_due() && !pace.is_confirmed);
+        for rest in [30, 60, 60] {
+            pace.confirm();
+            for _ in 0..rest {
+                assert!(!pace.is_test_due() && pace.is_confirmed);
+                pace.page();
+            }
+            assert!(pace.is_test_due());
+        }
+    }
+
+    #[test]
+    fn it_quickens_little_at_first_and_never_by_more_than_an_eighth_at_once() {
+        let mut pace = Pace::new(MS(1000), 1);
+        (0..45).for_each(|_| pace.quicken(1));
+        assert!((MS(930)..MS(945)).contains(&pace.each), "{:?}", pace.each);
+        let before = pace.each;
+        pace.quicken(u32::MAX);
+        assert_eq!(pace.each, before - before / 8);
+    }
+
+    #[test]
+    fn a_pace_that_never_held_is_what_the_service_took_and_one_that_did_is_a_quarter_of_it() {
+        let mut pace = Pace::new(MS(239), 10);
+        pace.correct(late(10, MS(6000)));
+        assert_eq!(pace.each, MS(6000));
+        pace.quicken(1);
+        let held = pace.each;
+        pace.correct(late(10, MS(20_000)));
+        assert_eq!(pace.each, held + (MS(20_000) - held) / 4);
+        let before = pace.each;
+        pace.correct(late(10, before));
+        assert_eq!(pace.each, before + before / 16, "a little slower at least");
+        let contested = Refused { is_contested: true, ..late(10, MS(20_000)) };
+        let before = pace.each;
+        pace.correct(contested);
+        assert_eq!(pace.each, before + before / 16, "somebody else comes first");
+    }
+
+    #[test]
+    fn a_burst_cut_short_once_is_shorter_and_twice_running_the_pace_is_slower() {
+        let mut pace = Pace::new(MS(1000), 10);
+        let cut = |pages| Refused { is_late: false, ..late(pages, MS(1000)) };
+        pace.correct(cut(9));
+        assert_eq!((pace.burst, pace.each), (9, MS(1000)));
+        pace.correct(cut(8));
+        assert_eq!((pace.burst, pace.each), (8, MS(1000) + MS(1000) / 16));
+        pace.correct(Refused { is_beyond_burst: true, ..cut(12) });
+        assert_eq!(pace.burst, 12);
+    }
+}

@@ -1,0 +1,223 @@
+//! Services that refuse, as far as the simulation has to do with them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+
+use super::gate::Time;
+
+/// The service's clock when the simulation begins at phase zero.
+const BEGIN: Duration = Duration::from_secs(1_784_111_820);
+
+const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+
+/// How a refusal says when to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    None,
+    RetryAfter,
+    HttpDate,
+    UnixSeconds,
+    UnixMilliseconds,
+    FromNow,
+}
+
+/// What a service takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Everything, but nothing in a block of that length, which begins somewhere in the first part of the run.
+    Block(Duration),
+    /// So many pages from one full minute to the next.
+    Windows(u32),
+    /// So many requests at the same time.
+    AtOnce(usize),
+    /// So many pages a minute, one by one, and as many at once as have gathered, up to `burst`.
+    Bucket { a_minute: u32, burst: u32 },
+}
+
+/// What a service is, apart from what has happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) limit: Limit,
+    pub(super) clock: Clock,
+    /// Whether the last page for now says so, and until when, in the way of the clock.
+    pub(super) counts_down: bool,
+    /// Whether another client takes half of what the limit allows: one request at regular times, which takes the next place
+    /// when there is none.
+    pub(super) is_shared: bool,
+    /// When there is no limit any more.
+    pub(super) lifted_at: Option<Time>,
+    /// Of a thousand requests so many fail with 500.
+    pub(super) fails: u32,
+}
+
+/// An answer. The headers are what a client sees of it.
+pub(super) enum Answer {
+    Page(HeaderMap),
+    Refused(HeaderMap),
+    Failed,
+}
+
+/// A service in the course of a run.
+pub(super) struct Service {
+    kind: Kind,
+    phase: Duration,
+    /// When the block begins.
+    block_start: Time,
+    under_way: usize,
+    /// Of a limit by windows: the present one, and what is left of it. Less than nothing is owed to the other client.
+    window: u64,
+    left: i64,
+    /// Of a bucket: when it is full again.
+    full_at: Duration,
+    /// The beat of the other client, and its next request.
+    beat: Time,
+    other: Time,
+    random: fastrand::Rng,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A part of a span, by chance.
+pub(super) fn part_of(span: Duration, random: &mut fastrand::Rng) -> Duration {
+    Duration::from_micros(random.u64(0..=u64::try_from(span.as_micros()).unwrap()))
+}
+
+impl Service {
+    pub(super) fn new(kind: Kind, phase: Duration, block_start: Time, seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let beat = part_of(kind.beat(), &mut random);
+        Self {
+            kind,
+            phase,
+            block_start,
+            under_way: 0,
+            window: 0,
+            left: 0,
+            full_at: Duration::ZERO,
+            beat,
+            other: beat,
+            random,
+        }
+    }
+
+    /// Notes that the last byte of an answer is sent.
+    pub(super) fn sent(&mut self) {
+        self.under_way -= 1;
+    }
+
+    /// Answers a request that comes now.
+    pub(super) fn answer(&mut self, now: Time) -> Answer {
+        self.under_way += 1;
+        if self.random.u32(0..1000) < self.kind.fails {
+            return Answer::Failed;
+        }
+        match self.closed_until(now) {
+            Some(until) => Answer::Refused(self.said(now, until)),
+            None => {
+                self.take(now);
+                let mut headers = HeaderMap::new();
+                if let Some(until) = self.closed_until(now).filter(|_| self.kind.counts_down) {
+                    headers = self.said(now, until);
+                    headers.remove(RETRY_AFTER);
+                    headers.insert(REMAINING, HeaderValue::from_static("0"));
+                }
+                Answer::Page(headers)
+            }
+        }
+    }
+
+    /// Takes a request as soon as possible from `now` on: what a client could do that knows everything.
+    pub(super) fn take_first(&mut self, mut now: Time) -> Time {
+        while let Some(until) = self.closed_until(now) {
+            now = until;
+        }
+        self.take(now);
+        now
+    }
+
+    fn clock(&self, now: Time) -> Duration {
+        BEGIN + self.phase + now
+    }
+
+    /// When the next request is taken, unless it is now.
+    fn closed_until(&mut self, now: Time) -> Option<Time> {
+        while self.kind.is_shared && self.other <= now {
+            let at = self.other;
+            self.take(at);
+            self.beat += self.kind.beat();
+            self.other = self.beat + part_of(self.kind.beat() / 5, &mut self.random);
+        }
+        if self.kind.lifted_at.is_some_and(|at| at <= now) {
+            return None;
+        }
+        let clock = self.clock(now);
+        let until = match self.kind.limit {
+            Limit::Block(length) => {
+                let is_blocked = (self.block_start..self.block_start + length).contains(&now);
+                return is_blocked.then(|| self.block_start + length);
+            }
+            Limit::AtOnce(most) => {
+                return (self.under_way > most).then(|| now + Duration::from_millis(50));
+            }
+            Limit::Windows(pages) => {
+                self.turn(clock, pages);
+                if self.left > 0 { clock } else { MINUTE * u32::try_from(self.window + 1).unwrap() }
+            }
+            // Full but for what was taken: there is a page in it when it is full again in time.
+            Limit::Bucket { a_minute, burst } => {
+                self.full_at.max(clock) + MINUTE / a_minute - MINUTE / a_minute * burst
+            }
+        };
+        (until > clock).then(|| now + (until - clock))
+    }
+
+    fn take(&mut self, now: Time) {
+        let clock = self.clock(now);
+        match self.kind.limit {
+            Limit::Block(_) | Limit::AtOnce(_) => {}
+            Limit::Windows(pages) => {
+                self.turn(clock, pages);
+                self.left -= 1;
+            }
+            Limit::Bucket { a_minute, .. } => self.full_at = self.full_at.max(clock) + MINUTE / a_minute,
+        }
+    }
+
+    fn turn(&mut self, clock: Duration, pages: u32) {
+        let window = clock.as_secs() / 60;
+        if window != self.window {
+            self.left = i64::from(pages) + self.left.min(0);
+            self.window = window;
+        }
+    }
+
+    /// The truth, as far as the service's clock can tell it: never too early.
+    fn said(&self, now: Time, until: Time) -> HeaderMap {
+        let (clock, until) = (self.clock(now), self.clock(until));
+        let whole_s = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let date = |unix_s| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_s));
+        let (name, value) = match self.kind.clock {
+            Clock::None => return HeaderMap::new(),
+            Clock::RetryAfter => (RETRY_AFTER, whole_s(until - clock).to_string()),
+            Clock::HttpDate => (RETRY_AFTER, date(whole_s(until))),
+            Clock::UnixSeconds => (RESET_REQUESTS, whole_s(until).to_string()),
+            Clock::UnixMilliseconds => (RESET_REQUESTS, until.as_nanos().div_ceil(1_000_000).to_string()),
+            Clock::FromNow => (RESET_TOKENS, whole_s(until - clock).to_string()),
+        };
+        let text = |value: String| HeaderValue::try_from(value).unwrap();
+        HeaderMap::from_iter([(DATE, text(date(clock.as_secs()))), (name, text(value))])
+    }
+}
+
+impl Kind {
+    /// The time between two requests of the other client.
+    fn beat(&self) -> Duration {
+        match self.limit {
+            Limit::Block(_) | Limit::AtOnce(_) => MINUTE,
+            Limit::Windows(a_minute) | Limit::Bucket { a_minute, .. } => MINUTE / a_minute * 2,
+        }
+    }
+}

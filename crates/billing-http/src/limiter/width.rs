@@ -1,0 +1,113 @@
+//! How many requests may be under way.
+
+/// Requests of one client at the same time, at the very most.
+pub(crate) const MAX_CONCURRENCY: u32 = 16;
+
+/// Pages without a refusal after which one request more may be under way. Each time that this was one too many, it takes four
+/// times as many, up to the second number.
+const CLEAN_PAGES: u32 = 10;
+const MOST_CLEAN_PAGES: u32 = 640;
+
+/// Requests that may be under way. After a pause it begins with one and doubles with every round trip until it is as wide as
+/// it was, which is half of what it was before a refusal that nobody foresaw.
+#[derive(Debug)]
+pub(super) struct Width {
+    now: u32,
+    full: u32,
+    /// Pages since the last refusal or raise, and how many make another raise.
+    clean_pages: u32,
+    pages_to_raise: u32,
+    /// Whether it was raised since the last refusal.
+    is_raised: bool,
+}
+
+impl Width {
+    pub(super) fn new() -> Self {
+        Self {
+            now: MAX_CONCURRENCY,
+            full: MAX_CONCURRENCY,
+            clean_pages: 0,
+            pages_to_raise: CLEAN_PAGES,
+            is_raised: false,
+        }
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        self.now
+    }
+
+    pub(super) fn page(&mut self) {
+        self.clean_pages += 1;
+        if self.now < self.full {
+            self.now += 1;
+        } else if self.clean_pages >= self.pages_to_raise && self.now < MAX_CONCURRENCY {
+            self.clean_pages = 0;
+            self.now += 1;
+            self.full = self.now;
+            self.is_raised = true;
+        }
+    }
+
+    pub(super) fn failure(&mut self) {
+        self.clean_pages = 0;
+    }
+
+    /// A refusal that nobody foresaw, with so many under way.
+    pub(super) fn surprise(&mut self, under_way: u32) {
+        let too_many = self.now.min(under_way);
+        if self.is_raised && too_many == self.full {
+            // The last raise was one too many.
+            self.full = (too_many - 1).max(1);
+            self.pages_to_raise = (self.pages_to_raise * 4).min(MOST_CLEAN_PAGES);
+        } else {
+            self.full = too_many.div_ceil(2);
+        }
+        self.is_raised = false;
+    }
+
+    /// Begins with one request again.
+    pub(super) fn narrow(&mut self) {
+        self.now = 1;
+    }
+
+    /// No wider than it should become.
+    pub(super) fn settle(&mut self) {
+        self.now = self.now.min(self.full);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages until it is that wide.
+    fn pages_to(width: &mut Width, wide: u32) -> u32 {
+        let mut pages = 0;
+        while width.now() < wide {
+            width.page();
+            pages += 1;
+        }
+        pages
+    }
+
+    #[test]
+    fn half_of_those_that_were_too_many_and_one_less_when_it_was_the_last() {
+        let mut width = Width::new();
+        width.surprise(9);
+        width.narrow();
+        assert_eq!(pages_to(&mut width, 5), 4);
+        // Six were one too many each time, so that is tried ever less often.
+        for pages in [10, 40, 160, 640, 640] {
+            width.failure();
+            assert_eq!(pages_to(&mut width, 6), pages);
+            width.surprise(6);
+            width.settle();
+            assert_eq!(width.now(), 5);
+        }
+        for _ in 0..5 {
+            width.surprise(1);
+            width.settle();
+            assert_eq!(width.now(), 1, "the least");
+        }
+    }
+}
