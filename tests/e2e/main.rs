@@ -22,6 +22,7 @@ mod windows;
 
 // What goes wrong says so, and leaves nothing behind.
 mod answers;
+mod hangs;
 mod imports;
 mod interrupts;
 #[cfg(target_os = "linux")]

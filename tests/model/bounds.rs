@@ -59,8 +59,11 @@ proptest! {
         });
         prop_assert_eq!(walked, expected);
         let parallel = concurrency as usize;
-        prop_assert!(most_at_once <= parallel, "{most_at_once} requests at the same time");
-        prop_assert!(most_held <= 6 * parallel, "{most_held} pages in memory");
+        // Walkers that were called back, at the end of the ledger, bring nothing, and the service may not know it yet.
+        let called_back = parallel - 1;
+        prop_assert!(most_at_once <= parallel + called_back, "{most_at_once} requests at the same time");
+        // Each of their requests counts as a page that is still to come.
+        prop_assert!(most_held <= 8 * parallel, "{most_held} pages in memory");
         prop_assert!(requests <= most_requests, "{requests} requests for {pages} pages");
     }
 }

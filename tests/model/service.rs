@@ -21,8 +21,8 @@ pub(crate) struct Service {
     /// What happens to the ledger before which request.
     changes: Vec<(usize, Change)>,
     pub(crate) requests: usize,
-    /// The request before which the ledger changed last, and what was left of it before.
-    pub(crate) changed: Option<(usize, Book)>,
+    /// The requests before which the ledger changed, and what was left of it before.
+    pub(crate) changed: Vec<(usize, Book)>,
     /// The cursors that were asked for, each once.
     cursors: Vec<String>,
     /// The requests that were answered with an empty page, and to which its cursor leads.
@@ -67,7 +67,7 @@ impl Service {
             script,
             changes: Vec::new(),
             requests: 0,
-            changed: None,
+            changed: Vec::new(),
             cursors: Vec::new(),
             detours: Vec::new(),
             slow_beyond_ns,
@@ -86,7 +86,7 @@ impl Service {
         let requests = self.requests;
         let due: Vec<_> = self.changes.extract_if(.., |(at, _)| *at <= requests).collect();
         if !due.is_empty() {
-            self.changed = Some((requests, self.kept.clone()));
+            self.changed.push((requests, self.kept.clone()));
         }
         for (_, change) in due {
             match change {

@@ -53,8 +53,13 @@ impl RelativeWalk {
     pub async fn begin(self, client: &Client, now: Timestamp) -> Result<Begun, Error> {
         let Self { walk, times } = self;
         let settle = |now: Timestamp| {
-            let window = times.window(now.floor_ms());
-            window.map_err(|empty| Error::of(ErrorKind::EmptyWindow).because(empty))
+            let now = now.floor_ms();
+            times.window(now).map_err(|_| {
+                let since = times.since.map_or(now, |since| since.at(now));
+                let until = times.until.at(now);
+                let message = format!("the window is empty: it begins at {since} and ends at {until}");
+                Error::of(ErrorKind::EmptyWindow).with_message(message)
+            })
         };
         if times.are_fixed() {
             let window = settle(now)?;

@@ -80,6 +80,10 @@ impl Part {
             self.spare = Some(WindowPage { entries: beyond, total, end });
         }
         let weight = weight(&entries);
+        if !self.is_proven && self.number > 0 {
+            // Nothing to hand out, and it has to go on however many of them come: the part before it waits for it.
+            return weight;
+        }
         self.pages.push_back((weight, Ok(WindowPage { entries, total, end: self.end })));
         weight
     }

@@ -65,12 +65,12 @@ pub(crate) async fn check_total(
     // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
     if let Some(end) = window.until() {
         match count_at_end(client, walk, shared, end).await? {
-            Some(at_end) => {
-                let Some(again) = total_of(client, walk, window).await? else { return Ok(false) };
-                if total == again && total == counted + at_end {
-                    return Ok(true);
-                }
-            }
+            Some(at_end) if total == counted + at_end => match total_of(client, walk, window).await? {
+                Some(again) if total == again => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            },
+            Some(_) => {}
             None if beyond.is_none() => return Ok(false),
             None => {}
         }
@@ -89,7 +89,7 @@ pub(crate) async fn count(client: &Client, walk: &Walk, window: TimeWindow) -> R
     let since = wider(window.since(), window.until());
     let query = walk.count_query(since, window.until()).map_err(|fault| inconsistent(fault.into()))?;
     let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-    match client.page_or_failure(&request, Persistence::WhileLikely).await?.paging {
+    match client.page_or_failure(&request, Persistence::Full).await?.paging {
         Paging::ByNumber(numbers) => Ok(numbers.total),
         Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
     }

@@ -212,8 +212,13 @@ impl Walker {
                     }
                 }
                 Err(_) if is_sure => {
-                    self.finish_at(false);
-                    return Ok(WindowPage { entries: Vec::new(), total: None, end: self.end });
+                    // The page before was the last of this pass, as it said.
+                    self.is_making_sure = false;
+                    self.pass.overlap = Overlap::default();
+                    self.finish().await?;
+                    if self.end.is_some() {
+                        return Ok(WindowPage { entries: Vec::new(), total: None, end: self.end });
+                    }
                 }
                 Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages + 1))?,
             }
