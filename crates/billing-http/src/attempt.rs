@@ -77,7 +77,11 @@ impl Client {
         if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
             check_delimited(version, &headers)?;
         }
-        let body = decoded(&headers, body, status)?;
+        let mut body = decoded(&headers, body, status)?;
+        if status != StatusCode::OK {
+            // Before its words are cut to a line: a key that is cut is one that is not recognised.
+            body = self.black_out(&String::from_utf8_lossy(&body)).into_bytes();
+        }
         if !self.0.base.is_https() && reply::asks_for_https(status, &body) {
             let error = Error::of(ErrorKind::Protocol).with_status(status.as_u16());
             let error = error.with_message("what answers there speaks https");

@@ -96,6 +96,8 @@ async fn a_cursor_that_is_lost_on_the_way_was_the_end() {
 async fn a_service_that_repeats_the_key_had_it_shown() {
     for reply in [
         Reply::error(401, "Invalid key secret-key"),
+        // Where the words are cut to a line.
+        Reply::error(401, &format!("{} [key] secret-key", "x".repeat(285))),
         Reply::error(302, "").header("location", "https://elsewhere.example/?key=secret-key"),
     ] {
         let upstream = Upstream::start(move |_| reply.clone()).await;
