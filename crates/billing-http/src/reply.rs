@@ -56,9 +56,13 @@ pub(crate) fn read(
 
 /// True for an answer that web servers give to http at a port of https: nginx, Go's and Apache, in this order.
 pub(crate) fn asks_for_https(status: StatusCode, body: &[u8]) -> bool {
+    // Every page comes by here, and none of them is read for it.
+    if status != StatusCode::BAD_REQUEST {
+        return false;
+    }
     let text = String::from_utf8_lossy(body);
     let words = ["sent to HTTPS port", "HTTP request to an HTTPS server", "to an SSL-enabled server port"];
-    status == StatusCode::BAD_REQUEST && words.iter().any(|words| text.contains(words))
+    words.iter().any(|words| text.contains(words))
 }
 
 fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
