@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use billing_http::Event;
+use billing_http::{ErrorKind, Event};
 use billing_model::{Summary, TimeWindow, Timestamp, one_line};
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,6 +27,8 @@ pub(crate) struct Progress {
     line: ProgressBar,
     /// The longest wait for the service's limits.
     longest_wait: Mutex<Duration>,
+    /// When the service is asked again. Pages that were on their way come meanwhile.
+    paused_until: Mutex<Option<Instant>>,
     /// The longest that a try had been without an end.
     longest_silence: Mutex<Duration>,
     /// Entries that were there before, and those that came.
@@ -55,6 +57,7 @@ impl Progress {
             start: Instant::now(),
             line,
             longest_wait: Mutex::default(),
+            paused_until: Mutex::default(),
             longest_silence: Mutex::default(),
             entries: Mutex::default(),
             first_reached: OnceLock::new(),
@@ -65,6 +68,9 @@ impl Progress {
         match event {
             Event::Page { entries, reached, total } => self.page(*entries, *reached, *total),
             Event::Retrying { error, wait } => {
+                if error.kind() == ErrorKind::RateLimited {
+                    self.pause(*wait);
+                }
                 self.trouble(&format!("{}; again in {}", error.brief(), seconds_up(*wait)));
                 // What ran into its time limit has cost a wait already.
                 if self.line.is_hidden() && (*wait >= WORTH_SAYING || error.is_timeout()) {
@@ -72,6 +78,7 @@ impl Progress {
                 }
             }
             Event::Waiting { wait } => {
+                self.pause(*wait);
                 let text = format!("waiting {} before the next request", seconds_up(*wait));
                 self.wait(&text, *wait, &self.longest_wait);
             }
@@ -110,6 +117,18 @@ impl Progress {
         }
     }
 
+    fn pause(&self, wait: Duration) {
+        if let Ok(mut paused_until) = self.paused_until.lock() {
+            *paused_until = Instant::now().checked_add(wait);
+        }
+    }
+
+    /// How long the service is still left alone.
+    fn pause_left(&self) -> Option<Duration> {
+        let paused_until = self.paused_until.lock().map_or(None, |paused_until| *paused_until);
+        paused_until?.checked_duration_since(Instant::now()).filter(|left| *left >= Duration::from_secs(1))
+    }
+
     /// Shows what is in the way, behind how far it came.
     fn trouble(&self, text: &str) {
         let (before, count) = self.entries.lock().map_or((0, 0), |counted| *counted);
@@ -131,6 +150,9 @@ impl Progress {
             .map_or_else(|| self.percent_of_time(reached), |total| percent(before + count, before + total))
         {
             text.push_str(&format!(" ({percent} %)"));
+        }
+        if let Some(left) = self.pause_left() {
+            text.push_str(&format!("; waiting {} before the next request", seconds_up(left)));
         }
         self.line.set_message(text);
     }
