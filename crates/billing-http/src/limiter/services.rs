@@ -189,7 +189,10 @@ impl Service {
     fn turn(&mut self, clock: Duration, pages: u32) {
         let window = clock.as_secs() / 60;
         if window != self.window {
-            self.left = i64::from(pages) + self.left.min(0);
+            // What is owed is paid by each window that begins, also by those in which nobody asks for anything. Otherwise a
+            // client that waits for two windows would find the second one taken by a debt of which the first has paid all.
+            let passed = i64::try_from(window - self.window).unwrap();
+            self.left = (self.left + i64::from(pages) * (passed - 1)).min(0) + i64::from(pages);
             self.window = window;
         }
     }
@@ -219,5 +222,29 @@ impl Kind {
             Limit::Block(_) | Limit::AtOnce(_) => MINUTE,
             Limit::Windows(a_minute) | Limit::Bucket { a_minute, .. } => MINUTE / a_minute * 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Named after what broke: the debt of a window stayed until somebody asked, and then took the place of that window.
+    #[test]
+    fn what_the_other_client_is_owed_is_paid_by_the_next_window_even_when_nobody_asks_in_it() {
+        let limit = Limit::Windows(1);
+        let kind = Kind {
+            limit,
+            clock: Clock::None,
+            counts_down: false,
+            is_shared: false,
+            lifted_at: None,
+            fails: 0,
+        };
+        let mut service = Service::new(kind, Duration::ZERO, Time::ZERO, 1);
+        service.take(Duration::from_secs(1));
+        service.take(Duration::from_secs(2));
+        assert_eq!(service.closed_until(Duration::from_secs(3)), Some(MINUTE));
+        assert_eq!(service.closed_until(MINUTE * 2), None);
     }
 }
