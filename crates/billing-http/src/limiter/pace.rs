@@ -31,8 +31,9 @@ pub(super) struct Pace {
     next_rest: u32,
     /// Pages since it was last too fast.
     calm: u32,
-    /// The latest round was let through whole, in its time.
+    /// The latest round was let through whole, in its time; and whether any ever was.
     held: bool,
+    has_held: bool,
     /// The latest refusal cut a burst short.
     cut: bool,
 }
@@ -55,7 +56,17 @@ pub(super) struct Refused {
 impl Pace {
     /// Of a first refusal, which is not tested yet.
     pub(super) fn new(each: Duration, burst: u32) -> Self {
-        Self { each, burst, is_confirmed: false, rest: 0, next_rest: REST, calm: 0, held: false, cut: false }
+        Self {
+            each,
+            burst,
+            is_confirmed: false,
+            rest: 0,
+            next_rest: REST,
+            calm: 0,
+            held: false,
+            has_held: false,
+            cut: false,
+        }
     }
 
     pub(super) fn is_test_due(&self) -> bool {
@@ -82,7 +93,7 @@ impl Pace {
         self.calm = self.calm.saturating_add(pages);
         let faster = self.each / HASTE * self.calm.saturating_mul(pages);
         self.each -= faster.min(self.each / 8);
-        (self.held, self.cut) = (true, false);
+        (self.held, self.has_held, self.cut) = (true, true, false);
     }
 
     /// The service said itself that it takes a page sooner, and did. Beside another client that is luck, so it is believed half
@@ -97,13 +108,17 @@ impl Pace {
         if round.is_late || (is_cut && self.cut) {
             let missing = round.took.saturating_sub(self.each);
             // A pace that has held before is not far off, and what took so long may be bad luck: a quarter of it is believed.
-            // Where somebody else comes first it is luck.
+            // Where somebody else comes first it is luck, unless no round ever held: such a pace is the time that was left of a
+            // window when it was guessed, and it would be refused with every page until it is slower by itself.
             let believed = match (round.is_contested, self.held) {
-                (true, _) => Duration::ZERO,
-                (false, true) => missing / 4,
+                (true, _) if self.has_held => Duration::ZERO,
+                (true, _) | (false, true) => missing / 4,
                 (false, false) => missing,
             };
-            self.each += believed.max(self.each / 16);
+            // A little slower at least; but a pace that held until now, and was hardly too fast, is so by little more than that.
+            let least = self.each / 16;
+            let least = if self.held { least.min(missing + self.each / 128) } else { least };
+            self.each += believed.max(least);
             self.rest = self.rest.max(REST);
             (self.calm, self.held) = (0, false);
         }
@@ -166,6 +181,25 @@ mod tests {
         let before = pace.each;
         pace.correct(contested);
         assert_eq!(pace.each, before + before / 16, "somebody else comes first");
+    }
+
+    /// Named after what broke: a pace of the five seconds that were left of a minute stayed, and two of three requests were
+    /// refused.
+    #[test]
+    fn a_pace_that_never_held_gets_slower_though_somebody_else_comes_first() {
+        let mut pace = Pace::new(MS(5000), 1);
+        pace.correct(Refused { is_contested: true, ..late(1, MS(125_000)) });
+        assert_eq!(pace.each, MS(35_000), "a quarter of what is missing");
+    }
+
+    #[test]
+    fn a_pace_that_held_until_now_is_corrected_by_little_more_than_it_was_too_fast() {
+        let mut pace = Pace::new(MS(128_000), 1);
+        pace.quicken(0);
+        pace.correct(late(1, MS(130_000)));
+        assert_eq!(pace.each, MS(128_000 + 2000 + 1000));
+        pace.correct(late(1, MS(132_000)));
+        assert_eq!(pace.each, MS(131_000) + MS(131_000) / 16, "twice running it is wrong by more");
     }
 
     #[test]
