@@ -74,7 +74,7 @@ impl Client {
             self.note_date(date.as_secs());
         }
         let body = read_body(response, status).await?;
-        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) {
+        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) && reply::is_csv(&headers) {
             check_delimited(version, &headers)?;
         }
         let mut body = decoded(&headers, body, status)?;

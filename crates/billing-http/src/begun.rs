@@ -7,6 +7,7 @@ use std::time::Duration;
 use billing_model::{Stretch, TimeWindow, Timestamp};
 use futures::future::{Either, select};
 use futures::{Stream, stream};
+use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -22,6 +23,12 @@ const MARGIN: Duration = Duration::from_secs(30 * 60);
 
 /// How much too early a start may have been asked for. Beyond it another first page is less work.
 const MAX_TOO_EARLY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// First pages that are asked for: by the local clock, by the service's, and once more should the first have been wrong.
+const MAX_GUESSES: u32 = 3;
+
+/// How far two clocks of a service may be apart.
+const MAX_SKEW: Duration = Duration::from_secs(10 * 60);
 
 /// A walk over [`Times`]: not begun, and so without a window.
 #[derive(Clone, Debug)]
@@ -66,29 +73,36 @@ impl RelativeWalk {
             let windows = Windows::new(client.clone(), walk.with_window(window));
             return Ok(Begun { window, service_time: None, windows });
         }
-        let guess = guess(times, now);
-        let guessed = walk.clone().with_window(guess);
-        let mut walker = Walker::new(client.clone(), &guessed, guess, Arc::default());
-        let page = {
-            let fetch = pin!(walker.next_page());
-            match select(fetch, pin!(client.first_told())).await {
-                Either::Left((page, _)) => Some(page?),
-                // However long the page takes: a window that is empty, or another than was guessed, is known now.
-                Either::Right((time, fetch)) if covers(guess, settle(time)?) => Some(fetch.await?),
-                Either::Right(_) => None,
-            }
-        };
-        let service_time = client.first_time();
-        let window = settle(service_time.unwrap_or(now))?;
-        let walk = walk.with_window(window);
-        let windows = match page {
-            Some(mut page) if covers(guess, window) => {
+        let mut now = now;
+        for _ in 0..MAX_GUESSES {
+            let guess = guess(times, now);
+            let guessed = walk.clone().with_window(guess);
+            let mut walker = Walker::new(client.clone(), &guessed, guess, Arc::default());
+            let began = Instant::now();
+            let page = match client.first_time() {
+                Some(_) => Some(walker.next_page().await?),
+                None => match select(pin!(walker.next_page()), pin!(client.first_told())).await {
+                    Either::Left((page, _)) => Some(page?),
+                    // However long the page takes: a window that is empty, or another than was guessed, is known now.
+                    Either::Right((time, fetch)) if covers(guess, settle(time)?) => Some(fetch.await?),
+                    Either::Right(_) => None,
+                },
+            };
+            let service_time = told(client, began.elapsed());
+            now = service_time.unwrap_or(now);
+            let window = settle(now)?;
+            if let Some(mut page) = page
+                && covers(guess, window)
+            {
+                let walk = walk.with_window(window);
                 walker.settle(window, &mut page);
-                Windows::begun(client.clone(), walk, walker, page)
+                let windows = Windows::begun(client.clone(), walk, walker, page);
+                return Ok(Begun { window, service_time, windows });
             }
-            _ => Windows::new(client.clone(), walk),
-        };
-        Ok(Begun { window, service_time, windows })
+        }
+        let message =
+            "the service's clock says another time with every answer, so that the window is not known";
+        Err(Error::of(ErrorKind::Inconsistent).with_message(message))
     }
 }
 
@@ -109,6 +123,14 @@ impl Begun {
             Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
         })
     }
+}
+
+/// The present by the first answer, unless the page, which came so much later, says something quite different: an error may be
+/// that of a machine in between.
+fn told(client: &Client, elapsed: Duration) -> Option<Timestamp> {
+    let (first, latest) = (client.first_time()?, client.present()?);
+    let is_same = earlier(first, MAX_SKEW) <= latest && earlier(latest, elapsed + MAX_SKEW) <= first;
+    Some(if is_same { first } else { latest })
 }
 
 /// What the first page is asked for: all that the window may turn out to hold, as far as the local clock can tell.

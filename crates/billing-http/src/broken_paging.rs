@@ -12,6 +12,12 @@ pub(crate) struct OutOfOrder {
 }
 
 #[derive(Debug, thiserror::Error)]
+#[error(
+    "a full page has no `x-next-cursor`, and asking again brings the same one: was the header lost on the way?"
+)]
+pub(crate) struct LostCursor;
+
+#[derive(Debug, thiserror::Error)]
 #[error("pages of {first} entries became pages of {now}")]
 pub(crate) struct OtherLimit {
     pub(crate) first: u32,

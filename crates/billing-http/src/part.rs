@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::planner::{Sample, expected};
-use crate::walker::{End, Walker, WindowPage};
+use crate::walker::{End, MAX_UNSURE_PAGES, Walker, WindowPage};
 
 /// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
 const PAGE_BYTES: usize = 512 << 10;
@@ -34,6 +34,10 @@ pub(crate) struct Part {
     reached: Option<Timestamp>,
     /// How dense the ledger is here, latest page first.
     samples: VecDeque<Sample>,
+    /// Pages in a row without an entry.
+    empty_pages: u32,
+    /// How far it was walked when its end was doubted.
+    doubted: Option<Option<Timestamp>>,
     /// Set where the ledger ends.
     pub(crate) end: Option<End>,
     pub(crate) failed: bool,
@@ -57,6 +61,8 @@ impl Part {
             is_proven: false,
             reached: None,
             samples: VecDeque::new(),
+            empty_pages: 0,
+            doubted: None,
             end: None,
             failed: false,
         }
@@ -68,6 +74,7 @@ impl Part {
         // A page without entries may lead nowhere.
         self.is_proven |= !entries.is_empty() || end.is_some();
         self.sample(&entries);
+        self.empty_pages = if entries.is_empty() { self.empty_pages + 1 } else { 0 };
         let inside = match self.until {
             Some(until) => entries.partition_point(|entry| entry.timestamp < until),
             None => entries.len(),
@@ -86,6 +93,27 @@ impl Part {
         }
         self.pages.push_back((weight, Ok(WindowPage { entries, total, end: self.end })));
         weight
+    }
+
+    /// True for a part that only leads on and on.
+    pub(crate) fn leads_nowhere(&self) -> bool {
+        !self.is_proven && self.empty_pages > MAX_UNSURE_PAGES
+    }
+
+    /// True when entries were fetched.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.reached.is_some()
+    }
+
+    /// Asks again what follows, once at each place: the ledger seems to end here, and somebody has entries from behind it.
+    pub(crate) fn doubt(&mut self) {
+        if let (Some(walker), Some(_)) = (&mut self.walker, self.end)
+            && self.doubted != Some(self.reached)
+        {
+            self.doubted = Some(self.reached);
+            self.end = None;
+            walker.doubt();
+        }
     }
 
     /// Ends with an error, behind what was fetched.

@@ -101,6 +101,12 @@ fn message(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, body: &[u8]
         .or_else(|| status.canonical_reason().map(str::to_owned))
 }
 
+/// True for an answer that says that it is text/csv, or nothing of what it is.
+pub(crate) fn is_csv(headers: &HeaderMap) -> bool {
+    let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    found.is_none_or(|found| found.trim_start().to_ascii_lowercase().starts_with("text/csv"))
+}
+
 /// A success has to be what was asked for. HTML, an empty body or another type is somebody else's answer.
 fn check_media_type(wire: &Wire, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
     let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("unreadable"));

@@ -1,30 +1,54 @@
 //! How far the service is trusted to answer questions that a plain walk would not ask: pure.
 
-/// Pages that go by after a part was given up, before another one is tried. They double with each that fails.
+/// Parts that may be tried side by side before any has come to an entry.
+const FIRST_TRIES: usize = 4;
+
+/// Pages that go by after a part was given up, or a cursor was lost, before the walk asks for more at once again. They double
+/// each time.
 const FIRST_PAUSE: u64 = 16;
 const MAX_PAUSE: u64 = 1024;
 
 /// Whether parts are worth a try. A service may hang on every request but a cursor; then parts cost it work and the walk
-/// a wait, so they are tried ever less often, and one at a time.
-#[derive(Clone, Copy, Debug, Default)]
+/// a wait, so they are tried ever less often, and one at a time. Or it may keep few cursors for a key: then walkers take
+/// them from each other, and one walks alone.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Trust {
     /// Pages that came so far.
     pages: u64,
+    /// Parts that may be on their way to their first entry at the same time.
+    tries: usize,
     /// When a part may be tried again; `None` as long as none failed.
     retry_at: Option<u64>,
     pause: u64,
+    /// Up to when one walker walks alone.
+    alone_until: u64,
+    alone_pause: u64,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { pages: 0, tries: FIRST_TRIES, retry_at: None, pause: 0, alone_until: 0, alone_pause: 0 }
+    }
 }
 
 impl Trust {
-    /// True when one part more may be tried beside so many that have not come to a page yet.
+    /// True when one part more may be tried beside so many that have not come to an entry yet.
     pub(crate) fn allows(&self, unproven: usize) -> bool {
         self.retry_at.is_none_or(|retry_at| unproven == 0 && self.pages >= retry_at)
+            && unproven < self.tries
+            && !self.is_alone()
     }
 
-    /// Notes a page; `first` is one of a part that was tried.
+    /// True when only the first walker may ask.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.pages < self.alone_until
+    }
+
+    /// Notes a page; `first` is one with the first entry of a part that was tried.
     pub(crate) fn page(&mut self, first: bool) {
         self.pages += 1;
         if first {
+            self.tries = (self.tries * 2).min(usize::from(u8::MAX));
             (self.retry_at, self.pause) = (None, 0);
         }
     }
@@ -34,8 +58,18 @@ impl Trust {
         if self.retry_at.is_some_and(|retry_at| self.pages < retry_at) {
             return;
         }
+        self.tries = 1;
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
         self.retry_at = Some(self.pages + self.pause);
+    }
+
+    /// Notes that cursors were lost while several walkers had one.
+    pub(crate) fn lose_cursor(&mut self) {
+        if self.is_alone() {
+            return;
+        }
+        self.alone_pause = (self.alone_pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
+        self.alone_until = self.pages + self.alone_pause;
     }
 }
 
@@ -46,7 +80,7 @@ mod tests {
     #[test]
     fn what_fails_is_tried_ever_less_often_until_it_works() {
         let mut trust = Trust::default();
-        assert!(trust.allows(3));
+        assert!(trust.allows(3) && !trust.allows(4));
         // Three that were tried together.
         (0..3).for_each(|_| trust.lose());
         let mut tries = Vec::new();
@@ -60,6 +94,25 @@ mod tests {
         }
         assert_eq!(tries, [16, 48, 112, 240, 496, 1008, 2032]);
         trust.page(true);
+        assert!(trust.allows(1) && !trust.allows(2));
+        trust.page(true);
         assert!(trust.allows(3));
+    }
+
+    #[test]
+    fn walkers_that_take_cursors_from_each_other_walk_one_by_one() {
+        let mut trust = Trust::default();
+        let mut alone = 0;
+        for _ in 0..1000 {
+            if !trust.is_alone() {
+                trust.lose_cursor();
+            }
+            assert!(!trust.allows(0));
+            alone += 1;
+            trust.page(false);
+        }
+        assert_eq!(alone, 1000);
+        (0..1024).for_each(|_| trust.page(false));
+        assert!(!trust.is_alone() && trust.allows(0));
     }
 }

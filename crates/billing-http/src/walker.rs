@@ -12,7 +12,9 @@ use billing_model::{
     HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
 };
 
-use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
+use crate::broken_paging::{
+    LostCursor, OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries,
+};
 use crate::client::{Client, Persistence};
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
@@ -27,6 +29,9 @@ use self::around::Detour;
 
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
 const MAX_EMPTY_PAGES: u32 = 10_000;
+
+/// The same where nothing should follow.
+pub(crate) const MAX_UNSURE_PAGES: u32 = 8;
 
 /// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
 const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
@@ -44,6 +49,8 @@ pub(crate) struct Shared {
     pages: AtomicU64,
     /// Halvings since the service last gave a page to anybody: when nobody gets one, it is not the window.
     narrowings: AtomicU32,
+    /// Cursors that the service has refused so far.
+    pub(crate) lost_cursors: AtomicU64,
     /// Set when a window without an end failed as well: it is not tried again.
     endless_failed: AtomicBool,
     warned: Mutex<HashSet<String>>,
@@ -203,7 +210,6 @@ impl Walker {
             match self.client.page_or_failure(&request, persistence).await {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
-                    self.is_making_sure = false;
                     self.pages += 1;
                     if let Some(entries) = self.accept(&request, page).await? {
                         self.is_extra &= entries.is_empty() && self.end.is_none();
@@ -212,10 +218,7 @@ impl Walker {
                     }
                 }
                 Err(_) if is_sure => {
-                    // The page before was the last of this pass, as it said.
-                    self.is_making_sure = false;
-                    self.pass.overlap = Overlap::default();
-                    self.finish().await?;
+                    self.believe().await?;
                     if self.end.is_some() {
                         return Ok(WindowPage { entries: Vec::new(), total: None, end: self.end });
                     }
@@ -269,22 +272,47 @@ impl Walker {
             self.returns = 0;
             self.detour = Detour::None;
             self.narrowings = 0;
+            self.is_making_sure = false;
         }
         self.handed_out += entries.len() as u64;
         // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
         // when it is that of the window.
         let is_over =
             self.pass.beyond > 0 && (self.route != Endpoint::Usage || self.pass.ends_on_this_side());
-        match next.filter(|_| !is_over) {
+        let is_sure = self.is_making_sure && self.pass.empty_pages > MAX_UNSURE_PAGES;
+        match next.filter(|_| !is_over && !is_sure) {
             Some(next) => self.pass.request = Some(next),
             // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
-            None if is_full && !is_over && !entries.is_empty() && self.route == Endpoint::UsageHistory => {
-                self.restart(self.pass.until);
-                self.is_making_sure = true;
+            None if is_full && !is_over && self.route == Endpoint::UsageHistory => {
+                if entries.is_empty() {
+                    // It has brought nothing new, so that asking again does not help either.
+                    self.believe().await?;
+                } else {
+                    self.restart(self.pass.until);
+                    self.is_making_sure = true;
+                }
             }
+            None if is_sure => self.believe().await?,
             None => self.finish().await?,
         }
         Ok(Some(entries))
+    }
+
+    /// Takes a full page without a cursor for the last of its pass. In its body it says so; a header that is not there says
+    /// nothing.
+    async fn believe(&mut self) -> Result<(), Error> {
+        if !self.client.ends_in_the_body() {
+            return Err(self.inconsistent(LostCursor));
+        }
+        self.is_making_sure = false;
+        self.pass.overlap = Overlap::default();
+        self.finish().await
+    }
+
+    /// Asks once more what follows the last entry: another walker has found entries behind the end that this one came to.
+    pub(crate) fn doubt(&mut self) {
+        self.end = None;
+        self.restart(self.window.until());
     }
 
     /// Entries ascend within a page and from page to page.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::panic;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use billing_model::{HistoryQuery, Stretch, TimeWindow, Timestamp, UsageEntry};
 use tokio::task::{JoinError, JoinSet};
@@ -180,7 +181,8 @@ impl Windows {
 
     /// Sends walkers for pages, those of the first parts first, as many as may be.
     fn fetch_ahead(&mut self) {
-        while self.fetches.len() < self.walk.concurrency as usize {
+        let most = if self.trust.is_alone() { 1 } else { self.walk.concurrency as usize };
+        while self.fetches.len() < most {
             let failed = self.parts.iter().position(|part| part.failed).unwrap_or(self.parts.len());
             // What the others wait for.
             let awaited = self.parts.iter().position(|part| !part.is_over());
@@ -268,6 +270,10 @@ impl Windows {
             Err(_) => return Ok(()),
         };
         let Some(index) = self.parts.iter().position(|part| part.number == number) else { return Ok(()) };
+        let lost_cursors = self.shared.lost_cursors.swap(0, Ordering::Relaxed);
+        if lost_cursors > 0 && self.parts.len() > 1 {
+            self.trust.lose_cursor();
+        }
         let part = &mut self.parts[index];
         part.fetch = None;
         let page = match page {
@@ -276,11 +282,7 @@ impl Windows {
             // of the part before it, which goes on from where it is.
             Err(error) if index > 0 && !part.is_proven => {
                 tracing::debug!(%error, "a part is given up");
-                let until = part.until;
-                self.parts.remove(index);
-                self.parts[index - 1].extend(until);
-                self.trust.lose();
-                self.give_up_behind(index - 1);
+                self.give_up(index);
                 return Ok(());
             }
             Err(error) => {
@@ -292,6 +294,10 @@ impl Windows {
         let was_proven = part.is_proven;
         let weight = part.put(page);
         self.page_weight = weight.max(self.page_weight * 3 / 4);
+        if index > 0 && part.leads_nowhere() {
+            self.give_up(index);
+            return Ok(());
+        }
         let is_news = index > 0 && !was_proven && part.is_proven;
         self.trust.page(is_news);
         if is_news {
@@ -301,13 +307,27 @@ impl Windows {
         Ok(())
     }
 
+    /// Leaves a part to the one before it.
+    fn give_up(&mut self, index: usize) {
+        if let Some(part) = self.parts.remove(index) {
+            self.parts[index - 1].extend(part.until);
+            self.trust.lose();
+            self.give_up_behind(index - 1);
+        }
+    }
+
     /// Where the ledger ends there is nothing behind it: parts that have not come to a page yet wait for nothing.
     fn give_up_behind(&mut self, index: usize) {
         if self.parts[index].end.is_none() {
             return;
         }
         while self.parts.get(index + 1).is_some_and(|behind| !behind.is_proven) {
-            self.parts.remove(index + 1);
+            let behind = self.parts.remove(index + 1);
+            self.parts[index].until = behind.and_then(|behind| behind.until);
+        }
+        // It cannot end here and go on there, unless entries arrived meanwhile.
+        if self.parts.range(index + 1..).any(Part::has_entries) {
+            self.parts[index].doubt();
         }
     }
 

@@ -17,6 +17,9 @@ use super::{Walker, other};
 /// Times that a walk may go back without handing out anything in between.
 const MAX_RETURNS: u32 = 20;
 
+/// The same, asking for more than the pass.
+const MAX_WIDE_RETURNS: u32 = 2;
+
 /// Halvings of a window in a row that may fail.
 const MAX_NARROWINGS: u32 = 10;
 
@@ -39,7 +42,15 @@ impl Walker {
     pub(super) fn go_around(&mut self, failure: Failure) -> Result<(), Error> {
         let Failure { error, successor, .. } = failure;
         match error.kind() {
-            ErrorKind::CursorLost => self.go_back(error),
+            ErrorKind::CursorLost => {
+                self.shared.lost_cursors.fetch_add(1, Ordering::Relaxed);
+                self.go_back(error)?;
+                // Short-lived cursors that end within what is asked for beside the window lead nowhere.
+                if self.returns > MAX_WIDE_RETURNS {
+                    self.pass.ask_exactly();
+                }
+                Ok(())
+            }
             ErrorKind::NotFound if self.walk.endpoint == Endpoint::Auto && self.is_untouched() => {
                 self.switch(error, false)
             }
@@ -50,6 +61,10 @@ impl Walker {
                 if usable { self.switch(error, true) } else { Err(error) }
             }
             _ if !self.is_extra && self.client.is_for_narrowing(&error) => self.take_detour(error),
+            // A window in which nothing lies may be all that is wrong with a service that is not there.
+            ErrorKind::Unavailable if !self.is_extra && self.next_detour() == Some(Detour::WithoutEnd) => {
+                self.take_detour(error)
+            }
             _ => Err(error),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use billing_http::{Border, Endpoint, Event, Times, Walk};
-use billing_model::{Stretch, TimeWindow, Timestamp, UsageEntry};
+use billing_http::{Border, Endpoint, ErrorKind, Event, Times, Walk, Wire};
+use billing_model::{Page, Paging, Stretch, TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::{Asked, Book, Endless, Reluctant, Reply, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -188,7 +188,7 @@ async fn the_date_of_an_error_settles_the_window_too() {
         match count {
             1 => Reply::error(503, "later").dated(now_s),
             // Of another moment.
-            _ => book.answer(request).dated(now_s + 3600),
+            _ => book.answer(request).dated(now_s + 60),
         }
     })
     .await;
@@ -200,8 +200,158 @@ async fn the_date_of_an_error_settles_the_window_too() {
     let upstream = Upstream::start(move |_| Reply::error(503, "later").dated(now_s)).await;
     let future = Times { since: Some(Border::At(second(21 * DAY))), until: Border::NOW };
     let begun = Walk::over(future).build().unwrap().begin(&client(&upstream), now).await;
-    assert_eq!(begun.err().unwrap().kind(), billing_http::ErrorKind::EmptyWindow);
+    assert_eq!(begun.err().unwrap().kind(), ErrorKind::EmptyWindow);
     assert!(upstream.requests().len() < 10);
+}
+
+/// A machine in between may have a clock of its own.
+#[tokio::test]
+async fn a_clock_that_only_an_error_has_is_not_that_of_the_service() {
+    let now = second(20 * DAY);
+    let now_s = u64::try_from(now.unix_ns().unwrap() / 1_000_000_000).unwrap();
+    for wrong_s in [0, now_s - 200 * 24 * 3600, now_s + 200 * 24 * 3600] {
+        let mut book = Book::new(days(30));
+        let mut count = 0;
+        let upstream = Upstream::start(move |request| {
+            count += 1;
+            match count {
+                1 => Reply::error(502, "bad gateway").dated(wrong_s),
+                _ => book.answer(request).dated(now_s),
+            }
+        })
+        .await;
+        let since = Border::Ago(Duration::from_secs(7 * 24 * 3600));
+        let times = Times { since: Some(since), until: Border::NOW };
+        let begun = Walk::over(times).build().unwrap().begin(&client(&upstream), now).await.unwrap();
+        assert_eq!(begun.window(), TimeWindow::new(Some(second(13 * DAY)), Some(now)).unwrap(), "{wrong_s}");
+    }
+}
+
+/// The page of `usage-history` in text/csv, without the header that leads on.
+fn without_cursor(reply: &Reply) -> Reply {
+    Reply::new(200, "text/csv", reply.body())
+}
+
+/// Named after what broke: a full page of one instant, asked for again, brought nothing new and was taken for the end.
+#[tokio::test]
+async fn a_lost_cursor_amid_one_instant_is_not_the_end() {
+    let all: Vec<_> = (0..300).map(|n| entry_at(second(n / 40 * HOUR), "-1")).collect();
+    for concurrency in [1, 4] {
+        let mut book = Book::new(all.clone());
+        let upstream = Upstream::start(move |request| without_cursor(&book.answer(request))).await;
+        let (builder, _) = client_of(upstream.base_url());
+        let client =
+            builder.wire(Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into))).build().unwrap();
+        let walk = Walk::over(window(0, 40 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
+        let error = walk.entries(&client).try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+    }
+}
+
+/// Named after what broke: the entries between a false end and the next part were left out without a word.
+#[tokio::test]
+async fn an_end_that_another_part_disproves_is_asked_for_again() {
+    let all = days(60);
+    for at in [5, 9, 20, 33] {
+        for concurrency in [3, 8] {
+            let mut book = Book::new(all.clone());
+            let mut count = 0;
+            let upstream = Upstream::start(move |request| {
+                count += 1;
+                let reply = book.answer(request);
+                if count != at {
+                    return reply;
+                }
+                // Half a page, which says that it is the last.
+                let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
+                page.entries.truncate(5);
+                page.paging = Paging::ByCursor(None);
+                let mut body = Vec::new();
+                page.write_json(&mut body);
+                Reply::json(200, body)
+            })
+            .await;
+            let walk =
+                Walk::over(window(-DAY, 61 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
+            let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+            // Where nobody was ahead, nobody can know; there is no hole in any case.
+            assert!(found == all[..found.len()], "a hole: {at} {concurrency}");
+            assert!(
+                found.len() == all.len() || at == 5 || concurrency == 3,
+                "{at} {concurrency}: {}",
+                found.len()
+            );
+        }
+    }
+}
+
+/// Few cursors at a time: walkers that take them from each other walk one by one.
+#[tokio::test]
+async fn one_cursor_for_a_key_is_enough() {
+    let all = days(60);
+    for concurrency in [1, 4, 16] {
+        let mut book = Book::new(all.clone());
+        let mut live: Option<String> = None;
+        let upstream = Upstream::start(move |request| {
+            if let Some((_, cursor)) = request.query.split_once("cursor=")
+                && live.as_deref() != Some(cursor)
+            {
+                return Reply::error(400, "Invalid or expired cursor; restart from the first page");
+            }
+            let reply = book.answer(request);
+            let text = String::from_utf8(reply.body().to_vec()).unwrap();
+            live =
+                text.rsplit_once("\"nextCursor\":\"").map(|(_, end)| end.trim_end_matches("\"}").to_owned());
+            reply
+        })
+        .await;
+        let walk =
+            Walk::over(window(-DAY, 61 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
+        let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+        assert_eq!(found, all);
+        let requests = upstream.requests().len();
+        assert!(requests < pages(&all) * 3 / 2 + 3 * concurrency as usize, "{concurrency}: {requests}");
+    }
+}
+
+/// Named after what broke: cursors that live for a few pages, in the last minutes of a window, which are asked for wider.
+#[tokio::test]
+async fn short_lived_cursors_are_enough_at_the_end_of_a_window() {
+    let all: Vec<_> = (0..400).map(|n| entry_at(second(n * 2), "-1")).collect();
+    let mut book = Book::new(all.clone());
+    let mut left = 0;
+    let upstream = Upstream::start(move |request| {
+        if !request.query.contains("cursor=") {
+            left = 3;
+        }
+        left -= 1;
+        if left < 0 { Reply::error(400, "Invalid or expired cursor") } else { book.answer(request) }
+    })
+    .await;
+    let walk = Walk::over(window(0, 820)).page_size(SIZE).concurrency(1).build().unwrap();
+    let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+    assert_eq!(found, all);
+}
+
+/// Parts that are led on and on by empty pages are left to the plain walk.
+#[tokio::test]
+async fn empty_pages_without_end_are_left_to_the_plain_walk() {
+    let all = days(20);
+    let mut book = Book::new(all.clone());
+    let (mut firsts, mut voids) = (0, 0);
+    let upstream = Upstream::start(move |request| {
+        firsts += usize::from(!request.query.contains("cursor="));
+        if request.query.contains("void") || (firsts > 1 && !request.query.contains("cursor=")) {
+            voids += 1;
+            return Reply::json(200, format!(r#"{{"data":[],"nextCursor":"void-{voids}"}}"#));
+        }
+        book.answer(request)
+    })
+    .await;
+    let walk = Walk::over(window(-DAY, 21 * DAY)).page_size(SIZE).concurrency(4).build().unwrap();
+    let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+    assert_eq!(found, all);
+    assert!(upstream.requests().len() < pages(&all) + 200, "{}", upstream.requests().len());
 }
 
 /// New cursors for ever, all at one timestamp.
@@ -215,7 +365,7 @@ async fn a_service_without_an_end_is_ended() {
     let walked =
         walk.stretches(&client).try_fold(0, async |count, stretch| Ok(count + stretch.entries.len()));
     let error = walked.await.unwrap_err();
-    assert_eq!(error.kind(), billing_http::ErrorKind::TooManyPages);
+    assert_eq!(error.kind(), ErrorKind::TooManyPages);
     assert!(error.to_string().contains("more than 1000000 entries of the one instant"), "{error}");
     assert!(upstream.requests().len() < 1100);
 }
