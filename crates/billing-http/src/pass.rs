@@ -15,6 +15,8 @@ pub(crate) struct Pass {
     pub(crate) until: Option<Timestamp>,
     /// What its first request asks for: the same, or more.
     pub(crate) asked: Asked,
+    /// Entries on a page, where it is not the size that was asked for.
+    pub(crate) page_size: Option<u32>,
     pub(crate) overlap: Overlap,
     /// Limit and total, as the first page of the pass says them (by page number only).
     pub(crate) numbers: Option<(u32, u64)>,
@@ -49,6 +51,7 @@ impl Pass {
             since,
             until,
             asked: Asked { since: wider(since, until), until },
+            page_size: None,
             overlap,
             numbers: None,
             last: None,

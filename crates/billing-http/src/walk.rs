@@ -195,11 +195,21 @@ impl Walk {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<HistoryQuery, QueryError> {
+        self.history_query_of(since, until, self.page_size(Endpoint::UsageHistory))
+    }
+
+    /// The same, with so many entries on a page.
+    pub(crate) fn history_query_of(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        page_size: u32,
+    ) -> Result<HistoryQuery, QueryError> {
         HistoryQuery::builder()
             .currency(self.currency.clone())
             .since(since.map(Timestamp::floor_ms))
             .until(until.map(Timestamp::ceil_ms))
-            .page_size(self.page_size(Endpoint::UsageHistory))
+            .page_size(page_size)
             .build()
     }
 }

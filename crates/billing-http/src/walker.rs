@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use billing_model::{
-    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
+    HistoryQuery, HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow,
+    Timestamp, UsageEntry,
 };
 
 use crate::broken_paging::{
@@ -236,7 +237,7 @@ impl Walker {
                 Ok(PageRequest::ByNumber { query, page: NonZeroU32::MIN })
             }
             _ => {
-                let query = self.walk.history_query(since, until)?;
+                let query = self.walk.history_query_of(since, until, self.page_size())?;
                 Ok(PageRequest::ByCursor(HistoryRequest::First(query)))
             }
         }
@@ -259,7 +260,7 @@ impl Walker {
                 return Ok(None);
             }
         }
-        let is_full = page.entries.len() as u64 == u64::from(self.walk.page_size(self.route));
+        let is_full = page.entries.len() as u64 == u64::from(self.page_size());
         let mut entries = page.entries;
         self.check_order(&entries)?;
         self.keep_window(&mut entries)?;
@@ -284,18 +285,31 @@ impl Walker {
             Some(next) => self.pass.request = Some(next),
             // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
             None if is_full && !is_over && self.route == Endpoint::UsageHistory => {
-                if entries.is_empty() {
-                    // It has brought nothing new, so that asking again does not help either.
+                if entries.is_empty() && self.pass.page_size.is_some() {
+                    // Asked for pages of another size it is full again, and has brought nothing new.
                     self.believe().await?;
                 } else {
-                    self.restart(self.pass.until);
-                    self.is_making_sure = true;
+                    self.make_sure();
                 }
             }
             None if is_sure => self.believe().await?,
             None => self.finish().await?,
         }
         Ok(Some(entries))
+    }
+
+    /// Asks what follows a full page without a cursor, in pages of another size: where there is nothing, they are not full.
+    fn make_sure(&mut self) {
+        let page_size = self.page_size();
+        self.restart(self.pass.until);
+        let largest = HistoryQuery::MAX_PAGE_SIZE;
+        self.pass.page_size = Some(if page_size < largest { largest } else { largest - 1 });
+        self.is_making_sure = true;
+    }
+
+    /// Entries that a page of the pass has at most.
+    fn page_size(&self) -> u32 {
+        self.pass.page_size.unwrap_or_else(|| self.walk.page_size(self.route))
     }
 
     /// Takes a full page without a cursor for the last of its pass. In its body it says so; a header that is not there says
@@ -367,7 +381,7 @@ impl Walker {
 
     /// No page is larger than was asked for, no cursor comes again, and pages without entries end.
     fn check_progress(&mut self, page: &Page) -> Result<(), Error> {
-        let most = self.walk.page_size(self.route);
+        let most = self.page_size();
         if page.entries.len() as u64 > u64::from(most) {
             return Err(self.inconsistent(TooManyEntries { asked: most, found: page.entries.len() }));
         }

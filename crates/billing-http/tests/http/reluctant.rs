@@ -235,16 +235,27 @@ fn without_cursor(reply: &Reply) -> Reply {
 /// Named after what broke: a full page of one instant, asked for again, brought nothing new and was taken for the end.
 #[tokio::test]
 async fn a_lost_cursor_amid_one_instant_is_not_the_end() {
-    let all: Vec<_> = (0..300).map(|n| entry_at(second(n / 40 * HOUR), "-1")).collect();
-    for concurrency in [1, 4] {
-        let mut book = Book::new(all.clone());
-        let upstream = Upstream::start(move |request| without_cursor(&book.answer(request))).await;
-        let (builder, _) = client_of(upstream.base_url());
-        let client =
-            builder.wire(Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into))).build().unwrap();
-        let walk = Walk::over(window(0, 40 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
-        let error = walk.entries(&client).try_collect::<Vec<_>>().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+    for (at_one_instant, is_too_much) in [(40, false), (999, false), (1000, true), (1500, true)] {
+        let instants = |n: i64| second(n / at_one_instant * HOUR);
+        let all: Vec<_> = (0..3000).map(|n| entry_at(instants(n), "-1")).collect();
+        for (size, concurrency) in [(SIZE, 1), (SIZE, 4), (1000, 1), (1000, 4)] {
+            let mut book = Book::new(all.clone());
+            let upstream = Upstream::start(move |request| without_cursor(&book.answer(request))).await;
+            let (builder, _) = client_of(upstream.base_url());
+            let wire = Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into));
+            let client = builder.wire(wire).build().unwrap();
+            let walk =
+                Walk::over(window(0, 40 * DAY)).page_size(size).concurrency(concurrency).build().unwrap();
+            match walk.entries(&client).try_collect::<Vec<_>>().await {
+                Ok(found) => {
+                    assert!(found == all && !is_too_much, "{at_one_instant} {size}: {}", found.len())
+                }
+                Err(error) => {
+                    assert!(is_too_much, "{at_one_instant} {size}: {error}");
+                    assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+                }
+            }
+        }
     }
 }
 
