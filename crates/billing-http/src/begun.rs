@@ -73,7 +73,8 @@ impl RelativeWalk {
             let windows = Windows::new(client.clone(), walk.with_window(window));
             return Ok(Begun { window, service_time: None, windows });
         }
-        let mut now = now;
+        // What the service said last is nearer to its clock than the local one is, however long ago that was.
+        let mut now = client.present().unwrap_or(now);
         for _ in 0..MAX_GUESSES {
             let guess = guess(times, now);
             let guessed = walk.clone().with_window(guess);

@@ -273,7 +273,6 @@ impl Walker {
             self.returns = 0;
             self.detour = Detour::None;
             self.narrowings = 0;
-            self.is_making_sure = false;
         }
         self.handed_out += entries.len() as u64;
         // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
@@ -391,6 +390,8 @@ impl Walker {
             return Err(self.inconsistent(SequenceError::RepeatedCursor(cursor.clone())));
         }
         self.pass.empty_pages = if page.entries.is_empty() { self.pass.empty_pages + 1 } else { 0 };
+        // A page with entries says for itself what follows it; only one after another without any leaves it open.
+        self.is_making_sure &= page.entries.is_empty();
         if self.pass.empty_pages > MAX_EMPTY_PAGES {
             return Err(
                 Error::of(ErrorKind::TooManyPages).with_message("the service answers with empty pages only")
