@@ -52,10 +52,14 @@ impl Happenings {
     }
 }
 
-/// All that a service may send of a window: it reads the borders to the millisecond, and its end is inclusive.
+/// All that a service may send of a window: it reads the borders to the millisecond, its end is inclusive, and a short window
+/// is asked for as twenty minutes.
 pub(crate) fn around(window: TimeWindow) -> TimeWindow {
+    let short =
+        window.until().and_then(|until| Some(Timestamp::from_unix_ns(until.unix_ns()? - 1_200_000_000_000)));
+    let since = window.since().map(|since| short.map_or(since, |short| since.min(short)).floor_ms());
     let until = window.until().map(|until| until.ceil_ms().next());
-    TimeWindow::new(window.since().map(Timestamp::floor_ms), until).unwrap()
+    TimeWindow::new(since, until).unwrap()
 }
 
 fn is_subsequence(part: &[UsageEntry], whole: &[UsageEntry]) -> bool {

@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pages: AtomicU64,
     /// Halvings since the service last gave a page to anybody: when nobody gets one, it is not the window.
     narrowings: AtomicU32,
+    /// Set when the service has said that a window takes it too long.
+    too_much: AtomicBool,
     /// Cursors that the service has refused so far.
     pub(crate) lost_cursors: AtomicU64,
     /// Set when a window without an end failed as well: it is not tried again.

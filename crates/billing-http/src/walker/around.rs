@@ -7,7 +7,7 @@ use billing_model::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::pass::Pass;
-use crate::planner::{unix_ns, wider};
+use crate::planner::{LEAST_WINDOW, unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::Overlap;
 use crate::walk::Endpoint;
@@ -35,12 +35,17 @@ pub(super) enum Detour {
     Exactly,
     /// Shorter windows.
     Narrower,
+    /// The whole window once more, which may have been out of order only when it was asked for before.
+    Plainly,
 }
 
 impl Walker {
     /// Finds another way to the page that failed, or gives up with its error.
     pub(super) fn go_around(&mut self, failure: Failure) -> Result<(), Error> {
         let Failure { error, successor, .. } = failure;
+        if matches!(error.status(), Some(504 | 524)) {
+            self.shared.too_much.store(true, Ordering::Relaxed);
+        }
         match error.kind() {
             ErrorKind::CursorLost => {
                 self.shared.lost_cursors.fetch_add(1, Ordering::Relaxed);
@@ -83,17 +88,23 @@ impl Walker {
     fn next_detour(&self) -> Option<Detour> {
         let is_at_cursor = self.pass.request.is_some();
         let may_be_empty = self.pass.overlap.is_over() && self.pass.asked.until.is_some();
-        let is_wider = wider(self.pass.since, self.pass.until) != self.pass.since;
+        let is_short = wider(self.pass.since, self.pass.until) != self.pass.since;
+        let is_wider = is_short && self.pass.asked.since != self.pass.since;
         let may_be_endless =
             self.pass.until == self.window.until() && !self.shared.endless_failed.load(Ordering::Relaxed);
         match self.detour {
             Detour::None if is_at_cursor => Some(Detour::Anew),
+            // What was asked for exactly, because of cursors, is asked for wider again. Going back is counted.
+            Detour::None | Detour::Anew if is_short && !is_wider => Some(Detour::Anew),
             Detour::None | Detour::Anew if !is_at_cursor && may_be_empty && may_be_endless => {
                 Some(Detour::WithoutEnd)
             }
             _ if !is_at_cursor && self.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
+            Detour::Plainly => None,
             // A service that has never answered is more likely not there than slow.
-            _ => (self.client.has_answered() && self.middle().is_some()).then_some(Detour::Narrower),
+            _ if self.client.has_answered() && self.middle().is_some() => Some(Detour::Narrower),
+            Detour::Narrower => Some(Detour::Plainly),
+            _ => None,
         }
     }
 
@@ -112,6 +123,7 @@ impl Walker {
                 self.restart(self.pass.until);
                 self.pass.ask_exactly();
             }
+            Detour::Plainly => self.restart(self.window.until()),
             Detour::Anew | Detour::None => self.go_back(error)?,
         }
         self.detour = detour;
@@ -166,7 +178,10 @@ impl Walker {
         let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
         let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
         let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
-        (narrowings < MAX_NARROWINGS && since < middle).then_some(middle)
+        // Short windows make it worse, unless the service has said that it takes too long.
+        let is_long = unix_ns(middle) - unix_ns(since) >= i128::try_from(LEAST_WINDOW.as_nanos()).ok()?;
+        let may_be_short = self.shared.too_much.load(Ordering::Relaxed);
+        (narrowings < MAX_NARROWINGS && since < middle && (is_long || may_be_short)).then_some(middle)
     }
 
     /// Begins a pass behind what was handed out.
