@@ -10,6 +10,7 @@ use crate::pass::Pass;
 use crate::planner::{LEAST_WINDOW, unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::Overlap;
+use crate::retry::Class;
 use crate::walk::Endpoint;
 
 use super::{Walker, other};
@@ -42,7 +43,7 @@ pub(super) enum Detour {
 impl Walker {
     /// Finds another way to the page that failed, or gives up with its error.
     pub(super) fn go_around(&mut self, failure: Failure) -> Result<(), Error> {
-        let Failure { error, successor, .. } = failure;
+        let Failure { class, error, successor, .. } = failure;
         if matches!(error.status(), Some(504 | 524)) {
             self.shared.too_much.store(true, Ordering::Relaxed);
         }
@@ -67,7 +68,11 @@ impl Walker {
             }
             _ if !self.is_extra && self.client.is_for_narrowing(&error) => self.take_detour(error),
             // A window in which nothing lies may be all that is wrong with a service that is not there.
-            ErrorKind::Unavailable if !self.is_extra && self.next_detour() == Some(Detour::WithoutEnd) => {
+            ErrorKind::Unavailable
+                if class == Class::Transient
+                    && !self.is_extra
+                    && self.next_detour() == Some(Detour::WithoutEnd) =>
+            {
                 self.take_detour(error)
             }
             _ => Err(error),
