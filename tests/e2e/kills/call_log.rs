@@ -41,14 +41,15 @@ pub(crate) fn calls_of(
     let run = finish(strace.around(command, &args), b"");
     assert_eq!(run.code, if kill.is_some() { None } else { Some(0) }, "{}", run.stderr);
     let texts = logs.names().into_iter().map(|name| String::from_utf8(logs.read(&name)).unwrap());
-    let texts: Vec<_> = texts.filter(|text| text.lines().any(|line| !is_end(line))).collect();
-    assert_eq!(texts.len(), 1, "one thread writes, or the order of the calls is not known");
+    let texts: Vec<_> = texts.filter(|text| text.lines().any(|line| !is_no_call(line))).collect();
+    let short: Vec<_> = texts.iter().map(|text| text.chars().take(500).collect::<String>()).collect();
+    assert_eq!(texts.len(), 1, "one thread writes, or the order of the calls is not known: {short:?}");
     texts[0].lines().filter_map(call).collect()
 }
 
 /// Reads a line such as `write(4, "\x61\x62", 2) = 2`; nothing for a call that failed or did not come to its end.
 fn call(line: &str) -> Option<Call> {
-    if is_end(line) {
+    if is_no_call(line) {
         return None;
     }
     let (line, result) = line.rsplit_once(" = ").unwrap_or_else(|| panic!("a line without a result: {line}"));
@@ -82,8 +83,8 @@ fn call(line: &str) -> Option<Call> {
 }
 
 /// True for the line that says how a thread ended.
-fn is_end(line: &str) -> bool {
-    line.starts_with("+++ ")
+fn is_no_call(line: &str) -> bool {
+    line.starts_with("+++ ") || line.starts_with("--- ")
 }
 
 /// The bytes of `"\x61\x62"`.
