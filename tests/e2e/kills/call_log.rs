@@ -82,7 +82,7 @@ fn call(line: &str) -> Option<Call> {
     })
 }
 
-/// True for the line that says how a thread ended.
+/// True for a line that says how a thread ended, or what signal it got.
 fn is_no_call(line: &str) -> bool {
     line.starts_with("+++ ") || line.starts_with("--- ")
 }
