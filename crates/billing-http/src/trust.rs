@@ -1,7 +1,7 @@
 //! How far the service is trusted to answer questions that a plain walk would not ask: pure.
 
 /// Parts that may be tried side by side before any has come to an entry.
-const FIRST_TRIES: usize = 4;
+const FIRST_TRIES: usize = 8;
 
 /// Pages that go by after a part was given up, or a cursor was lost, before the walk asks for more at once again. They double
 /// each time.
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn what_fails_is_tried_ever_less_often_until_it_works() {
         let mut trust = Trust::default();
-        assert!(trust.allows(3) && !trust.allows(4));
+        assert!(trust.allows(7) && !trust.allows(8));
         // Three that were tried together.
         (0..3).for_each(|_| trust.lose());
         let mut tries = Vec::new();
