@@ -82,9 +82,9 @@ fn call(line: &str) -> Option<Call> {
     })
 }
 
-/// True for a line that says how a thread ended, or what signal it got.
+/// True for a line that says how a thread ended, what signal it got, or that it was let go before its call was read.
 fn is_no_call(line: &str) -> bool {
-    line.starts_with("+++ ") || line.starts_with("--- ")
+    line.starts_with("+++ ") || line.starts_with("--- ") || line.starts_with("???(")
 }
 
 /// The bytes of `"\x61\x62"`.
