@@ -27,12 +27,13 @@ const MAX_TAIL: usize = HistoryQuery::MAX_PAGE_SIZE as usize;
 
 /// How large the parts are. Where one part ends and the next begins, a page is fetched by both, so large parts cost fewer
 /// requests; and a part has to be held until those before it are handed out, so small parts cost less memory. Chosen by
-/// simulation over even, daily and bursty ledgers (`docs/performance.md`).
+/// simulation over even, daily and bursty ledgers, and by measuring (`docs/performance.md`).
 #[derive(Clone, Copy, Debug)]
 struct Sizes {
     /// Pages that a part should have, in tenths.
     goal_tenths: u64,
-    /// Pages of a part that are held.
+    /// Pages of a part that are held. Clearly more than it should have: a part whose last page has to wait until its first
+    /// ones are handed out holds up all that is behind it.
     held: usize,
     /// Pages that are held altogether.
     held_in_all: usize,
@@ -44,8 +45,9 @@ impl Sizes {
         match concurrency {
             // Alone, there is nobody to share with: one part, walked from page to page.
             1 => Self { goal_tenths: 0, held: 2, held_in_all: 2 },
-            2..=4 => Self { goal_tenths: 58, held: 6, held_in_all },
-            _ => Self { goal_tenths: 38, held: 4, held_in_all },
+            2..=4 => Self { goal_tenths: 58, held: 8, held_in_all },
+            5..=8 => Self { goal_tenths: 38, held: 6, held_in_all },
+            _ => Self { goal_tenths: 28, held: 6, held_in_all },
         }
     }
 }
