@@ -314,6 +314,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "MIB", default_value_t = 16)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) body_limit: u32,
+    /// MiB of memory for batches and answers together; who finds no room waits. 320 unless given, or
+    /// what the body limit needs
+    #[arg(long, value_name = "MIB")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) memory: Option<u32>,
     /// Form of the log on stderr
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,

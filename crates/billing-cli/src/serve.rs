@@ -17,6 +17,8 @@ use crate::exit::Failure;
 use crate::log::Log;
 use crate::{runtime, terminal};
 
+const MIB: usize = 1 << 20;
+
 /// Time for running requests when the server is told to stop: a client that does not read must not hold it.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -25,6 +27,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
         _ => None,
     };
+    let config = config_of(args)?;
     let ledger = Ledger::open(&args.ledger)?;
     let log = Log::start(args.log_format);
     let served = runtime(2)?.block_on(async {
@@ -48,7 +51,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
             terminal::note(&format!("note: metrics are at http://{address}/metrics"));
         }
         let listeners = Listeners { api: listener, tls, metrics };
-        serve(listeners, ledger, config_of(args), stop).await
+        serve(listeners, ledger, config, stop).await
     });
     log.flush();
     served
@@ -73,10 +76,10 @@ pub(crate) fn config() -> Config {
     Config::new(|| Timestamp::from(Utc::now()))
 }
 
-fn config_of(args: &args::Serve) -> Config {
+fn config_of(args: &args::Serve) -> Result<Config, Failure> {
     let defaults = config();
-    let body_limit = args.body_limit as usize * (1 << 20);
-    Config {
+    let body_limit = args.body_limit as usize * MIB;
+    Ok(Config {
         usage_endpoint: match args.usage_endpoint {
             args::UsageEndpoint::Live => UsageEndpoint::Live,
             args::UsageEndpoint::Deprecated => UsageEndpoint::Deprecated,
@@ -89,9 +92,23 @@ fn config_of(args: &args::Serve) -> Config {
         connections: args.max_connections as usize,
         request_timeout: Duration::from_secs(args.request_timeout),
         body_limit,
-        // Room for the largest batch, whatever its rows are like.
-        ingest_memory: defaults.ingest_memory.max(20 * body_limit),
+        memory: memory(args, body_limit, defaults.memory)?,
         ..defaults
+    })
+}
+
+/// What was asked for, when it has room for the largest batch; else as much as that, or what is usual.
+fn memory(args: &args::Serve, body_limit: usize, usual: usize) -> Result<usize, Failure> {
+    let least = Config::least_memory(body_limit);
+    match args.memory.map(|mib| mib as usize * MIB) {
+        None => Ok(usual.max(least)),
+        Some(memory) if memory >= least => Ok(memory),
+        Some(_) => {
+            let (least, limit) = (least.div_ceil(MIB), args.body_limit);
+            let error =
+                anyhow::anyhow!("--memory is too little for batches of {limit} MiB: {least} is the least");
+            Err(Failure::usage(error).hint("a smaller --body-limit takes less"))
+        }
     }
 }
 

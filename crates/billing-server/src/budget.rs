@@ -1,52 +1,121 @@
-//! Memory that is shared out among batches before it is taken.
+//! Memory that is shared out before it is taken, in the order of asking.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// The unit in which memory is shared out: a permit each, so that bytes fit the permits there can be.
 const UNIT: usize = 1 << 10;
 
-/// Memory for all batches together.
-#[derive(Clone, Debug)]
-pub(crate) struct Budget(Arc<Semaphore>);
+/// Who waits for one of the parts, at most.
+const LINE: usize = 128;
 
-/// Memory that one batch has. It goes back when this is dropped.
+/// Of a budget, in eighths: bodies that come, what is made of them, and answers that are fetched.
+const BODIES: usize = 3;
+const WORK: usize = 3;
+const ANSWERS: usize = 2;
+
+/// The memory of the process for batches and answers, in parts.
+///
+/// Who holds some and waits for more may wait for ever, so each part is for one step of a request, and only who has taken
+/// none of a later step waits for an earlier one: a body comes, then it is read, and of the last two steps each ends by
+/// itself.
 #[derive(Debug)]
-pub(crate) struct Share {
-    budget: Budget,
-    bytes: usize,
-    permits: Option<OwnedSemaphorePermit>,
+pub(crate) struct Budget {
+    /// For the bodies of batches, as they come.
+    pub(crate) bodies: Room,
+    /// For reading them, and for their rows until they are stored.
+    pub(crate) work: Room,
+    /// For answers until they are fetched.
+    pub(crate) answers: Room,
 }
 
-/// There is no more at the moment.
+/// Memory for one step.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    units: Arc<Semaphore>,
+    all: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Memory that a request has. It goes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Share(OwnedSemaphorePermit);
+
+/// There is none, and waiting is of no use.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub(crate) enum NoRoom {
+    /// Too many wait already.
+    LongLine,
+    /// It did not come in time.
+    TooLate,
+}
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS))))
+        let part = |eighths| Room::new(bytes / 8 * eighths);
+        Self { bodies: part(BODIES), work: part(WORK), answers: part(ANSWERS) }
     }
 
-    /// A share of nothing, which can grow.
-    pub(crate) fn share(&self) -> Share {
-        Share { budget: self.clone(), bytes: 0, permits: None }
+    /// The least that a server needs for batches of up to so many bytes, decompressed too.
+    pub(crate) fn least(body_limit: usize) -> usize {
+        work_bytes(body_limit, true).next_multiple_of(1 << 20).saturating_mul(8).div_ceil(WORK)
+    }
+}
+
+/// What reading a body takes that has so many bytes, once it is decompressed: rows in their compact form take no more than
+/// their text, and one row may be all of the body, which then is there twice more, as a text and as its fields. Then nothing
+/// is left for the others. What a decompressed body itself takes comes on top.
+pub(crate) fn work_bytes(body: usize, is_compressed: bool) -> usize {
+    /// For buffers, and the first faults.
+    const MORE: usize = 1 << 20;
+    body.saturating_mul(if is_compressed { 3 } else { 2 }).saturating_add(MORE)
+}
+
+impl Room {
+    fn new(bytes: usize) -> Self {
+        let all = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self { units: Arc::new(Semaphore::new(all)), all, waiting: Arc::default() }
+    }
+
+    /// Waits in line for so many bytes, at most so long. Who wants more than there is gets all of it.
+    pub(crate) async fn take(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
+        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).unwrap_or(u32::MAX);
+        if let Ok(share) = Arc::clone(&self.units).try_acquire_many_owned(units) {
+            return Ok(Share(share));
+        }
+        let place = Place(&self.waiting);
+        if place.0.fetch_add(1, Ordering::Relaxed) >= LINE {
+            return Err(NoRoom::LongLine);
+        }
+        // First come, first served: this is the semaphore's promise.
+        let taken = timeout(time, Arc::clone(&self.units).acquire_many_owned(units)).await;
+        match taken {
+            Ok(Ok(share)) => Ok(Share(share)),
+            // A semaphore that nobody closes.
+            Ok(Err(_)) => Err(NoRoom::LongLine),
+            Err(_) => Err(NoRoom::TooLate),
+        }
+    }
+}
+
+/// A place in the line.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Share {
-    /// Takes as many bytes more. It does not wait: who holds a share and waits for another may wait for ever.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = self.bytes.div_ceil(UNIT).saturating_sub(held);
-        let Ok(missing) = u32::try_from(missing) else { return Err(Exhausted) };
-        let more = Arc::clone(&self.budget.0).try_acquire_many_owned(missing).map_err(|_| Exhausted)?;
-        match &mut self.permits {
-            Some(permits) => permits.merge(more),
-            None => self.permits = Some(more),
-        }
-        Ok(())
+    /// Gives back what is beyond so many bytes.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        let spare = self.0.num_permits().saturating_sub(bytes.div_ceil(UNIT));
+        drop(self.0.split(spare));
     }
 }
 
@@ -54,20 +123,52 @@ impl Share {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_shared_out_comes_back() {
-        let budget = Budget::new(10 * UNIT);
-        let (mut ours, mut theirs) = (budget.share(), budget.share());
-        for _ in 0..UNIT {
-            ours.grow(6).unwrap();
+    const NOW: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn what_is_shared_out_comes_back() {
+        let room = Room::new(10 * UNIT);
+        let mut ours = room.take(6 * UNIT - 5, NOW).await.unwrap();
+        let theirs = room.take(4 * UNIT, NOW).await.unwrap();
+        assert_eq!(room.take(1, NOW).await.unwrap_err(), NoRoom::TooLate);
+        ours.shrink_to(5 * UNIT);
+        let more = room.take(UNIT, NOW).await.unwrap();
+        assert_eq!(room.take(1, NOW).await.unwrap_err(), NoRoom::TooLate);
+        drop((ours, theirs, more));
+        assert_eq!(room.take(usize::MAX, NOW).await.unwrap().0.num_permits(), 10, "all of it");
+        assert_eq!(room.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn who_comes_first_is_served_first_and_a_long_line_is_told_so() {
+        let room = Room::new(10 * UNIT);
+        let first = room.take(10 * UNIT, NOW).await.unwrap();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for n in 0..LINE {
+            let (room, tell) = (room.clone(), tell.clone());
+            // Small ones do not pass a large one.
+            let bytes = if n == 3 { 10 * UNIT } else { UNIT };
+            tokio::spawn(async move {
+                let share = room.take(bytes, Duration::from_secs(30)).await;
+                tell.send(n).unwrap();
+                drop(share.unwrap());
+            });
+            tokio::task::yield_now().await;
         }
-        theirs.grow(4 * UNIT).unwrap();
-        assert_eq!(theirs.grow(1), Err(Exhausted));
-        drop(ours);
-        theirs.grow(5 * UNIT).unwrap();
-        assert_eq!(budget.share().grow(UNIT), Err(Exhausted));
-        drop(theirs);
-        budget.share().grow(10 * UNIT).unwrap();
-        assert_eq!(budget.share().grow(usize::MAX), Err(Exhausted));
+        assert_eq!(room.take(1, Duration::from_secs(30)).await.unwrap_err(), NoRoom::LongLine);
+        drop(first);
+        for n in 0..LINE {
+            assert_eq!(told.recv().await, Some(n));
+        }
+        assert!(room.take(10 * UNIT, NOW).await.is_ok(), "all of it is back");
+    }
+
+    #[test]
+    fn the_least_budget_has_room_for_the_largest_batch() {
+        for limit in [1, 1 << 20, 16 << 20, 1 << 30] {
+            let budget = Budget::new(Budget::least(limit));
+            assert!(budget.work.all * UNIT >= work_bytes(limit, true), "{limit}");
+            assert!(budget.bodies.all * UNIT >= limit, "{limit}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use billing_model::Timestamp;
 
+use crate::budget::Budget;
+
 /// How a server behaves.
 ///
 /// ```
@@ -51,9 +53,10 @@ pub struct Config {
     pub analytics_ttl: Duration,
     /// Bytes of a batch that is sent, after decompression too.
     pub body_limit: usize,
-    /// Bytes that all batches together may take before they are stored; one that finds no room gets 429. A single batch
-    /// takes up to some 18 times its size, when its rows are as short as can be.
-    pub ingest_memory: usize,
+    /// Bytes that batches and answers may take together: three eighths for bodies that come, as much for reading them and for
+    /// their rows until they are stored, and a quarter for answers until they are fetched. Who finds no room waits in line.
+    /// At least [`Config::least_memory`] of the body limit.
+    pub memory: usize,
 }
 
 /// Where `GET /billing/usage` is in its life: the provider took it through all three.
@@ -69,6 +72,11 @@ pub enum UsageEndpoint {
 }
 
 impl Config {
+    /// The memory that a server needs at the least, for batches of up to so many bytes.
+    pub fn least_memory(body_limit: usize) -> usize {
+        Budget::least(body_limit)
+    }
+
     /// Usual values: no rate limit, cursors for 24 hours, a request in 30 seconds, batches of 16 MiB.
     pub fn new(now: fn() -> Timestamp) -> Self {
         Self {
@@ -88,7 +96,7 @@ impl Config {
             analytics_timeout: Duration::from_secs(10),
             analytics_ttl: Duration::from_secs(600),
             body_limit: 16 << 20,
-            ingest_memory: 320 << 20,
+            memory: 320 << 20,
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::budget::Share;
 use crate::error::{Error, whole_seconds};
 use crate::limits::{Caller, Rate};
 use crate::metrics::RequestLabels;
@@ -57,7 +58,7 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
     // Whoever watches the server is answered also when it is busy.
     let permit = Arc::clone(&service.requests).try_acquire_owned();
     let is_busy = permit.is_err() && !is_operational;
-    let place = Place::take(&service, permit.ok());
+    let mut place = Place::take(&service, permit.ok());
     let mut response = if is_busy {
         Error::Busy.into_response()
     } else if traffic.is_some() && !names_its_host(&request) {
@@ -73,6 +74,7 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
         }
     };
     let standing = response.extensions_mut().remove::<Standing>();
+    place.memory = response.extensions_mut().remove();
     let caller = match (&standing, peer) {
         (Some(standing), _) => Some(Caller::Key(standing.key_id.clone())),
         (None, Some(Peer(address))) => Some(Caller::Stranger(address)),
@@ -171,19 +173,20 @@ fn write_rate(rate: Rate, now: Timestamp, headers: &mut HeaderMap) {
     headers.insert("x-ratelimit-reset-requests", reset.into());
 }
 
-/// A request's place among those that are answered at the same time. It has it until its answer is sent, or its client
-/// has gone.
+/// A request's place among those that are answered at the same time, and the memory of its answer. It has them until its
+/// answer is sent, or its client has gone.
 #[derive(Debug)]
 pub(crate) struct Place {
     in_progress: Gauge,
     _permit: Option<OwnedSemaphorePermit>,
+    memory: Option<Arc<Share>>,
 }
 
 impl Place {
     fn take(service: &Arc<Service>, permit: Option<OwnedSemaphorePermit>) -> Self {
         let in_progress = service.metrics.in_progress.clone();
         in_progress.inc();
-        Self { in_progress, _permit: permit }
+        Self { in_progress, _permit: permit, memory: None }
     }
 }
 

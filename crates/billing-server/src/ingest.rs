@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_model::UsageEntry;
 use billing_sink::{InputError, RowFormat, rows};
-use billing_store::Receipt;
+use billing_store::{PackedEntries, Receipt};
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
 use mediatype::MediaType;
@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::answer::{JSON, whole_body};
-use crate::budget::Share;
+use crate::budget::work_bytes;
 use crate::error::Error;
+use crate::metrics::Amounts;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -37,11 +38,8 @@ pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 /// Faults that are described. Where the others are is told as well, in ranges.
 const DESCRIBED: usize = 1000;
 
-/// Memory that an entry takes beside its texts, about: itself, and what its texts cost the allocator.
-const ENTRY_BYTES: usize = size_of::<UsageEntry>() + 96;
-
-/// Rows between two looks at the memory.
-const STEP: usize = 1000;
+/// How many times as long as it came a body can be once it is decompressed, which is the most that DEFLATE can do.
+const MOST_GZIP: usize = 1032;
 
 /// What a request says of its batch before the batch itself comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +53,8 @@ pub(crate) struct Announced {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) digest: [u8; 32],
-    pub(crate) entries: Vec<UsageEntry>,
+    pub(crate) entries: PackedEntries,
+    pub(crate) amounts: Amounts,
 }
 
 impl Announced {
@@ -81,54 +80,73 @@ impl Announced {
         Ok(Self { idempotency_key: key.to_owned(), format, is_gzip })
     }
 
+    /// The memory that it takes to read a body of so many bytes as they came.
+    pub(crate) fn work_bytes(&self, came: usize, limit: usize) -> usize {
+        let whole = if self.is_gzip { came.saturating_mul(MOST_GZIP).min(limit) } else { came };
+        work_bytes(whole, self.is_gzip)
+    }
+
     /// Reads the batch from the body that came: every row, good or bad.
     ///
     /// # Errors
     /// [`Error::Rows`] with all that is wrong, or what stands in the way of reading.
-    pub(crate) fn check(&self, body: Vec<u8>, limit: usize, share: &mut Share) -> Result<Checked, Error> {
-        let body = if self.is_gzip { decompress(&body, limit, share)? } else { body };
+    pub(crate) fn check(&self, body: Vec<u8>, limit: usize) -> Result<Checked, Error> {
+        let body = if self.is_gzip { decompress(&body, limit)? } else { body };
         // The form belongs to what was said: the same text means other rows in another.
         let mut digest = Sha256::new_with_prefix(format!("{:?}\n", self.format));
         digest.update(&body);
-        let (mut entries, mut faults) = (Vec::new(), Faults::default());
+        // Rows take no more than their text, so this is never too little.
+        let mut entries = PackedEntries::with_capacity(body.len());
+        let (mut amounts, mut faults) = (Amounts::default(), Faults::default());
         for row in rows(&*body, self.format) {
             match row.map_err(Refused::from).and_then(refuse_what_does_not_fit) {
                 Ok(entry) => {
                     faults.rows += 1;
-                    if entries.len() % STEP == 0 {
-                        share.grow(STEP * ENTRY_BYTES).map_err(|_| Error::IngestFull)?;
-                    }
                     // Once nothing will be stored it need not be kept.
-                    if faults.is_none() { entries.push(entry) } else { entries = Vec::new() }
+                    if faults.is_none() {
+                        amounts.add(&entry);
+                        entries.push(&entry);
+                    }
                 }
-                Err(refused) => faults.add(refused),
+                Err(refused) => {
+                    entries = PackedEntries::default();
+                    faults.add(refused);
+                }
             }
         }
         if faults.is_none() {
-            return Ok(Checked { digest: digest.finalize().into(), entries });
+            entries.shrink_to_fit();
+            return Ok(Checked { digest: digest.finalize().into(), entries, amounts });
         }
         Err(Error::Rows(faults.into_body()))
     }
 }
 
-/// The body, when it is not too large, comes in time and finds room.
+/// How many bytes a body has, as far as that is said: at most the limit.
+///
+/// # Errors
+/// [`Error::BodyTooLarge`], before it is sent.
+pub(crate) fn announced_bytes(headers: &HeaderMap, limit: usize) -> Result<usize, Error> {
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    match announced {
+        Some(length) if length > limit => Err(Error::BodyTooLarge(limit)),
+        Some(length) => Ok(length),
+        None => Ok(limit),
+    }
+}
+
+/// The body, when it is not too large and comes in time.
 ///
 /// # Errors
 /// As it says; what was read of it then is of no use.
 pub(crate) async fn read_body(
-    headers: &HeaderMap,
     mut body: Body,
+    announced: usize,
     (limit, time): (usize, Duration),
-    share: &mut Share,
 ) -> Result<Vec<u8>, Error> {
-    // Known to be too large before it is sent.
-    let announced =
-        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(Error::BodyTooLarge(limit));
-    }
     let read = async {
-        let mut whole = Vec::new();
+        let mut whole = Vec::with_capacity(announced);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame
                 .map_err(|_| Error::Body("it broke off, or its chunks are not well formed"))?
@@ -139,10 +157,10 @@ pub(crate) async fn read_body(
             if whole.len() + data.len() > limit {
                 return Err(Error::BodyTooLarge(limit));
             }
-            // A Vec that grows has up to twice what it holds.
-            share.grow(2 * data.len()).map_err(|_| Error::IngestFull)?;
             whole.extend_from_slice(&data);
         }
+        // Of one that did not say how long it is.
+        whole.shrink_to_fit();
         Ok(whole)
     };
     timeout(time, read).await.map_err(|_| Error::BodyTimeout)?
@@ -197,18 +215,19 @@ fn format_of(media_type: &str) -> Option<RowFormat> {
     }
 }
 
-fn decompress(body: &[u8], limit: usize, share: &mut Share) -> Result<Vec<u8>, Error> {
+fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let mut decoder = MultiGzDecoder::new(body);
-    let mut whole = Vec::new();
+    // All that it may become: a Vec that grows has up to three times what it holds.
+    let mut whole = Vec::with_capacity(body.len().saturating_mul(MOST_GZIP).min(limit));
     let mut piece = vec![0; 64 << 10];
     loop {
         match decoder.read(&mut piece) {
-            Ok(0) => return Ok(whole),
-            Ok(read) if whole.len() + read > limit => return Err(Error::BodyTooLarge(limit)),
-            Ok(read) => {
-                share.grow(2 * read).map_err(|_| Error::IngestFull)?;
-                whole.extend_from_slice(&piece[..read]);
+            Ok(0) => {
+                whole.shrink_to_fit();
+                return Ok(whole);
             }
+            Ok(read) if whole.len() + read > limit => return Err(Error::BodyTooLarge(limit)),
+            Ok(read) => whole.extend_from_slice(&piece[..read]),
             Err(_) => return Err(Error::Body("its gzip is damaged or cut off")),
         }
     }

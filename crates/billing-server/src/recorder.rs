@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use crate::budget::Share;
 use crate::error::{Error, describe};
-use crate::metrics::Metrics;
+use crate::metrics::{Amounts, Metrics};
 
 /// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
 const QUEUE: usize = 1024;
 
 /// Entries of one transaction, at least as many as of one batch: enough that being durable costs little each, and few
 /// enough that nobody waits for long.
-const GROUP_ENTRIES: usize = 20_000;
+const GROUP_ENTRIES: u64 = 20_000;
 
 /// What those who come now wait longer when the ledger could not be written, so that it is not tried without pause.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -36,6 +36,8 @@ pub(crate) struct Recorder {
 
 struct Job {
     batch: Batch,
+    /// What it is worth, for the counts.
+    amounts: Amounts,
     reply: oneshot::Sender<Result<Receipt, Error>>,
     /// Held until the batch is stored.
     _share: Share,
@@ -62,10 +64,14 @@ impl Recorder {
     }
 
     /// Stores a batch, with others that come at the same time. When it returns, the batch is durable.
-    pub(crate) async fn store(&self, batch: Batch, share: Share) -> Result<Receipt, Error> {
+    pub(crate) async fn store(
+        &self,
+        (batch, amounts): (Batch, Amounts),
+        share: Share,
+    ) -> Result<Receipt, Error> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::LedgerBusy)?;
-        match queue.try_send(Job { batch, reply, _share: share }) {
+        match queue.try_send(Job { batch, amounts, reply, _share: share }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(Error::IngestFull),
             Err(TrySendError::Disconnected(_)) => return Err(Error::LedgerBusy),
@@ -123,29 +129,29 @@ impl Worker {
 
     fn store(&self, group: Vec<Job>) {
         let (batches, replies): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|job| (job.batch, (job.reply, job._share))).unzip();
+            group.into_iter().map(|job| (job.batch, (job.amounts, job.reply, job._share))).unzip();
         let start = Instant::now();
         let stored = self.ledger.store_batches(&batches);
         self.metrics.committed(batches.len(), start.elapsed());
         match stored {
             Ok(receipts) => {
-                for ((batch, receipt), (reply, _)) in batches.iter().zip(receipts).zip(replies) {
-                    self.metrics.batch(batch, receipt);
+                for (receipt, (amounts, reply, _)) in receipts.into_iter().zip(replies) {
+                    self.metrics.batch(&amounts, receipt);
                     // A client that has gone asks again with the same key.
                     let _ = reply.send(Ok(receipt));
                 }
             }
             // One alone cannot be another's fault.
             Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
-                for (batch, (reply, share)) in batches.into_iter().zip(replies) {
-                    self.store(vec![Job { batch, reply, _share: share }]);
+                for (batch, (amounts, reply, share)) in batches.into_iter().zip(replies) {
+                    self.store(vec![Job { batch, amounts, reply, _share: share }]);
                 }
             }
             Err(error) => {
                 tracing::warn!(error = describe(&error), batches = batches.len(), "batches were not stored");
                 let busy = is_everybodys(error.kind());
                 let cause = error.to_string();
-                for (reply, _) in replies {
+                for (_, reply, _) in replies {
                     let error = if busy { Error::LedgerBusy } else { Error::internal(cause.clone()) };
                     let _ = reply.send(Err(error));
                 }

@@ -13,6 +13,7 @@ use billing_model::{
     Timestamp, UsageQuery,
 };
 use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal};
+use http_body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tracing::Span;
@@ -83,7 +84,7 @@ impl Service {
             cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
             reads: semaphore(config.concurrent_reads),
             analytics: AnalyticsCache::new(config.analytics_ttl),
-            budget: Budget::new(config.ingest_memory),
+            budget: Budget::new(config.memory),
             recorder: Recorder::start(ledger.clone(), Arc::clone(&metrics)),
             ledger,
             config,
@@ -102,17 +103,36 @@ impl Service {
             Error::Gone.into_response()
         } else {
             let permit = Arc::clone(&self.reads).acquire_owned().await;
+            let service = Arc::clone(&self);
             let answered = blocking(move || {
                 // Kept to the end of the work, also when the client has gone meanwhile.
-                let _permit = permit.map_err(Error::internal)?;
-                let (standing, admitted) = self.admit(&request.headers, KeyKind::Admin, read == Read::Usage);
-                Ok((standing, admitted.and_then(|account| self.answer(read, account, &request))))
+                let permit = permit.map_err(Error::internal)?;
+                let is_usage = read == Read::Usage;
+                let (standing, admitted) = service.admit(&request.headers, KeyKind::Admin, is_usage);
+                let answer = admitted.and_then(|account| service.answer(read, account, &request));
+                Ok((permit, standing, answer))
             });
-            let (standing, answer) = answered.await.unwrap_or_else(|error| (None, Err(error)));
-            with_standing(standing, answer)
+            match answered.await {
+                // Kept until there is room for the answer too, so that few are made that have none.
+                Ok((_permit, standing, answer)) => with_standing(standing, self.within_memory(answer).await),
+                Err(error) => error.into_response(),
+            }
         };
         write_life(life, response.headers_mut());
         response
+    }
+
+    /// An answer with the memory that it takes until it is fetched.
+    async fn within_memory(&self, answer: Result<Response, Error>) -> Result<Response, Error> {
+        let mut response = answer?;
+        let bytes = response
+            .body()
+            .size_hint()
+            .exact()
+            .map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let share = self.budget.answers.take(bytes, self.config.request_timeout).await;
+        response.extensions_mut().insert(Arc::new(share.map_err(|_| Error::Busy)?));
+        Ok(response)
     }
 
     /// Takes a batch of entries: it is durable when this answers 201, or it is not stored.
@@ -137,26 +157,46 @@ impl Service {
             .filter(|form| *form == Form::Json)
             .ok_or(Error::NotAcceptable(answer::JSON_ONLY))?;
         let announced = Announced::by(headers)?;
-        let mut share = self.budget.share();
         let (limit, time) = (self.config.body_limit, self.config.request_timeout);
-        let body = ingest::read_body(headers, body, (limit, time), &mut share).await?;
-        let (batch, share) = {
-            let received_at = (self.config.now)();
+        let bytes = ingest::announced_bytes(headers, limit)?;
+        let mut room = self.budget.bodies.take(bytes, time).await.map_err(|_| Error::IngestFull)?;
+        let body = ingest::read_body(body, bytes, (limit, time)).await?;
+        room.shrink_to(body.len());
+        let work = announced.work_bytes(body.len(), limit);
+        let mut share = self.budget.work.take(work, time).await.map_err(|_| Error::IngestFull)?;
+        let received_at = (self.config.now)();
+        let (checked, share) = {
             let announced = announced.clone();
             blocking(move || {
-                let checked = announced.check(body, limit, &mut share)?;
-                let batch = Batch {
-                    account,
-                    idempotency_key: announced.idempotency_key,
-                    digest: checked.digest,
-                    received_at,
-                    entries: checked.entries,
-                };
-                Ok((batch, share))
+                let checked = announced.check(body, limit);
+                // The body is gone; its rows are left, or what is wrong with them.
+                drop(room);
+                share.shrink_to(match &checked {
+                    Ok(checked) => checked.entries.bytes(),
+                    Err(Error::Rows(body)) => body.len(),
+                    Err(_) => 0,
+                });
+                Ok((checked, share))
             })
             .await?
         };
-        let receipt = self.recorder.store(batch, share).await?;
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                let mut response = error.into_response();
+                response.extensions_mut().insert(Arc::new(share));
+                return Ok(response);
+            }
+        };
+        let batch = Batch {
+            account,
+            idempotency_key: announced.idempotency_key.clone(),
+            digest: checked.digest,
+            received_at,
+            entries: checked.entries,
+        };
+        let job = (batch, checked.amounts);
+        let receipt = self.recorder.store(job, share).await?;
         ingest::answer(&announced.idempotency_key, receipt)
     }
 

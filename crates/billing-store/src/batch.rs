@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use billing_model::{Timestamp, UsageEntry};
+use billing_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Error;
 use crate::intake::Intake;
 use crate::ledger::{AccountId, Ledger};
+use crate::packed::PackedEntries;
 use crate::row::{count, signed};
 
 /// Entries that belong together, and the key by which a repetition of them is known.
@@ -22,7 +23,7 @@ pub struct Batch {
     /// When it came, for the record.
     pub received_at: Timestamp,
     /// The entries, in the order in which they are stored.
-    pub entries: Vec<UsageEntry>,
+    pub entries: PackedEntries,
 }
 
 /// What came of a batch.
@@ -82,8 +83,8 @@ impl Ledger {
                 place.insert(intake.ok_or_else(|| self.unknown_account(batch.account))?)
             }
         };
-        intake.store(writer, path, &batch.entries)?;
-        let entries = batch.entries.len() as u64;
+        intake.store_packed(writer, path, &batch.entries)?;
+        let entries = batch.entries.len();
         writer
             .prepare_cached(
                 "INSERT INTO receipts (account, idempotency_key, digest, entries, received_ns)

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use billing_model::UsageEntry;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ledger::{AccountId, next_sequence};
+use crate::packed::PackedEntries;
 use crate::rollup::{Deltas, Summand};
 use crate::row::{self, TextIds};
 use crate::strings::{Interner, NO_TEXT};
@@ -49,21 +50,48 @@ impl Intake {
         path: &Path,
         entries: &[UsageEntry],
     ) -> Result<(), Error> {
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| Error::engine(path, cause))?;
+        entries.iter().try_for_each(|entry| self.store_one(&mut insert, writer, path, entry))
+    }
+
+    /// The same for packed ones.
+    pub(crate) fn store_packed(
+        &mut self,
+        writer: &Connection,
+        path: &Path,
+        entries: &PackedEntries,
+    ) -> Result<(), Error> {
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| Error::engine(path, cause))?;
+        let (mut rows, mut left) = (entries.rows(), entries.len());
+        while let Some(entry) = rows.next() {
+            self.store_one(&mut insert, writer, path, entry)?;
+            left = left.wrapping_sub(1);
+        }
+        match left {
+            0 => Ok(()),
+            _ => Err(Error::new(ErrorKind::Aborted, path, "")),
+        }
+    }
+
+    fn store_one(
+        &mut self,
+        insert: &mut CachedStatement<'_>,
+        writer: &Connection,
+        path: &Path,
+        entry: &UsageEntry,
+    ) -> Result<(), Error> {
         let fail = |cause| Error::engine(path, cause);
-        let mut insert = writer.prepare_cached(INSERT).map_err(fail)?;
-        for entry in entries {
-            let timestamp_ns =
-                entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(path, entry.timestamp))?;
-            let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
-            let place = (timestamp_ns, self.next_sequence);
-            row::insert(&mut insert, self.account, place, ids, entry).map_err(fail)?;
-            self.next_sequence += 1;
-            self.entries += 1;
-            let TextIds { sku, currency, api_key, .. } = ids;
-            self.deltas.add(&Summand::of(entry, timestamp_ns, (sku, currency, api_key)));
-            if self.deltas.is_full() {
-                self.deltas.store(writer, self.account).map_err(fail)?;
-            }
+        let timestamp_ns =
+            entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(path, entry.timestamp))?;
+        let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
+        let place = (timestamp_ns, self.next_sequence);
+        row::insert(insert, self.account, place, ids, entry).map_err(fail)?;
+        self.next_sequence += 1;
+        self.entries += 1;
+        let TextIds { sku, currency, api_key, .. } = ids;
+        self.deltas.add(&Summand::of(entry, timestamp_ns, (sku, currency, api_key)));
+        if self.deltas.is_full() {
+            self.deltas.store(writer, self.account).map_err(fail)?;
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ mod key;
 mod batch;
 mod import;
 mod intake;
+mod packed;
 
 mod page;
 mod rollup;
@@ -67,5 +68,6 @@ pub use error::{Error, ErrorKind};
 pub use import::Import;
 pub use key::{Key, KeyKind, Principal, Secret};
 pub use ledger::{AccountId, Ledger};
+pub use packed::{PackedEntries, PackedRows};
 pub use page::{Filter, NumberedPage, Position, PositionedPage, Snapshot};
 pub use rollup::{Charges, Rollup};

@@ -77,7 +77,7 @@ fn a_backup_beside_a_writer_is_one_moment() {
                     idempotency_key,
                     digest: [0; 32],
                     received_at: now,
-                    entries: entries.clone(),
+                    entries: entries.clone().into(),
                 };
                 ledger.store_batches(&[batch]).unwrap();
                 if done.load(Ordering::Relaxed) {

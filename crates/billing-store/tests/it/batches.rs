@@ -24,7 +24,7 @@ fn text(entry: &UsageEntry) -> Vec<u8> {
 fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
     let digest = Sha256::digest(entries.iter().map(text).collect::<Vec<_>>().concat()).into();
     let idempotency_key = key.to_owned();
-    Batch { account, idempotency_key, digest, received_at: now(), entries: entries.to_vec() }
+    Batch { account, idempotency_key, digest, received_at: now(), entries: entries.into() }
 }
 
 fn sorted(entries: &[UsageEntry]) -> Vec<Vec<u8>> {

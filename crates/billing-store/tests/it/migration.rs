@@ -65,7 +65,7 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
         idempotency_key: "1".to_owned(),
         digest: [0; 32],
         received_at: now,
-        entries: theirs_sent[..10].to_vec(),
+        entries: theirs_sent[..10].into(),
     };
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
 }
