@@ -5,7 +5,7 @@ use fastrand::Rng;
 use super::batches::{row, rows};
 use super::case::{Case, Draft, Says};
 use super::kinds::{pick, word};
-use super::stakes::Stakes;
+use super::stakes::{BODY_LIMIT, Stakes, gzip};
 use crate::host::USAGE;
 
 const HEADER: &str = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes,inferenceDetails.requestId,\
@@ -79,6 +79,28 @@ pub(crate) fn ndjson(rng: &mut Rng, stakes: &Stakes) -> Case {
     let (before, after) = (rng.usize(0..4), rng.usize(0..4));
     let body = [rows(rng, before), bad_row(rng), b"\n".to_vec(), rows(rng, after)].concat();
     refused(rng, stakes, "application/x-ndjson", body)
+}
+
+/// Of any number of rows up to the body limit, with a few bad ones anywhere: a small fault in a large batch.
+pub(crate) fn large(rng: &mut Rng, stakes: &Stakes) -> Case {
+    let one = rows(rng, 1).len() + 40;
+    let count = pick(rng, &[999, 1000, 1001, 2000, 2001, BODY_LIMIT / one]);
+    let mut lines: Vec<_> = (0..count).map(|_| row(rng).into_bytes()).collect();
+    for _ in 0..rng.usize(1..4) {
+        let anywhere = rng.usize(0..count);
+        let place = pick(rng, &[0, count / 2, count - 1, anywhere]);
+        lines[place] = row(rng).replacen("-0.1", "\"1e400\"", 1).into_bytes();
+    }
+    let (media_type, body) = match rng.bool() {
+        true => ("application/x-ndjson", lines.join(&b'\n')),
+        false => ("application/json", [b"[", &*lines.join(&b','), b"]"].concat()),
+    };
+    if rng.bool() {
+        let draft = Draft::new("POST", USAGE).key(&stakes.ingest).with("content-type", media_type);
+        let draft = draft.with("idempotency-key", word(rng, 20)).with("content-encoding", "gzip");
+        return Case::refused(draft.body(gzip(&body)).bytes(), &[422]).saying(Says::Issues);
+    }
+    refused(rng, stakes, media_type, body)
 }
 
 pub(crate) fn json(rng: &mut Rng, stakes: &Stakes) -> Case {

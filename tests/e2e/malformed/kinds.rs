@@ -67,6 +67,7 @@ pub(crate) const KINDS: &[Kind] = &[
     ("a damaged gzip", 10, batches::damaged_gzip),
     ("a batch that is to be continued", 10, batches::expecting),
     ("NDJSON that is wrong", 20, bodies::ndjson),
+    ("a large batch with a small fault", 3, bodies::large),
     ("JSON that is wrong", 20, bodies::json),
     ("CSV that is wrong", 20, bodies::csv),
     ("deep nesting", 3, bodies::deep),
