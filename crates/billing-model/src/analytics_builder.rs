@@ -1,12 +1,14 @@
 //! Usage analytics from the sums of a ledger.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::analytics::{Analytics, DateSpend, KeySpend, KindSpend, ModelSpend};
+use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
 use crate::analytics_query::AnalyticsQuery;
 use crate::currency::Currency;
-use crate::daily_spend::{RowNames, SpendByDay, daily_rows};
+use crate::daily_spend::{OTHER, RowNames, SpendByDay, daily_rows};
 use crate::day::{Day, DayRange};
 use crate::sku::{ModelType, Sku, UnitType, UsageKind};
 use crate::timestamp::Timestamp;
@@ -14,6 +16,9 @@ use crate::total::Total;
 
 /// What was spent without an API key is listed as this.
 const WEB_APP: &str = "Web App";
+
+/// Bytes of the names in `byModel` and `byKey`, at most.
+const LISTED_BYTES: usize = 1 << 20;
 
 /// Makes the answer of `GET /billing/usage-analytics` from charges or sums of charges, added in any order.
 ///
@@ -89,8 +94,8 @@ impl Spend {
 /// Spend under names, each of which is stored when it first comes.
 #[derive(Clone, Debug, Default)]
 struct ByName {
-    rows: Vec<(Box<str>, Spend)>,
-    places: HashMap<Box<str>, usize>,
+    rows: Vec<(Arc<str>, Spend)>,
+    places: HashMap<Arc<str>, usize>,
     /// Where the name of the last call is: it is likely to be that of the next.
     last: usize,
 }
@@ -101,8 +106,9 @@ impl ByName {
             self.last = match self.places.get(name) {
                 Some(place) => *place,
                 None => {
-                    self.places.insert(name.into(), self.rows.len());
-                    self.rows.push((name.into(), Spend::default()));
+                    let name = Arc::<str>::from(name);
+                    self.places.insert(Arc::clone(&name), self.rows.len());
+                    self.rows.push((name, Spend::default()));
                     self.rows.len() - 1
                 }
             };
@@ -112,6 +118,9 @@ impl ByName {
 }
 
 impl AnalyticsBuilder {
+    /// Rows that `byModel` and `byKey` have at most, beside the one for all others.
+    pub const LISTED: usize = 1000;
+
     /// Nothing spent yet, on the days that the query asks for.
     pub fn new(query: &AnalyticsQuery, now: Timestamp) -> Self {
         let days = query.days(now);
@@ -164,12 +173,15 @@ impl AnalyticsBuilder {
     /// The daily rows hold the 8 greatest names, or as many as the query asks for and the rest as `Other`. Models of
     /// one name share a number there; keys of one description get their ids behind it, and so does whatever is called
     /// `date`, `Other` or `Web App`.
+    ///
+    /// An answer is bounded, however many names there are: `byModel` and `byKey` list the [`Self::LISTED`] greatest, with up
+    /// to a MiB of names, and then one row `Other` with the sums of all others; daily rows have up to four MiB of names, and
+    /// then `Other` too.
     pub fn finish(self, describe: impl FnMut(&str) -> Option<String>) -> Analytics {
         let date_spend = |(date, sums): (Day, &Sums)| DateSpend { date, usd: sums.usd, diem: sums.diem };
-        let (by_model, models) = models(&self.skus);
-        let (by_key, keys) = keys(self.keys, self.no_key, describe);
-        let (by_model_daily, top_models) = daily_rows(self.days, models, self.top_n);
-        let (by_key_daily, top_key_names) = daily_rows(self.days, keys, self.top_n);
+        let (by_model, (by_model_daily, top_models)) = models(&self.skus, self.days, self.top_n);
+        let (by_key, (by_key_daily, top_key_names)) =
+            keys(&self.keys, self.no_key, describe, self.days, self.top_n);
         Analytics {
             lookback: format!("{}d", self.days.count()),
             by_date: self.days.iter().zip(&self.by_date).map(date_spend).collect(),
@@ -183,8 +195,18 @@ impl AnalyticsBuilder {
     }
 }
 
-/// What the daily rows are made of: names with the greatest spend first.
-type Ranked = Vec<(String, SpendByDay)>;
+/// Daily rows and the names in them.
+type Daily = (Vec<DailySpend>, Vec<String>);
+
+/// How many of these are listed: what comes behind them is summed. A list that is not cut has no such row.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    let mut bytes = 0;
+    let fits = names.take(AnalyticsBuilder::LISTED).take_while(|name| {
+        bytes += name.len();
+        bytes <= LISTED_BYTES
+    });
+    fits.count()
+}
 
 /// One model, in one unit.
 struct ModelGroup {
@@ -193,7 +215,7 @@ struct ModelGroup {
     by_kind: BTreeMap<UsageKind, Sums>,
 }
 
-fn models(skus: &ByName) -> (Vec<ModelSpend>, Ranked) {
+fn models(skus: &ByName, days: DayRange, top_n: Option<u32>) -> (Vec<ModelSpend>, Daily) {
     let mut groups = BTreeMap::<(&str, UnitType), ModelGroup>::new();
     let mut by_name = BTreeMap::<&str, Spend>::new();
     for (text, spend) in &skus.rows {
@@ -217,10 +239,25 @@ fn models(skus: &ByName) -> (Vec<ModelSpend>, Ranked) {
     let mut by_name: Vec<_> = by_name.into_iter().collect();
     by_name.sort_by_key(|(_, spend)| Reverse(spend.sums.spend()));
 
+    let others = groups.split_off(listed(groups.iter().map(|((name, _), _)| *name)));
+    let mut rows: Vec<_> =
+        groups.into_iter().map(|((name, unit), group)| group.into_row(name, unit)).collect();
+    if let Some(sums) = sum(others.iter().map(|(_, group)| &group.sums)) {
+        let other = ModelGroup { model_type: ModelType::Other, sums, by_kind: BTreeMap::new() };
+        rows.push(other.into_row(OTHER, UnitType::Unit));
+    }
     let mut names = RowNames::except(&[]);
-    let rows = groups.into_iter().map(|((name, unit), group)| group.into_row(name, unit)).collect();
-    let ranked = by_name.into_iter().map(|(name, spend)| (names.give(name, false, "model"), spend.by_day));
-    (rows, ranked.collect())
+    let ranked = by_name.into_iter().map(|(name, spend)| (name, spend.by_day));
+    (rows, daily_rows(days, ranked, top_n, |name| names.give(name, false, "model")))
+}
+
+/// The sum of what is not listed; `None` where all of it is.
+fn sum<'a>(others: impl Iterator<Item = &'a Sums>) -> Option<Sums> {
+    others.fold(None, |sum, other| {
+        let mut sum = sum.unwrap_or_default();
+        sum.merge(other);
+        Some(sum)
+    })
 }
 
 impl ModelGroup {
@@ -245,36 +282,50 @@ impl ModelGroup {
 }
 
 fn keys(
-    keys: ByName,
+    keys: &ByName,
     no_key: Option<Spend>,
     mut describe: impl FnMut(&str) -> Option<String>,
-) -> (Vec<KeySpend>, Ranked) {
-    let mut described = |(id, spend): (Box<str>, Spend)| {
-        let description = describe(&id).filter(|text| !text.is_empty()).unwrap_or_else(|| id.to_string());
-        (description, Some(id.into_string()), spend)
+    days: DayRange,
+    top_n: Option<u32>,
+) -> (Vec<KeySpend>, Daily) {
+    // A key without a description goes by its id, which is there already.
+    let mut described = |(id, spend)| {
+        let id: &str = id;
+        let description = describe(id).filter(|text| !text.is_empty());
+        (description.map_or(Cow::Borrowed(id), Cow::Owned), Some(id), spend)
     };
-    let mut rows: Vec<_> = keys.rows.into_iter().map(&mut described).collect();
-    rows.extend(no_key.map(|spend| (WEB_APP.to_owned(), None, spend)));
+    let mut rows: Vec<_> = keys.rows.iter().map(|(id, spend)| described((id, spend))).collect();
+    rows.extend(no_key.as_ref().map(|spend| (Cow::Borrowed(WEB_APP), None, spend)));
     rows.sort_by(|(name, id, spend), (other_name, other_id, other)| {
         let by_spend = other.sums.spend().cmp(&spend.sums.spend());
         by_spend.then_with(|| (name, id).cmp(&(other_name, other_id)))
     });
 
-    let mut uses = HashMap::<String, usize>::new();
+    let listed = listed(rows.iter().map(|(description, ..)| &**description));
+    let row = |description: &str, id: Option<&str>, sums: &Sums| KeySpend {
+        api_key_id: id.map(str::to_owned),
+        description: description.to_owned(),
+        total_usd: sums.usd,
+        total_diem: sums.diem,
+        total_units: sums.units,
+    };
+    let mut list: Vec<_> =
+        rows[..listed].iter().map(|(description, id, spend)| row(description, *id, &spend.sums)).collect();
+    list.extend(
+        sum(rows[listed..].iter().map(|(_, _, spend)| &spend.sums)).map(|sums| row(OTHER, None, &sums)),
+    );
+
+    let mut uses = HashMap::<&str, usize>::new();
     for (description, ..) in &rows {
-        *uses.entry(description.clone()).or_default() += 1;
+        *uses.entry(description).or_default() += 1;
     }
     let mut names = RowNames::except(&[WEB_APP]);
-    let split = rows.into_iter().map(|(description, api_key_id, spend)| {
-        let name = match &api_key_id {
-            None => WEB_APP.to_owned(),
-            Some(id) => names.give(&description, uses.get(&description).is_some_and(|uses| *uses > 1), id),
-        };
-        let Sums { usd: total_usd, diem: total_diem, units: total_units } = spend.sums;
-        let row = KeySpend { api_key_id, description, total_usd, total_diem, total_units };
-        (row, (name, spend.by_day))
+    let ranked = rows.iter().map(|(description, id, spend)| ((&**description, *id), &spend.by_day));
+    let daily = daily_rows(days, ranked, top_n, |(description, id)| match id {
+        None => WEB_APP.to_owned(),
+        Some(id) => names.give(description, uses.get(description).is_some_and(|uses| *uses > 1), id),
     });
-    split.unzip()
+    (list, daily)
 }
 
 #[cfg(test)]
@@ -362,6 +413,57 @@ mod tests {
             analytics.by_model.iter().map(|row| (row.model_name.as_str(), row.unit_type.as_str())).collect();
         let glm = ["mtoken", "image", "unit"].map(|unit| ("glm", unit));
         assert_eq!(rows, [[("Other", "unit"), ("date", "unit")].as_slice(), &glm].concat());
+    }
+
+    /// Nothing is lost from the totals, however many names there are and however long they are.
+    #[test]
+    fn lists_are_cut_and_the_rest_is_summed() {
+        let total = |sums: Vec<Total>| {
+            sums.into_iter().fold(Total::default(), |mut all, sum| {
+                all.merge(sum);
+                all
+            })
+        };
+        for (names, length, listed) in
+            [(1000, 10, 1000), (1001, 10, 1000), (5000, 10, 1000), (3000, 3000, 349)]
+        {
+            let named: Vec<_> = (0..names).map(|n| format!("{n:0length$}")).collect();
+            let spends: Vec<_> = (1..=names).map(|n| format!("{n}.000001")).collect();
+            let charges: Vec<_> = named
+                .iter()
+                .zip(&spends)
+                .map(|(name, spend)| (14, name.as_str(), "USD", name.as_str(), spend.as_str(), "2"))
+                .collect();
+            for query in ["lookback=7d", "lookback=90d&topN=50"] {
+                let analytics = answer(query, &charges);
+                let mut body = Vec::new();
+                analytics.write_json(&mut body);
+                assert!(body.len() < 12 << 20, "{} bytes", body.len());
+                let all = total(spends.iter().map(|spend| spend.parse().unwrap()).collect());
+                let (models, keys) = (&analytics.by_model, &analytics.by_key);
+                assert_eq!(total(models.iter().map(|row| row.total_usd).collect()), all);
+                assert_eq!(total(keys.iter().map(|row| row.total_usd).collect()), all);
+                let units = total(models.iter().map(|row| row.total_units).collect());
+                assert_eq!(units.to_string(), (2 * names).to_string());
+                let others = usize::from(names > listed);
+                assert_eq!(
+                    (models.len(), keys.len()),
+                    (listed + others, listed + others),
+                    "{names} {length}"
+                );
+                assert!(models[..listed].is_sorted_by_key(|row| Reverse(row.total_usd)));
+                if others == 1 {
+                    assert_eq!(models[listed].model_name, OTHER);
+                    assert_eq!((keys[listed].description.as_str(), &keys[listed].api_key_id), (OTHER, &None));
+                }
+                if query.contains("topN") {
+                    for rows in [&analytics.by_model_daily, &analytics.by_key_daily] {
+                        let daily = rows.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| *spend));
+                        assert_eq!(total(daily.collect()), all);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

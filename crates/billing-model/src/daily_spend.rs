@@ -1,5 +1,6 @@
 //! What was spent each day, and the daily rows that show it for the names with the greatest spend.
 
+use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use crate::analytics::DailySpend;
@@ -10,6 +11,9 @@ use crate::total::Total;
 
 /// The name of the sum of all that has no name of its own in a daily row.
 pub(crate) const OTHER: &str = "Other";
+
+/// Bytes of the names in all daily rows of one kind, at most.
+const DAILY_BYTES: usize = 4 << 20;
 
 /// Sums by the day's place in the range, ascending. Days without spend take no room: there may be many skus and keys.
 #[derive(Clone, Debug, Default)]
@@ -40,27 +44,42 @@ impl SpendByDay {
     }
 }
 
-/// The rows and their names. `ranked` comes with the greatest spend first and each name once.
+/// The rows and their names. `ranked` comes with the greatest spend first, and `name` calls each once.
 ///
-/// Without `top_n` the first names get a number of their own and the rest none; with it, the rest is summed.
-pub(crate) fn daily_rows(
+/// Without `top_n` the first names get a number of their own and the rest none; with it, the rest is summed, and so it is
+/// when the names are too long.
+pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
     days: DayRange,
-    mut ranked: Vec<(String, SpendByDay)>,
+    mut ranked: impl Iterator<Item = (N, S)>,
     top_n: Option<u32>,
+    mut name: impl FnMut(N) -> String,
 ) -> (Vec<DailySpend>, Vec<String>) {
-    let top = usize::try_from(top_n.unwrap_or(AnalyticsQuery::DEFAULT_TOP)).unwrap_or(usize::MAX);
-    let rest = ranked.split_off(top.min(ranked.len()));
-    if top_n.is_some() && !rest.is_empty() {
-        let mut sum = SpendByDay::default();
-        rest.iter().for_each(|(_, spend)| sum.merge(spend));
-        ranked.push((OTHER.to_owned(), sum));
+    let most = usize::try_from(top_n.unwrap_or(AnalyticsQuery::DEFAULT_TOP)).unwrap_or(usize::MAX);
+    let (mut top, mut bytes, mut others) = (Vec::new(), 0, None::<SpendByDay>);
+    while top.len() < most
+        && let Some((wanted, spend)) = ranked.next()
+    {
+        let name = name(wanted);
+        bytes += name.len() * days.count();
+        if bytes > DAILY_BYTES {
+            others = Some(spend.borrow().clone());
+            break;
+        }
+        top.push((name, spend));
     }
-    let row = |(place, day): (usize, crate::day::Day)| DailySpend {
-        date_unix_ms: day.start_unix_ms(),
-        spend: ranked.iter().map(|(name, spend)| (name.clone(), spend.on(place))).collect(),
+    if top_n.is_some() || others.is_some() {
+        for (_, spend) in ranked {
+            others.get_or_insert_default().merge(spend.borrow());
+        }
+    }
+    let row = |(place, day): (usize, crate::day::Day)| {
+        let named = top.iter().map(|(name, spend)| (name.clone(), spend.borrow().on(place)));
+        let other = others.iter().map(|spend| (OTHER.to_owned(), spend.on(place)));
+        DailySpend { date_unix_ms: day.start_unix_ms(), spend: named.chain(other).collect() }
     };
     let rows = days.iter().enumerate().map(row).collect();
-    (rows, ranked.into_iter().map(|(name, _)| name).collect())
+    let names = top.iter().map(|(name, _)| name.clone()).chain(others.iter().map(|_| OTHER.to_owned()));
+    (rows, names.collect())
 }
 
 /// Gives out names for daily rows: each once, and none that means something else in a row.
@@ -107,7 +126,7 @@ mod tests {
             spend.add(1, total("0.1"));
             (format!("n{place}"), spend)
         };
-        daily_rows(DayRange { first: Day(0), last: Day(1) }, (0..names).map(named).collect(), top_n)
+        daily_rows(DayRange { first: Day(0), last: Day(1) }, (0..names).map(named), top_n, |name| name)
     }
 
     #[test]

@@ -62,7 +62,11 @@ impl Budget {
 
     /// The least that a server needs for batches of up to so many bytes, decompressed too.
     pub(crate) fn least(body_limit: usize) -> usize {
-        work_bytes(body_limit, true).next_multiple_of(1 << 20).saturating_mul(8).div_ceil(WORK)
+        work_bytes(body_limit, true)
+            .next_multiple_of(UNIT)
+            .div_ceil(WORK)
+            .next_multiple_of(UNIT)
+            .saturating_mul(8)
     }
 }
 

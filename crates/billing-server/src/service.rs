@@ -66,6 +66,8 @@ pub(crate) struct Service {
     usage_rate: Option<RateLimit>,
     cursors: Cursors,
     reads: Arc<Semaphore>,
+    /// One, for usage analytics: its sums take memory for every name that there is.
+    summing: Arc<Semaphore>,
     analytics: AnalyticsCache,
     budget: Budget,
     recorder: Recorder,
@@ -83,6 +85,7 @@ impl Service {
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
             cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
             reads: semaphore(config.concurrent_reads),
+            summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
             recorder: Recorder::start(ledger.clone(), Arc::clone(&metrics)),
@@ -102,6 +105,11 @@ impl Service {
         let mut response = if life == UsageEndpoint::Sunset {
             Error::Gone.into_response()
         } else {
+            // In this order, so that who waits for the one before it takes nobody's place.
+            let summing = match read {
+                Read::Analytics => Some(Arc::clone(&self.summing).acquire_owned().await),
+                _ => None,
+            };
             let permit = Arc::clone(&self.reads).acquire_owned().await;
             let service = Arc::clone(&self);
             let answered = blocking(move || {
@@ -110,11 +118,11 @@ impl Service {
                 let is_usage = read == Read::Usage;
                 let (standing, admitted) = service.admit(&request.headers, KeyKind::Admin, is_usage);
                 let answer = admitted.and_then(|account| service.answer(read, account, &request));
-                Ok((permit, standing, answer))
+                Ok(((permit, summing), standing, answer))
             });
             match answered.await {
                 // Kept until there is room for the answer too, so that few are made that have none.
-                Ok((_permit, standing, answer)) => with_standing(standing, self.within_memory(answer).await),
+                Ok((_permits, standing, answer)) => with_standing(standing, self.within_memory(answer).await),
                 Err(error) => error.into_response(),
             }
         };

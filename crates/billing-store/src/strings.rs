@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 /// The number that stands for no text; real ones begin at 1.
 pub(crate) const NO_TEXT: i64 = 0;
 
-/// Bytes of text that an import remembers the numbers of. Beyond it, it forgets them all and looks up anew.
+/// Bytes of text that are remembered with their numbers. Beyond it, all are forgotten and looked up anew.
 const REMEMBERED_BYTES: usize = 1 << 20;
 /// What a remembered text costs beside its bytes, about.
 const OVERHEAD_BYTES: usize = 64;
@@ -55,26 +55,35 @@ pub(crate) fn find(connection: &Connection, text: &str) -> rusqlite::Result<Opti
 
 /// The texts behind the numbers of one answer.
 #[derive(Default)]
-pub(crate) struct Texts(HashMap<i64, Box<str>>);
+pub(crate) struct Texts {
+    known: HashMap<i64, Box<str>>,
+    bytes: usize,
+}
 
 impl Texts {
     pub(crate) fn text(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<&str> {
-        Ok(match self.0.entry(id) {
+        Ok(match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let mut look_up = connection.prepare_cached("SELECT text FROM strings WHERE id = ?1")?;
-                place.insert(look_up.query_row([id], |row| row.get(0))?)
+                let text: Box<str> = look_up.query_row([id], |row| row.get(0))?;
+                self.bytes += text.len() + OVERHEAD_BYTES;
+                place.insert(text)
             }
         })
     }
 
-    /// Looks up the texts that are not known yet.
+    /// Looks up the texts that are not known yet. Those of the call before may be forgotten.
     pub(crate) fn look_up(&mut self, connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+        if self.bytes > REMEMBERED_BYTES {
+            self.known.clear();
+            self.bytes = 0;
+        }
         ids.iter().filter(|id| **id != NO_TEXT).try_for_each(|id| self.text(connection, *id).map(drop))
     }
 
     /// A text that was looked up; none for [`NO_TEXT`].
     pub(crate) fn known(&self, id: i64) -> Option<&str> {
-        self.0.get(&id).map(|text| &**text)
+        self.known.get(&id).map(|text| &**text)
     }
 }

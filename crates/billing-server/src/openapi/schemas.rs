@@ -134,13 +134,13 @@ fn analytics() -> ObjectBuilder {
         [
             ("lookback", text("The span that is summed up.").into()),
             ("byDate", list(named("DaySpend"), "Every day of the span, oldest first.").into()),
-            ("byModel", list(named("ModelSpend"), "Every model, by spend.").into()),
+            ("byModel", list(named("ModelSpend"), "Every model, by spend; beyond 1000 of them one more row, `Other`, with the sums of the rest.").into()),
             (
                 "byModelDaily",
                 list(named("DaySeries"), "A number for each of `topModels`, day by day.").into(),
             ),
             ("topModels", list(text("A model."), "The models of `byModelDaily`, by spend.").into()),
-            ("byKey", list(named("KeySpend"), "Every API key, by spend.").into()),
+            ("byKey", list(named("KeySpend"), "Every API key, by spend; beyond 1000 of them one more row, `Other`, with the sums of the rest.").into()),
             (
                 "byKeyDaily",
                 list(named("DaySeries"), "A number for each of `topKeyNames`, day by day.").into(),
