@@ -3,15 +3,16 @@
 use std::fs;
 use std::net::TcpStream;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use billing_model::UsageEntry;
+use billing_model::{Analytics, UsageEntry};
 
-use crate::billing::ndjson;
+use crate::billing::{ndjson, run};
 use crate::conversation::{Answer, Connection, Request};
-use crate::host::{HISTORY, Host, USAGE};
+use crate::host::{ANALYTICS, HISTORY, Host, USAGE};
 use crate::ingest::{gzip, post};
 use crate::ledger::{Ledger, noted};
 
@@ -39,9 +40,13 @@ struct House {
 
 impl House {
     fn of(entries: &[UsageEntry]) -> Self {
+        Self::with(entries, &SMALL)
+    }
+
+    fn with(entries: &[UsageEntry], options: &[&str]) -> Self {
         let ledger = Ledger::of(entries);
         let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
-        let host = Host::start(&ledger.path(), &SMALL);
+        let host = Host::start(&ledger.path(), options);
         Self { ingest, admin, host, _ledger: ledger }
     }
 
@@ -181,6 +186,89 @@ fn many_large_batches_at_once_are_stored_or_sent_away() {
     assert!(stored >= PLACES && sent_away > 0, "{stored} stored, {sent_away} sent away");
     house.stays_small();
     house.works();
+}
+
+/// As many rows of 36 bytes as fit into a body of a MiB: what becomes largest in memory.
+fn body_of_short_rows(name: &str) -> Vec<u8> {
+    let row = format!("2026-05-01T00:00:00Z,{name},1,1,-1,USD,\n");
+    let header = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n";
+    [header, &row.repeat(((1 << 20) - header.len()) / row.len())].concat().into_bytes()
+}
+
+/// Each sends again as soon as it is answered, and the memory has room for one of them at a time.
+#[test]
+fn greedy_clients_are_all_served_and_in_turn() {
+    const CLIENTS: usize = 6;
+    const ROUNDS: usize = 5;
+    let house = House::with(&[], &["--body-limit", "1", "--memory", "11"]);
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (host, ingest, answered) = (&house.host, house.ingest.as_str(), &answered);
+            scope.spawn(move || {
+                let mut connection = host.connect();
+                for round in 0..ROUNDS {
+                    let body = body_of_short_rows(&format!("s{client}"));
+                    let name = format!("{client} {round}").replace(' ', "-");
+                    let request = match round % 2 {
+                        0 => post(ingest, &name, "text/csv", body),
+                        _ => post(ingest, &name, "text/csv", gzip(&body)).header("content-encoding", "gzip"),
+                    };
+                    let before = answered.load(Ordering::Relaxed);
+                    let answer = connection.ask(&request).unwrap();
+                    assert_eq!(answer.status, 201, "{}", answer.text());
+                    let others = answered.fetch_add(1, Ordering::Relaxed) - before;
+                    assert!(others <= 3 * (CLIENTS - 1), "{others} others were served meanwhile");
+                }
+            });
+        }
+    });
+    assert_eq!(answered.into_inner(), CLIENTS * ROUNDS);
+    house.stays_small();
+    house.works();
+}
+
+/// Memory that is too little for a single batch is refused at the start, in words.
+#[test]
+fn too_little_memory_is_wrong_usage() {
+    let ledger = Ledger::of(&[]);
+    let run = run(&["serve", "--ledger", &ledger.path(), "--memory", "100"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("--memory is too little for batches of 16 MiB: 131 is the least"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// Skus as long as no service has them, many of them, and a dozen clients who ask for their sums and leave them.
+#[test]
+fn analytics_that_nobody_fetches_stay_within_the_memory() {
+    let long = "x".repeat(3000);
+    let entries: Vec<_> = (0..5000)
+        .map(|n| UsageEntry { sku: format!("{n}{long}"), ..noted("2026-05-01T00:00:00Z", "") })
+        .collect();
+    let house = House::of(&entries);
+    let dates = "startDate=2026-04-01&endDate=2026-05-1";
+    // Each asks for another span, so that each answer is made anew.
+    let ask = |n: usize| Request::get(&format!("{ANALYTICS}?{dates}{n}&topN=50")).bearing(&house.admin);
+    let whole = house.host.ask(&ask(0));
+    assert_eq!(whole.status, 200);
+    assert!(whole.text().len() < 12 << 20, "{} bytes", whole.text().len());
+    let sums = Analytics::from_json(whole.text()).unwrap();
+    assert_eq!(sums.by_date[30].usd.to_string(), "500", "nothing is lost from the totals");
+    let deaf: Vec<_> = (0..12)
+        .map(|n| {
+            let mut connection = house.host.connect();
+            connection.send(&ask(n % 10).bytes()).unwrap();
+            connection
+        })
+        .collect();
+    house.can_be_watched();
+    house.stays_small();
+    drop(deaf);
+    house.works();
+    house.stays_small();
 }
 
 #[test]
