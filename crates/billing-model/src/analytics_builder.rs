@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
 use crate::analytics_query::AnalyticsQuery;
@@ -91,29 +92,55 @@ impl Spend {
     }
 }
 
-/// Spend under names, each of which is stored when it first comes.
+/// Spend under names, each of which is stored when it first comes. All names are one piece of memory, which goes back to
+/// the system as a whole however many there were.
 #[derive(Clone, Debug, Default)]
 struct ByName {
-    rows: Vec<(Arc<str>, Spend)>,
-    places: HashMap<Arc<str>, usize>,
+    names: String,
+    rows: Vec<Row>,
+    hashes: RandomState,
+    /// The latest row of each hash.
+    places: HashMap<u64, usize>,
     /// Where the name of the last call is: it is likely to be that of the next.
     last: usize,
 }
 
+#[derive(Clone, Debug)]
+struct Row {
+    name: Range<usize>,
+    spend: Spend,
+    /// The row before it whose name has the same hash.
+    before: Option<usize>,
+}
+
 impl ByName {
     fn of(&mut self, name: &str) -> &mut Spend {
-        if self.rows.get(self.last).is_none_or(|(last, _)| **last != *name) {
-            self.last = match self.places.get(name) {
-                Some(place) => *place,
-                None => {
-                    let name = Arc::<str>::from(name);
-                    self.places.insert(Arc::clone(&name), self.rows.len());
-                    self.rows.push((name, Spend::default()));
-                    self.rows.len() - 1
-                }
-            };
+        if self.rows.get(self.last).is_none_or(|last| self.names[last.name.clone()] != *name) {
+            self.last = self.place(name);
         }
-        &mut self.rows[self.last].1
+        &mut self.rows[self.last].spend
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        let latest = self.places.entry(self.hashes.hash_one(name)).or_insert(usize::MAX);
+        let before = Some(*latest).filter(|place| *place < self.rows.len());
+        let mut known = before;
+        while let Some(place) = known {
+            let row = &self.rows[place];
+            if self.names[row.name.clone()] == *name {
+                return place;
+            }
+            known = row.before;
+        }
+        let start = self.names.len();
+        self.names.push_str(name);
+        *latest = self.rows.len();
+        self.rows.push(Row { name: start..self.names.len(), spend: Spend::default(), before });
+        *latest
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &Spend)> {
+        self.rows.iter().map(|row| (&self.names[row.name.clone()], &row.spend))
     }
 }
 
@@ -218,7 +245,7 @@ struct ModelGroup {
 fn models(skus: &ByName, days: DayRange, top_n: Option<u32>) -> (Vec<ModelSpend>, Daily) {
     let mut groups = BTreeMap::<(&str, UnitType), ModelGroup>::new();
     let mut by_name = BTreeMap::<&str, Spend>::new();
-    for (text, spend) in &skus.rows {
+    for (text, spend) in skus.iter() {
         let sku = Sku::parse(text);
         let name = sku.model().unwrap_or(sku.as_str());
         let group = groups.entry((name, sku.unit_type())).or_insert_with(|| ModelGroup {
@@ -290,11 +317,10 @@ fn keys(
 ) -> (Vec<KeySpend>, Daily) {
     // A key without a description goes by its id, which is there already.
     let mut described = |(id, spend)| {
-        let id: &str = id;
         let description = describe(id).filter(|text| !text.is_empty());
         (description.map_or(Cow::Borrowed(id), Cow::Owned), Some(id), spend)
     };
-    let mut rows: Vec<_> = keys.rows.iter().map(|(id, spend)| described((id, spend))).collect();
+    let mut rows: Vec<_> = keys.iter().map(&mut described).collect();
     rows.extend(no_key.as_ref().map(|spend| (Cow::Borrowed(WEB_APP), None, spend)));
     rows.sort_by(|(name, id, spend), (other_name, other_id, other)| {
         let by_spend = other.sums.spend().cmp(&spend.sums.spend());
@@ -413,6 +439,27 @@ mod tests {
             analytics.by_model.iter().map(|row| (row.model_name.as_str(), row.unit_type.as_str())).collect();
         let glm = ["mtoken", "image", "unit"].map(|unit| ("glm", unit));
         assert_eq!(rows, [[("Other", "unit"), ("date", "unit")].as_slice(), &glm].concat());
+    }
+
+    #[test]
+    fn names_of_one_hash_are_told_apart() {
+        let mut names = ByName::default();
+        let mut add = |name: &str, seems: &str| {
+            let hash = |name: &str| names.hashes.hash_one(name);
+            let (from, to) = (hash(seems), hash(name));
+            if let Some(place) = names.places.get(&from).copied() {
+                names.places.insert(to, place);
+            }
+            names.of(name).sums.usd.add(1.into());
+        };
+        add("a", "a");
+        add("b", "a");
+        // Now the latest of both hashes is `b`.
+        add("a", "b");
+        add("b", "b");
+        add("c", "a");
+        let found: Vec<_> = names.iter().map(|(name, spend)| (name, spend.sums.usd.to_string())).collect();
+        assert_eq!(found, [("a", "2".to_owned()), ("b", "2".to_owned()), ("c", "1".to_owned())]);
     }
 
     /// Nothing is lost from the totals, however many names there are and however long they are.
