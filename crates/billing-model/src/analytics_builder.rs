@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 
 use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
 use crate::analytics_query::AnalyticsQuery;
+use crate::by_name::ByName;
 use crate::currency::Currency;
 use crate::daily_spend::{OTHER, RowNames, SpendByDay, daily_rows};
 use crate::day::{Day, DayRange};
@@ -46,8 +45,8 @@ pub struct AnalyticsBuilder {
     days: DayRange,
     top_n: Option<u32>,
     by_date: Vec<Sums>,
-    skus: ByName,
-    keys: ByName,
+    skus: ByName<Spend>,
+    keys: ByName<Spend>,
     no_key: Option<Spend>,
 }
 
@@ -89,58 +88,6 @@ impl Spend {
     fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);
         self.by_day.merge(&other.by_day);
-    }
-}
-
-/// Spend under names, each of which is stored when it first comes. All names are one piece of memory, which goes back to
-/// the system as a whole however many there were.
-#[derive(Clone, Debug, Default)]
-struct ByName {
-    names: String,
-    rows: Vec<Row>,
-    hashes: RandomState,
-    /// The latest row of each hash.
-    places: HashMap<u64, usize>,
-    /// Where the name of the last call is: it is likely to be that of the next.
-    last: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Row {
-    name: Range<usize>,
-    spend: Spend,
-    /// The row before it whose name has the same hash.
-    before: Option<usize>,
-}
-
-impl ByName {
-    fn of(&mut self, name: &str) -> &mut Spend {
-        if self.rows.get(self.last).is_none_or(|last| self.names[last.name.clone()] != *name) {
-            self.last = self.place(name);
-        }
-        &mut self.rows[self.last].spend
-    }
-
-    fn place(&mut self, name: &str) -> usize {
-        let latest = self.places.entry(self.hashes.hash_one(name)).or_insert(usize::MAX);
-        let before = Some(*latest).filter(|place| *place < self.rows.len());
-        let mut known = before;
-        while let Some(place) = known {
-            let row = &self.rows[place];
-            if self.names[row.name.clone()] == *name {
-                return place;
-            }
-            known = row.before;
-        }
-        let start = self.names.len();
-        self.names.push_str(name);
-        *latest = self.rows.len();
-        self.rows.push(Row { name: start..self.names.len(), spend: Spend::default(), before });
-        *latest
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, &Spend)> {
-        self.rows.iter().map(|row| (&self.names[row.name.clone()], &row.spend))
     }
 }
 
@@ -242,7 +189,7 @@ struct ModelGroup {
     by_kind: BTreeMap<UsageKind, Sums>,
 }
 
-fn models(skus: &ByName, days: DayRange, top_n: Option<u32>) -> (Vec<ModelSpend>, Daily) {
+fn models(skus: &ByName<Spend>, days: DayRange, top_n: Option<u32>) -> (Vec<ModelSpend>, Daily) {
     let mut groups = BTreeMap::<(&str, UnitType), ModelGroup>::new();
     let mut by_name = BTreeMap::<&str, Spend>::new();
     for (text, spend) in skus.iter() {
@@ -309,7 +256,7 @@ impl ModelGroup {
 }
 
 fn keys(
-    keys: &ByName,
+    keys: &ByName<Spend>,
     no_key: Option<Spend>,
     mut describe: impl FnMut(&str) -> Option<String>,
     days: DayRange,
@@ -439,27 +386,6 @@ mod tests {
             analytics.by_model.iter().map(|row| (row.model_name.as_str(), row.unit_type.as_str())).collect();
         let glm = ["mtoken", "image", "unit"].map(|unit| ("glm", unit));
         assert_eq!(rows, [[("Other", "unit"), ("date", "unit")].as_slice(), &glm].concat());
-    }
-
-    #[test]
-    fn names_of_one_hash_are_told_apart() {
-        let mut names = ByName::default();
-        let mut add = |name: &str, seems: &str| {
-            let hash = |name: &str| names.hashes.hash_one(name);
-            let (from, to) = (hash(seems), hash(name));
-            if let Some(place) = names.places.get(&from).copied() {
-                names.places.insert(to, place);
-            }
-            names.of(name).sums.usd.add(1.into());
-        };
-        add("a", "a");
-        add("b", "a");
-        // Now the latest of both hashes is `b`.
-        add("a", "b");
-        add("b", "b");
-        add("c", "a");
-        let found: Vec<_> = names.iter().map(|(name, spend)| (name, spend.sums.usd.to_string())).collect();
-        assert_eq!(found, [("a", "2".to_owned()), ("b", "2".to_owned()), ("c", "1".to_owned())]);
     }
 
     /// Nothing is lost from the totals, however many names there are and however long they are.

@@ -54,6 +54,7 @@ mod analytics;
 mod analytics_builder;
 mod analytics_json;
 mod balance;
+mod by_name;
 mod daily_spend;
 mod json_object;
 
