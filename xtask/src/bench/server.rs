@@ -9,6 +9,7 @@ mod ingest;
 mod pages;
 mod peer;
 mod readers;
+mod versus;
 
 mod ledger;
 mod load;
@@ -58,6 +59,11 @@ const SECTIONS: [(&str, Section); 6] = [
 /// When something cannot be run, and at the end when a section could not be measured or a limit was missed.
 pub(super) fn run(arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
+    if let Some(before) = &options.before {
+        let missed = versus::run(before, options.entries.unwrap_or(versus::ENTRIES))?;
+        ensure!(missed.is_empty(), "{}", missed.join("; "));
+        return Ok(());
+    }
     let bench = Bench::prepare(&options)?;
     let mut memory = Table::new(["after", "server, peak MiB"]);
     let mut missed = Missed::new();
@@ -83,7 +89,9 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 struct Options {
-    entries: u64,
+    entries: Option<u64>,
+    /// The program of before, to be measured by turns with this one.
+    before: Option<String>,
     /// Leave the ledger for the next run.
     keep: bool,
     /// What to measure; all when none is named.
@@ -92,25 +100,30 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[&str]) -> Result<Self> {
-        let mut options = Self { entries: ENTRIES, keep: false, sections: Vec::new() };
+        let mut options = Self { entries: None, before: None, keep: false, sections: Vec::new() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match *argument {
                 "--keep" => options.keep = true,
                 "--entries" => {
                     let number = arguments.next().context("`--entries` takes a number")?;
-                    options.entries = number.parse().with_context(|| format!("`--entries {number}`"))?;
+                    let number = number.parse().with_context(|| format!("`--entries {number}`"))?;
+                    ensure!(number >= MIN_ENTRIES, "`--entries` takes {MIN_ENTRIES} or more");
+                    options.entries = Some(number);
+                }
+                "--vs" => {
+                    let before = arguments.next().context("`--vs` takes the program of before")?;
+                    options.before = Some((*before).to_owned());
                 }
                 name if SECTIONS.iter().any(|(section, _)| *section == name) => {
                     options.sections.push(name.to_owned());
                 }
                 other => {
                     let names = SECTIONS.map(|(name, _)| name).join(", ");
-                    bail!("`{other}` is neither `--entries N`, `--keep`, nor one of {names}");
+                    bail!("`{other}` is neither `--entries N`, `--vs PROGRAM`, `--keep`, nor one of {names}");
                 }
             }
         }
-        ensure!(options.entries >= MIN_ENTRIES, "`--entries` takes {MIN_ENTRIES} or more");
         Ok(options)
     }
 }
@@ -125,12 +138,15 @@ struct Bench {
 
 impl Bench {
     fn prepare(options: &Options) -> Result<Self> {
-        let ledger = Ledger::prepare(options.entries)?;
+        Self::of(Ledger::prepare(options.entries.unwrap_or(ENTRIES))?)
+    }
+
+    fn of(ledger: Ledger) -> Result<Self> {
+        let expected = ledger.entries();
         let admin_key = ledger.create_key(ACCOUNT, "admin")?;
         let server = ledger.serve()?;
         let bench = Self { server, ledger, admin_key };
         let total = total(&mut bench.connect()?)?;
-        let expected = options.entries;
         ensure!(
             total == expected,
             "{} should hold {expected} entries and holds {total}",

@@ -30,8 +30,16 @@ impl Ledger {
     /// # Errors
     /// When a program does not build or does not end well, or a file cannot be written.
     pub(super) fn prepare(entries: u64) -> Result<Self> {
-        let (billing, history) = (program::billing()?, program::of_benches("history")?);
-        let directory = workspace::target_directory()?.join("bench-server");
+        Self::of(program::billing()?, "bench-server", entries)
+    }
+
+    /// The same by another program, elsewhere.
+    ///
+    /// # Errors
+    /// As [`Ledger::prepare`].
+    pub(super) fn of(billing: PathBuf, name: &str, entries: u64) -> Result<Self> {
+        let history = program::of_benches("history")?;
+        let directory = workspace::target_directory()?.join(name);
         let ledger = Self { billing, history, directory, entries };
         clear(&ledger.run_directory())?;
         if ledger.made_path().exists() {

@@ -18,6 +18,9 @@ pub(super) const CONNECTIONS: [usize; 2] = [1, 4];
 /// A pass over pages: each call asks for the next one and gives the bytes of its body. At the end it begins anew.
 pub(super) type Walk<'a> = Box<dyn FnMut() -> Result<usize> + Send + 'a>;
 
+/// How such a pass begins.
+pub(super) type Begin<'a> = &'a dyn Fn(&Bench) -> Result<Walk<'static>>;
+
 /// What a load got.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
