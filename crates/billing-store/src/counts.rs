@@ -18,7 +18,7 @@ use crate::row::{count, signed};
 const NS_PER_MINUTE: i64 = 60_000_000_000;
 
 /// The levels as the table numbers them, each with the width of its slots in nanoseconds, the coarsest first.
-const LEVELS: [(i64, i64); 4] = [
+pub(crate) const LEVELS: [(i64, i64); 4] = [
     (0, 64 * 24 * 60 * NS_PER_MINUTE),
     (1, 24 * 60 * NS_PER_MINUTE),
     (2, 60 * NS_PER_MINUTE),

@@ -30,6 +30,9 @@ pub enum ErrorKind {
     NotALedger,
     /// The ledger was written by a newer version of this crate. It was not touched.
     NewerVersion,
+    /// The ledger was written by an older version of this crate, and what was asked for takes nothing forward. It was not
+    /// touched. Open it.
+    OlderVersion,
     /// The file cannot be opened or created here: its directory is missing, or its permissions do not allow it.
     CannotOpen,
     /// The file at the path is another one than was opened, or is gone. It was not touched. Open the ledger anew.
@@ -76,25 +79,7 @@ impl Error {
 
     /// A failure of the engine, by its code.
     pub(crate) fn engine(path: &Path, cause: rusqlite::Error) -> Self {
-        use rusqlite::Error as Cause;
-        use rusqlite::ErrorCode as Code;
-        let kind = match &cause {
-            Cause::SqliteFailure(failure, _) => match failure.code {
-                Code::DiskFull => ErrorKind::Full,
-                Code::DatabaseBusy | Code::DatabaseLocked => ErrorKind::Busy,
-                Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly => ErrorKind::CannotOpen,
-                Code::SystemIoFailure => ErrorKind::Io,
-                Code::DatabaseCorrupt | Code::NotADatabase => ErrorKind::Corrupt,
-                _ => ErrorKind::Engine,
-            },
-            // The statements are fixed, so a value of another type is the file's fault.
-            Cause::FromSqlConversionFailure(..)
-            | Cause::IntegralValueOutOfRange(..)
-            | Cause::InvalidColumnType(..)
-            | Cause::QueryReturnedNoRows => ErrorKind::Corrupt,
-            _ => ErrorKind::Engine,
-        };
-        Self::new(kind, path, "").caused_by(cause)
+        Self::new(ErrorKind::of_engine(&cause), path, "").caused_by(cause)
     }
 
     pub(crate) fn timestamp(path: &Path, at: Timestamp) -> Self {
@@ -117,6 +102,29 @@ impl Error {
     }
 }
 
+impl ErrorKind {
+    pub(crate) fn of_engine(cause: &rusqlite::Error) -> Self {
+        use rusqlite::Error as Cause;
+        use rusqlite::ErrorCode as Code;
+        match cause {
+            Cause::SqliteFailure(failure, _) => match failure.code {
+                Code::DiskFull => Self::Full,
+                Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
+                Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly => Self::CannotOpen,
+                Code::SystemIoFailure => Self::Io,
+                Code::DatabaseCorrupt | Code::NotADatabase => Self::Corrupt,
+                _ => Self::Engine,
+            },
+            // The statements are fixed, so a value of another type is the file's fault.
+            Cause::FromSqlConversionFailure(..)
+            | Cause::IntegralValueOutOfRange(..)
+            | Cause::InvalidColumnType(..)
+            | Cause::QueryReturnedNoRows => Self::Corrupt,
+            _ => Self::Engine,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, detail, .. } = self;
@@ -128,6 +136,12 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "the ledger `{path}` is from a newer version of this program ({detail}): update the program"
+                )
+            }
+            ErrorKind::OlderVersion => {
+                write!(
+                    f,
+                    "the ledger `{path}` is of version {detail}: any other command takes it forward, and then it can be checked"
                 )
             }
             ErrorKind::CannotOpen if detail.is_empty() => write!(f, "cannot open `{path}`"),

@@ -56,6 +56,7 @@ mod row;
 mod strings;
 
 mod backup;
+mod check;
 
 mod connections;
 mod file;
@@ -64,6 +65,7 @@ mod schema;
 pub use account::{Account, Funds};
 pub use batch::{Batch, Receipt};
 pub use billing_sink::Sink;
+pub use check::{Checked, Difference, DifferenceKind, Report};
 pub use error::{Error, ErrorKind};
 pub use import::Import;
 pub use key::{Key, KeyKind, Principal, Secret};

@@ -217,7 +217,7 @@ impl Deltas {
 }
 
 /// An amount above zero is money in. Nothing at all is what some usage costs.
-fn is_credit(amount: Decimal) -> bool {
+pub(crate) fn is_credit(amount: Decimal) -> bool {
     amount.is_sign_positive() && !amount.is_zero()
 }
 

@@ -5,6 +5,8 @@
 mod house;
 
 mod backups;
+mod check;
+mod check_at_large;
 mod migration;
 mod opening;
 mod replaced;
