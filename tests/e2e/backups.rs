@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::billing::run;
+use crate::check;
 use crate::host::Host;
 use crate::ingest::{Batch, Found};
 use crate::ledger::{Ledger, noted};
@@ -94,6 +95,8 @@ fn a_backup_beside_writers_has_whole_batches_and_all_that_were_acknowledged() {
                 said.stderr
             );
 
+            check::is_clean(&copy);
+            check::is_clean(&path);
             // The copy is served beside the ledger; the keys are in it too.
             let host = Host::start(&copy, &[]);
             let found = Found::by_walk(&host, &admin);

@@ -8,6 +8,7 @@ fn every_command_explains_itself() {
         (&["demo"][..], &["--entries", "--seed", "--dir", "--serve"][..]),
         (&["serve"], &["--ledger", "--listen", "127.0.0.1:8787"]),
         (&["import"], &["<FILE>...", "--ledger", "--account", "--format", "ndjson"]),
+        (&["check"], &["--ledger", "--json", "Examples:", "Exit code 3"]),
         (&["keys"], &["create", "list", "revoke"]),
         (&["keys", "create"], &["--ledger", "--account", "--kind", "inference"]),
         (&["keys", "list"], &["--ledger"]),
@@ -49,12 +50,12 @@ fn every_command_explains_itself() {
 #[test]
 fn the_front_page_names_the_commands_and_the_exit_codes() {
     let help = run(&["--help"]).done();
-    for piece in ["demo", "export", "import", "keys", "serve"] {
+    for piece in ["check", "demo", "export", "import", "keys", "serve"] {
         assert!(help.text().contains(&format!("\n  {piece} ")), "{}", help.text());
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;
     insta::assert_snapshot!(codes, @"
-      0 done   1 failed   2 wrong usage   4 key refused or missing
+      0 done   1 failed   2 wrong usage   3 ledger differs (check)   4 key refused or missing
       5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted
     ");
 }

@@ -45,6 +45,7 @@ mod left_out;
 // The other commands.
 mod accounts;
 mod backups;
+mod check;
 mod commands;
 mod demo;
 mod endpoint_life;

@@ -16,6 +16,7 @@ pub(crate) enum Exit {
     Done = 0,
     Failed = 1,
     Usage = 2,
+    Differs = 3,
     Key = 4,
     Unreachable = 5,
     Incomplete = 6,

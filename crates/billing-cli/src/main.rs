@@ -12,6 +12,7 @@ mod text;
 
 mod accounts;
 mod backup;
+mod check;
 mod demo;
 mod export;
 mod import;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Accounts(args) => accounts::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),

@@ -1,4 +1,4 @@
-//! What an export says while it runs: a line that moves on a terminal, and the events that a user has to know of.
+//! What a command says while it runs, an export above all: a line that moves on a terminal, and the events that a user has to know of.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, OnceLock};
@@ -39,23 +39,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        let line = if quiet || !std::io::stderr().is_terminal() {
-            ProgressBar::hidden()
-        } else {
-            let line = ProgressBar::new_spinner();
-            line.set_style(
-                ProgressStyle::with_template("{spinner} {wide_msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
-            line.set_message("waiting for the first page");
-            line.enable_steady_tick(Duration::from_millis(100));
-            line
-        };
         Self {
             window: Mutex::new(TimeWindow::ALL),
             quiet,
             start: Instant::now(),
-            line,
+            line: moving_line(quiet, "waiting for the first page"),
             longest_wait: Mutex::default(),
             paused_until: Mutex::default(),
             longest_silence: Mutex::default(),
@@ -198,6 +186,21 @@ impl Progress {
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
+}
+
+/// A line that moves, with something to say first; hidden where stderr is not a terminal.
+pub(crate) fn moving_line(quiet: bool, message: &'static str) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let line = ProgressBar::new_spinner();
+    line.set_style(
+        ProgressStyle::with_template("{spinner} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    line.set_message(message);
+    line.enable_steady_tick(Duration::from_millis(100));
+    line
 }
 
 impl Drop for Progress {

@@ -6,6 +6,7 @@ use std::thread;
 
 use billing_model::{Fingerprint, UsageEntry};
 
+use crate::check;
 use crate::host::Host;
 use crate::ledger::Ledger;
 
@@ -106,6 +107,7 @@ fn the_same_batches_from_eight_clients_are_stored_once() {
     host.stop();
     rollups_agree(&ledger.path(), "ours", &entries(&our_batches));
     rollups_agree(&ledger.path(), "theirs", &entries(&their_batches));
+    check::is_clean(&ledger.path());
 }
 
 /// Two batches that claim one name at the same moment: one has it, and all who send that one hear so.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use billing_model::{Fingerprint, UsageEntry};
 
+use crate::check;
 use crate::conversation::{Answer, Connection};
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -236,7 +237,10 @@ fn killed_fifty_times_while_clients_send() {
         }
         let _alarm = Alarm(&shared);
         for _ in 0..KILLS {
+            // As the kill left it, the log too, and then as the next server has it.
+            check::is_clean(&path);
             let host = Host::start(&path, &[]);
+            check::is_clean(&path);
             is_sound(&shared, &Found::by_walk(&host, &admin));
             shared.change(|state| {
                 state.fuse = Some(match random.bool() {
@@ -278,6 +282,7 @@ fn killed_fifty_times_while_clients_send() {
     analytics_agree(&host, &admin, &found);
     host.stop();
     rollups_agree(&path, "default", &found);
+    check::is_clean(&path);
     // Otherwise it was not tested: kills between the commit and the answer.
     assert!(state.stored_unheard > 0, "no kill came between a commit and its answer");
     println!(

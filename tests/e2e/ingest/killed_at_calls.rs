@@ -5,6 +5,7 @@ use std::fs;
 
 use billing_model::Fingerprint;
 
+use crate::check;
 use crate::host::{Host, serve_command};
 use crate::kills::strace::{Strace, injection};
 use crate::ledger::Ledger;
@@ -74,7 +75,9 @@ impl Workload {
         };
         assert!(was_killed || acknowledged == self.batches.len());
 
+        check::is_clean(&path);
         let host = Host::start(&path, &[]);
+        check::is_clean(&path);
         let found = Found::by_walk(&host, &self.admin);
         found.is_of_whole_batches(|name| self.entries_of(name));
         for (batch, n) in self.batches.iter().zip(0..) {
@@ -89,6 +92,7 @@ impl Workload {
         let entries =
             host.export(&self.admin, &["--until", "2026-07", "--format", "ndjson"]).done().entries();
         assert_eq!(entries.iter().collect::<Fingerprint>(), all);
+        check::is_clean(&path);
 
         match self.batches.get(acknowledged) {
             _ if !was_killed => {}

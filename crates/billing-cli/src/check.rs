@@ -1,0 +1,134 @@
+//! `billing check`: a ledger held against its own entries.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use billing_model::one_line;
+use billing_store::{Checked, Difference, DifferenceKind, Ledger, Report};
+use serde::Serialize;
+
+use crate::args;
+use crate::exit::{Exit, Failure};
+use crate::progress::moving_line;
+use crate::text::grouped;
+use crate::{terminal, text};
+
+/// Characters of a difference: more than any that quotes no text of a thousand.
+const MOST_CHARS: usize = 1000;
+
+/// What to do about a ledger that differs.
+const DIFFERS: &str =
+    "keep this file, and go on with a backup that is clean or import the entries from their source";
+
+pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
+    let start = Instant::now();
+    let line = moving_line(false, "looking at the file");
+    let report = Ledger::check(&args.ledger, |checked| {
+        line.set_message(format!("{} checked", text::entries(checked.entries)));
+    });
+    line.finish_and_clear();
+    let report = report?;
+    let printed = match args.json {
+        true => json(&args.ledger, &report).and_then(|json| terminal::print(&json)),
+        false => terminal::print(&list(&report)),
+    };
+    if !report.is_clean() {
+        // Whether or not somebody reads the list: the exit code is what was asked for.
+        let (path, total) = (args.ledger.display(), report.total());
+        let error = match total {
+            1 => anyhow!("`{path}` differs from its entries in one place"),
+            _ => anyhow!("`{path}` differs from its entries in {} places", grouped(total)),
+        };
+        return Err(Failure::new(Exit::Differs, error).hint(DIFFERS));
+    }
+    printed?;
+    terminal::note(&clean(&args.ledger, &report.checked, start.elapsed()));
+    Ok(())
+}
+
+fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
+    let Checked { accounts, entries, counts, rollups, balances, receipts, keys, texts } = *checked;
+    let others = [
+        (accounts, "account"),
+        (counts, "count"),
+        (rollups, "rollup"),
+        (balances, "balance"),
+        (receipts, "receipt"),
+        (keys, "key"),
+        (texts, "text"),
+    ];
+    let others = others.map(|(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" }));
+    let (path, entries) = (path.display(), text::entries(entries));
+    format!("{path} is clean: {entries} in {}\n{}", text::seconds(elapsed), others.join(", "))
+}
+
+/// A line for each difference that is listed, and one for each kind that has more.
+fn list(report: &Report) -> String {
+    let mut lines: Vec<_> =
+        report.differences.iter().map(|difference| one_line(&difference.to_string(), MOST_CHARS)).collect();
+    for (kind, found) in &report.found {
+        let more = found.saturating_sub(Report::LISTED);
+        if more > 0 {
+            lines.push(format!("{kind}, and {} more", grouped(more)));
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// What `--json` prints. What differs is text, because readers of JSON make binary floating point of numbers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Json<'a> {
+    ledger: String,
+    clean: bool,
+    checked: JsonChecked,
+    /// How many differences there are of each kind, those that are not listed too.
+    found: BTreeMap<&'static str, u64>,
+    differences: Vec<JsonDifference<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonChecked {
+    accounts: u64,
+    entries: u64,
+    counts: u64,
+    rollups: u64,
+    balances: u64,
+    receipts: u64,
+    keys: u64,
+    texts: u64,
+}
+
+#[derive(Serialize)]
+struct JsonDifference<'a> {
+    kind: &'static str,
+    account: Option<&'a str>,
+    place: &'a str,
+    field: &'static str,
+    held: Option<&'a str>,
+    expected: Option<&'a str>,
+}
+
+fn json(path: &Path, report: &Report) -> Result<String, Failure> {
+    let Checked { accounts, entries, counts, rollups, balances, receipts, keys, texts } = report.checked;
+    let json = Json {
+        ledger: path.display().to_string(),
+        clean: report.is_clean(),
+        checked: JsonChecked { accounts, entries, counts, rollups, balances, receipts, keys, texts },
+        found: report.found.iter().map(|(kind, found)| (DifferenceKind::as_str(*kind), *found)).collect(),
+        differences: report.differences.iter().map(JsonDifference::of).collect(),
+    };
+    let text =
+        serde_json::to_string_pretty(&json).context("the report is no JSON").map_err(Failure::failed)?;
+    Ok(text + "\n")
+}
+
+impl<'a> JsonDifference<'a> {
+    fn of(difference: &'a Difference) -> Self {
+        let Difference { kind, account, place, field, held, expected } = difference;
+        let (account, held, expected) = (account.as_deref(), held.as_deref(), expected.as_deref());
+        Self { kind: kind.as_str(), account, place, field, held, expected }
+    }
+}
