@@ -20,7 +20,7 @@ fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
         idempotency_key: name.to_owned(),
         digest: [7; 32],
         received_at: "2026-06-15T00:00:00Z".parse().unwrap(),
-        entries,
+        entries: entries.into(),
     };
     house.ledger.store_batches(&[batch]).unwrap();
 }

@@ -31,8 +31,13 @@ fn files(house: &House) -> BTreeMap<String, Vec<u8>> {
 
 fn batch(house: &House, name: String, entries: Vec<UsageEntry>) {
     let received_at = "2026-06-15T00:00:00Z".parse().unwrap();
-    let batch =
-        Batch { account: house.account, idempotency_key: name, digest: [0; 32], received_at, entries };
+    let batch = Batch {
+        account: house.account,
+        idempotency_key: name,
+        digest: [0; 32],
+        received_at,
+        entries: entries.into(),
+    };
     house.ledger.store_batches(&[batch]).unwrap();
 }
 
