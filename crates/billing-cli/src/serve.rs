@@ -88,6 +88,8 @@ fn config_of(args: &args::Serve) -> Config {
         concurrent_requests: args.max_requests as usize,
         connections: args.max_connections as usize,
         request_timeout: Duration::from_secs(args.request_timeout),
+        max_age: args.max_age,
+        max_future: args.max_future,
         body_limit,
         // Room for the largest batch, whatever its rows are like.
         ingest_memory: defaults.ingest_memory.max(20 * body_limit),

@@ -58,6 +58,7 @@ mod analytics;
 mod budget;
 mod ingest;
 mod recorder;
+mod row_rules;
 
 mod connection;
 mod conversation;
@@ -67,6 +68,7 @@ mod metrics;
 mod refusal;
 mod tls;
 mod traffic;
+mod trouble;
 
 mod docs_page;
 mod openapi;

@@ -12,7 +12,7 @@ use billing_model::{
     AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, Page, Pagination, Paging,
     Timestamp, UsageQuery,
 };
-use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal};
+use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tracing::Span;
@@ -30,6 +30,8 @@ use crate::ingest::{self, Announced};
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
+use crate::row_rules::RowRules;
+use crate::trouble::Trouble;
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -140,11 +142,23 @@ impl Service {
         let mut share = self.budget.share();
         let (limit, time) = (self.config.body_limit, self.config.request_timeout);
         let body = ingest::read_body(headers, body, (limit, time), &mut share).await?;
-        let (batch, share) = {
+        let checked = {
             let received_at = (self.config.now)();
-            let announced = announced.clone();
+            let (max_age, max_future) = (self.config.max_age, self.config.max_future);
+            let rules = RowRules { now: received_at, max_age, max_future };
+            let (ledger, announced) = (self.ledger.clone(), announced.clone());
             blocking(move || {
-                let checked = announced.check(body, limit, &mut share)?;
+                let checked = match announced.check(body, (limit, rules), &mut share) {
+                    // It was good when it was stored, and is too old by now perhaps: that it is there is what counts.
+                    Err(Error::Rows { digest, body }) => {
+                        return match ledger.find_batch(account, &announced.idempotency_key, &digest) {
+                            Ok(Some(entries)) => Ok(Err(Receipt::Repeated(entries))),
+                            Ok(None) => Err(Error::Rows { digest, body }),
+                            Err(error) => Err(Error::internal(error)),
+                        };
+                    }
+                    checked => checked?,
+                };
                 let batch = Batch {
                     account,
                     idempotency_key: announced.idempotency_key,
@@ -152,20 +166,26 @@ impl Service {
                     received_at,
                     entries: checked.entries,
                 };
-                Ok((batch, share))
+                Ok(Ok((batch, share)))
             })
             .await?
         };
-        let receipt = self.recorder.store(batch, share).await?;
+        let receipt = match checked {
+            Ok((batch, share)) => self.recorder.store(batch, share).await?,
+            Err(receipt) => receipt,
+        };
         ingest::answer(&announced.idempotency_key, receipt)
     }
 
-    /// Whether the service can do its work.
-    pub(crate) async fn is_ready(self: Arc<Self>) -> bool {
-        let is_recording = self.recorder.is_running();
+    /// What keeps the service from doing its work, in words.
+    pub(crate) async fn impediment(self: Arc<Self>) -> Option<&'static str> {
+        let (is_recording, trouble) = (self.recorder.is_running(), self.recorder.trouble());
         // Any key will do: it is looked up in the file.
-        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal));
-        is_recording && reads.await.is_ok()
+        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal)).await;
+        match trouble {
+            _ if !is_recording || reads.is_err() => Some("the ledger cannot be used"),
+            trouble => trouble.map(Trouble::text),
+        }
     }
 
     /// Who asks, and whether that may be.

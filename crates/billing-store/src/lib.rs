@@ -47,6 +47,7 @@ mod import;
 mod intake;
 
 mod page;
+mod probe;
 mod rollup;
 
 mod counts;

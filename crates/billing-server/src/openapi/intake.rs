@@ -5,7 +5,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema};
 
 use super::patterns;
 use super::values::{count_from, formed, list, named, object, of, or_null, text, text_or_null};
-use crate::ingest::MAX_TEXT_BYTES;
+use crate::row_rules::MAX_TEXT_BYTES;
 
 /// Adds every shape of an ingest.
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
