@@ -306,10 +306,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 256)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_requests: u32,
-    /// Connections that are open at the same time; further ones wait
+    /// Connections that are open at the same time; for further ones those end that are idle longest
     #[arg(long, value_name = "N", default_value_t = 1024)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections: u32,
+    /// Of these, how many one address may have; behind a proxy, give all of them [default: half]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_connections_per_address: Option<u32>,
     /// Seconds that a request may take
     #[arg(long, value_name = "S", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]

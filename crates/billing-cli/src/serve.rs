@@ -87,6 +87,7 @@ fn config_of(args: &args::Serve) -> Config {
         failed_request_limit: NonZeroU32::new(args.failed_request_limit),
         concurrent_requests: args.max_requests as usize,
         connections: args.max_connections as usize,
+        connections_per_address: args.max_connections_per_address.map(|most| most as usize),
         request_timeout: Duration::from_secs(args.request_timeout),
         max_age: args.max_age,
         max_future: args.max_future,

@@ -38,8 +38,12 @@ pub struct Config {
     pub concurrent_requests: usize,
     /// Pages that are read and encoded at once; further requests wait. It bounds the ledger's connections.
     pub concurrent_reads: usize,
-    /// Connections that are open at the same time; further ones wait to be accepted.
+    /// Connections that are open at the same time. For a further one that which was idle longest ends; it waits when none
+    /// is.
     pub connections: usize,
+    /// Of these, how many one address may have, or one network of IPv6 (/64); `None` is half. For a further one an idle
+    /// one of the same address ends; it gets 503 when none is. Where a proxy stands in front all have its address.
+    pub connections_per_address: Option<usize>,
     /// The longest that a request may take until it is answered.
     pub request_timeout: Duration,
     /// The longest that a client may take to send the head of a request.
@@ -87,6 +91,7 @@ impl Config {
             // As many connections as the ledger keeps open.
             concurrent_reads: 4,
             connections: 1024,
+            connections_per_address: None,
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(60),

@@ -66,6 +66,7 @@ mod exchange;
 mod limits;
 mod metrics;
 mod refusal;
+mod slots;
 mod tls;
 mod traffic;
 mod trouble;

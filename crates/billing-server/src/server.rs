@@ -9,17 +9,22 @@ use std::time::Duration;
 use billing_store::Ledger;
 use futures::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::conversation::Conversations;
+use crate::refusal::Refusal;
 use crate::router::{Part, routes};
 use crate::service::Service;
+use crate::slots::{Crowded, Slot, Slots};
 use crate::tls::Tls;
 
 /// Pause after a connection could not be accepted: what is missing, files perhaps, does not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The same when an idle connection was told to make room: it ends within this.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -87,54 +92,73 @@ impl Server {
         mut shutdown: impl Future<Output = ()> + Unpin,
         stopping: &watch::Sender<bool>,
     ) {
-        let limit = self.service.config.connections.clamp(1, Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(limit));
+        let Config { connections, connections_per_address, .. } = self.service.config;
+        let share = connections_per_address.unwrap_or(connections.div_ceil(2));
+        let slots = Slots::new(connections, share);
         loop {
             let accepted = async {
-                // A place first: who finds none waits in the system's own queue.
-                let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
-                Ok::<_, io::Error>((listener.accept().await?, slot))
+                let (stream, peer) = listener.accept().await?;
+                Ok::<_, io::Error>((self.place(&slots, &stream, peer).await, stream, peer))
             };
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 accepted = accepted => match accepted {
-                    Ok(((stream, peer), slot)) => {
+                    Ok((Some(slot), stream, peer)) => {
                         tokio::spawn(self.clone().attend(stream, peer, slot, stopping.subscribe()));
                     }
+                    Ok((None, _, peer)) => tracing::debug!(%peer, "too many connections of an address"),
+                    // Who left before it was accepted says nothing of what there is left.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
-                        sleep(ACCEPT_PAUSE).await;
+                        // Of what is missing, files perhaps, a connection that is idle has some.
+                        sleep(if slots.make_room() { ROOM_PAUSE } else { ACCEPT_PAUSE }).await;
                     }
                 },
             }
         }
     }
 
+    /// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
+    async fn place(&self, slots: &Arc<Slots>, stream: &TcpStream, peer: SocketAddr) -> Option<Slot> {
+        loop {
+            match slots.take(peer.ip()) {
+                Ok(slot) => return Some(slot),
+                Err(Crowded::Everybody) => slots.changed().await,
+                Err(Crowded::Address) => {
+                    if self.tls.is_none() {
+                        // As much as fits at once, which it does.
+                        let _ = stream.try_write(&Refusal::Crowded.answer());
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Answers what comes over one connection.
-    async fn attend(
-        self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: OwnedSemaphorePermit,
-        stopping: watch::Receiver<bool>,
-    ) {
+    async fn attend(self, stream: TcpStream, peer: SocketAddr, slot: Slot, stopping: watch::Receiver<bool>) {
         // The last piece of a page must not wait for the acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
         let _open = Open::count(&self.service);
         match &self.tls {
-            None => self.conversations.hold(stream, peer, stopping).await,
+            None => self.conversations.hold(stream, (peer, &slot), stopping).await,
             Some(tls) => {
-                match timeout(self.service.config.header_timeout, tls.acceptor().accept(stream)).await {
-                    Ok(Ok(stream)) => self.conversations.hold(stream, peer, stopping).await,
+                let accepted = timeout(self.service.config.header_timeout, tls.acceptor().accept(stream));
+                let accepted = tokio::select! {
+                    accepted = accepted => accepted,
+                    () = slot.told_to_leave() => return,
+                };
+                match accepted {
+                    Ok(Ok(stream)) => self.conversations.hold(stream, (peer, &slot), stopping).await,
                     Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS came about"),
                     Err(_) => tracing::debug!(%peer, "TLS did not come about in time"),
                 }
             }
         }
-        drop(slot);
     }
 }
 

@@ -20,8 +20,9 @@ impl Ledger {
     pub fn try_writing(&self, room: usize) -> Result<(), Error> {
         let connections = &self.0.connections;
         connections.write(|_| Ok(()))?;
-        let path = with_suffix(connections.path(), "-probe");
         let written = || {
+            // Where the file is, not a link to it: that is the disk in question.
+            let path = with_suffix(&fs::canonicalize(connections.path())?, "-probe");
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
             fs::remove_file(&path)?;
             let zeros = vec![0; 64 << 10];
