@@ -9,6 +9,7 @@ mod killed;
 #[cfg(target_os = "linux")]
 mod killed_at_calls;
 mod refusals;
+mod row_rules;
 mod walks;
 
 pub(crate) use batches::{Batch, Found, gzip, post};
