@@ -1,7 +1,6 @@
 //! What is an entry and yet not taken from its sender, who can still be asked; from files it is.
 
 use billing_model::{Decimal, InferenceDetails, UsageEntry};
-use serde_json::{Value, from_str};
 
 use crate::billing::{ndjson, run, run_reading};
 use crate::conversation::Request;
@@ -9,6 +8,7 @@ use crate::host::{Host, USAGE};
 use crate::ledger::{Ledger, noted};
 
 use super::batches::{csv, gzip, json, post};
+use super::refusals::Rows;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -26,14 +26,9 @@ fn entry(notes: &str) -> UsageEntry {
 }
 
 /// Rows in each form; those with a number among `bad` have one piece of JSON replaced, and the cell of CSV that it is.
-fn bodies(
-    rows: usize,
-    bad: &[usize],
-    json_piece: (&str, &str),
-    csv_piece: (&str, &str),
-) -> [(&'static str, Vec<u8>); 3] {
+fn bodies(rows: u64, bad: &[u64], json_piece: Change, csv_piece: Change) -> [(&'static str, Vec<u8>); 3] {
     let entries: Vec<_> = (1..=rows).map(|n| entry(&format!("row {n} of these"))).collect();
-    let spoil = |body: Vec<u8>, separator: &str, (from, to): (&str, &str)| {
+    let spoil = |body: Vec<u8>, separator: &str, (from, to): Change| {
         let text = String::from_utf8(body).unwrap();
         let rows =
             text.split(separator).map(|row| match bad.iter().any(|n| row.contains(&format!("row {n} of"))) {
@@ -52,8 +47,11 @@ fn bodies(
     ]
 }
 
+/// A piece of a row, and what is there in its place.
+type Change = (&'static str, &'static str);
+
 /// What is refused: the field, and the piece of a row that makes it so in JSON and in CSV.
-const RULES: [(&str, (&str, &str), (&str, &str)); 8] = [
+const RULES: [(&str, Change, Change); 8] = [
     ("currency", (r#""currency":"USD""#, r#""currency":"usd""#), (",USD,", ",usd,")),
     ("currency", (r#""currency":"USD""#, r#""currency":"""#), (",USD,", ",,")),
     ("currency", (r#""currency":"USD""#, r#""currency":"usd; drop table""#), (",USD,", ",usd; drop table,")),
@@ -86,11 +84,10 @@ fn a_row_that_breaks_a_rule_is_named_wherever_it_is() {
                     let answer =
                         host.ask(&if is_gzip { request.header("content-encoding", "gzip") } else { request });
                     assert_eq!(answer.status, 422, "{field} in {content_type}: {}", answer.text());
-                    let said: Value = from_str(answer.text()).unwrap();
-                    let places: Vec<_> =
-                        said["issues"].as_array().unwrap().iter().map(|issue| issue["row"].clone()).collect();
-                    assert_eq!(places, bad, "{field} in {content_type}");
-                    assert_eq!((&said["issues"][0]["field"], &said["rows"]), (&field.into(), &rows.into()));
+                    let said: Rows = serde_json::from_str(answer.text()).unwrap();
+                    let places: Vec<_> = said.issues.iter().filter_map(|issue| issue.row).collect();
+                    assert_eq!((said.rows, &*places), (rows, bad), "{field} in {content_type}");
+                    assert_eq!(said.issues[0].field.as_deref(), Some(field));
                 }
             }
         }

@@ -54,9 +54,8 @@ fn a_full_disk_is_said_and_is_over_when_there_is_room() {
     let filler = format!("/proc/{}/root{}", host.id(), disk.path("filler"));
     let mut file = File::create(&filler).unwrap();
     let full = loop {
-        match file.write(&[1; 4096]) {
-            Ok(_) => {}
-            Err(error) => break error,
+        if let Err(error) = file.write_all(&[1; 4096]) {
+            break error;
         }
     };
     assert_eq!(full.kind(), ErrorKind::StorageFull);
