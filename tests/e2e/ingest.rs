@@ -5,6 +5,8 @@ mod batches;
 mod recount;
 
 mod concurrent;
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod killed;
 #[cfg(target_os = "linux")]
 mod killed_at_calls;

@@ -125,3 +125,17 @@ fn who_fails_too_often_is_blocked_and_nobody_else_is() {
     assert!(get(USAGE, &other).text().contains("\"total\":3,"), "and nothing is stored");
     assert_eq!(host.ask(&Request::get("/readyz")).status, 200);
 }
+
+#[test]
+fn fifty_failures_are_borne_unless_another_number_is_given() {
+    let ledger = Ledger::of(&[]);
+    let key = ledger.key("default", "admin");
+    let host = Host::start(&ledger.path(), &[]);
+    let mut connection = host.connect();
+    let wrong = Request::get(&format!("{USAGE}?limit=0")).bearing(&key);
+    // The one too many is answered, and those after it are not.
+    for _ in 0..=50 {
+        assert_eq!(connection.ask(&wrong).unwrap().status, 400);
+    }
+    says_when(&connection.ask(&wrong).unwrap(), "Too many failed requests");
+}

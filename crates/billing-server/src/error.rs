@@ -78,7 +78,7 @@ pub(crate) enum Error {
     #[error("The ledger is busy; send it again with the same Idempotency-Key")]
     LedgerBusy,
     /// Nobody can write to the ledger until somebody sees to it.
-    #[error("Not stored: {}; send it again with the same Idempotency-Key later", .0.text())]
+    #[error("{}: {}; send it again with the same Idempotency-Key later", .0.outcome(), .0.text())]
     Unwritable(Trouble),
     #[error("The request took too long")]
     TimedOut,

@@ -27,6 +27,15 @@ impl Trouble {
         }
     }
 
+    /// What became of a batch, in words.
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::Full | Self::ReadOnly => "Not stored",
+            // All of it was written perhaps, and only that it lasts was not said.
+            Self::Failed => "Perhaps not stored",
+        }
+    }
+
     /// What is wrong, in words.
     pub(crate) fn text(self) -> &'static str {
         match self {

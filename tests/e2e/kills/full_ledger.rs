@@ -25,6 +25,9 @@ const TRIED_AGAIN: Duration = Duration::from_millis(1500);
 const SCRIPT: &str =
     r#"mount -t tmpfs -o size=48m none "$DISK" && cp "$LEDGER"* "$DISK" && chmod 600 "$DISK"/* && exec "$@""#;
 
+/// Rows of a batch.
+const ROWS: usize = 2000;
+
 const FULL: &str = "the disk of the ledger is full";
 
 #[test]
@@ -39,67 +42,95 @@ fn a_full_disk_is_said_and_is_over_when_there_is_room() {
     command.env("DISK", disk.path("")).env("LEDGER", ledger.path());
     let host = Host::try_start(command).unwrap();
 
-    let entries: Vec<UsageEntry> =
-        (0..2000).map(|n| noted("2026-05-02T00:00:00Z", &format!("row {n}"))).collect();
-    let send = |n: u32| {
-        host.ask(&post(
-            &ingest,
-            &format!("batch {n}").replace(' ', "-"),
-            "application/x-ndjson",
-            ndjson(&entries),
-        ))
-    };
-    assert_eq!(send(0).status, 201);
-    // The disk as the server sees it.
-    let filler = format!("/proc/{}/root{}", host.id(), disk.path("filler"));
-    let mut file = File::create(&filler).unwrap();
-    let full = loop {
-        if let Err(error) = file.write_all(&[1; 4096]) {
-            break error;
-        }
-    };
-    assert_eq!(full.kind(), ErrorKind::StorageFull);
-
-    // What there is of the log may take some.
-    let mut stored = 1;
-    let refused = loop {
-        let answer = send(stored);
-        match answer.status {
-            201 => stored += 1,
-            _ => break answer,
-        }
-        assert!(stored < 100);
-    };
-    assert_eq!((refused.status, refused.header("retry-after")), (507, Some("10")), "{}", refused.text());
-    let words =
-        format!(r#"{{"error":"Not stored: {FULL}; send it again with the same Idempotency-Key later"}}"#);
-    assert_eq!(refused.text(), words);
-    let ready = || host.ask(&Request::get("/readyz"));
-    let start = Instant::now();
-    while start.elapsed() < TRIED_AGAIN {
-        let answer = ready();
-        assert_eq!((answer.status, answer.text()), (503, &*format!(r#"{{"status":"{FULL}"}}"#)));
+    let disk = format!("/proc/{}/root{}", host.id(), disk.path("filler"));
+    let house = House { host, ingest, admin };
+    let mut stored = house.stored_at_last(0, 0);
+    // Room for none of a batch, for a part of one, and for some.
+    for free in [0, 100 << 10, 4 << 20] {
+        stored = house.gets_full(&disk, free, stored);
     }
-    assert_eq!(host.ask(&Request::get("/healthz")).status, 200);
-    let read = |page: &str| host.ask(&Request::get(&format!("{HISTORY}?{page}")).bearing(&admin));
-    assert_eq!(read("pageSize=10").status, 200, "what is there can be read");
-
-    // Nobody has to send anything for it to be ready again.
-    fs::remove_file(&filler).unwrap();
-    drop(file);
-    let start = Instant::now();
-    while ready().status != 200 {
-        assert!(start.elapsed() < LIMIT, "{}", host.said());
-    }
-    let receipt = |answer: &Answer| (answer.status, answer.header("idempotency-replayed").map(str::to_owned));
-    assert_eq!(receipt(&send(stored)), (201, None), "nothing of it was stored");
-    for n in 0..=stored {
-        assert_eq!(receipt(&send(n)), (201, Some("true".to_owned())));
-    }
-    let export = host.export(&admin, &["--format", "ndjson"]).done().entries();
-    assert_eq!(export.len(), 1 + 2000 * (stored as usize + 1));
-    let said = host.stop();
+    let export = house.host.export(&house.admin, &["--format", "ndjson"]).done().entries();
+    assert_eq!(export.len(), 1 + ROWS * stored);
+    let said = house.host.stop();
     for line in [FULL, "the ledger can be written again"] {
-        assert!(said.contains(line), "{said}");
+        assert_eq!(
+            said.lines().filter(|other| other.contains(line) && !other.contains("batches")).count(),
+            3,
+            "{said}"
+        );
+    }
+}
+
+struct House {
+    host: Host,
+    ingest: String,
+    admin: String,
+}
+
+impl House {
+    /// Sends the batch of a number.
+    fn send(&self, n: usize) -> Answer {
+        let entries: Vec<UsageEntry> =
+            (0..ROWS).map(|row| noted("2026-05-02T00:00:00Z", &format!("row {row}"))).collect();
+        self.host.ask(&post(&self.ingest, &format!("batch-{n}"), "application/x-ndjson", ndjson(&entries)))
+    }
+
+    fn readiness(&self) -> Answer {
+        self.host.ask(&Request::get("/readyz"))
+    }
+
+    /// Sends the first batches again, and then those up to a number: how many are stored then.
+    #[track_caller]
+    fn stored_at_last(&self, before: usize, last: usize) -> usize {
+        for n in 0..=last {
+            let answer = self.send(n);
+            let is_repeated = answer.header("idempotency-replayed").is_some();
+            assert_eq!((answer.status, is_repeated), (201, n < before), "batch {n}: {}", answer.text());
+        }
+        last + 1
+    }
+
+    /// Fills the disk up to so many bytes, sends batches until one is refused, makes room, and sends that one again.
+    #[track_caller]
+    fn gets_full(&self, filler: &str, free: u64, before: usize) -> usize {
+        let mut file = File::create(filler).unwrap();
+        let full = loop {
+            if let Err(error) = file.write_all(&[1; 4096]) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        file.set_len(file.metadata().unwrap().len() - free).unwrap();
+        // What there is of the log may take some.
+        let mut stored = before;
+        let refused = loop {
+            let answer = self.send(stored);
+            match answer.status {
+                201 => stored += 1,
+                _ => break answer,
+            }
+            assert!(stored < before + 100);
+        };
+        assert_eq!((refused.status, refused.header("retry-after")), (507, Some("10")), "{}", refused.text());
+        let words =
+            format!(r#"{{"error":"Not stored: {FULL}; send it again with the same Idempotency-Key later"}}"#);
+        assert_eq!(refused.text(), words);
+        let start = Instant::now();
+        while start.elapsed() < TRIED_AGAIN {
+            let answer = self.readiness();
+            assert_eq!((answer.status, answer.text()), (503, &*format!(r#"{{"status":"{FULL}"}}"#)));
+        }
+        assert_eq!(self.host.ask(&Request::get("/healthz")).status, 200);
+        let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&self.admin);
+        assert_eq!(self.host.ask(&read).status, 200, "what is there can be read");
+
+        // Nobody has to send anything for it to be ready again.
+        fs::remove_file(filler).unwrap();
+        drop(file);
+        let start = Instant::now();
+        while self.readiness().status != 200 {
+            assert!(start.elapsed() < LIMIT, "{}", self.host.said());
+        }
+        self.stored_at_last(stored, stored)
     }
 }
