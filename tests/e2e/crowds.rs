@@ -123,21 +123,27 @@ fn who_is_idle_longest_makes_room_and_is_told_when_it_had_begun_to_ask() {
     drop(first);
 }
 
-#[test]
-fn a_request_that_runs_keeps_its_connection() {
-    let ledger = Ledger::of(&[]);
-    let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
-    let host = Host::start(&ledger.path(), &["--max-connections-per-address", "1"]);
-    let request = post(&ingest, "slow", "application/x-ndjson", ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
+/// A batch whose request runs, and waits for what is left of it.
+fn begin(host: &Host, key: &str) -> (Connection<TcpStream>, String) {
+    let request = post(key, "slow", "application/x-ndjson", ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
     let request = String::from_utf8(request.header("expect", "100-continue").bytes()).unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    let mut running = connect_from(STRANGER, &host);
+    let mut running = connect_from(STRANGER, host);
     running.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
     // It says so when it begins to read the body.
     let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
     let mut said = vec![0; go_on.len()];
     running.read_exact(&mut said).unwrap();
     assert_eq!(said, go_on);
+    (Connection::over(running), body.to_owned())
+}
+
+#[test]
+fn a_request_that_runs_keeps_its_connection() {
+    let ledger = Ledger::of(&[]);
+    let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
+    let host = Host::start(&ledger.path(), &["--max-connections-per-address", "1"]);
+    let (mut running, body) = begin(&host, &ingest);
     for _ in 0..3 {
         let mut more = Connection::over(connect_from(STRANGER, &host));
         let refused = more.answer().unwrap();
@@ -146,11 +152,26 @@ fn a_request_that_runs_keeps_its_connection() {
     let read = Request::get(&format!("{USAGE}?limit=1")).bearing(&admin);
     let mut other = Connection::over(connect_from(OTHER, &host));
     assert!(other.ask(&read).unwrap().text().contains("\"total\":0,"));
-    let mut running = Connection::over(running);
     running.send(body.as_bytes()).unwrap();
     assert_eq!(running.answer().unwrap().status, 201);
     assert!(other.ask(&read).unwrap().text().contains("\"total\":1,"));
     // Now it is idle, and makes room.
     assert_eq!(Connection::over(connect_from(STRANGER, &host)).ask(&read).unwrap().status, 200);
     assert!(running.answer().is_err());
+}
+
+#[test]
+fn who_finds_every_place_taken_by_a_request_waits_for_one() {
+    let ledger = Ledger::of(&[]);
+    let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
+    let host = Host::start(&ledger.path(), &["--max-connections", "1"]);
+    let (mut running, body) = begin(&host, &ingest);
+    let mut next = Connection::over(connect_from(OTHER, &host));
+    next.send(&Request::get(&format!("{USAGE}?limit=1")).bearing(&admin).bytes()).unwrap();
+    running.send(body.as_bytes()).unwrap();
+    assert_eq!(running.answer().unwrap().status, 201);
+    // It was looked at after the batch was answered, and so has it.
+    assert!(next.answer().unwrap().text().contains("\"total\":1,"));
+    assert!(running.answer().is_err());
+    assert_eq!(host.stop().matches("answered").count(), 2);
 }

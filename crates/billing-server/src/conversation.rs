@@ -59,7 +59,7 @@ impl Conversations {
     ) where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let traffic = Arc::new(Traffic::of(slot.use_of()));
+        let traffic = Arc::new(Traffic::of(slot.activity()));
         let connection = Connection::new(stream, Arc::clone(&traffic), self.response_timeout);
         let answer = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(|body| Body::new(traffic.receive(body)));

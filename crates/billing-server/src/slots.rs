@@ -55,13 +55,13 @@ struct Address {
 /// A connection's slot, free again when it is dropped. It is idle until it says otherwise.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    use_of: Use,
+    activity: Activity,
     leave: Arc<Notify>,
 }
 
 /// What a connection says of its slot.
 #[derive(Clone, Debug)]
-pub(crate) struct Use {
+pub(crate) struct Activity {
     slots: Arc<Slots>,
     id: u64,
 }
@@ -95,7 +95,7 @@ impl Slots {
         taken.slots.insert(id, Held { address, idle_since: None, leave: Arc::clone(&leave) });
         taken.addresses.entry(address).or_default().open += 1;
         taken.idle(id);
-        Ok(Slot { use_of: Use { slots: Arc::clone(self), id }, leave })
+        Ok(Slot { activity: Activity { slots: Arc::clone(self), id }, leave })
     }
 
     /// Has the connection leave that was idle longest: for when the system has no more of them. False when none is idle.
@@ -165,8 +165,8 @@ impl Taken {
 }
 
 impl Slot {
-    pub(crate) fn use_of(&self) -> Use {
-        self.use_of.clone()
+    pub(crate) fn activity(&self) -> Activity {
+        self.activity.clone()
     }
 
     /// Ready once, when the connection is to leave for another one.
@@ -177,13 +177,13 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Use { slots, id } = &self.use_of;
+        let Activity { slots, id } = &self.activity;
         slots.lock().remove(*id);
         slots.changed.notify_one();
     }
 }
 
-impl Use {
+impl Activity {
     /// Says that a request runs.
     pub(crate) fn busy(&self) {
         self.slots.lock().busy(self.id);
@@ -222,15 +222,15 @@ mod tests {
     fn who_is_idle_longest_leaves_and_who_is_busy_stays() {
         let slots = Slots::new(3, 3);
         let [a, b, c] = [1, 2, 3].map(|last| slots.take(v4(last)).unwrap());
-        a.use_of().busy();
-        b.use_of().busy();
-        b.use_of().idle();
+        a.activity().busy();
+        b.activity().busy();
+        b.activity().idle();
         let d = slots.take(v4(4)).unwrap();
         assert_eq!([&a, &b, &c, &d].map(has_left), [false, false, true, false]);
-        d.use_of().busy();
+        d.activity().busy();
         let e = slots.take(v4(5)).unwrap();
         assert_eq!([&a, &b, &d, &e].map(has_left), [false, true, false, false]);
-        e.use_of().busy();
+        e.activity().busy();
         assert_eq!(slots.take(v4(6)).unwrap_err(), Crowded::Everybody);
         assert!(!slots.make_room());
         drop(a);
@@ -245,13 +245,13 @@ mod tests {
         let [x, y] = [(); 2].map(|()| slots.take(v4(9)).unwrap());
         let z = slots.take(v4(9)).unwrap();
         assert_eq!([&first, &x, &y, &z].map(has_left), [false, true, false, false]);
-        y.use_of().busy();
-        z.use_of().busy();
+        y.activity().busy();
+        z.activity().busy();
         assert_eq!(slots.take(v4(9)).unwrap_err(), Crowded::Address);
         let _other = slots.take(v4(1)).unwrap();
         // One that was told to leave, and was asked something meanwhile, takes nobody's slot.
-        x.use_of().busy();
-        x.use_of().idle();
+        x.activity().busy();
+        x.activity().idle();
         drop(x);
         assert_eq!(slots.take(v4(9)).unwrap_err(), Crowded::Address);
         drop(y);
@@ -303,7 +303,7 @@ mod tests {
                     _ => {
                         let at = which.index(open.len());
                         open[at].1 = what == 2;
-                        if what == 2 { open[at].2.use_of().busy() } else { open[at].2.use_of().idle() }
+                        if what == 2 { open[at].2.activity().busy() } else { open[at].2.activity().idle() }
                     }
                 }
                 prop_assert!(open.len() <= limit);

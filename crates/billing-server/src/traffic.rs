@@ -10,13 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::exchange::Place;
-use crate::slots::Use;
+use crate::slots::Activity;
 
 /// The state of one connection.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     /// Of the connection, which is idle while no request runs and every answer was sent.
-    slot: Use,
+    slot: Activity,
     /// Requests that are being answered.
     running: AtomicUsize,
     /// Answers of ours whose bodies the library still reads.
@@ -32,7 +32,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn of(slot: Use) -> Self {
+    pub(crate) fn of(slot: Activity) -> Self {
         Self {
             slot,
             running: AtomicUsize::default(),
