@@ -31,7 +31,7 @@ const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// How long what was refused is still read, so that the answer arrives: long enough for an answer's way to a client that
 /// then stops, and short for one that does not.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// What all conversations have.
 #[derive(Clone)]

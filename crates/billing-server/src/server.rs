@@ -1,19 +1,21 @@
 //! A server on a listener: its connections, and its end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use billing_store::Ledger;
 use futures::FutureExt;
+use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::conversation::Conversations;
+use crate::conversation::{Conversations, LINGER};
 use crate::refusal::Refusal;
 use crate::router::{Part, routes};
 use crate::service::Service;
@@ -25,6 +27,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The same when an idle connection was told to make room: it ends within this.
 const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
+/// Connections without a slot that are open until their clients have read that.
+const TURNED_AWAY: usize = 64;
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -95,10 +100,11 @@ impl Server {
         let Config { connections, connections_per_address, .. } = self.service.config;
         let share = connections_per_address.unwrap_or(connections.div_ceil(2));
         let slots = Slots::new(connections, share);
+        let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
         loop {
             let accepted = async {
                 let (stream, peer) = listener.accept().await?;
-                Ok::<_, io::Error>((self.place(&slots, &stream, peer).await, stream, peer))
+                Ok::<_, io::Error>((place(&slots, peer).await, stream, peer))
             };
             tokio::select! {
                 biased;
@@ -107,7 +113,10 @@ impl Server {
                     Ok((Some(slot), stream, peer)) => {
                         tokio::spawn(self.clone().attend(stream, peer, slot, stopping.subscribe()));
                     }
-                    Ok((None, _, peer)) => tracing::debug!(%peer, "too many connections of an address"),
+                    Ok((None, stream, peer)) => {
+                        tracing::debug!(%peer, "too many connections of an address");
+                        self.turn_away(stream, &turned_away);
+                    }
                     // Who left before it was accepted says nothing of what there is left.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
@@ -120,20 +129,17 @@ impl Server {
         }
     }
 
-    /// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
-    async fn place(&self, slots: &Arc<Slots>, stream: &TcpStream, peer: SocketAddr) -> Option<Slot> {
-        loop {
-            match slots.take(peer.ip()) {
-                Ok(slot) => return Some(slot),
-                Err(Crowded::Everybody) => slots.changed().await,
-                Err(Crowded::Address) => {
-                    if self.tls.is_none() {
-                        // As much as fits at once, which it does.
-                        let _ = stream.try_write(&Refusal::Crowded.answer());
-                    }
-                    return None;
-                }
-            }
+    /// Says to a connection beyond its address's share that there is no slot for it. Whoever speaks TLS would not
+    /// understand, and is left without a word; so is who comes while many are told.
+    fn turn_away(&self, stream: TcpStream, places: &Arc<Semaphore>) {
+        let place = Arc::clone(places).try_acquire_owned();
+        if let (None, Ok(place)) = (&self.tls, place) {
+            tokio::spawn(async move {
+                // It is short enough to be taken at once.
+                let _ = stream.try_write(&Refusal::Crowded.answer());
+                let _ = timeout(LINGER, drain(stream)).await;
+                drop(place);
+            });
         }
     }
 
@@ -158,6 +164,31 @@ impl Server {
                     Err(_) => tracing::debug!(%peer, "TLS did not come about in time"),
                 }
             }
+        }
+    }
+}
+
+/// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
+async fn place(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
+    loop {
+        match slots.take(peer.ip()) {
+            Ok(slot) => return Some(slot),
+            Err(Crowded::Everybody) => slots.changed().await,
+            Err(Crowded::Address) => return None,
+        }
+    }
+}
+
+/// Ends a connection when its client does: one that is closed before takes the answer with it, RFC 9112 9.6.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?;
+    let mut room = [0; 8 << 10];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut room) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
         }
     }
 }
