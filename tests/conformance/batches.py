@@ -47,14 +47,17 @@ def describe(document):
 def csv_row(schemas):
     """An entry as a row: all fields side by side, each a text, those that may be null may be empty."""
     entry, details = schemas["NewEntry"], schemas["NewInferenceDetails"]["properties"]
-    number = next(form for form in schemas["ExactNumber"]["anyOf"] if form["type"] == "string")
-    number_or_empty = number | {"pattern": f"^$|{number['pattern']}"}
     text = {"type": "string", "maxLength": max_text_bytes}
 
     def cell(field):
         if field.get("type") == "string":
             return field
-        return number if "$ref" in field else number_or_empty if "anyOf" in field else text
+        references = [form["$ref"] for form in [field, *field.get("anyOf", [])] if "$ref" in form]
+        if not references:
+            return text
+        forms = schemas[references[0].rpartition("/")[2]]["anyOf"]
+        number = next(form for form in forms if form["type"] == "string")
+        return number if "$ref" in field else number | {"pattern": f"^$|{number['pattern']}"}
 
     columns = {name: cell(field) for name, field in entry["properties"].items() if name != "inferenceDetails"}
     columns |= {f"inferenceDetails.{name}": cell(field) for name, field in details.items()}
@@ -125,13 +128,13 @@ def exact_entry(entry):
     def is_number(name):
         return name.removeprefix("inferenceDetails.") in NUMBERS
 
-    exact = {name: exact_number(value) if is_number(name) else value for name, value in entry.items()}
+    exact = {name: exact_number(value, name) if is_number(name) else value for name, value in entry.items()}
     if isinstance(exact.get("inferenceDetails"), dict):
         exact["inferenceDetails"] = exact_entry(exact["inferenceDetails"])
     return exact
 
 
-def exact_number(value):
+def exact_number(value, name):
     found = NUMBER.fullmatch(str(value))
     if not found:
         return value
@@ -140,6 +143,8 @@ def exact_number(value):
     places = len(whole) + int(power or 0) - len(digits)
     if not digits.strip("0") or -28 <= places and int(digits) * 10 ** max(0, min(places, 40)) < 1 << 96:
         return value
+    if name.endswith("Tokens"):
+        return digits[:17] if isinstance(value, str) else int(digits[:17])
     exact = f"{sign}0.{digits[:17]}e{places % 11}"
     return exact if isinstance(value, str) else float(exact)
 

@@ -5,10 +5,13 @@ mod batches;
 mod recount;
 
 mod concurrent;
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod killed;
 #[cfg(target_os = "linux")]
 mod killed_at_calls;
 mod refusals;
+mod row_rules;
 mod sizes;
 mod walks;
 

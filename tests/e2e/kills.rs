@@ -7,6 +7,7 @@ pub(crate) mod strace;
 mod every_call;
 mod failing_calls;
 mod full_disk;
+mod full_ledger;
 mod power_loss;
 mod random_moments;
 

@@ -22,6 +22,8 @@ mod windows;
 
 // What goes wrong says so, and leaves nothing behind.
 mod answers;
+#[cfg(target_os = "linux")]
+mod crowds;
 mod hangs;
 mod imports;
 mod interrupts;

@@ -108,13 +108,34 @@ fn who_fails_too_often_is_blocked_and_nobody_else_is() {
     says_when(&get(USAGE, "nonsense"), "Too many failed requests");
     says_when(&get(USAGE, "other nonsense"), "Too many failed requests");
     assert_eq!(get(USAGE, &other).status, 200);
-    // The same for those that record.
-    let post = |body: &str| host.ask(&post(&ingest, "batch", "application/x-ndjson", body));
-    for _ in 0..6 {
-        assert_eq!(post("nonsense").status, 422);
-    }
+    // The same for those that record; but what is wrong with a batch holds up none of the others.
+    let post = |name: &str, body: &str| host.ask(&post(&ingest, name, "application/x-ndjson", body));
     let good = ndjson(&[noted("2026-05-02T00:00:00Z", "")]);
-    says_when(&post(std::str::from_utf8(&good).unwrap()), "Too many failed requests");
-    assert!(get(USAGE, &other).text().contains("\"total\":1,"), "and nothing is stored");
+    let good = std::str::from_utf8(&good).unwrap();
+    assert_eq!(post("batch", good).status, 201);
+    for _ in 0..6 {
+        assert_eq!(post("another", "nonsense").status, 422);
+        assert_eq!(post("batch", &good.repeat(2)).status, 409);
+    }
+    assert_eq!(post("third", good).status, 201);
+    for _ in 0..6 {
+        assert_eq!(post("", good).status, 400);
+    }
+    says_when(&post("fourth", good), "Too many failed requests");
+    assert!(get(USAGE, &other).text().contains("\"total\":3,"), "and nothing is stored");
     assert_eq!(host.ask(&Request::get("/readyz")).status, 200);
+}
+
+#[test]
+fn fifty_failures_are_borne_unless_another_number_is_given() {
+    let ledger = Ledger::of(&[]);
+    let key = ledger.key("default", "admin");
+    let host = Host::start(&ledger.path(), &[]);
+    let mut connection = host.connect();
+    let wrong = Request::get(&format!("{USAGE}?limit=0")).bearing(&key);
+    // The one too many is answered, and those after it are not.
+    for _ in 0..=50 {
+        assert_eq!(connection.ask(&wrong).unwrap().status, 400);
+    }
+    says_when(&connection.ask(&wrong).unwrap(), "Too many failed requests");
 }

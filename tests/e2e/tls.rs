@@ -1,5 +1,6 @@
 //! `billing serve` over https, with a certificate of the test's own.
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -50,6 +51,22 @@ impl Certificate {
         let client = ClientConnection::new(Arc::new(config), name).unwrap();
         Connection::over(StreamOwned::new(client, TcpStream::connect(host.address()).unwrap()))
     }
+}
+
+/// Who has a connection and does not speak TLS has not asked for anything.
+#[test]
+fn connections_without_a_handshake_make_room() {
+    let (ledger, certificate) = (Ledger::of(&[]), Certificate::new());
+    let flags = [&certificate.flags()[..], &["--max-connections-per-address", "2"]].concat();
+    let host = Host::start(&ledger.path(), &flags);
+    let mut silent = [(); 2].map(|()| TcpStream::connect(host.address()).unwrap());
+    let mut connection = certificate.connect(&host);
+    assert_eq!(connection.ask(&Request::get("/healthz")).unwrap().status, 200);
+    // The first one has ended, without a word that is not TLS, and the second one is still there.
+    assert_eq!(silent[0].read(&mut [0; 16]).unwrap(), 0);
+    assert_eq!(certificate.connect(&host).ask(&Request::get("/healthz")).unwrap().status, 200);
+    assert_eq!(silent[1].read(&mut [0; 16]).unwrap(), 0);
+    assert_eq!(connection.ask(&Request::get("/healthz")).unwrap().status, 200);
 }
 
 #[test]

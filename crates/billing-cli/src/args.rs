@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::instant;
 
 /// Gets an AI provider's billing usage out, whole and exact.
 #[derive(Debug, Parser)]
@@ -322,17 +325,21 @@ pub(crate) struct Serve {
     /// Of these, how many to GET /billing/usage; 0 is no limit of its own
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) usage_rate_limit: u32,
-    /// Requests that may fail in 30 seconds before their caller is blocked for 30; 0 blocks nobody
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// Requests that may fail in 30 seconds before their caller is blocked for 30; 0 blocks nobody. 409 and 422 are no
+    /// failures
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) failed_request_limit: u32,
     /// Requests that are answered at the same time; further ones get 503
     #[arg(long, value_name = "N", default_value_t = 256)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_requests: u32,
-    /// Connections that are open at the same time; further ones wait
+    /// Connections that are open at the same time; for further ones those end that are idle longest
     #[arg(long, value_name = "N", default_value_t = 1024)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections: u32,
+    /// Of these, how many one address may have; behind a proxy, give all of them [default: half]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_connections_per_address: Option<u32>,
     /// Seconds that a request may take
     #[arg(long, value_name = "S", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -346,6 +353,12 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "MIB")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub(crate) memory: Option<u32>,
+    /// Refuse rows of batches that are further behind the server's time, as 7d, 12h or 90s [default: any time is taken]
+    #[arg(long, value_name = "D", value_parser = instant::length)]
+    pub(crate) max_age: Option<Duration>,
+    /// Refuse rows of batches that are further ahead of the server's time [default: any time is taken]
+    #[arg(long, value_name = "D", value_parser = instant::length)]
+    pub(crate) max_future: Option<Duration>,
     /// Form of the log on stderr
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,

@@ -1,5 +1,7 @@
 //! Times as people type them.
 
+use std::time::Duration;
+
 use billing_http::Border;
 use billing_model::Timestamp;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -57,6 +59,18 @@ impl Instant {
     }
 }
 
+/// Reads a length of time: as a span back, or in seconds, `90s`.
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
+    let seconds = || text.strip_suffix('s').filter(|digits| is_digits(digits))?.parse().ok();
+    let length =
+        span(text).and_then(|span| span.to_std().ok()).or_else(|| seconds().map(Duration::from_secs));
+    length.ok_or_else(|| format!("`{text}` is not a length of time; give 7d, 12h or 90s"))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn span(text: &str) -> Option<TimeDelta> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit_s = match unit {
@@ -65,8 +79,7 @@ fn span(text: &str) -> Option<TimeDelta> {
         "w" => 7 * 24 * 60 * 60,
         _ => return None,
     };
-    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let count: i64 = digits.parse().ok().filter(|_| all_digits)?;
+    let count: i64 = digits.parse().ok().filter(|_| is_digits(digits))?;
     TimeDelta::try_seconds(count.checked_mul(unit_s)?)
 }
 
@@ -78,6 +91,19 @@ mod tests {
         let now = "2026-06-15T12:30:00Z".parse().unwrap();
         let found = Instant::parse(text).ok().and_then(|time| time.at(now)).map(|at| at.to_string());
         assert_eq!(found.as_deref(), expect, "{text}");
+    }
+
+    #[test]
+    fn a_length_has_a_unit() {
+        for (text, seconds) in [("90s", 90), ("0s", 0), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)] {
+            assert_eq!(length(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in
+            ["", "s", "90", "-1s", "+1s", "1.5h", "5m", "1 h", "99999999999999999999s", "99999999999999999w"]
+        {
+            let error = length(text).unwrap_err();
+            assert_eq!(error, format!("`{text}` is not a length of time; give 7d, 12h or 90s"));
+        }
     }
 
     #[test]

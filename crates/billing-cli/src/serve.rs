@@ -22,6 +22,10 @@ const MIB: usize = 1 << 20;
 /// Time for running requests when the server is told to stop: a client that does not read must not hold it.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Files that are open beside those of connections: the ledger's, its readers', and a few more.
+#[cfg(unix)]
+const FILES: u64 = 128;
+
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
@@ -29,6 +33,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     };
     let config = config_of(args)?;
     let ledger = Ledger::open(&args.ledger)?;
+    allow_files(args.max_connections);
     let log = Log::start(args.log_format);
     let served = runtime(2)?.block_on(async {
         let listener = listen(args.listen).await?;
@@ -56,6 +61,28 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     log.flush();
     served
 }
+
+/// Lets the process have open what its connections and the ledger take, as far as the system lets it: usually a shell
+/// gives it less than it may have.
+#[cfg(unix)]
+fn allow_files(connections: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = u64::from(connections) + FILES;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let most = limit.maximum.unwrap_or(wanted).min(wanted);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
+    if raised.is_err() || most < wanted {
+        terminal::note(&format!(
+            "warning: {connections} connections take {wanted} open files, and fewer are allowed: see `ulimit -n`"
+        ));
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_files(_: u32) {}
 
 fn tls(certificate: &Path, key: &Path) -> Result<Tls, Failure> {
     let read = |path: &Path| {
@@ -90,7 +117,10 @@ fn config_of(args: &args::Serve) -> Result<Config, Failure> {
         failed_request_limit: NonZeroU32::new(args.failed_request_limit),
         concurrent_requests: args.max_requests as usize,
         connections: args.max_connections as usize,
+        connections_per_address: args.max_connections_per_address.map(|most| most as usize),
         request_timeout: Duration::from_secs(args.request_timeout),
+        max_age: args.max_age,
+        max_future: args.max_future,
         body_limit,
         memory: memory(args, body_limit, defaults.memory)?,
         ..defaults

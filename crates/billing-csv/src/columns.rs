@@ -91,6 +91,9 @@ impl Column {
     }
 }
 
+/// What the first description of the API called `units`.
+pub(crate) const UNIT: &str = "unit";
+
 /// Every column, in the documented order; `apiKeyId` is last because it is left out unless asked for.
 pub(crate) const TABLE: [Column; 12] = [
     Column::required(
@@ -113,8 +116,7 @@ pub(crate) const TABLE: [Column; 12] = [
         |text, entry| set(&mut entry.units, number(text)),
         |entry, out| write_decimal(out, entry.units),
     )
-    // The first description of the API called it so.
-    .or("unit"),
+    .or(UNIT),
     Column::required(
         "amount",
         |text, entry| set(&mut entry.amount, number(text)),

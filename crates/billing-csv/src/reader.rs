@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use billing_model::UsageEntry;
+use billing_model::{UsageEntry, ValueError, parse_decimal};
 
-use crate::columns::{Column, TABLE, blank_entry};
+use crate::columns::{Column, TABLE, UNIT, blank_entry};
 use crate::error::{Error, ErrorKind};
 use crate::records::{Fields, Records};
 
@@ -37,6 +37,7 @@ use crate::records::{Fields, Records};
 pub struct Reader<R> {
     state: State<R>,
     goes_on: bool,
+    is_strict: bool,
 }
 
 #[derive(Debug)]
@@ -50,7 +51,7 @@ enum State<R> {
 impl<R: Read> Reader<R> {
     /// Reads from `source`, which need not be buffered.
     pub fn new(source: R) -> Self {
-        Self { state: State::Unread(source), goes_on: false }
+        Self { state: State::Unread(source), goes_on: false, is_strict: false }
     }
 
     /// Goes on after a record that cannot be taken, so that every fault of a file is seen and not only the first.
@@ -79,6 +80,20 @@ impl<R: Read> Reader<R> {
     pub fn going_on(self) -> Self {
         Self { goes_on: true, ..self }
     }
+
+    /// Takes no record that has another value in a column `unit` than in `units`. Otherwise `unit` beside `units` is a
+    /// column like any that the format does not know.
+    ///
+    /// ```
+    /// let file = "timestamp,sku,pricePerUnitUsd,units,unit,amount,currency,notes\n\
+    ///     2026-06-14T19:52:45.087Z,a-sku,0.1,1,2,-0.1,DIEM,\n";
+    /// let error = billing_csv::Reader::new(file.as_bytes()).strict().next().unwrap().unwrap_err();
+    /// assert_eq!(error.column(), Some("unit"));
+    /// assert!(billing_csv::decode(file.as_bytes()).is_ok());
+    /// ```
+    pub fn strict(self) -> Self {
+        Self { is_strict: true, ..self }
+    }
 }
 
 impl<R: Read> Iterator for Reader<R> {
@@ -86,7 +101,7 @@ impl<R: Read> Iterator for Reader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut rows = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Unread(source) => match Rows::open(source) {
+            State::Unread(source) => match Rows::open(source, self.is_strict) {
                 Ok(rows) => Box::new(rows),
                 Err(error) => return Some(Err(error)),
             },
@@ -125,10 +140,12 @@ struct Rows<R> {
     width: usize,
     /// The columns that the file has, each with the number of its field.
     layout: Vec<(usize, &'static Column)>,
+    /// Columns that must say what `units` says: none unless it is read strictly.
+    unit: Vec<usize>,
 }
 
 impl<R: Read> Rows<R> {
-    fn open(source: R) -> Result<Self, Error> {
+    fn open(source: R, is_strict: bool) -> Result<Self, Error> {
         let mut records = Records::open(source)?;
         if !records.first()? {
             return Err(Error::new(ErrorKind::NoHeader, records.place()));
@@ -142,7 +159,9 @@ impl<R: Read> Rows<R> {
         };
         let layout =
             layout(header).map_err(|kind| Error::new(kind, records.place()).cut_off(records.at_end()))?;
-        Ok(Self { width: header.len(), layout, records })
+        let is_unit = |number: &usize| header.text(*number) == UNIT;
+        let unit = if is_strict { (0..header.len()).filter(is_unit).collect() } else { Vec::new() };
+        Ok(Self { width: header.len(), layout, unit, records })
     }
 
     fn next_entry(&mut self) -> Result<Option<UsageEntry>, Error> {
@@ -170,6 +189,11 @@ impl<R: Read> Rows<R> {
         for (number, column) in &self.layout {
             (column.read)(fields.text(*number), &mut entry)
                 .map_err(|cause| Error::value(column.name, cause, place))?;
+        }
+        for text in self.unit.iter().map(|number| fields.text(*number)) {
+            if !text.is_empty() && parse_decimal(text) != Ok(entry.units) {
+                return Err(Error::value(UNIT, ValueError::not_the_units(text), place));
+            }
         }
         Ok(entry)
     }
@@ -253,6 +277,25 @@ mod tests {
             let drip: Result<Vec<_>, _> = Reader::new(Drip(file.as_bytes(), false)).collect();
             assert_eq!(drip.unwrap(), [entry(), entry()], "{file:?} byte by byte");
         }
+    }
+
+    #[test]
+    fn a_unit_beside_units_is_read_strictly_when_it_is_the_same() {
+        let file = |unit: &str| format!("{HEADER},unit,x,unit\n{ROW},{unit},y,\n");
+        for (unit, is_same) in
+            [("", true), ("1", true), ("1.0", true), ("1e0", true), ("2", false), ("mtoken", false)]
+        {
+            let read = |reader: Reader<&[u8]>| reader.collect::<Result<Vec<_>, _>>();
+            let file = file(unit);
+            assert_eq!(read(Reader::new(file.as_bytes())).unwrap(), [entry()], "{unit}");
+            let strict = read(Reader::new(file.as_bytes()).strict());
+            assert_eq!(strict.is_ok(), is_same, "{unit}");
+            if let Err(error) = strict {
+                assert_eq!(error.to_string(), "record 1 (line 2), column `unit`");
+            }
+        }
+        let alone = format!("{HEADER}\n{ROW}\n").replace("units", "unit");
+        assert!(Reader::new(alone.as_bytes()).strict().all(|row| row.is_ok()));
     }
 
     #[test]

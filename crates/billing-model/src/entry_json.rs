@@ -23,7 +23,23 @@ impl UsageEntry {
     /// # Errors
     /// [`DecodeError`] naming the field that is missing or wrong. Nothing is rounded and nothing is guessed.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        plain_entry::entry(text).map_or_else(|| read_entry(text), Ok)
+        plain_entry::entry(text).map_or_else(|| read_entry(text, Reading::Lenient), Ok)
+    }
+
+    /// As [`UsageEntry::from_json`], for whoever can still ask what was meant: `unit` beside `units` must say the same.
+    ///
+    /// ```
+    /// use billing_model::UsageEntry;
+    /// let text = r#"{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","pricePerUnitUsd":1,"units":1,"unit":2,
+    ///   "amount":-1,"currency":"USD","notes":""}"#;
+    /// assert_eq!(UsageEntry::from_json_strict(text).unwrap_err().field(), Some("unit"));
+    /// assert!(UsageEntry::from_json(text).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecodeError`] naming the field that is missing or wrong.
+    pub fn from_json_strict(text: &str) -> Result<Self, DecodeError> {
+        plain_entry::entry(text).map_or_else(|| read_entry(text, Reading::Strict), Ok)
     }
 
     /// Appends the entry as one JSON object, keys in upstream's (alphabetical) order, without a line break.
@@ -113,9 +129,23 @@ impl<'de> Deserialize<'de> for UsageEntry {
     }
 }
 
+/// What becomes of a `unit` beside `units`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// It is ignored.
+    Lenient,
+    /// It must say the same.
+    Strict,
+}
+
 /// Reads any entry there is, and says what is wrong with what is none.
-pub(crate) fn read_entry(text: &str) -> Result<UsageEntry, DecodeError> {
-    serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?.decode()
+pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
+    let raw = serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?;
+    let entry = raw.decode()?;
+    if reading == Reading::Strict {
+        raw.check_unit(&entry)?;
+    }
+    Ok(entry)
 }
 
 /// An entry as it stands in the text: numbers as written, strings borrowed where they hold no escapes.
@@ -230,6 +260,16 @@ impl RawEntry<'_> {
                 .filter(|id| !id.is_empty()),
         })
     }
+
+    /// Checks that a `unit` beside `units` says the same.
+    fn check_unit(&self, entry: &UsageEntry) -> Result<(), DecodeError> {
+        match self.unit {
+            Some(unit) if number(unit) != Ok(entry.units) => {
+                Err(DecodeError::value("unit", ValueError::not_the_units(unquoted(unit))))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl RawDetails<'_> {
@@ -266,9 +306,12 @@ fn optional<T, U>(
 
 /// A JSON number, or a JSON string that holds one, as services send both.
 fn number(raw: &RawValue) -> Result<Decimal, ValueError> {
+    parse_decimal(unquoted(raw))
+}
+
+fn unquoted(raw: &RawValue) -> &str {
     let text = raw.get();
-    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    parse_decimal(quoted.unwrap_or(text))
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
 /// A string, borrowed where it can be; or the knowledge that there was something else.
@@ -418,6 +461,34 @@ mod tests {
         assert_eq!(kept(&with(details, empty)).inference_details, None);
         assert_eq!(kept(&with(details, "null")).inference_details, None);
         assert_eq!(kept(&with("API Inference", "a\\nb \\u00e9")).notes, "a\nb é");
+    }
+
+    #[test]
+    fn units_that_are_said_twice_are_read_strictly_when_they_are_the_same() {
+        for (members, strict) in [
+            (r#""unit":0.084096"#, Ok("0.084096")),
+            (r#""units":null,"unit":2"#, Ok("2")),
+            (r#""units":2,"unit":null"#, Ok("2")),
+            (r#""units":2,"unit":2.0"#, Ok("2")),
+            (r#""unit":"2e0","units":"2.00""#, Ok("2")),
+            (r#""units":2,"unit":3"#, Err("`3`")),
+            (r#""unit":"3","units":2"#, Err("`3`")),
+            (r#""units":2,"unit":"mtoken""#, Err("`mtoken`")),
+            (r#""units":2,"unit":[]"#, Err("`[]`")),
+        ] {
+            let text = with(r#""units":0.084096"#, members);
+            let read = UsageEntry::from_json_strict(&text);
+            match (&read, strict) {
+                (Ok(entry), Ok(units)) => assert_eq!(entry.units.normalize().to_string(), units, "{text}"),
+                (Err(error), Err(shown)) => {
+                    assert_eq!(error.field(), Some("unit"));
+                    let cause = std::error::Error::source(error).unwrap().to_string();
+                    assert!(cause.starts_with(shown), "{cause}");
+                }
+                _ => panic!("{text}: {read:?}"),
+            }
+            assert!(UsageEntry::from_json(&text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum ValueErrorKind {
     NotAString,
     /// A value that must be there and is absent or null.
     Missing,
+    /// A `unit` beside `units` with another value.
+    NotTheUnits,
 }
 
 impl ValueError {
@@ -48,6 +50,11 @@ impl ValueError {
     /// A required value that is not there.
     pub fn missing() -> Self {
         Self::new(ValueErrorKind::Missing, "")
+    }
+
+    /// A `unit` that is not what `units` beside it says.
+    pub fn not_the_units(unit: &str) -> Self {
+        Self::new(ValueErrorKind::NotTheUnits, unit)
     }
 
     /// What is wrong.
@@ -81,6 +88,9 @@ impl fmt::Display for ValueError {
             }
             ValueErrorKind::NotAString => write!(f, "is not a string"),
             ValueErrorKind::Missing => write!(f, "is missing"),
+            ValueErrorKind::NotTheUnits => {
+                write!(f, "`{text}` is not what `units` says: give one of the two, or the same in both")
+            }
         }
     }
 }

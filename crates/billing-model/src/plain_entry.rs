@@ -89,11 +89,16 @@ impl<'a> EntrySlots<'a> {
 fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
     let mut slots = EntrySlots::default();
     json.object(&EntrySlots::TABLE, &mut slots)?;
+    let units = match (slots.units.flatten(), slots.unit.flatten()) {
+        (Some(units), None) | (None, Some(units)) => units,
+        // Of two the long way decides, which knows how strictly it reads.
+        _ => return None,
+    };
     Some(UsageEntry {
         timestamp: slots.timestamp??.parse().ok()?,
         sku: slots.sku??.into_owned(),
         price_per_unit_usd: slots.price_per_unit_usd??,
-        units: slots.units.flatten().or(slots.unit.flatten())?,
+        units,
         amount: slots.amount??,
         currency: Currency::from(&*slots.currency??),
         notes: slots.notes??.into_owned(),

@@ -22,7 +22,7 @@ use crate::budget::Budget;
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// The clock. It dates cursors, receipts and the uses of keys, says which day it is and names CSV files; no entry
-    /// depends on it. What takes a span of time goes by a clock that nobody can set.
+    /// depends on it, but for [`max_age`](Config::max_age) and [`max_future`](Config::max_future). What takes a span of time goes by a clock that nobody can set.
     pub now: fn() -> Timestamp,
     /// How long a cursor is good for.
     pub cursor_ttl: Duration,
@@ -32,15 +32,20 @@ pub struct Config {
     pub rate_limit: Option<NonZeroU32>,
     /// Of these, how many to `GET /billing/usage`; `None` is no limit of its own. The provider let it fall to 1.
     pub usage_rate_limit: Option<NonZeroU32>,
-    /// Requests that may fail in 30 seconds; one more, and the caller is blocked for 30 seconds. `None` blocks nobody.
+    /// Requests that may fail in 30 seconds; one more, and the caller is blocked for 30 seconds. `None` blocks nobody. What
+    /// is wrong with a batch (409, 422) is no failure.
     pub failed_request_limit: Option<NonZeroU32>,
     /// Requests that are answered at the same time; a further one gets 503. It bounds memory: an answer takes about a MiB
     /// at most until its client has it.
     pub concurrent_requests: usize,
     /// Pages that are read and encoded at once; further requests wait. It bounds the ledger's connections.
     pub concurrent_reads: usize,
-    /// Connections that are open at the same time; further ones wait to be accepted.
+    /// Connections that are open at the same time. For a further one that which was idle longest ends; it waits when none
+    /// is.
     pub connections: usize,
+    /// Of these, how many one address may have, or one network of IPv6 (/64); `None` is half. For a further one an idle
+    /// one of the same address ends; it gets 503 when none is. Where a proxy stands in front all have its address.
+    pub connections_per_address: Option<usize>,
     /// The longest that a request may take until it is answered.
     pub request_timeout: Duration,
     /// The longest that a client may take to send the head of a request.
@@ -51,6 +56,10 @@ pub struct Config {
     pub analytics_timeout: Duration,
     /// How long an answer of usage analytics is good for.
     pub analytics_ttl: Duration,
+    /// How far behind the clock a row of a batch may be; `None` is any time that a ledger holds.
+    pub max_age: Option<Duration>,
+    /// How far ahead of the clock a row of a batch may be; `None` is any time that a ledger holds.
+    pub max_future: Option<Duration>,
     /// Bytes of a batch that is sent, after decompression too.
     pub body_limit: usize,
     /// Bytes that batches and answers may take together: three eighths for bodies that come, as much for reading them and for
@@ -85,16 +94,19 @@ impl Config {
             usage_endpoint: UsageEndpoint::Live,
             rate_limit: None,
             usage_rate_limit: None,
-            failed_request_limit: NonZeroU32::new(20),
+            failed_request_limit: NonZeroU32::new(50),
             concurrent_requests: 256,
             // As many connections as the ledger keeps open.
             concurrent_reads: 4,
             connections: 1024,
+            connections_per_address: None,
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(60),
             analytics_timeout: Duration::from_secs(10),
             analytics_ttl: Duration::from_secs(600),
+            max_age: None,
+            max_future: None,
             body_limit: 16 << 20,
             memory: 320 << 20,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::exchange::Peer;
 use crate::refusal::Refusal;
+use crate::slots::Slot;
 use crate::traffic::Traffic;
 
 /// Bytes of the head of a request, at most; a target alone may have half of it.
@@ -29,7 +31,7 @@ const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// How long what was refused is still read, so that the answer arrives: long enough for an answer's way to a client that
 /// then stops, and short for one that does not.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// What all conversations have.
 #[derive(Clone)]
@@ -47,11 +49,17 @@ impl Conversations {
 
     /// Answers what comes over a stream until it ends, or until the request that runs is answered when `stopping` says
     /// so.
-    pub(crate) async fn hold<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
-    where
+    ///
+    /// When it is told to leave while no request runs, it ends at once.
+    pub(crate) async fn hold<S>(
+        &self,
+        stream: S,
+        (peer, slot): (SocketAddr, &Slot),
+        mut stopping: watch::Receiver<bool>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let traffic = Arc::new(Traffic::default());
+        let traffic = Arc::new(Traffic::of(slot.activity()));
         let connection = Connection::new(stream, Arc::clone(&traffic), self.response_timeout);
         let answer = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(|body| Body::new(traffic.receive(body)));
@@ -60,7 +68,12 @@ impl Conversations {
             }
             request.extensions_mut().insert(Peer(peer.ip()));
             request.extensions_mut().insert(Arc::clone(&traffic));
-            self.router.clone().oneshot(request)
+            let running = traffic.asked();
+            let answer = self.router.clone().oneshot(request);
+            async move {
+                let _running = running;
+                answer.await
+            }
         });
         let mut conversation = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -71,12 +84,20 @@ impl Conversations {
             // Who has asked and says no more is answered.
             .half_close(true)
             .serve_connection(TokioIo::new(connection), answer);
+        let mut leaves = false;
         let ended = tokio::select! {
+            // What has come is looked at first, so that a request that is there is answered.
+            biased;
             ended = &mut conversation => Some(ended),
             () = told_to_stop(&mut stopping) => None,
+            () = slot.told_to_leave() => {
+                leaves = !traffic.is_busy();
+                None
+            }
         };
         let ended = match ended {
             Some(ended) => ended,
+            None if leaves => Ok(()),
             None => {
                 Pin::new(&mut conversation).graceful_shutdown();
                 (&mut conversation).await
@@ -84,6 +105,15 @@ impl Conversations {
         };
         let parts = conversation.into_parts();
         let mut connection = parts.io.into_inner();
+        if leaves {
+            // Nobody waits for it: the next one has its slot already.
+            let told = match has_begun(&parts.read_buf) {
+                true => connection.refuse(Refusal::Crowded).now_or_never(),
+                false => connection.end().now_or_never(),
+            };
+            tracing::debug!(?told, %peer, "an idle connection made room");
+            return;
+        }
         if let Err(error) = &ended {
             tracing::debug!(%error, %peer, "a connection ended early");
         }
@@ -95,6 +125,7 @@ impl Conversations {
             tokio::select! {
                 _ = timeout(LINGER, connection.drain()) => {}
                 () = told_to_stop(&mut stopping) => {}
+                () = slot.told_to_leave() => {}
             }
         }
     }
@@ -105,10 +136,14 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
+/// True when there is something of a request. Line ends may stand before one, RFC 9112 2.2; alone they ask for nothing.
+fn has_begun(left: &[u8]) -> bool {
+    left.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+}
+
 /// What to say to a client that the library leaves without an answer, and what it had sent by then.
 fn refusal(error: &hyper::Error, left: &[u8]) -> Option<Refusal> {
-    // Line ends may stand before a request, RFC 9112 2.2; alone they ask for nothing.
-    let has_begun = left.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    let has_begun = has_begun(left);
     match () {
         () if error.is_parse() => Some(Refusal::NotHttp),
         () if error.is_incomplete_message() && has_begun => Some(Refusal::BrokenOff),

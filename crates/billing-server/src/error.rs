@@ -8,6 +8,10 @@ use axum::response::{IntoResponse, Response};
 use billing_model::{ErrorBody, QueryError};
 
 use crate::answer::{JSON, whole_body};
+use crate::trouble::Trouble;
+
+/// When to send again what could not be stored: a person has to see to it first.
+const RETRY_TROUBLE: Duration = Duration::from_secs(10);
 
 /// The reason for an answer without what was asked for. Every one is answered as JSON, also where CSV was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +58,10 @@ pub(crate) enum Error {
     BodyTimeout,
     #[error("The body is too large: a batch has at most {0} bytes, decompressed too")]
     BodyTooLarge(usize),
-    /// The client is told what is wrong with which row; the body is made where that is known.
+    /// The client is told what is wrong with which row; the answer's body is made where that is known. The digest is that
+    /// of the batch.
     #[error("rows cannot be recorded")]
-    Rows(Vec<u8>),
+    Rows { digest: [u8; 32], body: Vec<u8> },
     /// More requests than the key may make.
     #[error("Rate limit exceeded")]
     RateLimited { retry_after: Duration },
@@ -72,6 +77,9 @@ pub(crate) enum Error {
     /// Somebody else writes to the ledger.
     #[error("The ledger is busy; send it again with the same Idempotency-Key")]
     LedgerBusy,
+    /// Nobody can write to the ledger until somebody sees to it.
+    #[error("{}: {}; send it again with the same Idempotency-Key later", .0.outcome(), .0.text())]
+    Unwritable(Trouble),
     #[error("The request took too long")]
     TimedOut,
     /// What the client cannot help.
@@ -100,12 +108,13 @@ impl Error {
             Self::Gone => StatusCode::GONE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Rows(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Rows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited { .. } | Self::Blocked { .. } | Self::IngestFull => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Busy | Self::LedgerBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unwritable(Trouble::Full) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Busy | Self::LedgerBusy | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -116,13 +125,14 @@ impl Error {
             Self::RateLimited { retry_after } | Self::Blocked { retry_after } => Some(*retry_after),
             // What fills up here is empty again in fractions of a second.
             Self::IngestFull | Self::Busy | Self::LedgerBusy => Some(Duration::from_secs(1)),
+            Self::Unwritable(_) => Some(RETRY_TROUBLE),
             _ => None,
         }
     }
 
     fn body(self) -> Vec<u8> {
         let body = match self {
-            Self::Rows(body) => return body,
+            Self::Rows { body, .. } => return body,
             Self::Query(refused) => ErrorBody::from(&refused),
             other => ErrorBody::new(other.to_string()),
         };

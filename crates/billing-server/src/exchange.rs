@@ -34,6 +34,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a request id that is taken over.
 const MAX_REQUEST_ID_LEN: usize = 128;
 
+/// What counts as no failure of who asks. An endpoint that has ended is not its fault, and a client that tries both must
+/// not be shut out of the other. What is wrong with one batch must not hold up the others of a gateway.
+const NO_FAILURES: [StatusCode; 4] =
+    [StatusCode::TOO_MANY_REQUESTS, StatusCode::GONE, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
@@ -153,9 +158,7 @@ fn method_label(method: &Method) -> &'static str {
 
 /// Counts a failure, and says so to a stranger who failed too often. A key that is blocked was refused before.
 fn note_failure(service: &Service, caller: Option<Caller>, status: StatusCode) -> Option<Response> {
-    // An endpoint that has ended is no fault of who asks, and a client that tries both must not be shut out of the other.
-    let is_failure =
-        status.is_client_error() && ![StatusCode::TOO_MANY_REQUESTS, StatusCode::GONE].contains(&status);
+    let is_failure = status.is_client_error() && !NO_FAILURES.contains(&status);
     let (failures, caller) = (service.failures.as_ref()?, caller.filter(|_| is_failure)?);
     let now = Instant::now();
     let blocked = failures.is_blocked(&caller, now);

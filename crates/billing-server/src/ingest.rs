@@ -8,8 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_model::UsageEntry;
-use billing_sink::{InputError, RowFormat, rows};
+use billing_sink::{RowFormat, rows};
 use billing_store::{PackedEntries, Receipt};
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
@@ -22,6 +21,7 @@ use crate::answer::{JSON, whole_body};
 use crate::budget::work_bytes;
 use crate::error::Error;
 use crate::metrics::Amounts;
+use crate::row_rules::{Refused, RowRules};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -30,10 +30,6 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 
 /// Characters of an idempotency key, at most.
 pub(crate) const MAX_KEY_LEN: usize = 255;
-
-/// Bytes of the texts of one entry together, at most: ten times those of any that is known, and a page of a thousand
-/// such entries is one that clients can read.
-pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
 /// Faults that are described. Where the others are is told as well, in ranges.
 const DESCRIBED: usize = 1000;
@@ -90,7 +86,7 @@ impl Announced {
     ///
     /// # Errors
     /// [`Error::Rows`] with all that is wrong, or what stands in the way of reading.
-    pub(crate) fn check(&self, body: Vec<u8>, limit: usize) -> Result<Checked, Error> {
+    pub(crate) fn check(&self, body: Vec<u8>, (limit, rules): (usize, RowRules)) -> Result<Checked, Error> {
         let body = if self.is_gzip { decompress(&body, limit)? } else { body };
         // The form belongs to what was said: the same text means other rows in another.
         let mut digest = Sha256::new_with_prefix(format!("{:?}\n", self.format));
@@ -98,8 +94,8 @@ impl Announced {
         // Rows take no more than their text, so this is never too little.
         let mut entries = PackedEntries::with_capacity(body.len());
         let (mut amounts, mut faults) = (Amounts::default(), Faults::default());
-        for row in rows(&*body, self.format) {
-            match row.map_err(Refused::from).and_then(refuse_what_does_not_fit) {
+        for row in rows(&*body, self.format).strict() {
+            match row.map_err(Refused::from).and_then(|entry| rules.check(entry)) {
                 Ok(entry) => {
                     faults.rows += 1;
                     // Once nothing will be stored it need not be kept.
@@ -114,11 +110,12 @@ impl Announced {
                 }
             }
         }
+        let digest = digest.finalize().into();
         if faults.is_none() {
             entries.shrink_to_fit();
-            return Ok(Checked { digest: digest.finalize().into(), entries, amounts });
+            return Ok(Checked { digest, entries, amounts });
         }
-        Err(Error::Rows(faults.into_body()))
+        Err(Error::Rows { digest, body: faults.into_body() })
     }
 }
 
@@ -231,37 +228,6 @@ fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
             Err(_) => return Err(Error::Body("its gzip is damaged or cut off")),
         }
     }
-}
-
-/// What is not taken.
-struct Refused {
-    /// False when it is the body as a whole: a header without a column, text after the array.
-    is_row: bool,
-    field: Option<&'static str>,
-    message: String,
-}
-
-impl From<InputError> for Refused {
-    fn from(error: InputError) -> Self {
-        Self { is_row: error.row().is_some(), field: error.field(), message: error.reason() }
-    }
-}
-
-/// What can be read and yet not be recorded.
-fn refuse_what_does_not_fit(entry: UsageEntry) -> Result<UsageEntry, Refused> {
-    let refuse = |field, message: String| Err(Refused { is_row: true, field, message });
-    if entry.timestamp.unix_ns().is_none() {
-        let message = format!("{} does not fit: a ledger holds the years 1678 to 2262", entry.timestamp);
-        return refuse(Some("timestamp"), message);
-    }
-    let request_id = entry.inference_details.as_ref().and_then(|details| details.request_id.as_ref());
-    let ids = [request_id, entry.api_key_id.as_ref()].into_iter().flatten().map(String::len).sum::<usize>();
-    let bytes = ids + entry.sku.len() + entry.notes.len() + entry.currency.as_str().len();
-    if bytes > MAX_TEXT_BYTES {
-        let message = format!("its texts have {bytes} bytes, at most {MAX_TEXT_BYTES} are taken");
-        return refuse(None, message);
-    }
-    Ok(entry)
 }
 
 /// Everything that is wrong with a batch.

@@ -58,6 +58,7 @@ mod analytics;
 mod budget;
 mod ingest;
 mod recorder;
+mod row_rules;
 
 mod connection;
 mod conversation;
@@ -65,8 +66,10 @@ mod exchange;
 mod limits;
 mod metrics;
 mod refusal;
+mod slots;
 mod tls;
 mod traffic;
+mod trouble;
 
 mod docs_page;
 mod openapi;

@@ -62,7 +62,7 @@ fn info() -> Info {
              **Numbers** are decimals and have all their digits. Read them as decimals, not as doubles; sums belong to one \
              currency.\n\n\
              **Errors** are JSON, `{\"error\":\"…\"}`, also where CSV was asked for; a refused query says every fault. After \
-             a `429` or `503` wait for `Retry-After`; a `500` or `504` may be tried again, later.\n\n\
+             a `429`, `503` or `507` wait for `Retry-After`; a `500` or `504` may be tried again, later.\n\n\
              **Answers** are sent compressed, with `zstd` or `gzip`, to whoever takes that (`Accept-Encoding`).",
         ))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))

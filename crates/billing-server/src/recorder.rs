@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::budget::Share;
 use crate::error::{Error, describe};
 use crate::metrics::{Amounts, Metrics};
+use crate::trouble::{Health, Trouble};
 
 /// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
 const QUEUE: usize = 1024;
@@ -24,6 +25,12 @@ const GROUP_ENTRIES: u64 = 20_000;
 /// What those who come now wait longer when the ledger could not be written, so that it is not tried without pause.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How often it is tried whether the ledger can be written again, while it cannot.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes that must fit on the disk until it is no longer full: what a large batch takes.
+const ROOM: usize = 16 << 20;
+
 /// How often it is recorded when keys were last used.
 const KEY_USES_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,6 +38,7 @@ const KEY_USES_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Recorder {
     queue: Option<SyncSender<Job>>,
     uses: Arc<KeyUses>,
+    health: Arc<Health>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,14 +59,15 @@ impl Recorder {
     pub(crate) fn start(ledger: Ledger, metrics: Arc<Metrics>) -> Self {
         let (queue, jobs) = sync_channel(QUEUE);
         let uses = Arc::new(KeyUses::default());
-        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses) };
+        let health = Arc::new(Health::default());
+        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses), health: Arc::clone(&health) };
         let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&jobs));
         // Without a thread there is no queue either, and every batch is refused.
         match thread {
-            Ok(thread) => Self { queue: Some(queue), uses, thread: Some(thread) },
+            Ok(thread) => Self { queue: Some(queue), uses, health, thread: Some(thread) },
             Err(error) => {
                 tracing::error!(%error, "no thread for recording");
-                Self { queue: None, uses, thread: None }
+                Self { queue: None, uses, health, thread: None }
             }
         }
     }
@@ -82,6 +91,11 @@ impl Recorder {
     /// True while batches are taken.
     pub(crate) fn is_running(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// What keeps batches from being stored at the moment.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.health.trouble()
     }
 
     /// Notes that a key was used. It gets into the ledger in a while, and no sooner: it is for people to look at.
@@ -108,13 +122,16 @@ struct Worker {
     ledger: Ledger,
     metrics: Arc<Metrics>,
     uses: Arc<KeyUses>,
+    health: Arc<Health>,
 }
 
 impl Worker {
     fn run(self, jobs: &Receiver<Job>) {
         let mut next_uses = Instant::now() + KEY_USES_EVERY;
+        let mut next_try = None;
         loop {
-            match jobs.recv_timeout(next_uses.saturating_duration_since(Instant::now())) {
+            let next = next_try.map_or(next_uses, |next_try| next_uses.min(next_try));
+            match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(first) => self.store(group(first, jobs)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -123,6 +140,15 @@ impl Worker {
                 self.record_uses();
                 next_uses = Instant::now() + KEY_USES_EVERY;
             }
+            if next_try.is_some_and(|next_try| Instant::now() >= next_try) {
+                self.health.note(self.ledger.try_writing(ROOM).err().map(|error| error.kind()));
+                next_try = None;
+            }
+            // A write that works ends it too.
+            next_try = match self.health.trouble() {
+                None => None,
+                Some(_) => next_try.or_else(|| Some(Instant::now() + TRY_EVERY)),
+            };
         }
         self.record_uses();
     }
@@ -133,6 +159,7 @@ impl Worker {
         let start = Instant::now();
         let stored = self.ledger.store_batches(&batches);
         self.metrics.committed(batches.len(), start.elapsed());
+        self.health.note(stored.as_ref().err().map(|error| error.kind()));
         match stored {
             Ok(receipts) => {
                 for (receipt, (amounts, reply, _)) in receipts.into_iter().zip(replies) {
@@ -149,13 +176,17 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(error = describe(&error), batches = batches.len(), "batches were not stored");
-                let busy = is_everybodys(error.kind());
+                let kind = error.kind();
                 let cause = error.to_string();
                 for (_, reply, _) in replies {
-                    let error = if busy { Error::LedgerBusy } else { Error::internal(cause.clone()) };
+                    let error = match Trouble::of(kind) {
+                        Some(trouble) => Error::Unwritable(trouble),
+                        None if is_everybodys(kind) => Error::LedgerBusy,
+                        None => Error::internal(cause.clone()),
+                    };
                     let _ = reply.send(Err(error));
                 }
-                if busy {
+                if is_everybodys(kind) {
                     std::thread::sleep(PAUSE);
                 }
             }
@@ -167,7 +198,9 @@ impl Worker {
         if uses.is_empty() {
             return;
         }
-        if let Err(error) = self.ledger.record_key_uses(uses.iter().map(|(id, at)| (id.as_str(), *at))) {
+        let recorded = self.ledger.record_key_uses(uses.iter().map(|(id, at)| (id.as_str(), *at)));
+        if let Err(error) = recorded {
+            self.health.note(Some(error.kind()));
             tracing::debug!(error = describe(&error), "uses of keys were not recorded");
             let mut later = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
             uses.into_iter().for_each(|(id, at)| {
@@ -193,5 +226,5 @@ fn group(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
 
 /// True for what is wrong with the ledger at the moment, and not with a batch.
 fn is_everybodys(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Busy | ErrorKind::Full | ErrorKind::Io)
+    kind == ErrorKind::Busy || Trouble::of(kind).is_some()
 }

@@ -6,6 +6,8 @@ pub(crate) enum Refusal {
     NotHttp,
     BrokenOff,
     TooLate,
+    /// There is no connection for it.
+    Crowded,
 }
 
 impl Refusal {
@@ -15,8 +17,10 @@ impl Refusal {
             Self::NotHttp => ("HTTP/1.1 400 Bad Request", NOT_HTTP),
             Self::BrokenOff => ("HTTP/1.1 400 Bad Request", "Bad request: its head is not complete"),
             Self::TooLate => ("HTTP/1.1 408 Request Timeout", "The request's head did not come in time"),
+            Self::Crowded => ("HTTP/1.1 503 Service Unavailable", "Too many connections at the moment"),
         };
-        whole(status_line, ["connection: close"], text)
+        let retry = (self == Self::Crowded).then_some("retry-after: 1");
+        whole(status_line, ["connection: close"].into_iter().chain(retry), text)
     }
 }
 

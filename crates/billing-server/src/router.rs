@@ -95,9 +95,9 @@ async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Respon
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {
-    match service.is_ready().await {
-        true => status(StatusCode::OK, "ok"),
-        false => status(StatusCode::SERVICE_UNAVAILABLE, "the ledger cannot be used"),
+    match service.impediment().await {
+        None => status(StatusCode::OK, "ok"),
+        Some(what) => status(StatusCode::SERVICE_UNAVAILABLE, what),
     }
 }
 

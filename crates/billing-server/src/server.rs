@@ -1,25 +1,35 @@
 //! A server on a listener: its connections, and its end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use billing_store::Ledger;
 use futures::FutureExt;
+use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::conversation::Conversations;
+use crate::conversation::{Conversations, LINGER};
+use crate::refusal::Refusal;
 use crate::router::{Part, routes};
 use crate::service::Service;
+use crate::slots::{Crowded, Slot, Slots};
 use crate::tls::Tls;
 
 /// Pause after a connection could not be accepted: what is missing, files perhaps, does not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The same when an idle connection was told to make room: it ends within this.
+const ROOM_PAUSE: Duration = Duration::from_millis(5);
+
+/// Connections without a slot that are open until their clients have read that.
+const TURNED_AWAY: usize = 64;
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -87,54 +97,99 @@ impl Server {
         mut shutdown: impl Future<Output = ()> + Unpin,
         stopping: &watch::Sender<bool>,
     ) {
-        let limit = self.service.config.connections.clamp(1, Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(limit));
+        let Config { connections, connections_per_address, .. } = self.service.config;
+        let share = connections_per_address.unwrap_or(connections.div_ceil(2));
+        let slots = Slots::new(connections, share);
+        let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
         loop {
             let accepted = async {
-                // A place first: who finds none waits in the system's own queue.
-                let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
-                Ok::<_, io::Error>((listener.accept().await?, slot))
+                let (stream, peer) = listener.accept().await?;
+                Ok::<_, io::Error>((place(&slots, peer).await, stream, peer))
             };
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 accepted = accepted => match accepted {
-                    Ok(((stream, peer), slot)) => {
+                    Ok((Some(slot), stream, peer)) => {
                         tokio::spawn(self.clone().attend(stream, peer, slot, stopping.subscribe()));
                     }
+                    Ok((None, stream, peer)) => {
+                        tracing::debug!(%peer, "too many connections of an address");
+                        self.turn_away(stream, &turned_away);
+                    }
+                    // Who left before it was accepted says nothing of what there is left.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
-                        sleep(ACCEPT_PAUSE).await;
+                        // Of what is missing, files perhaps, a connection that is idle has some.
+                        sleep(if slots.make_room() { ROOM_PAUSE } else { ACCEPT_PAUSE }).await;
                     }
                 },
             }
         }
     }
 
+    /// Says to a connection beyond its address's share that there is no slot for it. Whoever speaks TLS would not
+    /// understand, and is left without a word; so is who comes while many are told.
+    fn turn_away(&self, stream: TcpStream, places: &Arc<Semaphore>) {
+        let place = Arc::clone(places).try_acquire_owned();
+        if let (None, Ok(place)) = (&self.tls, place) {
+            tokio::spawn(async move {
+                // It is short enough to be taken at once.
+                let _ = stream.try_write(&Refusal::Crowded.answer());
+                let _ = timeout(LINGER, drain(stream)).await;
+                drop(place);
+            });
+        }
+    }
+
     /// Answers what comes over one connection.
-    async fn attend(
-        self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: OwnedSemaphorePermit,
-        stopping: watch::Receiver<bool>,
-    ) {
+    async fn attend(self, stream: TcpStream, peer: SocketAddr, slot: Slot, stopping: watch::Receiver<bool>) {
         // The last piece of a page must not wait for the acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
         let _open = Open::count(&self.service);
         match &self.tls {
-            None => self.conversations.hold(stream, peer, stopping).await,
+            None => self.conversations.hold(stream, (peer, &slot), stopping).await,
             Some(tls) => {
-                match timeout(self.service.config.header_timeout, tls.acceptor().accept(stream)).await {
-                    Ok(Ok(stream)) => self.conversations.hold(stream, peer, stopping).await,
+                let accepted = timeout(self.service.config.header_timeout, tls.acceptor().accept(stream));
+                let accepted = tokio::select! {
+                    accepted = accepted => accepted,
+                    () = slot.told_to_leave() => return,
+                };
+                match accepted {
+                    Ok(Ok(stream)) => self.conversations.hold(stream, (peer, &slot), stopping).await,
                     Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS came about"),
                     Err(_) => tracing::debug!(%peer, "TLS did not come about in time"),
                 }
             }
         }
-        drop(slot);
+    }
+}
+
+/// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
+async fn place(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
+    loop {
+        match slots.take(peer.ip()) {
+            Ok(slot) => return Some(slot),
+            Err(Crowded::Everybody) => slots.changed().await,
+            Err(Crowded::Address) => return None,
+        }
+    }
+}
+
+/// Ends a connection when its client does: one that is closed before takes the answer with it, RFC 9112 9.6.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?;
+    let mut room = [0; 8 << 10];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut room) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use billing_model::{
     AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, Page, Pagination, Paging,
     Timestamp, UsageQuery,
 };
-use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal};
+use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use http_body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -27,10 +27,12 @@ use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
 use crate::exchange::Standing;
-use crate::ingest::{self, Announced};
+use crate::ingest::{self, Announced, Checked};
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
+use crate::row_rules::RowRules;
+use crate::trouble::Trouble;
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -173,47 +175,58 @@ impl Service {
         let work = announced.work_bytes(body.len(), limit);
         let mut share = self.budget.work.take(work, time).await.map_err(|_| Error::IngestFull)?;
         let received_at = (self.config.now)();
+        let (max_age, max_future) = (self.config.max_age, self.config.max_future);
+        let rules = RowRules { now: received_at, max_age, max_future };
         let (checked, share) = {
-            let announced = announced.clone();
+            let (ledger, announced) = (self.ledger.clone(), announced.clone());
             blocking(move || {
-                let checked = announced.check(body, limit);
+                let checked = match announced.check(body, (limit, rules)) {
+                    // It was good when it was stored, and is too old by now perhaps: that it is there is what counts.
+                    Err(Error::Rows { digest, body }) => {
+                        match ledger.find_batch(account, &announced.idempotency_key, &digest) {
+                            Ok(Some(entries)) => Ok(Err(Receipt::Repeated(entries))),
+                            Ok(None) => Err(Error::Rows { digest, body }),
+                            Err(error) => Err(Error::internal(error)),
+                        }
+                    }
+                    checked => checked.map(Ok),
+                };
                 // The body is gone; its rows are left, or what is wrong with them.
                 drop(room);
                 share.shrink_to(match &checked {
-                    Ok(checked) => checked.entries.bytes(),
-                    Err(Error::Rows(body)) => body.len(),
-                    Err(_) => 0,
+                    Ok(Ok(checked)) => checked.entries.bytes(),
+                    Err(Error::Rows { body, .. }) => body.len(),
+                    Ok(Err(_)) | Err(_) => 0,
                 });
                 Ok((checked, share))
             })
             .await?
         };
-        let checked = match checked {
-            Ok(checked) => checked,
+        let receipt = match checked {
+            Ok(Ok(Checked { digest, entries, amounts })) => {
+                let idempotency_key = announced.idempotency_key.clone();
+                let batch = Batch { account, idempotency_key, digest, received_at, entries };
+                self.recorder.store((batch, amounts), share).await?
+            }
+            Ok(Err(receipt)) => receipt,
             Err(error) => {
                 let mut response = error.into_response();
                 response.extensions_mut().insert(Arc::new(share));
                 return Ok(response);
             }
         };
-        let batch = Batch {
-            account,
-            idempotency_key: announced.idempotency_key.clone(),
-            digest: checked.digest,
-            received_at,
-            entries: checked.entries,
-        };
-        let job = (batch, checked.amounts);
-        let receipt = self.recorder.store(job, share).await?;
         ingest::answer(&announced.idempotency_key, receipt)
     }
 
-    /// Whether the service can do its work.
-    pub(crate) async fn is_ready(self: Arc<Self>) -> bool {
-        let is_recording = self.recorder.is_running();
+    /// What keeps the service from doing its work, in words.
+    pub(crate) async fn impediment(self: Arc<Self>) -> Option<&'static str> {
+        let (is_recording, trouble) = (self.recorder.is_running(), self.recorder.trouble());
         // Any key will do: it is looked up in the file.
-        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal));
-        is_recording && reads.await.is_ok()
+        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal)).await;
+        match trouble {
+            _ if !is_recording || reads.is_err() => Some("the ledger cannot be used"),
+            trouble => trouble.map(Trouble::text),
+        }
     }
 
     /// Who asks, and whether that may be.

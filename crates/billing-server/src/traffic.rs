@@ -10,10 +10,15 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::exchange::Place;
+use crate::slots::Activity;
 
 /// The state of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Traffic {
+    /// Of the connection, which is idle while no request runs and every answer was sent.
+    slot: Activity,
+    /// Requests that are being answered.
+    running: AtomicUsize,
     /// Answers of ours whose bodies the library still reads.
     answers: AtomicUsize,
     /// True from an answer of ours until all of it was sent.
@@ -27,6 +32,30 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    pub(crate) fn of(slot: Activity) -> Self {
+        Self {
+            slot,
+            running: AtomicUsize::default(),
+            answers: AtomicUsize::default(),
+            is_sending: AtomicBool::default(),
+            is_body_left: AtomicBool::default(),
+            wants_upgrade: AtomicBool::default(),
+            places: Mutex::default(),
+        }
+    }
+
+    /// Says that a request has come. It is answered, or given up, when what this gives is dropped.
+    pub(crate) fn asked(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        self.slot.busy();
+        Running(Arc::clone(self))
+    }
+
+    /// True while a request runs or an answer is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.load(Ordering::SeqCst) > 0 || self.is_sending()
+    }
+
     /// Says that an answer of ours comes now. It has been read when what this gives is dropped, and its place is free
     /// when it was sent.
     pub(crate) fn begin(self: &Arc<Self>, place: Place) -> Sending {
@@ -41,6 +70,10 @@ impl Traffic {
         // What is still read will be written later.
         if self.answers.load(Ordering::SeqCst) == 0 && self.is_sending.swap(false, Ordering::SeqCst) {
             self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            // The next request may have come already.
+            if self.running.load(Ordering::SeqCst) == 0 {
+                self.slot.idle();
+            }
         }
     }
 
@@ -68,6 +101,16 @@ impl Traffic {
     /// True once a request has asked for another protocol.
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.wants_upgrade.load(Ordering::SeqCst)
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Running(Arc<Traffic>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

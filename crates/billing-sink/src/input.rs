@@ -8,7 +8,7 @@ use crate::error::ReadError;
 use crate::input_error::InputError;
 use crate::input_format::{InputFormat, open, recognise};
 use crate::json_input::JsonEntries;
-use crate::ndjson_input::NdjsonEntries;
+use crate::ndjson_input::{NdjsonEntries, Reading};
 use crate::sink::Sink;
 
 /// Entries that a sink is given at once: those of a large page.
@@ -58,7 +58,7 @@ pub fn read_entries<S: Sink>(
             let entries = billing_csv::Reader::new(input);
             pour(entries.map(|entry| entry.map_err(InputError::csv)), sink)
         }
-        InputFormat::Ndjson => pour(NdjsonEntries::new(input), sink),
+        InputFormat::Ndjson => pour(NdjsonEntries::new(input, Reading::Lenient), sink),
         InputFormat::Json => pour(JsonEntries::new(input), sink),
     }
 }

@@ -9,7 +9,7 @@ use billing_model::UsageEntry;
 use serde::de::IgnoredAny;
 
 use crate::input_error::{InputError, InputErrorKind, Place};
-use crate::ndjson_input::{MAX_ENTRY_BYTES, decode};
+use crate::ndjson_input::{MAX_ENTRY_BYTES, Reading, decode};
 
 /// The entries of a document, or of several, one after the other: arrays, and objects with an array `data`.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct JsonEntries<R> {
     within: Within,
     /// True when the input is one array of entries and nothing else.
     one_array: bool,
+    reading: Reading,
 }
 
 /// Where we are. `first` until an element or a member was read.
@@ -38,12 +39,13 @@ enum Within {
 
 impl<R: BufRead> JsonEntries<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, text: Vec::new(), number: 1, within: Within::Nothing, one_array: false }
+        let reading = Reading::Lenient;
+        Self { input, text: Vec::new(), number: 1, within: Within::Nothing, one_array: false, reading }
     }
 
     /// Takes one array of entries, and no pages and no second document.
-    pub(crate) fn one_array(input: R) -> Self {
-        Self { one_array: true, ..Self::new(input) }
+    pub(crate) fn one_array(input: R, reading: Reading) -> Self {
+        Self { one_array: true, reading, ..Self::new(input) }
     }
 
     /// After an error in an entry alone the next call goes on with the entry behind it.
@@ -70,7 +72,7 @@ impl<R: BufRead> JsonEntries<R> {
                         let place = Place::Entry(self.number);
                         self.number += 1;
                         self.within = Within::Array { first: false, of_page };
-                        return decode(&self.text, place).map(Some);
+                        return decode(&self.text, self.reading, place).map(Some);
                     }
                     match (of_page, self.one_array) {
                         (true, _) => Within::Page { first: false, with_data: true },

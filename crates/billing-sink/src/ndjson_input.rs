@@ -18,11 +18,12 @@ pub(crate) struct NdjsonEntries<R> {
     number: u64,
     /// The entry that comes next, from 1.
     row: u64,
+    reading: Reading,
 }
 
 impl<R: BufRead> NdjsonEntries<R> {
-    pub(crate) fn new(input: R) -> Self {
-        Self { input, line: Vec::new(), number: 0, row: 1 }
+    pub(crate) fn new(input: R, reading: Reading) -> Self {
+        Self { input, line: Vec::new(), number: 0, row: 1, reading }
     }
 
     /// After an error in an entry alone the next call goes on with the line behind it.
@@ -45,7 +46,7 @@ impl<R: BufRead> NdjsonEntries<R> {
                 self.row += 1;
                 // A faulty line that nothing ends was cut off, most likely.
                 let cut_off = !self.line.ends_with(b"\n");
-                return decode(text, place).map(Some).map_err(|error| error.cut_off(cut_off));
+                return decode(text, self.reading, place).map(Some).map_err(|error| error.cut_off(cut_off));
             }
         }
     }
@@ -59,9 +60,22 @@ impl<R: BufRead> Iterator for NdjsonEntries<R> {
     }
 }
 
+/// How an entry is read from its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As files have it.
+    Lenient,
+    /// As a sender who can be asked should write it.
+    Strict,
+}
+
 /// One entry from its text.
-pub(crate) fn decode(text: &[u8], place: Place) -> Result<UsageEntry, InputError> {
+pub(crate) fn decode(text: &[u8], reading: Reading, place: Place) -> Result<UsageEntry, InputError> {
     let text =
         std::str::from_utf8(text).map_err(|_| InputError::new(InputErrorKind::NotUtf8, Some(place)))?;
-    UsageEntry::from_json(text).map_err(|cause| InputError::entry(cause, place))
+    let entry = match reading {
+        Reading::Lenient => UsageEntry::from_json(text),
+        Reading::Strict => UsageEntry::from_json_strict(text),
+    };
+    entry.map_err(|cause| InputError::entry(cause, place))
 }

@@ -8,7 +8,7 @@ use billing_model::UsageEntry;
 use crate::input_error::InputError;
 use crate::input_format::without_mark;
 use crate::json_input::JsonEntries;
-use crate::ndjson_input::NdjsonEntries;
+use crate::ndjson_input::{NdjsonEntries, Reading};
 
 /// The form of a body whose rows are read. It is named and not guessed, and taken strictly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,32 @@ pub enum RowFormat {
 /// its brackets are closed: a quote or a bracket too many or too few can take rows behind it into the same fault. Then
 /// too the rows before it are what they are, and there is an error.
 pub fn rows<R: BufRead>(input: R, format: RowFormat) -> Rows<R> {
-    Rows { state: State::Unread(input, format) }
+    Rows { state: State::Unread(input, format), reading: Reading::Lenient }
 }
 
 /// The iterator of [`rows`].
 #[derive(Debug)]
 pub struct Rows<R> {
     state: State<R>,
+    reading: Reading,
+}
+
+impl<R> Rows<R> {
+    /// Makes a fault of what files may have and a sender who can be asked should not: a row with another value in `unit`
+    /// than in `units`. Of files `units` is taken.
+    ///
+    /// ```
+    /// use billing_sink::{RowFormat, rows};
+    ///
+    /// let line = r#"{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","units":1,"unit":2,"amount":-1,"currency":"USD",
+    ///   "pricePerUnitUsd":1,"notes":""}"#.replace('\n', "");
+    /// let error = rows(line.as_bytes(), RowFormat::Ndjson).strict().next().unwrap().unwrap_err();
+    /// assert_eq!(error.field(), Some("unit"));
+    /// assert!(rows(line.as_bytes(), RowFormat::Ndjson).next().unwrap().is_ok());
+    /// ```
+    pub fn strict(self) -> Self {
+        Self { reading: Reading::Strict, ..self }
+    }
 }
 
 type Text<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -78,12 +97,15 @@ enum State<R> {
 }
 
 impl<R: BufRead> State<R> {
-    fn open(input: R, format: RowFormat) -> Result<Self, InputError> {
+    fn open(input: R, format: RowFormat, reading: Reading) -> Result<Self, InputError> {
         let text = |input| without_mark(input).map_err(|cause| InputError::io(cause, None));
         Ok(match format {
-            RowFormat::JsonArray => Self::Json(JsonEntries::one_array(text(input)?)),
-            RowFormat::Ndjson => Self::Ndjson(NdjsonEntries::new(text(input)?)),
-            RowFormat::Csv => Self::Csv(billing_csv::Reader::new(input).going_on()),
+            RowFormat::JsonArray => Self::Json(JsonEntries::one_array(text(input)?, reading)),
+            RowFormat::Ndjson => Self::Ndjson(NdjsonEntries::new(text(input)?, reading)),
+            RowFormat::Csv => {
+                let entries = billing_csv::Reader::new(input).going_on();
+                Self::Csv(if reading == Reading::Strict { entries.strict() } else { entries })
+            }
         })
     }
 }
@@ -95,7 +117,7 @@ impl<R: BufRead> Iterator for Rows<R> {
         if matches!(self.state, State::Unread(..))
             && let State::Unread(input, format) = std::mem::replace(&mut self.state, State::Ended)
         {
-            match State::open(input, format) {
+            match State::open(input, format, self.reading) {
                 Ok(opened) => self.state = opened,
                 Err(error) => return Some(Err(error)),
             }

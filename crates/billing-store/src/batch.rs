@@ -63,6 +63,21 @@ impl Ledger {
         Ok(receipts)
     }
 
+    /// How many entries the batch with this key and this digest has, when it is stored. For whoever would refuse it now:
+    /// what is stored is not refused when it is sent again.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn find_batch(
+        &self,
+        account: AccountId,
+        idempotency_key: &str,
+        digest: &[u8; 32],
+    ) -> Result<Option<u64>, Error> {
+        let found = self.0.connections.read(|reader| find_receipt(reader, account, idempotency_key))?;
+        Ok(found.and_then(|(stored, entries)| (stored == *digest).then_some(entries)))
+    }
+
     fn store_batch(
         &self,
         writer: &Connection,
@@ -71,7 +86,8 @@ impl Ledger {
     ) -> Result<Receipt, Error> {
         let path = self.0.connections.path();
         let fail = |cause| Error::engine(path, cause);
-        if let Some((digest, entries)) = find_receipt(writer, batch).map_err(fail)? {
+        let found = find_receipt(writer, batch.account, &batch.idempotency_key).map_err(fail)?;
+        if let Some((digest, entries)) = found {
             return Ok(if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict });
         }
         let received_ns =
@@ -104,10 +120,14 @@ impl Ledger {
     }
 }
 
-/// The digest and the number of entries that were stored under the batch's key.
-fn find_receipt(connection: &Connection, batch: &Batch) -> rusqlite::Result<Option<([u8; 32], u64)>> {
+/// The digest and the number of entries that were stored under a key.
+fn find_receipt(
+    connection: &Connection,
+    account: AccountId,
+    idempotency_key: &str,
+) -> rusqlite::Result<Option<([u8; 32], u64)>> {
     connection
         .prepare_cached("SELECT digest, entries FROM receipts WHERE account = ?1 AND idempotency_key = ?2")?
-        .query_row((batch.account.0, &batch.idempotency_key), |row| Ok((row.get(0)?, count(row, 1)?)))
+        .query_row((account.0, idempotency_key), |row| Ok((row.get(0)?, count(row, 1)?)))
         .optional()
 }

@@ -48,6 +48,7 @@ mod intake;
 mod packed;
 
 mod page;
+mod probe;
 mod rollup;
 
 mod counts;

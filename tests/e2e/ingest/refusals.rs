@@ -171,18 +171,18 @@ fn a_body_that_is_damaged_or_too_large_is_not_taken() {
 /// What is said of a batch that cannot be recorded.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Rows {
+pub(super) struct Rows {
     error: String,
-    rows: u64,
+    pub(super) rows: u64,
     bad_rows: Vec<(u64, u64)>,
-    issues: Vec<Issue>,
+    pub(super) issues: Vec<Issue>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Issue {
-    row: Option<u64>,
-    field: Option<String>,
+pub(super) struct Issue {
+    pub(super) row: Option<u64>,
+    pub(super) field: Option<String>,
     message: String,
 }
 

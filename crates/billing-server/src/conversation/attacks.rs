@@ -24,6 +24,7 @@ use super::Conversations;
 use crate::config::Config;
 use crate::exchange::exchange;
 use crate::service::Service;
+use crate::slots::Slots;
 
 /// No test waits for it; it ends one that hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -152,7 +153,8 @@ impl House {
         let narrow = Narrow { input, ends, output: Arc::clone(&output), room, full: 0, is_vectored };
         let (_stopping, stopped) = watch::channel(false);
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        timeout(LIMIT, self.conversations.hold(narrow, peer, stopped)).await.unwrap();
+        let slot = Slots::new(1, 1).take(peer.ip()).unwrap();
+        timeout(LIMIT, self.conversations.hold(narrow, (peer, &slot), stopped)).await.unwrap();
         let output = String::from_utf8(output.lock().unwrap().clone()).unwrap();
         output.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
     }

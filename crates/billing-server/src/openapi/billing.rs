@@ -14,6 +14,7 @@ use super::values::{body, json_body, list, named, text_body};
 use super::{examples, parameters};
 use crate::config::Config;
 use crate::error::Error;
+use crate::trouble::Trouble;
 
 /// The scheme of the keys that read.
 pub(super) const ADMIN_KEY: &str = "adminKey";
@@ -128,6 +129,8 @@ fn record() -> Operation {
     let other_body = error("Another body was recorded under this key.", &Error::IdempotencyConflict);
     let no_form =
         error("`Content-Type` or `Content-Encoding` is none that the route takes.", &Error::MediaType);
+    let disk_is_full =
+        error("The disk of the ledger is full. The batch was not stored.", &Error::Unwritable(Trouble::Full));
     let limit = Config::new(|| Timestamp::from_unix_ns(0)).body_limit;
     let operation = OperationBuilder::new()
         .tag("Record")
@@ -135,7 +138,8 @@ fn record() -> Operation {
         .summary(Some("Record a batch of entries, once"))
         .description(Some(
             "Stores all entries of a batch, or none. A batch that was sent before, with the same `Idempotency-Key` and the \
-             same body, is not stored again: its receipt is. So whoever did not hear of the outcome sends it again as it was.\n\n\
+             same body, is not stored again and not refused: its receipt is what it gets. So whoever did not hear of the \
+             outcome sends it again as it was.\n\n\
              Numbers are kept to the last digit. Each entry keeps the place that it has in its batch. Of several things that \
              are wrong the first is said, in this order: the key, `Accept`, `Content-Encoding`, `Content-Type`, \
              `Idempotency-Key`, the body, its rows.",
@@ -153,6 +157,7 @@ fn record() -> Operation {
         .response("413", error("The body is larger than the server takes.", &Error::BodyTooLarge(limit)))
         .response("415", with(&["Accept-Encoding"], no_form))
         .response("422", refused)
+        .response("507", with(&["Retry-After"], disk_is_full))
         .extensions(curl("gzip -c june.ndjson | curl -H \"Authorization: Bearer $INGEST_KEY\" \\\n  -H \"Content-Type: application/x-ndjson\" -H \"Content-Encoding: gzip\" \\\n  -H \"Idempotency-Key: 2026-06/1\" --data-binary @- \"$BILLING_URL/api/v1/billing/usage\""));
     share(operation, &[]).build()
 }

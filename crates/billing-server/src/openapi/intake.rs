@@ -5,7 +5,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema};
 
 use super::patterns;
 use super::values::{count_from, formed, list, named, object, of, or_null, text, text_or_null};
-use crate::ingest::MAX_TEXT_BYTES;
+use crate::row_rules::{MAX_CURRENCY_LEN, MAX_SKU_LEN, MAX_TEXT_BYTES};
 
 /// Adds every shape of an ingest.
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
@@ -13,6 +13,7 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("NewEntry", new_entry())
         .schema("NewInferenceDetails", new_inference_details())
         .schema("ExactNumber", exact_number())
+        .schema("TokenCount", token_count())
         .schema("IngestReceipt", receipt())
         .schema("IngestRefused", refused())
 }
@@ -21,8 +22,9 @@ fn new_entry() -> ObjectBuilder {
     let short = |description| text(description).max_length(Some(MAX_TEXT_BYTES));
     object(
         &format!(
-            "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. The \
-             texts of an entry have {MAX_TEXT_BYTES} bytes of UTF-8 at most, all together."
+            "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. `unit` is \
+             taken for `units`, and beside it must say the same. The texts of an entry have {MAX_TEXT_BYTES} bytes of UTF-8 \
+             at most, all together."
         ),
         [
             (
@@ -30,15 +32,16 @@ fn new_entry() -> ObjectBuilder {
                 formed(
                     KnownFormat::DateTime,
                     patterns::recordable_instant(),
-                    "When the entry was created, to the nanosecond.",
+                    "When the entry was created, to the nanosecond. A server may be set up to refuse entries of long ago, or \
+                     of a time to come; it names its own time then.",
                 )
                 .into(),
             ),
-            ("sku", short("The product.").into()),
+            ("sku", sku().into()),
             ("pricePerUnitUsd", exact("The price of one unit in USD, also when another currency is charged.")),
             ("units", exact("Units consumed; of a `…-mtoken` sku one unit is a million tokens.")),
             ("amount", exact("What was charged, in `currency`: negative is a charge, positive a credit.")),
-            ("currency", short("What `amount` counts: `USD`, `DIEM` or any other name.").into()),
+            ("currency", currency().into()),
             ("notes", short("Free text.").into()),
         ],
     )
@@ -48,12 +51,15 @@ fn new_entry() -> ObjectBuilder {
 
 fn new_inference_details() -> ObjectBuilder {
     let number = |description| or_null_too(named("ExactNumber"), description);
+    let tokens = |description| or_null_too(named("TokenCount"), description);
     of(Type::Object)
-        .description(Some("The request behind an entry. Each of its fields may be null or missing."))
+        .description(Some(
+            "The request behind an entry. Each of its fields may be null or missing, `requestId` too: the rest is kept.",
+        ))
         .property("requestId", short_or_null("The inference request."))
         .property("inferenceExecutionTime", number("How long it took, in milliseconds."))
-        .property("promptTokens", number("Tokens read; LLM usage only."))
-        .property("completionTokens", number("Tokens written; LLM usage only."))
+        .property("promptTokens", tokens("Tokens read; LLM usage only."))
+        .property("completionTokens", tokens("Tokens written; LLM usage only."))
 }
 
 /// Numbers as JSON or as text. What makes one exact stands in words: limits of size would refuse good numbers, and others
@@ -68,6 +74,28 @@ fn exact_number() -> AnyOfBuilder {
         ))
         .item(of(Type::Number))
         .item(digits)
+}
+
+/// As any number of an entry, and whole.
+fn token_count() -> AnyOfBuilder {
+    let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::COUNT));
+    AnyOfBuilder::new()
+        .description(Some("A whole number from 0, kept to the last digit or refused: it stays below 2⁹⁶."))
+        .item(of(Type::Integer).minimum(Some(0)))
+        .item(digits)
+}
+
+fn sku() -> ObjectBuilder {
+    text("The product, without control characters.")
+        .min_length(Some(1))
+        .max_length(Some(MAX_SKU_LEN))
+        .pattern(Some(patterns::SKU))
+}
+
+fn currency() -> ObjectBuilder {
+    text("What `amount` counts: `USD`, `DIEM` or any other name in capitals.")
+        .max_length(Some(MAX_CURRENCY_LEN))
+        .pattern(Some(patterns::CURRENCY))
 }
 
 fn receipt() -> ObjectBuilder {

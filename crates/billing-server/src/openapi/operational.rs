@@ -18,7 +18,7 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
     let not_ready = json(
         "The server cannot answer, or will not for long.",
         "Health",
-        r#"{"status":"the ledger cannot be read"}"#,
+        r#"{"status":"the disk of the ledger is full"}"#,
     );
     let document = of(Type::Object).description(Some("An OpenAPI document."));
     let document: Content = ContentBuilder::new().schema(Some(document)).build();
@@ -34,7 +34,8 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
             "/readyz",
             "checkReadiness",
             "Whether the server can answer",
-            "The ledger is open, and the server is not about to end.",
+            "The ledger is open, its last write worked, and the server is not about to end. While writes fail it is tried \
+             every second whether they would work.",
             vec![good("The server can answer."), ("503", not_ready)],
         ),
         route(

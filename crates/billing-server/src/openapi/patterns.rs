@@ -42,6 +42,15 @@ pub(super) const WRITTEN_INSTANT: &str =
 /// A decimal number in plain or exponent form. Whether it can be kept exactly, no pattern says.
 pub(super) const DECIMAL: &str = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$";
 
+/// A whole decimal number from 0.
+pub(super) const COUNT: &str = r"^(?:[0-9]+(?:\.0+)?(?:[eE]\+?[0-9]+)?|-0+(?:\.0+)?)$";
+
+/// The characters of a sku: all but control characters.
+pub(super) const SKU: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+
+/// The name of a currency.
+pub(super) const CURRENCY: &str = "^[A-Z][A-Z0-9_]*$";
+
 /// The characters of a cursor.
 pub(super) const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 

@@ -1,15 +1,17 @@
 //! The document against the model: limits, examples, names and patterns.
 
 use billing_model::{
-    Analytics, AnalyticsQuery, Balance, Currency, ErrorBody, HistoryQuery, HistoryRequest, Page, Paging,
-    QueryError, Timestamp, UsageEntry, UsageQuery, ValueErrorKind, parse_decimal,
+    Analytics, AnalyticsQuery, Balance, Currency, ErrorBody, HistoryQuery, HistoryRequest, InferenceDetails,
+    Page, Paging, QueryError, Timestamp, UsageEntry, UsageQuery, ValueErrorKind, parse_decimal,
 };
+use billing_testkit::entry_at;
 use proptest::prelude::*;
 use proptest::string::string_regex;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Content, Object, RefOr, Schema};
 
 use super::*;
+use crate::row_rules::{MAX_CURRENCY_LEN, MAX_SKU_LEN, RowRules};
 
 const USAGE: &str = "/api/v1/billing/usage";
 const HISTORY: &str = "/api/v1/billing/usage-history";
@@ -295,6 +297,24 @@ proptest! {
     fn a_number_that_matches_is_one_though_perhaps_too_long(text in matching(patterns::DECIMAL)) {
         let refused = parse_decimal(&text).err().map(|error| error.kind());
         prop_assert!(matches!(refused, None | Some(ValueErrorKind::DecimalOutOfRange)), "{}", text);
+    }
+
+    /// Up to how long each may be, no pattern says.
+    #[test]
+    fn what_matches_is_recorded(
+        sku in matching(patterns::SKU), currency in matching(patterns::CURRENCY), count in matching(patterns::COUNT),
+    ) {
+        let now = Timestamp::from_unix_ns(0);
+        let Ok(tokens) = parse_decimal(&count) else { return Ok(()) };
+        let details = InferenceDetails { prompt_tokens: Some(tokens), ..Default::default() };
+        let entry = UsageEntry {
+            sku: sku.chars().take(MAX_SKU_LEN).collect(),
+            currency: Currency::from(&currency[..currency.len().min(MAX_CURRENCY_LEN)]),
+            inference_details: Some(details),
+            ..entry_at(now, "-0.1")
+        };
+        let rules = RowRules { now, max_age: None, max_future: None };
+        prop_assert!(rules.check(entry).is_ok(), "{} {} {}", sku, currency, count);
     }
 
     /// As the document promises.

@@ -3,13 +3,20 @@
 use std::fmt::{Debug, Write};
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use billing_server::{Config, router};
+use billing_store::{KeyKind, Ledger};
+use tokio::time::timeout;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Subscriber, set_default};
 use tracing::{Event, Metadata};
 
-use crate::house::{HISTORY, House, USAGE, entries};
+use crate::house::{HISTORY, House, USAGE, entries, exchange, now, send, send_get};
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
@@ -71,4 +78,66 @@ async fn a_damaged_ledger_is_an_error_that_only_the_log_explains() {
     assert!(log.contains("ledger.db"), "{log}");
     let last_of_key = &house.key[house.key.len() - 20..];
     assert!(!log.contains(last_of_key), "{log}");
+}
+
+/// No test waits for it; it ends one that waits for a server that does not come back.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_can_only_be_read_says_so_until_it_can_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let House { ledger, key, directory, .. } = House::with(&entries(3));
+    let ours = ledger.account("ours").unwrap().unwrap();
+    let ingest = ledger.create_key(ours, KeyKind::Ingest, "", now()).unwrap().1.expose().to_owned();
+    drop(ledger);
+    let set = |mode| {
+        for file in fs::read_dir(directory.path()).unwrap() {
+            fs::set_permissions(file.unwrap().path(), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let path = directory.path().join("ledger.db");
+    set(0o400);
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        // Nothing is refused to root.
+        return billing_testkit::run_as_nobody(
+            "faults::a_ledger_that_can_only_be_read_says_so_until_it_can_be_written",
+        );
+    }
+    let server = router(Ledger::open(&path).unwrap(), Config::new(now));
+    let post = || async {
+        let bearer = format!("Bearer {ingest}");
+        let headers = [
+            ("authorization", &*bearer),
+            ("content-type", "application/x-ndjson"),
+            ("idempotency-key", "batch"),
+        ];
+        let mut row = Vec::new();
+        entries(1)[0].write_json(&mut row);
+        let (parts, body) = exchange(server.clone(), Method::POST, USAGE, &headers, Body::from(row)).await;
+        let retry = parts.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (parts.status.as_u16(), retry, String::from_utf8(body).unwrap())
+    };
+    let ready = || async {
+        let answer = send(server.clone(), Method::GET, "/readyz", &[]).await;
+        (answer.status.as_u16(), answer.body)
+    };
+    let trouble = "the ledger can only be read";
+    for _ in 0..3 {
+        let words = format!(
+            r#"{{"error":"Not stored: {trouble}; send it again with the same Idempotency-Key later"}}"#
+        );
+        assert_eq!(post().await, (503, Some("10".to_owned()), words));
+        assert_eq!(ready().await, (503, format!(r#"{{"status":"{trouble}"}}"#)));
+        assert_eq!(send_get(server.clone(), USAGE, &key).await.usage_page().entries.len(), 3);
+    }
+    set(0o600);
+    let recovers = async {
+        while ready().await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, recovers).await.expect("it is tried again, without a batch");
+    assert_eq!(post().await.0, 201);
+    assert_eq!(send_get(server.clone(), USAGE, &key).await.usage_page().entries.len(), 4);
 }

@@ -97,6 +97,28 @@ fn what_is_not_stored_leaves_no_receipt() {
 }
 
 #[test]
+fn a_batch_is_found_by_its_key_and_its_digest() {
+    let house = House::new();
+    let entry = entry_at(now(), "-0.1");
+    let two = [entry.clone(), entry.clone()];
+    let stored = batch(house.account, "key", &two);
+    let find = |batch: &Batch| {
+        house.ledger.find_batch(batch.account, &batch.idempotency_key, &batch.digest).unwrap()
+    };
+    assert_eq!(find(&stored), None);
+    house.ledger.store_batches(std::slice::from_ref(&stored)).unwrap();
+    assert_eq!(find(&stored), Some(2));
+    let other = house.ledger.create_account("theirs").unwrap();
+    for another in [
+        batch(house.account, "another", &two),
+        batch(house.account, "key", &[entry]),
+        batch(other, "key", &two),
+    ] {
+        assert_eq!(find(&another), None);
+    }
+}
+
+#[test]
 fn a_receipt_outlives_the_program() {
     let mut house = House::new();
     let sent = batch(house.account, "once", &[entry_at(now(), "-1"), entry_at(now(), "-1")]);

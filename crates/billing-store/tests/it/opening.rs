@@ -89,6 +89,7 @@ fn a_ledger_without_permission_is_told_so() {
     let error = ledger.create_account("theirs").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotOpen);
     assert!(error.to_string().ends_with("ledger.db`: it may not be written to"), "{error}");
+    assert_eq!(ledger.try_writing(1).unwrap_err().kind(), ErrorKind::CannotOpen);
     drop(ledger);
     set(&path, 0o600);
     set(&directory, 0o500);
@@ -96,6 +97,25 @@ fn a_ledger_without_permission_is_told_so() {
     set(&directory, 0o000);
     check_cannot_open(&path, "", denied);
     set(&directory, 0o700);
+}
+
+#[test]
+fn trying_to_write_leaves_nothing_behind() {
+    let house = House::new();
+    let directory = house.path().parent().unwrap().to_owned();
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = (names(), house.entries());
+    // What a try that was killed has left is no obstacle.
+    fs::write(directory.join("ledger.db-probe"), "x").unwrap();
+    for room in [0, 1, 64 << 10, (64 << 10) + 1, 1 << 20] {
+        house.ledger.try_writing(room).unwrap();
+        assert_eq!((names(), house.entries()), before);
+    }
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What keeps the ledger from being written, for as long as something does.
+
+use std::sync::{Mutex, PoisonError};
+
+use billing_store::ErrorKind;
+
+/// Why the ledger cannot be written. Somebody has to see to it; reading goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Its disk is full.
+    Full,
+    /// It may only be read: its file, its directory or its disk.
+    ReadOnly,
+    /// Its disk failed.
+    Failed,
+}
+
+impl Trouble {
+    /// The trouble that a failure is a sign of. A ledger that is busy has none, nor one that refuses a batch.
+    pub(crate) fn of(kind: ErrorKind) -> Option<Self> {
+        match kind {
+            ErrorKind::Full => Some(Self::Full),
+            // It was open once, so this is a connection that may not write.
+            ErrorKind::CannotOpen => Some(Self::ReadOnly),
+            ErrorKind::Io => Some(Self::Failed),
+            _ => None,
+        }
+    }
+
+    /// What became of a batch, in words.
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::Full | Self::ReadOnly => "Not stored",
+            // All of it was written perhaps, and only that it lasts was not said.
+            Self::Failed => "Perhaps not stored",
+        }
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Full => "the disk of the ledger is full",
+            Self::ReadOnly => "the ledger can only be read",
+            Self::Failed => "the disk of the ledger failed",
+        }
+    }
+}
+
+/// The trouble there is now, as the last write found it.
+#[derive(Debug, Default)]
+pub(crate) struct Health(Mutex<Option<Trouble>>);
+
+impl Health {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a write went. What says nothing of the disk changes nothing.
+    pub(crate) fn note(&self, failed: Option<ErrorKind>) {
+        let found = failed.map(Trouble::of);
+        if found == Some(None) {
+            return;
+        }
+        let mut trouble = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = found.flatten();
+        let before = std::mem::replace(&mut *trouble, now);
+        drop(trouble);
+        if before != now {
+            match now {
+                Some(trouble) => tracing::error!("{}; it is tried again every second", trouble.text()),
+                None => tracing::info!("the ledger can be written again"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_lasts_until_a_write_works() {
+        let health = Health::default();
+        for (failed, expect) in [
+            (Some(ErrorKind::Busy), None),
+            (Some(ErrorKind::Full), Some(Trouble::Full)),
+            (Some(ErrorKind::Busy), Some(Trouble::Full)),
+            (Some(ErrorKind::UnknownAccount), Some(Trouble::Full)),
+            (Some(ErrorKind::CannotOpen), Some(Trouble::ReadOnly)),
+            (Some(ErrorKind::Io), Some(Trouble::Failed)),
+            (None, None),
+        ] {
+            health.note(failed);
+            assert_eq!(health.trouble(), expect, "{failed:?}");
+        }
+    }
+}
