@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind};
 use crate::file::with_suffix;
 use crate::ledger::Ledger;
+use crate::schema;
 
 /// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.
 const ALL_PAGES: i32 = -1;
@@ -59,6 +60,8 @@ fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
         std::thread::yield_now();
     }
     drop(backup);
+    // So that no log of the original is ever taken for the copy's.
+    schema::seal_copy(&target)?;
     Ok(target)
 }
 

@@ -58,6 +58,10 @@ mod backup;
 
 mod connections;
 mod file;
+mod guard;
+mod handles;
+mod log;
+mod meta;
 mod schema;
 
 pub use account::{Account, Funds};

@@ -7,6 +7,7 @@ mod house;
 mod backups;
 mod migration;
 mod opening;
+mod places;
 mod replaced;
 
 mod accounts;
