@@ -256,8 +256,9 @@ impl Drop for Connections {
     }
 }
 
+/// What to do depends on what is there now.
 fn replaced(file: &LedgerFile) -> Error {
-    file.error(ErrorKind::Replaced, "restart to use what is there now")
+    file.error(ErrorKind::Replaced, file.advice())
 }
 
 /// What is at the path, and handles to it, before the engine opens it.
@@ -278,7 +279,7 @@ fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), Error> {
 
 /// Lets the engine open the log, and looks whether it goes with the file, before anything is written: a file that was put
 /// beside the log of another one must not be mixed with it. None when there is no log.
-fn open_guard(
+pub(crate) fn open_guard(
     file: &LedgerFile,
     handles: &Handles,
     writer: &Connection,

@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
+use crate::guard;
 use crate::handles::Handles;
 use crate::schema::{self, Identity, Secret};
 
@@ -23,6 +25,15 @@ const ANOTHER_APPLICATION: &str = "it is the database of another application";
 
 /// Of a ledger that was there.
 pub(crate) const GONE: &str = "nothing is there now: put it back, or a copy with `billing restore`, and restart";
+const RESTORE: &str = "stop this program, put a copy there with `billing restore`, and start again";
+
+/// Which file it is, how long, and when it was written: another one when anything of it changed.
+type Stamp = (FileId, u64, Option<std::time::SystemTime>);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((FileId::of(path, &file), file.len(), file.modified().ok()))
+}
 
 /// Where a ledger is, or is to be.
 pub(crate) struct LedgerFile {
@@ -31,6 +42,8 @@ pub(crate) struct LedgerFile {
     /// Absolute, so that no name has a meaning of its own to SQLite (`:memory:`, `file:…`) and a change of the working
     /// directory changes nothing.
     file: PathBuf,
+    /// What was last said about the files that were there.
+    advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
 }
 
 /// Which of the system's files one is, whatever its name.
@@ -58,7 +71,7 @@ pub(crate) struct Alone {
 impl LedgerFile {
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         match std::path::absolute(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file }),
+            Ok(file) => Ok(Self { path: path.to_owned(), file, advice: Mutex::default() }),
             Err(cause) => Err(Error::new(ErrorKind::CannotOpen, path, "").caused_by(cause)),
         }
     }
@@ -96,12 +109,7 @@ impl LedgerFile {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(cause) => return Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
         }
-        // `immutable` reads the file alone: no lock, no log, nothing written beside another application's database.
-        // It goes through SQLite because closing a file that was opened otherwise drops the locks of the process.
-        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let found = Connection::open_with_flags(&uri, flags).and_then(|alone| {
+        let found = self.alone().and_then(|alone| {
             Ok((schema::identify(&alone)?, schema::secret(&alone).ok(), schema::version(&alone)?))
         });
         match found {
@@ -120,6 +128,46 @@ impl LedgerFile {
                 _ => Err(self.fail(without_uri(cause))),
             },
         }
+    }
+
+    /// A connection to the file alone: no lock, no log, nothing written beside another application's database. It goes
+    /// through SQLite because closing a file that was opened otherwise drops the locks of the process.
+    pub(crate) fn alone(&self) -> rusqlite::Result<Connection> {
+        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&uri, flags)
+    }
+
+    /// What to do when the file is no longer the one that was opened. It is asked for with every call from then on, and a
+    /// log may be long, so it is found out anew only when there is something else.
+    pub(crate) fn advice(&self) -> String {
+        let sight = [stamp(&self.file), stamp(&self.log())];
+        let mut kept = self.advice.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((seen, advice)) if *seen == sight => advice.clone(),
+            _ => {
+                let advice = self.find_advice();
+                *kept = Some((sight, advice.clone()));
+                advice
+            }
+        }
+    }
+
+    fn find_advice(&self) -> String {
+        let secret = match self.look() {
+            Ok(Found::Nothing) => return GONE.to_owned(),
+            Ok(Found::Database(Some(Alone { secret: Some(secret), .. }))) => secret,
+            Ok(_) => return format!("what is there now is no whole ledger: {RESTORE}"),
+            Err(error) => return format!("{error}: {RESTORE}"),
+        };
+        let fits = self.handles(false).is_ok_and(|handles| {
+            guard::would_fit(&handles, &self.file, &secret).unwrap_or(false)
+        });
+        if fits {
+            return "restart to use what is there now".to_owned();
+        }
+        format!("stop this program; then {}", self.foreign_log())
     }
 
     pub(crate) fn newer(&self, version: u32) -> Error {
@@ -184,8 +232,8 @@ impl LedgerFile {
         }
     }
 
-    fn has_log(&self) -> bool {
-        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&self.file, suffix).exists())
+    pub(crate) fn has_log(&self) -> bool {
+        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&real(&self.file), suffix).exists())
     }
 
     /// Asks the system for what a ledger needs: the file for reading and writing, and room for the log beside it. A

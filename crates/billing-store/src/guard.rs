@@ -228,8 +228,8 @@ pub(crate) fn would_fit(handles: &Handles, path: &Path, secret: &Secret) -> io::
     let Some(file) = handles.read(&path)? else { return Ok(false) };
     let Some(log) = handles.read(&with_suffix(&path, "-wal"))? else { return Ok(true) };
     let Some(extent) = Extent::of_log(&log)? else { return Ok(true) };
-    let state = Alone::read(&file, USUAL_ROOT)?.state(secret);
+    let Some(state) = Alone::read(&file, USUAL_ROOT)?.state(secret) else { return Ok(false) };
     let mut chain = Chain::new(extent.salts);
     let is_read = chain.read_on(&log, &extent, USUAL_ROOT, secret)?;
-    Ok(is_read && state.is_some_and(|state| chain.fit(&state, 0, None) == Fit::Fits))
+    Ok(is_read && chain.fit(&state, 0, None) == Fit::Fits)
 }

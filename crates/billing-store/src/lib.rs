@@ -55,6 +55,7 @@ mod row;
 mod strings;
 
 mod backup;
+mod restore;
 
 mod connections;
 mod file;
