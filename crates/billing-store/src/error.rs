@@ -139,10 +139,7 @@ impl fmt::Display for Error {
             ErrorKind::CannotOpen if detail.is_empty() => write!(f, "cannot open `{path}`"),
             ErrorKind::CannotOpen => write!(f, "cannot open `{path}`: {detail}"),
             ErrorKind::Replaced => {
-                write!(
-                    f,
-                    "the file at `{path}` is no longer the ledger that was opened: {detail}"
-                )
+                write!(f, "the file at `{path}` is no longer the ledger that was opened: {detail}")
             }
             ErrorKind::ForeignLog => {
                 write!(

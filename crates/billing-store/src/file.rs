@@ -24,7 +24,8 @@ const NOT_SQLITE: &str = "it is not an SQLite file";
 const ANOTHER_APPLICATION: &str = "it is the database of another application";
 
 /// Of a ledger that was there.
-pub(crate) const GONE: &str = "nothing is there now: put it back, or a copy with `billing restore`, and restart";
+pub(crate) const GONE: &str =
+    "nothing is there now: put it back, or a copy with `billing restore`, and restart";
 const RESTORE: &str = "stop this program, put a copy there with `billing restore`, and start again";
 
 /// Which file it is, how long, and when it was written: another one when anything of it changed.
@@ -161,9 +162,9 @@ impl LedgerFile {
             Ok(_) => return format!("what is there now is no whole ledger: {RESTORE}"),
             Err(error) => return format!("{error}: {RESTORE}"),
         };
-        let fits = self.handles(false).is_ok_and(|handles| {
-            guard::would_fit(&handles, &self.file, &secret).unwrap_or(false)
-        });
+        let fits = self
+            .handles(false)
+            .is_ok_and(|handles| guard::would_fit(&handles, &self.file, &secret).unwrap_or(false));
         if fits {
             return "restart to use what is there now".to_owned();
         }
@@ -348,11 +349,7 @@ fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
 
 /// The file that a link leads to.
 pub(crate) fn real(path: &Path) -> PathBuf {
-    if cfg!(unix) {
-        std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-    } else {
-        path.to_owned()
-    }
+    if cfg!(unix) { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
 }
 
 /// A path with more at the end of its name.

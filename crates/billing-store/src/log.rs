@@ -67,7 +67,8 @@ impl Extent {
     /// checksum holds. None when there is none.
     pub(crate) fn of_log(log: &File) -> io::Result<Option<Self>> {
         let mut header = [0; LOG_HEADER];
-        let Some(mut extent) = read_whole(log, &mut header, 0)?.then(|| Self::of_header(&header)).flatten() else {
+        let Some(mut extent) = read_whole(log, &mut header, 0)?.then(|| Self::of_header(&header)).flatten()
+        else {
             return Ok(None);
         };
         let is_big_endian = header[3] & 1 == 1;
@@ -161,7 +162,13 @@ impl Chain {
     }
 
     /// Reads on to the end of the log. False when there is something that is not this ledger's.
-    pub(crate) fn read_on(&mut self, log: &File, extent: &Extent, root: u32, secret: &Secret) -> io::Result<bool> {
+    pub(crate) fn read_on(
+        &mut self,
+        log: &File,
+        extent: &Extent,
+        root: u32,
+        secret: &Secret,
+    ) -> io::Result<bool> {
         let mut head = [0; FRAME_HEADER];
         let mut page = Vec::new();
         while self.read < extent.frames {
@@ -200,7 +207,8 @@ impl Chain {
     }
 
     fn push(&mut self, frame: u32, meta: &Meta) {
-        let Some(seal) = meta.seal.filter(|seal| self.steps.last().is_none_or(|last| last.seal != seal.value))
+        let Some(seal) =
+            meta.seal.filter(|seal| self.steps.last().is_none_or(|last| last.seal != seal.value))
         else {
             return;
         };

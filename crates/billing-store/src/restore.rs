@@ -188,9 +188,9 @@ fn forget_second_names(path: &Path) -> io::Result<()> {
     let id = FileId::at(path)?;
     for entry in fs::read_dir(directory)? {
         let other = entry?.path();
-        let is_one = other.file_name().is_some_and(|other| {
-            other.as_encoded_bytes().starts_with(start.as_encoded_bytes())
-        });
+        let is_one = other
+            .file_name()
+            .is_some_and(|other| other.as_encoded_bytes().starts_with(start.as_encoded_bytes()));
         if is_one && FileId::at(&other)? == id {
             fs::remove_file(&other)?;
         }

@@ -260,7 +260,6 @@ fn state(connection: &Connection) -> rusqlite::Result<State> {
 }
 
 fn cookie(connection: &Connection) -> rusqlite::Result<u32> {
-    let cookie: i32 =
-        connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+    let cookie: i32 = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
     Ok(cookie.cast_unsigned())
 }
