@@ -301,3 +301,145 @@ fn big(bytes: &[u8], at: usize) -> Option<u32> {
 fn native(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use crate::ledger::Ledger;
+    use crate::meta::USUAL_ROOT;
+
+    /// A ledger's log of a few commits and its index, as they are while it is open.
+    fn files() -> (Secret, Vec<u8>, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.db");
+        drop(Ledger::open_or_create(&path).unwrap());
+        let ledger = Ledger::open(&path).unwrap();
+        for name in ["one", "two", "three"] {
+            ledger.create_account(name).unwrap();
+        }
+        let read = |name: &str| std::fs::read(path.with_file_name(name)).unwrap();
+        (*ledger.0.connections.secret(), read("ledger.db-wal"), read("ledger.db-shm"))
+    }
+
+    fn file(bytes: &[u8]) -> File {
+        let file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &file, bytes).unwrap();
+        file
+    }
+
+    /// The seals that a log goes through; none when it is not this ledger's.
+    fn seals(log: &[u8], extent: &Extent, secret: &Secret) -> Option<Vec<[u8; 16]>> {
+        let mut chain = Chain::new(extent.salts);
+        let is_ours = chain.read_on(&file(log), extent, USUAL_ROOT, secret).unwrap();
+        is_ours.then(|| chain.steps.iter().map(|step| step.seal).collect())
+    }
+
+    #[test]
+    fn the_log_alone_says_what_its_index_says() {
+        let (secret, log, index) = files();
+        let shared = Extent::of_index(index.first_chunk().unwrap()).unwrap();
+        let found = Extent::of_log(&file(&log)).unwrap().unwrap();
+        assert_eq!(found, shared);
+        assert!(shared.is_end_of(&file(&log)).unwrap());
+        assert_eq!(seals(&log, &found, &secret).unwrap().len(), 4, "the state before, and one a commit");
+        assert_eq!(seals(&log, &found, &[0; 32]), None);
+    }
+
+    #[test]
+    fn a_log_that_is_cut_is_valid_up_to_a_commit() {
+        let (secret, log, _) = files();
+        let whole = Extent::of_log(&file(&log)).unwrap().unwrap();
+        let all = seals(&log, &whole, &secret).unwrap();
+        // Around each border of a header or a page, and at the start of everything.
+        let borders = (0..=whole.frames).flat_map(|frame| {
+            let start = usize::try_from(whole.offset(frame + 1)).unwrap();
+            [start.saturating_sub(1), start, start + 1, start + FRAME_HEADER - 1, start + FRAME_HEADER]
+        });
+        for length in borders.chain(0..64).filter(|length| *length < log.len()) {
+            let cut = &log[..length];
+            let Some(extent) = Extent::of_log(&file(cut)).unwrap() else { continue };
+            assert!(extent.frames < whole.frames && extent.is_end_of(&file(cut)).unwrap());
+            assert!(all.starts_with(&seals(cut, &extent, &secret).unwrap()), "cut at {length}");
+            let last = usize::try_from(whole.offset(whole.frames)).unwrap() + FRAME_HEADER;
+            assert_eq!(whole.is_end_of(&file(cut)).unwrap(), length >= last, "the index knows of more");
+        }
+    }
+
+    #[test]
+    fn a_log_with_a_byte_that_changed_ends_before_it() {
+        let (_, log, _) = files();
+        let whole = Extent::of_log(&file(&log)).unwrap().unwrap();
+        let end = usize::try_from(whole.offset(whole.frames + 1)).unwrap();
+        // Each byte of the headers, and some of the pages.
+        for place in (0..end).filter(|place| *place < 200 || place % 97 == 0) {
+            let mut other = log.clone();
+            other[place] ^= 0x10;
+            let found = Extent::of_log(&file(&other)).unwrap();
+            let last = found.map_or(0, |found| found.frames);
+            let is_before = usize::try_from(whole.offset(last + 1)).unwrap() <= place.max(LOG_HEADER);
+            assert!(is_before, "byte {place}: {last} frames");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..9000), frames in 0..5u32) {
+            let log = file(&bytes);
+            prop_assert_eq!(Extent::of_log(&log).unwrap(), None);
+            let extent =
+                Extent { page_size: 512, frames, copied: 0, salts: [0; 8], checksum: [0; 2] };
+            prop_assert!(!extent.is_end_of(&log).unwrap() || frames == 0);
+            prop_assert_eq!(seals(&bytes, &extent, &[0; 32]).is_some(), frames == 0);
+            if let Some(index) = bytes.first_chunk() {
+                prop_assert_eq!(Extent::of_index(index), None);
+            }
+        }
+
+        #[test]
+        fn an_index_with_any_bytes_changed_is_no_panic(changes in prop::collection::vec((0..INDEX, any::<u8>()), 1..4)) {
+            static FILES: std::sync::LazyLock<(Secret, Vec<u8>, Vec<u8>)> = std::sync::LazyLock::new(files);
+            let (secret, log, index) = &*FILES;
+            let mut index: [u8; INDEX] = *index.first_chunk().unwrap();
+            for (place, byte) in changes {
+                index[place] = byte;
+                // Both headers alike, or it counts for nothing.
+                if place < INDEX_HEADER {
+                    index[place + INDEX_HEADER] = byte;
+                }
+            }
+            if let Some(extent) = Extent::of_index(&index).filter(|extent| extent.frames < 1000) {
+                let _ = (extent.is_end_of(&file(log)), seals(log, &extent, secret));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_fits_at_every_state_from_the_one_that_it_was_at_last() {
+        let state = |seal| State { seal: [seal; 16], cookie: 1 };
+        let step = |frame, seal| Step { frame, seal: [seal; 16], cookie: Some(1) };
+        let chain =
+            Chain { salts: [0; 8], read: 30, steps: vec![step(0, 1), step(10, 2), step(20, 3), step(30, 4)] };
+        for (seal, copied, seen, fit) in [
+            (1, 0, None, Fit::Fits),
+            (4, 0, None, Fit::Fits),
+            (5, 0, None, Fit::Foreign),
+            // Copied in part: the last of its pages may be left out.
+            (2, 25, None, Fit::Fits),
+            (2, 25, Some(2), Fit::Fits),
+            (2, 25, Some(3), Fit::Foreign),
+            // As a whole.
+            (3, 30, Some(1), Fit::Foreign),
+            (4, 30, Some(1), Fit::Fits),
+        ] {
+            assert_eq!(
+                chain.fit(&state(seal), copied, seen.map(state).as_ref()),
+                fit,
+                "{seal} {copied} {seen:?}"
+            );
+        }
+        assert_eq!(chain.fit(&State { cookie: 2, ..state(3) }, 0, None), Fit::Foreign, "on other pages");
+    }
+}
