@@ -9,6 +9,7 @@ mod failing_calls;
 mod full_disk;
 mod power_loss;
 mod random_moments;
+mod restores;
 
 // What a power loss leaves, for `power_loss`.
 mod call_log;
