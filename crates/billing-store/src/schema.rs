@@ -161,6 +161,9 @@ const V2: &str = "
 /// Each commit's seal says which one it continues; see [`seal`], which writes the first of them.
 const V3: &str = "";
 
+/// What the first state of a file continues.
+const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
+
 /// A ledger's random number.
 pub(crate) type Secret = [u8; 32];
 
@@ -192,7 +195,7 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again, now that nobody else can be doing the same.
     let version = version(&transaction)?;
-    let before = state(&transaction)?;
+    let before = if version == 0 { NO_STATE } else { state(&transaction)? };
     for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
     }
@@ -235,7 +238,7 @@ pub(crate) fn seal(writer: &Connection) -> rusqlite::Result<()> {
 
 /// The name of a copy: it continues nothing, and no log continues it.
 pub(crate) fn seal_copy(copy: &Connection) -> rusqlite::Result<()> {
-    seal_after(copy, State { seal: [0; 16], cookie: 0 })
+    seal_after(copy, NO_STATE)
 }
 
 fn seal_after(writer: &Connection, previous: State) -> rusqlite::Result<()> {
@@ -247,16 +250,12 @@ fn seal_after(writer: &Connection, previous: State) -> rusqlite::Result<()> {
 
 /// The state that a transaction begins with, as long as it has not changed the schema.
 fn state(connection: &Connection) -> rusqlite::Result<State> {
-    let cookie = cookie(connection)?;
-    let row: Option<Vec<u8>> = match root(connection)? {
-        None => None,
-        Some(_) => connection
-            .prepare_cached("SELECT value FROM meta WHERE name = 'seal'")?
-            .query_row([], |row| row.get(0))
-            .optional()?,
-    };
+    let row: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT value FROM meta WHERE name = 'seal'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
     let seal = row.and_then(|row| Seal::parse(&row)).map_or([0; 16], |seal| seal.value);
-    Ok(State { seal, cookie })
+    Ok(State { seal, cookie: cookie(connection)? })
 }
 
 fn cookie(connection: &Connection) -> rusqlite::Result<u32> {
