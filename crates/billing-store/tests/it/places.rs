@@ -67,9 +67,8 @@ struct Case {
     copied: (bool, bool),
 }
 
-/// A ledger without a process of its own: as a kill leaves its files, they are copied while it is open.
+/// What a ledger is sent.
 struct Scene {
-    directory: tempfile::TempDir,
     account: AccountId,
     sent: usize,
 }
@@ -77,10 +76,6 @@ struct Scene {
 const ENTRIES: usize = 20;
 
 impl Scene {
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("ledger.db")
-    }
-
     fn batch(&self, number: usize) -> Batch {
         Batch {
             account: self.account,
@@ -133,7 +128,6 @@ fn log(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}-wal", path.file_name().unwrap().to_str().unwrap()))
 }
 
-/// What is at a path as a kill leaves it, under another name.
 fn cp(from: &Path, to: &Path) {
     // As `cp` does it: what is there is overwritten, not exchanged.
     let bytes = fs::read(from).unwrap();
@@ -163,7 +157,7 @@ fn check(case: Case) {
     let path = directory.path().join("ledger.db");
     let account = Ledger::open_or_create(&path).unwrap().create_account("ours").unwrap();
     let ledger = Ledger::open(&path).unwrap();
-    let mut scene = Scene { directory, account, sent: 0 };
+    let mut scene = Scene { account, sent: 0 };
     let copy = path.with_file_name("copy.db");
 
     scene.record(&ledger, case.batches.0);
@@ -351,4 +345,50 @@ fn a_copy_of_file_and_log_in_the_place_of_a_ledger() {
 #[test]
 fn a_copy_by_sqlite_in_the_place_of_a_ledger() {
     check_all(&COPIES[4..]);
+}
+
+/// Whoever has a ledger open looks at what the others do to file and log, at any moment of it.
+#[test]
+fn who_writes_beside_others_is_not_taken_for_who_replaces() {
+    const BATCHES: usize = 150;
+    let directory = directory();
+    let path = directory.path().join("ledger.db");
+    let account = Ledger::open_or_create(&path).unwrap().create_account("ours").unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut ledger = Ledger::open(path).unwrap();
+                for number in 0..BATCHES {
+                    if number % 50 == 49 {
+                        // As a short command does, beside the others.
+                        ledger = Ledger::open(path).unwrap();
+                    }
+                    let sent = Batch {
+                        account,
+                        idempotency_key: format!("{writer} {number}"),
+                        digest: [0; 32],
+                        received_at: "2026-06-15T00:00:00Z".parse().unwrap(),
+                        entries: batch(number),
+                    };
+                    loop {
+                        match ledger.store_batches(std::slice::from_ref(&sent)) {
+                            Err(error) if error.is_busy() => {}
+                            stored => break assert_eq!(stored.unwrap(), [Receipt::Stored(ENTRIES as u64)]),
+                        }
+                    }
+                    let page = ledger.page_by_position(account, &Filter::default(), None, None, 5).unwrap();
+                    assert_eq!(page.entries.len(), 5);
+                }
+            });
+            scope.spawn(move || {
+                let ledger = Ledger::open(path).unwrap();
+                let end = (3 * BATCHES * ENTRIES) as u64;
+                let total = || ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1);
+                while total().unwrap().total < end {}
+            });
+        }
+    });
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(found(&ledger, account, &path).len(), 3 * BATCHES * ENTRIES);
 }
