@@ -227,7 +227,7 @@ fn a_ledger_from_a_newer_version_is_refused() {
     fs::copy(ledger.path(), place.path("ledger.db")).unwrap();
     let mut bytes = place.read("ledger.db");
     // The `user_version` of an SQLite file: a big-endian number at byte 60.
-    assert_eq!(bytes[60..64], [0, 0, 0, 2]);
+    assert_eq!(bytes[60..64], [0, 0, 0, 3]);
     bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
     place.write("ledger.db", bytes);
     check_refused(&place, "ledger.db", "is from a newer version of this program");

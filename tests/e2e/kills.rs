@@ -10,6 +10,7 @@ mod full_disk;
 mod full_ledger;
 mod power_loss;
 mod random_moments;
+mod restores;
 
 // What a power loss leaves, for `power_loss`.
 mod call_log;

@@ -53,5 +53,6 @@ mod demo;
 mod endpoint_life;
 mod keys;
 mod rates;
+mod restores;
 mod serving;
 mod tls;

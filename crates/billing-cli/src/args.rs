@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Makes, lists and revokes the keys of a ledger
     Keys(Keys),
+    /// Puts a copy in the place of a ledger, and keeps what it replaces
+    Restore(Restore),
     /// Serves a ledger over the billing API
     Serve(Serve),
 }
@@ -298,6 +300,23 @@ only when the account has fewer entries than its receipts speak of.
 Examples:
   billing check --ledger ledger.db
   billing check --ledger copy.db --json > report.json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = RESTORE)]
+pub(crate) struct Restore {
+    /// Copy to restore, as `backup` made it; it stays as it is
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// Ledger whose place it takes; nobody may have it open
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ledger: PathBuf,
+}
+
+const RESTORE: &str = "\
+The whole copy is checked before anything is touched. What it replaces stays
+beside it, as PATH.replaced-TIME, and is a ledger still. Copying or moving a
+file there yourself is safe only when no PATH-wal is left beside it; one that
+does not belong to the file is refused.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {

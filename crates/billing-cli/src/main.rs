@@ -24,6 +24,7 @@ mod network;
 mod output;
 mod plan;
 mod progress;
+mod restore;
 mod serve;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     match result {

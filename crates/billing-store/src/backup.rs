@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind};
 use crate::file::with_suffix;
 use crate::ledger::Ledger;
+use crate::schema;
 
 /// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.
 const ALL_PAGES: i32 = -1;
@@ -47,8 +48,8 @@ impl Ledger {
     }
 }
 
-/// The connection to the copy.
-fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
+/// Copies what a connection reads, under a name of its own, and gives the connection to the copy.
+pub(crate) fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(to, flags)?;
     // Made durable as a whole, at the end; until then it counts for nothing.
@@ -59,6 +60,8 @@ fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
         std::thread::yield_now();
     }
     drop(backup);
+    // So that no log of the original is ever taken for the copy's.
+    schema::seal_copy(&target)?;
     Ok(target)
 }
 
@@ -72,10 +75,10 @@ fn check(copy: Connection) -> rusqlite::Result<()> {
 }
 
 /// A file beside the path that gets its name when it is complete. Dropped, it is gone.
-struct Part(PathBuf);
+pub(crate) struct Part(PathBuf);
 
 impl Part {
-    fn create(to: &Path) -> io::Result<Self> {
+    pub(crate) fn create(to: &Path) -> io::Result<Self> {
         let part = Self(with_suffix(to, ".part"));
         part.remove()?;
         let mut options = OpenOptions::new();
@@ -90,14 +93,20 @@ impl Part {
     }
 
     /// A link, unlike a new name, never replaces a file that has come meanwhile.
-    fn keep_as(self, to: &Path) -> io::Result<()> {
+    pub(crate) fn keep_as(self, to: &Path) -> io::Result<()> {
         OpenOptions::new().write(true).open(&self.0)?.sync_all()?;
         fs::hard_link(&self.0, to)?;
         fs::remove_file(&self.0)?;
-        match to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => File::open(".")?.sync_all(),
-        }
+        sync_directory(to)
+    }
+
+    /// Replaces what is there.
+    pub(crate) fn rename_to(self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.0, to)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     fn remove(&self) -> io::Result<()> {
@@ -108,6 +117,14 @@ impl Part {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes the names beside a path durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => File::open(".")?.sync_all(),
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use crate::connections;
 use crate::error::{Error, ErrorKind};
 use crate::file::{self, Found, LedgerFile};
+use crate::handles::Handles;
 use crate::ledger::Ledger;
 use crate::schema;
 
@@ -117,34 +119,42 @@ impl Ledger {
     /// what the report is for.
     pub fn check(path: &Path, progress: impl FnMut(&Checked)) -> Result<Report, Error> {
         let file = LedgerFile::new(path)?;
-        let connection = match open(&file) {
+        let opened = match open(&file) {
             // Nothing can be read of it, and that is what was asked.
             Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Report::of_damage(&error)),
             opened => opened?,
         };
         let fail = |cause| file.fail(cause);
-        let mut findings = Findings::new(&connection, progress);
+        let mut findings = Findings::new(&opened.connection, progress);
         findings.look().map_err(fail)?;
         let report = findings.report;
         // What was found is true of a file that is not at the path any more.
-        if file::has_moved(&connection).map_err(fail)? {
-            return Err(file.error(ErrorKind::Replaced, ""));
+        if file::has_moved(&opened.connection).map_err(fail)? {
+            return Err(file.error(ErrorKind::Replaced, file.advice()));
         }
         Ok(report)
     }
 }
 
+/// A ledger that is read.
+struct Opened {
+    /// First, because to close the handles drops its locks.
+    connection: Connection,
+    _handles: Handles,
+}
+
 /// A connection that reads one state, and leaves the file and a log that was there as they are.
-fn open(file: &LedgerFile) -> Result<Connection, Error> {
+fn open(file: &LedgerFile) -> Result<Opened, Error> {
     let fail = |cause| file.fail(cause);
-    let alone = match file.look()? {
-        Found::Nothing => return Err(file.error(ErrorKind::NotFound, "")),
-        Found::Empty => return Err(file.error(ErrorKind::NotALedger, "it is empty")),
-        Found::Database(alone) => alone,
-    };
+    let (found, handles) = connections::find(file, false)?;
+    if matches!(found, Found::Empty) {
+        return Err(file.error(ErrorKind::NotALedger, "it is empty"));
+    }
     let has_log = std::fs::metadata(file.log()).is_ok_and(|log| log.len() > 0);
-    let connection = file.connect(OpenFlags::empty()).map_err(fail)?;
-    if !has_log {
+    let connection = file.connect().map_err(fail)?;
+    if has_log {
+        connections::open_guard(file, &handles, &connection, &found)?;
+    } else {
         // The engine then takes away the empty log that it makes to read.
         file::trust(&connection).map_err(fail)?;
     }
@@ -160,9 +170,5 @@ fn open(file: &LedgerFile) -> Result<Connection, Error> {
     if version < schema::VERSION {
         return Err(file.error(ErrorKind::OlderVersion, version.to_string()));
     }
-    let secret = schema::secret(&connection).map_err(fail)?;
-    if alone.is_some_and(|alone| alone != secret) {
-        return Err(file.error(ErrorKind::ForeignLog, file.log().display().to_string()));
-    }
-    Ok(connection)
+    Ok(Opened { connection, _handles: handles })
 }

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::error::{Error, ErrorKind};
-use crate::file::{self, FileId, Found, LedgerFile};
+use crate::file::{self, Found, LedgerFile};
+use crate::guard::Guard;
+use crate::handles::Handles;
+use crate::log::Fit;
+use crate::meta::USUAL_ROOT;
 use crate::schema::{self, Identity, Secret};
 
 /// Idle readers that are kept; one more than that is closed after its call.
@@ -31,41 +35,51 @@ const LOG_PATIENCE: Duration = Duration::from_millis(50);
 /// Between two tries of what the engine does not wait for itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
+/// Frames in the log from which on they are copied into the file at a commit.
+const LOG_FRAMES: u32 = 1000;
+
 /// The connections to one file, opened when they are needed and kept for the next call.
 ///
-/// A path may get another file while this lives, a ledger restored or moved there. What is open still has the former
-/// file, and what is opened then has the latter: half an answer from each would show an account the rows of another.
-/// So the file at the path is compared with the one that was opened at every call, and the ledger's secret at every new
-/// connection, for a file may also be overwritten in place.
+/// A path may get another file while this lives, a ledger restored or moved there, and file and log may be overwritten in
+/// place. Then half an answer comes from each: an account would be shown the rows of another, and what is written makes
+/// a ruin of both. So before anything is handed out, and before and after anything is stored, file, log and what the
+/// engine takes for valid of them are compared; see [`guard`](crate::guard).
 pub(crate) struct Connections {
     file: LedgerFile,
-    id: FileId,
     secret: Secret,
     /// Once another file was seen no call is answered any more.
     is_replaced: AtomicBool,
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Option<Connection>>,
+    /// Stays open while this lives: it tells other programs that somebody has the ledger, and it is the last to go.
+    keeper: Mutex<Option<Connection>>,
+    guard: Guard,
+    /// Dropped last, after all connections.
+    handles: Handles,
 }
 
 impl Connections {
     /// Opens the file, which is created only if `create` says so, and checks that it is a ledger of a known version.
     pub(crate) fn open(path: &Path, create: bool) -> Result<Self, Error> {
         let file = LedgerFile::new(path)?;
-        let found = file.look()?;
-        let flags = match found {
-            Found::Nothing if create => OpenFlags::SQLITE_OPEN_CREATE,
-            Found::Nothing => return Err(file.error(ErrorKind::NotFound, "")),
-            Found::Empty | Found::Database(_) => OpenFlags::empty(),
-        };
+        let (found, handles) = find(&file, create)?;
         let fail = |cause| file.fail(cause);
-        let mut writer = file.connect(flags).map_err(fail)?;
-        let id = file.id()?.ok_or_else(|| file.error(ErrorKind::Replaced, ""))?;
-        let secret = prepare(&file, &mut writer, &found, create)?;
-        let (readers, idle_writer) = (Mutex::default(), Mutex::default());
+        let mut writer = file.connect().map_err(fail)?;
+        let guard = open_guard(&file, &handles, &writer, &found)?;
+        prepare(&file, &mut writer, create)?;
+        let secret = schema::secret(&writer).map_err(fail)?;
+        configure_writer(&writer).map_err(fail)?;
+        // A file that had no log has one now.
+        let guard = match guard {
+            Some(guard) => guard,
+            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
+        };
+        let (readers, writer_place, keeper) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let is_replaced = AtomicBool::new(false);
         let connections =
-            Self { file, id, secret, is_replaced: AtomicBool::new(false), readers, writer: idle_writer };
+            Self { file, secret, is_replaced, readers, writer: writer_place, keeper, guard, handles };
         connections.verify(&writer)?;
-        configure_writer(&writer).map_err(|cause| connections.fail(cause))?;
+        *lock(&connections.keeper) = Some(connections.open_reader()?);
         connections.keep_writer(writer);
         Ok(connections)
     }
@@ -85,11 +99,13 @@ impl Connections {
 
     /// Reads from one state of the ledger, whatever is written meanwhile.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        self.check_file()?;
+        self.check_path()?;
         let idle = lock(&self.readers).pop();
         let reader = idle.map_or_else(|| self.open_reader(), Ok)?;
         // Ends with the block, and with it the state that is read.
         let result = reader.unchecked_transaction().and_then(|transaction| work(&transaction));
+        // What was read from another file is neither an answer nor a fault of this one.
+        self.check()?;
         let result = result.map_err(|cause| self.fail(cause))?;
         let mut idle = lock(&self.readers);
         if idle.len() < IDLE_READERS {
@@ -109,7 +125,7 @@ impl Connections {
     /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
     /// and read anew.
     pub(crate) fn begin(&self) -> Result<Connection, Error> {
-        self.check_file()?;
+        self.check_path()?;
         let idle = lock(&self.writer).take();
         let writer = idle.map_or_else(|| self.open_writer(), Ok)?;
         writer.execute_batch("BEGIN IMMEDIATE").map_err(|cause| self.fail(cause))?;
@@ -119,11 +135,26 @@ impl Connections {
     /// Stores what was written since [`Connections::begin`]: durable when it returns.
     pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
         schema::seal(&writer).map_err(|cause| self.fail(cause))?;
-        // What is written to a file that is no longer there is not stored.
-        self.check_file()?;
+        // What was written on top of another file is not stored.
+        self.check()?;
         writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
-        if self.bound_log(&writer).is_ok() {
+        // What went into a log that is no longer there is not said to be stored.
+        self.check()?;
+        if self.copy_log(&writer).is_ok() {
             self.keep_writer(writer);
+        }
+        Ok(())
+    }
+
+    /// Copies a log of some length into the file, as far as no reader needs it. Directly after a look: the engine would do
+    /// it by itself, but after a commit that may have taken its time.
+    fn copy_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+        // What was committed is durable either way, and the next commit tries again.
+        if self.guard.frames().is_ok_and(|frames| frames >= LOG_FRAMES) {
+            let _ = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            self.bound_log(writer)?;
+            // Seen now, so that a file that is put back to what it was before is known for it.
+            let _ = self.check();
         }
         Ok(())
     }
@@ -161,10 +192,10 @@ impl Connections {
 
     /// Never makes a file: one that is missing now was there.
     fn connect(&self) -> Result<Connection, Error> {
-        let connection = match self.file.connect(OpenFlags::empty()) {
+        let connection = match self.file.connect() {
             Ok(connection) => connection,
             // The path says more than the engine.
-            Err(cause) => return Err(self.check_file().err().unwrap_or_else(|| self.fail(cause))),
+            Err(cause) => return Err(self.check_path().err().unwrap_or_else(|| self.fail(cause))),
         };
         self.verify(&connection)?;
         Ok(connection)
@@ -177,46 +208,129 @@ impl Connections {
                 && schema::secret(connection)? == self.secret
                 && !file::has_moved(connection)?)
         };
-        // Asked first, so that the engine has opened the log too when the path is looked at.
+        // Asked first, so that the engine has opened the log too when the files are looked at.
         let is_ours = is_ours();
-        self.check_file()?;
+        self.check()?;
         if !is_ours.map_err(|cause| self.fail(cause))? {
-            return Err(self.replaced());
-        }
-        file::trust(connection).map_err(|cause| self.fail(cause))
-    }
-
-    /// Checks that the file at the path is the one that was opened.
-    fn check_file(&self) -> Result<(), Error> {
-        let is_replaced = self.is_replaced.load(Ordering::Relaxed);
-        if is_replaced || self.file.id()? != Some(self.id) {
             return Err(self.replaced());
         }
         Ok(())
     }
 
+    /// Checks that the file at the path is the one that was opened.
+    fn check_path(&self) -> Result<(), Error> {
+        let is_replaced = self.is_replaced.load(Ordering::Relaxed);
+        if is_replaced || self.file.id()? != Some(self.handles.ledger()) {
+            return Err(self.replaced());
+        }
+        Ok(())
+    }
+
+    /// Checks also what is in it, and its log.
+    fn check(&self) -> Result<(), Error> {
+        self.check_path()?;
+        match self.guard.fits(&self.secret) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.replaced()),
+            Err(cause) => Err(self.file.error(ErrorKind::Io, "").caused_by(cause)),
+        }
+    }
+
     fn replaced(&self) -> Error {
         self.is_replaced.store(true, Ordering::Relaxed);
-        self.file.error(ErrorKind::Replaced, "")
+        replaced(&self.file)
     }
 }
 
-/// Makes a new file a ledger and an older ledger one of today, and tells its secret.
-fn prepare(file: &LedgerFile, writer: &mut Connection, found: &Found, create: bool) -> Result<Secret, Error> {
-    let fail = |cause| file.fail(cause);
-    if matches!(found, Found::Nothing) {
-        file.keep_private()?;
+impl Drop for Connections {
+    /// The last connection copies the log into the file and removes it, if they still belong together. If not, both stay as
+    /// they are.
+    fn drop(&mut self) {
+        lock(&self.readers).clear();
+        *lock(&self.writer) = None;
+        let keeper = lock(&self.keeper).take();
+        if let Some(keeper) = keeper.filter(|_| self.check().is_ok()) {
+            // Left undone, the next to open the ledger does it.
+            let _ = file::trust(&keeper);
+        }
     }
+}
+
+/// What to do depends on what is there now.
+fn replaced(file: &LedgerFile) -> Error {
+    file.error(ErrorKind::Replaced, file.advice())
+}
+
+/// What is at the path, and handles to it, before the engine opens it.
+pub(crate) fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), Error> {
+    let mut found = file.look()?;
+    if matches!(found, Found::Nothing | Found::Empty) && file.has_log_alone() {
+        // Somebody may have made the ledger meanwhile; the log of a new one comes last.
+        found = file.look()?;
+        if matches!(found, Found::Nothing | Found::Empty) {
+            return Err(file.foreign_log());
+        }
+    }
+    match found {
+        Found::Nothing if !create => Err(file.error(ErrorKind::NotFound, "")),
+        found => Ok((found, file.handles(create)?)),
+    }
+}
+
+/// Lets the engine open the log, and looks whether it goes with the file, before anything is written: a file that was put
+/// beside the log of another one must not be mixed with it. None when there is no log.
+pub(crate) fn open_guard(
+    file: &LedgerFile,
+    handles: &Handles,
+    writer: &Connection,
+    found: &Found,
+) -> Result<Option<Guard>, Error> {
+    let io = |cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause);
+    let Some(guard) = new_guard(file, handles, writer)? else { return Ok(None) };
+    let alone = if let Found::Database(alone) = found { *alone } else { None };
+    let secret = match alone.and_then(|alone| alone.secret) {
+        Some(secret) => Some(secret),
+        None => guard.secret().map_err(io)?,
+    };
+    let fit = match secret {
+        Some(secret) => loop {
+            // None while somebody writes the index; the engine waits for its end, or brings it about.
+            match guard.look(&secret).map_err(io)? {
+                Some(fit) => break fit,
+                None => schema::root(writer).map_err(|cause| file.fail(cause))?,
+            };
+        },
+        // Torn in the page that would tell.
+        None => Fit::Unproven,
+    };
+    let is_chained = alone.is_some_and(|alone| alone.version >= schema::CHAINED_SINCE);
+    let is_ours = match fit {
+        Fit::Fits => true,
+        Fit::Foreign => false,
+        Fit::Unsealed if is_chained => false,
+        // All that is left is to look at every page.
+        Fit::Unsealed | Fit::Unproven => {
+            let is_whole = schema::is_whole(writer).unwrap_or(false);
+            is_whole && secret.is_none_or(|secret| schema::secret(writer).is_ok_and(|with| with == secret))
+        }
+    };
+    if is_ours { Ok(Some(guard)) } else { Err(file.foreign_log()) }
+}
+
+fn new_guard(file: &LedgerFile, handles: &Handles, writer: &Connection) -> Result<Option<Guard>, Error> {
+    // What cannot be read is not known to be damaged before the log was looked at.
+    let root = schema::root(writer).ok().flatten().unwrap_or(USUAL_ROOT);
+    Guard::new(handles, file.file(), root)
+        .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))
+}
+
+/// Makes a new file a ledger and an older ledger one of today.
+fn prepare(file: &LedgerFile, writer: &mut Connection, create: bool) -> Result<(), Error> {
+    let fail = |cause| file.fail(cause);
     file.check_identity(writer, create)?;
     let version = schema::version(writer).map_err(fail)?;
     if version > schema::VERSION {
         return Err(file.newer(version));
-    }
-    // Before anything is written: a file that was put beside the log of another one must not be mixed with it.
-    if let Found::Database(Some(alone)) = found
-        && schema::secret(writer).map_err(fail)? != *alone
-    {
-        return Err(file.error(ErrorKind::ForeignLog, file.log().display().to_string()));
     }
     if version < schema::VERSION {
         let mut secret = [0; 32];
@@ -224,7 +338,7 @@ fn prepare(file: &LedgerFile, writer: &mut Connection, found: &Found, create: bo
             .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
         schema::migrate(writer, secret).map_err(fail)?;
     }
-    schema::secret(writer).map_err(fail)
+    Ok(())
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {

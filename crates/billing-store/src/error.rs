@@ -37,7 +37,9 @@ pub enum ErrorKind {
     CannotOpen,
     /// The file at the path is another one than was opened, or is gone. It was not touched. Open the ledger anew.
     Replaced,
-    /// The file was put where another ledger had been, whose log is still there. Neither was touched. Move the log away.
+    /// The log beside the file does not go with it: the file was put where another ledger had been, or the same at another
+    /// time; or the log is there and the file is not. Neither was touched. Move the log away, or put the ledger back that
+    /// it belongs to.
     ForeignLog,
     /// The disk is full.
     Full,
@@ -55,6 +57,10 @@ pub enum ErrorKind {
     Exists,
     /// A backup could not be written; the cause says why. Nothing is left of it.
     CannotBackUp,
+    /// Somebody has the ledger open that was to be replaced. Nothing was touched. Stop the server first.
+    InUse,
+    /// A copy could not be put in the place of a ledger; the cause says why. What was there is there.
+    CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
     /// An import that was used after it had failed.
@@ -147,15 +153,13 @@ impl fmt::Display for Error {
             ErrorKind::CannotOpen if detail.is_empty() => write!(f, "cannot open `{path}`"),
             ErrorKind::CannotOpen => write!(f, "cannot open `{path}`: {detail}"),
             ErrorKind::Replaced => {
-                write!(
-                    f,
-                    "the file at `{path}` is no longer the ledger that was opened: restart to use what is there now"
-                )
+                write!(f, "the file at `{path}` is no longer the ledger that was opened: {detail}")
             }
             ErrorKind::ForeignLog => {
                 write!(
                     f,
-                    "the log `{detail}` is not that of the ledger `{path}`, but another one's: move it away"
+                    "the log `{detail}` is not that of the ledger `{path}` as it is there: move the log away to use the file \
+                     without it, or put back the file that it belongs to"
                 )
             }
             ErrorKind::Full => write!(f, "no space is left on the disk of the ledger `{path}`"),
@@ -181,6 +185,12 @@ impl fmt::Display for Error {
             ErrorKind::Exists => write!(f, "there is a file at `{detail}` already: give another name"),
             ErrorKind::CannotBackUp => {
                 write!(f, "the backup `{detail}` of the ledger `{path}` cannot be written")
+            }
+            ErrorKind::InUse => {
+                write!(f, "the ledger `{path}` is open in another program, a server perhaps: stop it first")
+            }
+            ErrorKind::CannotRestore => {
+                write!(f, "the copy `{detail}` cannot be put in the place of the ledger `{path}`")
             }
             ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
             ErrorKind::Aborted => write!(f, "the import into `{path}` failed before and stores nothing"),

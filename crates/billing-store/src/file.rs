@@ -3,12 +3,15 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
+use crate::guard;
+use crate::handles::Handles;
 use crate::schema::{self, Identity, Secret};
 
 /// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
@@ -20,6 +23,19 @@ const STATEMENTS: usize = 32;
 const NOT_SQLITE: &str = "it is not an SQLite file";
 const ANOTHER_APPLICATION: &str = "it is the database of another application";
 
+/// Of a ledger that was there.
+pub(crate) const GONE: &str =
+    "nothing is there now: put it back, or a copy with `billing restore`, and restart";
+const RESTORE: &str = "stop this program, put a copy there with `billing restore`, and start again";
+
+/// Which file it is, how long, and when it was written: another one when anything of it changed.
+type Stamp = (FileId, u64, Option<std::time::SystemTime>);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((FileId::of(path, &file), file.len(), file.modified().ok()))
+}
+
 /// Where a ledger is, or is to be.
 pub(crate) struct LedgerFile {
     /// As it was given, for messages.
@@ -27,10 +43,12 @@ pub(crate) struct LedgerFile {
     /// Absolute, so that no name has a meaning of its own to SQLite (`:memory:`, `file:…`) and a change of the working
     /// directory changes nothing.
     file: PathBuf,
+    /// What was last said about the files that were there.
+    advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
 }
 
 /// Which of the system's files one is, whatever its name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
     device: u64,
     inode: u64,
@@ -40,14 +58,21 @@ pub(crate) struct FileId {
 pub(crate) enum Found {
     Nothing,
     Empty,
-    /// It may be a ledger. The secret is that of the file alone, its log aside; none where only the log makes it whole.
-    Database(Option<Secret>),
+    /// It may be a ledger. What it is alone, its log aside; none where only the log makes it whole.
+    Database(Option<Alone>),
+}
+
+/// What a file says without its log.
+#[derive(Clone, Copy)]
+pub(crate) struct Alone {
+    pub(crate) secret: Option<Secret>,
+    pub(crate) version: u32,
 }
 
 impl LedgerFile {
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         match std::path::absolute(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file }),
+            Ok(file) => Ok(Self { path: path.to_owned(), file, advice: Mutex::default() }),
             Err(cause) => Err(Error::new(ErrorKind::CannotOpen, path, "").caused_by(cause)),
         }
     }
@@ -71,11 +96,7 @@ impl LedgerFile {
 
     /// Which file is at the path now, if any.
     pub(crate) fn id(&self) -> Result<Option<FileId>, Error> {
-        match std::fs::metadata(&self.file) {
-            Ok(file) => Ok(Some(FileId::of(&file))),
-            Err(cause) if is_missing(&cause) => Ok(None),
-            Err(cause) => Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
-        }
+        FileId::at(&self.file).map_err(|cause| self.error(ErrorKind::CannotOpen, "").caused_by(cause))
     }
 
     /// Tells what is there, and refuses what is no ledger without touching it.
@@ -89,18 +110,13 @@ impl LedgerFile {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
             Err(cause) => return Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
         }
-        // `immutable` reads the file alone: no lock, no log, nothing written beside another application's database.
-        // It goes through SQLite because closing a file that was opened otherwise drops the locks of the process.
-        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let found = Connection::open_with_flags(&uri, flags).and_then(|alone| {
+        let found = self.alone().and_then(|alone| {
             Ok((schema::identify(&alone)?, schema::secret(&alone).ok(), schema::version(&alone)?))
         });
         match found {
             // Known before it is opened, so that not even a log is left beside it.
             Ok((Identity::Ledger, _, version)) if version > schema::VERSION => Err(self.newer(version)),
-            Ok((Identity::Ledger, secret, _)) => Ok(Found::Database(secret)),
+            Ok((Identity::Ledger, secret, version)) => Ok(Found::Database(Some(Alone { secret, version }))),
             // Too short for any database, but not empty.
             Ok((Identity::Nothing, ..)) => refuse(NOT_SQLITE),
             Ok((Identity::Other, ..)) => refuse(ANOTHER_APPLICATION),
@@ -113,6 +129,46 @@ impl LedgerFile {
                 _ => Err(self.fail(without_uri(cause))),
             },
         }
+    }
+
+    /// A connection to the file alone: no lock, no log, nothing written beside another application's database. It goes
+    /// through SQLite because closing a file that was opened otherwise drops the locks of the process.
+    pub(crate) fn alone(&self) -> rusqlite::Result<Connection> {
+        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&uri, flags)
+    }
+
+    /// What to do when the file is no longer the one that was opened. It is asked for with every call from then on, and a
+    /// log may be long, so it is found out anew only when there is something else.
+    pub(crate) fn advice(&self) -> String {
+        let sight = [stamp(&self.file), stamp(&self.log())];
+        let mut kept = self.advice.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((seen, advice)) if *seen == sight => advice.clone(),
+            _ => {
+                let advice = self.find_advice();
+                *kept = Some((sight, advice.clone()));
+                advice
+            }
+        }
+    }
+
+    fn find_advice(&self) -> String {
+        let secret = match self.look() {
+            Ok(Found::Nothing) => return GONE.to_owned(),
+            Ok(Found::Database(Some(Alone { secret: Some(secret), .. }))) => secret,
+            Ok(_) => return format!("what is there now is no whole ledger: {RESTORE}"),
+            Err(error) => return format!("{error}: {RESTORE}"),
+        };
+        let fits = self
+            .handles(false)
+            .is_ok_and(|handles| guard::would_fit(&handles, &self.file, &secret).unwrap_or(false));
+        if fits {
+            return "restart to use what is there now".to_owned();
+        }
+        format!("stop this program; then {}", self.foreign_log())
     }
 
     pub(crate) fn newer(&self, version: u32) -> Error {
@@ -131,8 +187,8 @@ impl LedgerFile {
     }
 
     /// A connection that leaves log and file as they are when it is closed, until [`trust`] says that they go together.
-    pub(crate) fn connect(&self, extra: OpenFlags) -> rusqlite::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | extra;
+    pub(crate) fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -140,29 +196,45 @@ impl LedgerFile {
         // A ledger may come from elsewhere: its schema must not call functions with effects.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "mmap_size", 0)?;
+        // Nothing is copied from the log into the file before somebody has looked at both.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(connection)
     }
 
-    /// Usage, and the secret behind keys and cursors, are nobody else's. The log's files take over the permissions.
-    #[cfg(unix)]
-    pub(crate) fn keep_private(&self) -> Result<(), Error> {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(&self.file, std::fs::Permissions::from_mode(0o600))
-            .map_err(|cause| self.error(ErrorKind::CannotOpen, "").caused_by(cause))
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn keep_private(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// The file's log, in the form that a ledger has it.
+    /// The file's log, in the form that a ledger has it. The engine keeps it beside the file that a link leads to.
     pub(crate) fn log(&self) -> PathBuf {
-        with_suffix(&self.path, "-wal")
+        with_suffix(&real(&self.file), "-wal")
     }
 
-    fn has_log(&self) -> bool {
-        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&self.file, suffix).exists())
+    /// True when the log of a ledger is there, and the ledger is not: the engine would remove it.
+    pub(crate) fn has_log_alone(&self) -> bool {
+        std::fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
+    }
+
+    pub(crate) fn foreign_log(&self) -> Error {
+        self.error(ErrorKind::ForeignLog, self.log().display().to_string())
+    }
+
+    /// The absolute path.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Handles to the file, which is made when `create` says so.
+    pub(crate) fn handles(&self, create: bool) -> Result<Handles, Error> {
+        match Handles::of(&self.file, create) {
+            Ok(Some(handles)) => Ok(handles),
+            Ok(None) => Err(self.error(ErrorKind::Replaced, GONE)),
+            // The system says why.
+            Err(cause) => Err(self
+                .check_access()
+                .err()
+                .unwrap_or_else(|| self.error(ErrorKind::CannotOpen, "").caused_by(cause))),
+        }
+    }
+
+    pub(crate) fn has_log(&self) -> bool {
+        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&real(&self.file), suffix).exists())
     }
 
     /// Asks the system for what a ledger needs: the file for reading and writing, and room for the log beside it. A
@@ -190,16 +262,28 @@ impl LedgerFile {
 }
 
 impl FileId {
+    /// Of the file at a path. None when nothing is there.
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(file) => Ok(Some(Self::of(path, &file))),
+            Err(cause) if is_missing(&cause) => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
     #[cfg(unix)]
-    fn of(file: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(_: &Path, file: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { device: file.dev(), inode: file.ino() }
     }
 
-    /// Elsewhere the system does not let a file be replaced that is open.
+    /// Elsewhere the system does not let a file be replaced that is open, so its name will do.
     #[cfg(not(unix))]
-    fn of(_: &std::fs::Metadata) -> Self {
-        Self { device: 0, inode: 0 }
+    pub(crate) fn of(path: &Path, _: &std::fs::Metadata) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        Self { device: 0, inode: hasher.finish() }
     }
 }
 
@@ -261,6 +345,11 @@ fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
         }
         other => other,
     }
+}
+
+/// The file that a link leads to.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    if cfg!(unix) { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
 }
 
 /// A path with more at the end of its name.

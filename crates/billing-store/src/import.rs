@@ -19,10 +19,11 @@ use crate::ledger::{AccountId, Ledger};
 /// Its error for an entry that a ledger cannot hold is [`ErrorKind::TimestampOutOfRange`].
 #[must_use = "an import that is dropped stores nothing"]
 pub struct Import {
+    /// A connection in its transaction, and what comes into it; none after a failure. Dropping it undoes the import.
+    /// Dropped before the ledger, which is closed with its last connection.
+    open: Option<(Connection, Intake)>,
     ledger: Ledger,
     account: AccountId,
-    /// A connection in its transaction, and what comes into it; none after a failure. Dropping it undoes the import.
-    open: Option<(Connection, Intake)>,
     entries: u64,
 }
 

@@ -12,8 +12,8 @@ use crate::key::derive;
 
 /// A ledger that is open. Clones share it.
 ///
-/// It is the file that was opened, not whatever gets its name later: when that file is replaced or removed, every call
-/// from then on fails with [`ErrorKind::Replaced`].
+/// It is the file that was opened, not whatever gets its name later: when that file or its log is replaced, overwritten or
+/// removed, every call from then on fails with [`ErrorKind::Replaced`].
 #[derive(Clone)]
 pub struct Ledger(pub(crate) Arc<Inner>);
 
@@ -35,7 +35,7 @@ impl Ledger {
     /// # Errors
     /// [`ErrorKind::NotFound`] when nothing is, [`ErrorKind::NotALedger`] when something else is,
     /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it, [`ErrorKind::ForeignLog`] when the
-    /// file was put where another ledger had been. None of them touches the file. [`ErrorKind::CannotOpen`] when the
+    /// file was put where another ledger had been, or the same one at another time. None of them touches the file. [`ErrorKind::CannotOpen`] when the
     /// file may not be read, or no file can be made beside it, which is needed also to read; a file that may only not be
     /// written to is opened, and can be read.
     pub fn open(path: &Path) -> Result<Self, Error> {

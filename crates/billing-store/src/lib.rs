@@ -58,9 +58,14 @@ mod strings;
 
 mod backup;
 mod check;
+mod restore;
 
 mod connections;
 mod file;
+mod guard;
+mod handles;
+mod log;
+mod meta;
 mod schema;
 
 pub use account::{Account, Funds};

@@ -1,20 +1,28 @@
 //! The tables, and how an older file becomes one of today.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use crate::meta::{Seal, State};
 use crate::rollup;
 
 /// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The version whose sums and counts are those of today; those of an older one are made anew.
 const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
+
+/// The version whose seals say what they continue.
+pub(crate) const CHAINED_SINCE: u32 = 3;
+
+/// The rows of `meta`: the ledger's random number, and the name of its state.
+pub(crate) const SECRET: &[u8] = b"secret";
+pub(crate) const SEAL: &[u8] = b"seal";
 
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
 /// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
@@ -150,6 +158,12 @@ const V2: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Each commit's seal says which one it continues; see [`seal`], which writes the first of them.
+const V3: &str = "";
+
+/// What the first state of a file continues.
+const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
+
 /// A ledger's random number.
 pub(crate) type Secret = [u8; 32];
 
@@ -181,6 +195,7 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again, now that nobody else can be doing the same.
     let version = version(&transaction)?;
+    let before = if version == 0 { NO_STATE } else { state(&transaction)? };
     for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
     }
@@ -193,6 +208,7 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
     }
     if version < VERSION {
         transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        seal_after(&transaction, before)?;
     }
     transaction.commit()
 }
@@ -202,9 +218,47 @@ pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<Secret> {
     connection.query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| row.get(0))
 }
 
-/// Puts the page with the secret into the log with whatever else is written, so that a log tells whose it is. A page
-/// that does not change is not written, hence the random value.
+/// Looks at every page.
+pub(crate) fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA integrity_check(1)", [], |row| Ok(row.get_ref(0)?.as_str()? == "ok"))
+}
+
+/// The page that begins the table of the secret. Any read makes the engine open the log.
+pub(crate) fn root(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    connection
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))
+        .optional()
+}
+
+/// Gives the state that is about to be committed a name of its own, which says what it continues; see
+/// [`log`](crate::log).
 pub(crate) fn seal(writer: &Connection) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('seal', randomblob(16))";
-    writer.prepare_cached(sql)?.execute([]).map(drop)
+    seal_after(writer, state(writer)?)
+}
+
+/// The name of a copy: it continues nothing, and no log continues it.
+pub(crate) fn seal_copy(copy: &Connection) -> rusqlite::Result<()> {
+    seal_after(copy, NO_STATE)
+}
+
+fn seal_after(writer: &Connection, previous: State) -> rusqlite::Result<()> {
+    let seal = writer.prepare_cached("SELECT randomblob(16)")?.query_row([], |row| row.get(0))?;
+    let row = Seal::row(State { seal, cookie: cookie(writer)? }, previous);
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('seal', ?1)";
+    writer.prepare_cached(sql)?.execute([row]).map(drop)
+}
+
+/// The state that a transaction begins with, as long as it has not changed the schema.
+fn state(connection: &Connection) -> rusqlite::Result<State> {
+    let row: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT value FROM meta WHERE name = 'seal'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let seal = row.and_then(|row| Seal::parse(&row)).map_or([0; 16], |seal| seal.value);
+    Ok(State { seal, cookie: cookie(connection)? })
+}
+
+fn cookie(connection: &Connection) -> rusqlite::Result<u32> {
+    let cookie: i32 = connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+    Ok(cookie.cast_unsigned())
 }

@@ -99,3 +99,23 @@ fn a_backup_beside_a_writer_is_one_moment() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn a_ledger_that_is_open_is_not_restored_over() {
+    let house = House::new();
+    let now = "2026-06-15T00:00:00Z".parse().unwrap();
+    let copy = house.path().with_file_name("copy.db");
+    house.ledger.back_up(&copy).unwrap();
+    import(&house.ledger, house.account, &[entry_at(now, "-1")]);
+    let error = Ledger::restore(&copy, &house.path(), now).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InUse, "{error}");
+    assert_eq!(house.entries().len(), 1);
+
+    let (path, account) = (house.path(), house.account);
+    let _directory = house.closed();
+    let names: Vec<_> = (0..2).map(|_| Ledger::restore(&copy, &path, now).unwrap().unwrap()).collect();
+    assert_eq!(names[0], path.with_file_name("ledger.db.replaced-2026-06-15T00-00-00Z"));
+    assert_ne!(names[0], names[1], "in the same second");
+    let entries = |path| walk(&Ledger::open(path).unwrap(), account, &Filter::default(), 10).len();
+    assert_eq!((entries(&path), entries(&names[0]), entries(&names[1])), (0, 1, 0));
+}

@@ -46,6 +46,11 @@ impl House {
         Self { ledger: Ledger::open(&directory.path().join("ledger.db")).unwrap(), account, directory }
     }
 
+    /// Closes the ledger, and leaves its directory.
+    pub(crate) fn closed(self) -> TempDir {
+        self.directory
+    }
+
     /// All entries, the oldest first.
     pub(crate) fn entries(&self) -> Vec<UsageEntry> {
         walk(&self.ledger, self.account, &Filter::default(), 1000)

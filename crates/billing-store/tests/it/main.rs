@@ -9,6 +9,7 @@ mod check;
 mod check_at_large;
 mod migration;
 mod opening;
+mod places;
 mod replaced;
 
 mod accounts;

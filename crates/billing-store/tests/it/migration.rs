@@ -1,8 +1,11 @@
 //! Ledgers of earlier versions.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use billing_model::{Day, Timestamp};
 use billing_sample::History;
-use billing_store::{Batch, Filter, KeyKind, Ledger, Receipt};
+use billing_store::{Batch, ErrorKind, Filter, KeyKind, Ledger, Receipt};
 use rusqlite::Connection;
 
 use crate::house::{House, import, walk};
@@ -68,4 +71,84 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
         entries: theirs_sent[..10].into(),
     };
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
+}
+
+/// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
+fn back_to_2(path: &Path, names: &[&str]) -> Connection {
+    let file = Connection::open(path).unwrap();
+    file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    file.execute_batch("PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
+        .unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for name in names {
+        commit_2(&file, name);
+    }
+    file
+}
+
+fn commit_2(file: &Connection, name: &str) {
+    let commit = format!(
+        "BEGIN; INSERT INTO accounts (name) VALUES ('{name}');
+         INSERT OR REPLACE INTO meta VALUES ('seal', randomblob(16)); COMMIT"
+    );
+    file.execute_batch(&commit).unwrap();
+}
+
+/// File and log as a kill leaves them.
+fn killed(path: &Path, directory: &Path) -> PathBuf {
+    let to = directory.join("ledger.db");
+    fs::copy(path, &to).unwrap();
+    fs::copy(path.with_file_name("ledger.db-wal"), directory.join("ledger.db-wal")).unwrap();
+    to
+}
+
+#[test]
+fn a_ledger_of_version_2_that_was_killed_is_taken_forward_with_its_log() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let (account, path) = (house.account, house.path());
+    let _directory = house.closed();
+    let file = back_to_2(&path, &["one", "two"]);
+    for is_copied in [false, true] {
+        if is_copied {
+            // The log was copied into the file, and no more was written since.
+            file.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let killed = killed(&path, directory.path());
+        let ledger = Ledger::open(&killed).unwrap();
+        assert!(ledger.account("two").unwrap().is_some());
+        assert_eq!(walk(&ledger, account, &Filter::default(), 1000).len(), 500);
+        ledger.create_account("new").unwrap();
+        drop(ledger);
+        assert!(Ledger::open(&killed).unwrap().account("new").unwrap().is_some());
+    }
+}
+
+#[test]
+fn an_older_copy_beside_the_log_of_version_2_is_refused_when_it_does_not_come_out_whole() {
+    let house = House::new();
+    let path = house.path();
+    let _directory = house.closed();
+    let file = back_to_2(&path, &[]);
+    let insert = |accounts: std::ops::Range<u32>| {
+        file.execute_batch("BEGIN").unwrap();
+        for n in accounts {
+            file.execute("INSERT INTO accounts (name) VALUES (?1)", [format!("account {n}")]).unwrap();
+        }
+        file.execute_batch("INSERT OR REPLACE INTO meta VALUES ('seal', randomblob(16)); COMMIT").unwrap();
+    };
+    insert(0..2000);
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let older = directory.path().join("older.db");
+    fs::copy(&path, &older).unwrap();
+    // Pages that are full in the copy are given back, the log is begun anew, and they are used for others.
+    file.execute_batch("DELETE FROM accounts WHERE id BETWEEN 500 AND 1500").unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    insert(2000..2300);
+    let killed = killed(&path, directory.path());
+    fs::rename(&older, &killed).unwrap();
+    assert_eq!(Ledger::open(&killed).unwrap_err().kind(), ErrorKind::ForeignLog);
 }

@@ -163,6 +163,24 @@ fn an_empty_file_becomes_a_ledger_only_when_asked() {
     assert_eq!(Ledger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
 }
 
+/// SQLite removes the log of a file that is empty, and with it what was acknowledged.
+#[test]
+fn a_log_whose_ledger_was_moved_away_is_not_removed() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
+    let directory = tempfile::tempdir().unwrap();
+    let (path, log) = (directory.path().join("ledger.db"), directory.path().join("ledger.db-wal"));
+    fs::copy(house.path(), directory.path().join("moved.db")).unwrap();
+    fs::copy(house.path().with_file_name("ledger.db-wal"), &log).unwrap();
+    let error = Ledger::open_or_create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
+    fs::write(&path, "").unwrap();
+    check_refused(&path, ErrorKind::ForeignLog, "put back the file that it belongs to");
+    fs::rename(directory.path().join("moved.db"), &path).unwrap();
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(walk(&ledger, house.account, &Filter::default(), 100).len(), 50);
+}
+
 #[test]
 fn a_ledger_half_made_is_made_anew() {
     // As a kill leaves it: the first page written, and beside it the journal that says that there was nothing before.

@@ -53,7 +53,7 @@ fn failures(ledger: &Ledger, account: AccountId, key: &str) -> Vec<Error> {
 }
 
 /// Replaces the file under an open ledger, and finds that no call is answered, now and when the file is put back.
-fn check_replaced(replace: impl FnOnce(&Path)) {
+fn check_replaced(advice: &str, replace: impl FnOnce(&Path)) {
     let ours = ledger_with(30);
     let path = ours.path();
     let (_, secret) = ours.ledger.create_key(ours.account, KeyKind::Admin, "", NOW.parse().unwrap()).unwrap();
@@ -65,8 +65,8 @@ fn check_replaced(replace: impl FnOnce(&Path)) {
     let there = fs::read(&path).ok();
     for error in failures(&ours.ledger, ours.account, secret.expose()) {
         assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
-        let words = "is no longer the ledger that was opened: restart";
-        assert!(error.to_string().contains(words), "{error}");
+        let words = format!("is no longer the ledger that was opened: {advice}");
+        assert!(error.to_string().contains(&words), "{error}");
     }
     assert!(fs::read(&path).ok() == there, "the file at the path was touched, or one was made");
 
@@ -82,13 +82,14 @@ fn check_replaced(replace: impl FnOnce(&Path)) {
 #[test]
 fn rows_of_a_ledger_that_was_moved_here_are_not_shown_to_the_accounts_of_the_former() {
     let (theirs, _house) = closed(ledger_with(40));
-    check_replaced(|path| fs::rename(theirs, path).unwrap());
+    check_replaced("stop this program; then the log `", |path| fs::rename(theirs, path).unwrap());
 }
 
 #[cfg(unix)]
 #[test]
 fn a_restored_copy_is_not_the_ledger_that_was_opened() {
-    check_replaced(|path| {
+    // At a state that the log goes on from, so that they would be the ledger together.
+    check_replaced("restart to use what is there now", |path| {
         let copy = path.with_file_name("copy.db");
         fs::copy(path, &copy).unwrap();
         fs::rename(copy, path).unwrap();
@@ -98,7 +99,7 @@ fn a_restored_copy_is_not_the_ledger_that_was_opened() {
 #[cfg(unix)]
 #[test]
 fn a_removed_ledger_is_not_made_anew() {
-    check_replaced(|path| fs::remove_file(path).unwrap());
+    check_replaced("nothing is there now: put it back", |path| fs::remove_file(path).unwrap());
 }
 
 #[cfg(unix)]

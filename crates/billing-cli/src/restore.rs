@@ -1,0 +1,28 @@
+//! `billing restore`: a copy in the place of a ledger.
+
+use std::time::Instant;
+
+use billing_model::Timestamp;
+use billing_store::Ledger;
+use chrono::Utc;
+
+use crate::args;
+use crate::exit::Failure;
+use crate::{terminal, text};
+
+pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
+    let start = Instant::now();
+    let kept = Ledger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
+    // Counted in the ledger: what is said here is what is there.
+    let entries = Ledger::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
+    terminal::note(&format!(
+        "{} in {}, {}",
+        text::entries(entries),
+        args.ledger.display(),
+        text::seconds(start.elapsed())
+    ));
+    if let Some(kept) = kept {
+        terminal::note(&format!("what was there is {}", kept.display()));
+    }
+    Ok(())
+}

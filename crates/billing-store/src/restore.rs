@@ -1,0 +1,203 @@
+//! A copy in the place of a ledger.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use billing_model::Timestamp;
+
+use crate::backup::{Part, copy, sync_directory};
+use crate::connections;
+use crate::error::{Error, ErrorKind};
+use crate::file::{FileId, Found, LedgerFile, real, trust, with_suffix};
+use crate::handles::Handles;
+use crate::ledger::Ledger;
+use crate::schema;
+
+/// What stands beside a file and belongs to it, but for the index, which is made anew.
+const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
+
+impl Ledger {
+    /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
+    /// was there.
+    ///
+    /// The copy at `from` stays as it is. Every page of it is looked at before anything is touched. Nobody may have the
+    /// ledger at the path open, and nobody can open it meanwhile. A kill leaves the former ledger or the copy at the path,
+    /// as a whole; where the log of the former could not be copied into its file, for it was damaged, a kill may leave it
+    /// beside the copy, which is then refused as [`ErrorKind::ForeignLog`]. `now` is for the name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InUse`], [`ErrorKind::CannotRestore`] when the copy is not whole or cannot be written,
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotALedger`], [`ErrorKind::NewerVersion`] and [`ErrorKind::ForeignLog`] of the
+    /// copy, [`ErrorKind::ForeignLog`] also when there is a log at the path without a ledger.
+    pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+        let (from, to) = (LedgerFile::new(from)?, LedgerFile::new(to)?);
+        let failed = |cause: io::Error| cannot(&from, &to).caused_by(cause);
+        if from.id()?.is_some() && from.id()? == to.id()? {
+            return Err(cannot(&from, &to).caused_by(io::Error::other("it is that ledger itself")));
+        }
+        let is_there = match to.look() {
+            Ok(Found::Nothing) => false,
+            // Whatever is there is kept.
+            Ok(Found::Empty | Found::Database(_)) | Err(_) => to.id()?.is_some(),
+        };
+        if !is_there && to.has_log_alone() {
+            return Err(to.foreign_log());
+        }
+        let path = real(to.file());
+        if is_there {
+            settle(&to)?;
+        }
+        // Held until all is done: what opens the ledger meanwhile waits, and then finds it replaced.
+        let _turn = if is_there { Some(Turn::take(&to)?) } else { None };
+        let part = Part::create(&path).map_err(failed)?;
+        copy_whole(&from, &to, part.path())?;
+        if !is_there {
+            part.keep_as(&path).map_err(failed)?;
+            return Ok(None);
+        }
+        let kept = replace(part, &path, now).map_err(failed)?;
+        Ok(Some(kept))
+    }
+}
+
+/// A copy of the copy, that every page of was looked at.
+fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Error> {
+    let engine = |cause: rusqlite::Error| cannot(from, to).caused_by(cause);
+    let copied = match from.look()? {
+        Found::Nothing => return Err(from.error(ErrorKind::NotFound, "")),
+        Found::Empty => return Err(from.error(ErrorKind::NotALedger, "it is empty")),
+        // The file alone, wherever it is: also where nothing can be written.
+        Found::Database(Some(_)) if !from.has_log() => copy(&from.alone().map_err(engine)?, part),
+        // With its log, if they belong together.
+        found @ Found::Database(_) => {
+            let handles = from.handles(false)?;
+            let reader = from.connect().map_err(engine)?;
+            let _guard = connections::open_guard(from, &handles, &reader, &found)?;
+            let copied = copy(&reader, part);
+            drop(reader);
+            copied
+        }
+    };
+    let copied = copied.map_err(engine)?;
+    if !schema::is_whole(&copied).map_err(engine)? {
+        return Err(cannot(from, to).caused_by(io::Error::other("it is damaged")));
+    }
+    copied.close().map_err(|(_, cause)| engine(cause))
+}
+
+/// Copies the log into the file, as the last one to close a ledger does, so that there is one file to keep. Where they do
+/// not belong together or are damaged, both are kept as they are.
+fn settle(ledger: &LedgerFile) -> Result<(), Error> {
+    let Ok(found @ Found::Database(_)) = ledger.look() else { return Ok(()) };
+    if !ledger.has_log() {
+        return Ok(());
+    }
+    let handles = ledger.handles(false)?;
+    let Ok(writer) = ledger.connect() else { return Ok(()) };
+    if connections::open_guard(ledger, &handles, &writer, &found).is_ok() {
+        // Left undone, the log is kept beside the file.
+        let _ = trust(&writer);
+    }
+    Ok(())
+}
+
+/// The exclusive right to a file.
+struct Turn {
+    _file: File,
+    /// Dropped last: to close the file drops the locks of the process.
+    _handles: Handles,
+}
+
+impl Turn {
+    fn take(ledger: &LedgerFile) -> Result<Self, Error> {
+        let handles = ledger.handles(false)?;
+        let in_use = || ledger.error(ErrorKind::InUse, "");
+        if handles.users() > 1 {
+            return Err(in_use());
+        }
+        let open = OpenOptions::new().read(true).write(true).open(ledger.file());
+        let file = open.map_err(|cause| ledger.error(ErrorKind::CannotOpen, "").caused_by(cause))?;
+        // Every connection of the engine has a shared lock on a part of the file for as long as it is open.
+        match lock(&file) {
+            Ok(()) => Ok(Self { _file: file, _handles: handles }),
+            Err(_) => Err(in_use()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn lock(file: &File) -> io::Result<()> {
+    use rustix::fs::{FlockOperation, fcntl_lock};
+    Ok(fcntl_lock(file, FlockOperation::NonBlockingLockExclusive)?)
+}
+
+#[cfg(not(unix))]
+fn lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(io::Error::from)
+}
+
+/// Puts the copy in the place of what is there, which gets another name.
+///
+/// A kill before the rename leaves what was there, under a second name perhaps; one after it leaves the copy. Only a log
+/// that is still there can stand beside the copy then, which it does not fit.
+fn replace(part: Part, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    File::open(part.path())?.sync_all()?;
+    forget_second_names(path)?;
+    let kept = second_name(path, now)?;
+    sync_directory(path)?;
+    part.rename_to(path)?;
+    for companion in COMPANIONS {
+        match fs::rename(with_suffix(path, companion), with_suffix(&kept, companion)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+    }
+    match fs::remove_file(with_suffix(path, "-shm")) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    sync_directory(path)?;
+    Ok(kept)
+}
+
+/// What comes between the name of a ledger and the time at which it was replaced.
+const REPLACED: &str = ".replaced-";
+
+/// Another name for the file at a path, with the time in it: `ledger.db.replaced-2026-11-28T06-15-00Z`.
+fn second_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let time = now.to_string();
+    let second = time.split(['.', 'Z']).next().unwrap_or(&time).replace(':', "-");
+    let mut number = 1;
+    loop {
+        let more = if number == 1 { String::new() } else { format!("-{number}") };
+        let name = with_suffix(path, &format!("{REPLACED}{second}Z{more}"));
+        // A link, unlike a rename, replaces nothing.
+        match fs::hard_link(path, &name) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            linked => return linked.map(|()| name),
+        }
+    }
+}
+
+/// Removes names that a restore gave to the ledger before it was killed: it is still at its path.
+fn forget_second_names(path: &Path) -> io::Result<()> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let mut start = name.to_owned();
+    start.push(REPLACED);
+    let id = FileId::at(path)?;
+    for entry in fs::read_dir(directory)? {
+        let other = entry?.path();
+        let is_one = other
+            .file_name()
+            .is_some_and(|other| other.as_encoded_bytes().starts_with(start.as_encoded_bytes()));
+        if is_one && FileId::at(&other)? == id {
+            fs::remove_file(&other)?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot(from: &LedgerFile, to: &LedgerFile) -> Error {
+    to.error(ErrorKind::CannotRestore, from.path().display().to_string())
+}
