@@ -28,8 +28,9 @@ const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
 /// How long a commit waits for readers before the log is begun anew: many pages, and short for who sent the batch.
 const LOG_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Between two tries of what the engine does not wait for itself.
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// How often a writer looks whether another one has ended. An import leaves short gaps for others ([`crate::pace`]); the
+/// engine by itself looks ever more seldom, and would miss them.
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// The connections to one file, opened when they are needed and kept for the next call.
 ///
@@ -83,6 +84,10 @@ impl Connections {
         self.file.fail(cause)
     }
 
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        self.file.error(kind, "")
+    }
+
     /// Reads from one state of the ledger, whatever is written meanwhile.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         self.check_file()?;
@@ -109,37 +114,52 @@ impl Connections {
     /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
     /// and read anew.
     pub(crate) fn begin(&self) -> Result<Connection, Error> {
-        self.check_file()?;
-        let idle = lock(&self.writer).take();
-        let writer = idle.map_or_else(|| self.open_writer(), Ok)?;
-        writer.execute_batch("BEGIN IMMEDIATE").map_err(|cause| self.fail(cause))?;
+        let writer = self.writer()?;
+        self.begin_on(&writer)?;
         Ok(writer)
     }
 
     /// Stores what was written since [`Connections::begin`]: durable when it returns.
     pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
-        schema::seal(&writer).map_err(|cause| self.fail(cause))?;
+        self.commit_on(&writer)?;
+        self.keep_writer(writer);
+        Ok(())
+    }
+
+    /// A connection that writes, for several transactions. After a failure it is of no further use.
+    pub(crate) fn writer(&self) -> Result<Connection, Error> {
+        let idle = lock(&self.writer).take();
+        idle.map_or_else(|| self.open_writer(), Ok)
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) fn begin_on(&self, writer: &Connection) -> Result<(), Error> {
+        self.check_file()?;
+        begin(writer).map_err(|cause| self.fail(cause))
+    }
+
+    /// Stores what was written since [`Connections::begin_on`]: durable when it returns.
+    pub(crate) fn commit_on(&self, writer: &Connection) -> Result<(), Error> {
+        schema::seal(writer).map_err(|cause| self.fail(cause))?;
         // What is written to a file that is no longer there is not stored.
         self.check_file()?;
         writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
-        if self.bound_log(&writer).is_ok() {
-            self.keep_writer(writer);
-        }
+        self.bound_log(writer);
         Ok(())
     }
 
     /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
     /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
     /// need the log no more, so that is the time of one page. For a longer one, a backup perhaps, it does not wait.
-    fn bound_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+    fn bound_log(&self, writer: &Connection) {
         let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
         if is_long {
-            writer.busy_timeout(LOG_PATIENCE)?;
             // What was committed is durable either way, and the next commit tries again.
-            let _ = writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
-            writer.busy_timeout(file::BUSY_TIMEOUT)?;
+            let _ = writer
+                .busy_timeout(LOG_PATIENCE)
+                .and_then(|()| writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())));
+            let _ = writer.busy_timeout(file::BUSY_TIMEOUT);
         }
-        Ok(())
     }
 
     /// Takes back a connection without a transaction.
@@ -147,7 +167,7 @@ impl Connections {
         *lock(&self.writer) = Some(writer);
     }
 
-    fn open_writer(&self) -> Result<Connection, Error> {
+    pub(crate) fn open_writer(&self) -> Result<Connection, Error> {
         let writer = self.connect()?;
         configure_writer(&writer).map_err(|cause| self.fail(cause))?;
         Ok(writer)
@@ -242,15 +262,28 @@ fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let deadline = Instant::now() + file::BUSY_TIMEOUT;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(cause)
-                if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
-            {
-                std::thread::sleep(BUSY_PAUSE);
-            }
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
             done => return done,
         }
     }
+}
+
+/// Waits for its turn among the writers.
+fn begin(writer: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + file::BUSY_TIMEOUT;
+    writer.busy_timeout(Duration::ZERO)?;
+    let begun = loop {
+        match writer.execute_batch("BEGIN IMMEDIATE") {
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            done => break done,
+        }
+    };
+    writer.busy_timeout(file::BUSY_TIMEOUT)?;
+    begun
+}
+
+fn is_busy(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {

@@ -191,14 +191,14 @@ impl LedgerFile {
 
 impl FileId {
     #[cfg(unix)]
-    fn of(file: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(file: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { device: file.dev(), inode: file.ino() }
     }
 
     /// Elsewhere the system does not let a file be replaced that is open.
     #[cfg(not(unix))]
-    fn of(_: &std::fs::Metadata) -> Self {
+    pub(crate) fn of(_: &std::fs::Metadata) -> Self {
         Self { device: 0, inode: 0 }
     }
 }

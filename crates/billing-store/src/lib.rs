@@ -44,15 +44,21 @@ mod key;
 
 mod batch;
 mod import;
+mod import_lock;
 mod intake;
+mod pace;
+mod pending;
+mod running;
 
 mod page;
 mod rollup;
+mod snapshot;
 
 mod counts;
 mod day;
 mod row;
 mod strings;
+mod tables;
 
 mod backup;
 
@@ -67,5 +73,6 @@ pub use error::{Error, ErrorKind};
 pub use import::Import;
 pub use key::{Key, KeyKind, Principal, Secret};
 pub use ledger::{AccountId, Ledger};
-pub use page::{Filter, NumberedPage, Position, PositionedPage, Snapshot};
+pub use page::{Filter, NumberedPage, Position, PositionedPage};
 pub use rollup::{Charges, Rollup};
+pub use snapshot::{Sequences, Snapshot};

@@ -8,13 +8,13 @@ use crate::rollup;
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The version whose sums and counts are those of today; those of an older one are made anew.
 const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
 
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
 /// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
@@ -148,6 +148,19 @@ const V2: &str = "
         amount TEXT NOT NULL,
         PRIMARY KEY (account, currency, is_credit)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Imports that have begun to store entries and have not ended; at most one. Its entries are those of the account whose
+/// sequence lies in its range. They are hidden, and no sum or count has them. All of them lie in its span of time.
+const V3: &str = "
+    CREATE TABLE imports (
+        id INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        first_sequence INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL
+    ) STRICT;
 ";
 
 /// A ledger's random number.

@@ -45,7 +45,7 @@ fn a_dropped_import_leaves_nothing() {
     }
     drop(dropped);
     let page = ledger.page_by_position(*account, &Filter::default(), None, None, 1).unwrap();
-    assert_eq!(page.snapshot, Snapshot(100));
+    assert_eq!(page.snapshot, Snapshot { end: 100, without: None });
     let page = ledger.page_by_number(*account, &Filter::default(), SortOrder::Asc, 1, 1).unwrap();
     assert_eq!(page.total, 100);
     assert_eq!(ledger.rollups(*account, None).unwrap(), rollups);

@@ -25,6 +25,7 @@ const BACK_TO_1: &str = "
     DROP TABLE receipts;
     DROP TABLE counts;
     DROP TABLE balances;
+    DROP TABLE imports;
     CREATE TABLE days (account INTEGER, day INTEGER, currency INTEGER, entries INTEGER);
     PRAGMA user_version = 1;
 ";
