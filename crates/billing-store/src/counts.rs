@@ -157,10 +157,9 @@ impl Counts<'_> {
                 "SELECT COUNT(*) FROM entries WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3
                  AND (?4 IS NULL OR currency = ?4) AND (?5 IS NULL OR sequence NOT BETWEEN ?5 AND ?6)",
             )?
-            .query_row(
-                (self.account.0, span.first_ns, span.last_ns, self.currency, first, last),
-                |row| count(row, 0),
-            )
+            .query_row((self.account.0, span.first_ns, span.last_ns, self.currency, first, last), |row| {
+                count(row, 0)
+            })
     }
 }
 

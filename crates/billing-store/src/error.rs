@@ -177,7 +177,9 @@ impl fmt::Display for Error {
                 write!(f, "the backup `{detail}` of the ledger `{path}` cannot be written")
             }
             ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
-            ErrorKind::Aborted => write!(f, "the import into `{path}` failed and stores nothing: import again"),
+            ErrorKind::Aborted => {
+                write!(f, "the import into `{path}` failed and stores nothing: import again")
+            }
             ErrorKind::Corrupt => write!(f, "the ledger `{path}` is damaged"),
             ErrorKind::NoRandomness => write!(f, "the system has no random numbers for a new key"),
             ErrorKind::Engine => write!(f, "the ledger `{path}` could not be used"),

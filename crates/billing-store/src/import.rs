@@ -11,7 +11,10 @@ use crate::ledger::{AccountId, Ledger};
 use crate::running::Running;
 use crate::snapshot::Present;
 
-/// Entries that are held in memory before they are stored. An import of no more is one transaction.
+#[cfg(test)]
+mod model;
+
+/// Entries that are held in memory before they are stored. An import of fewer is one transaction.
 const HELD_ENTRIES: usize = 10_000;
 
 /// Bytes of their texts, at most by about one call's.
@@ -22,7 +25,7 @@ const HELD_BYTES: usize = 4 << 20;
 /// Nothing of it is seen before. Entries may come in any order; equal ones are all kept. Its memory does not grow with its
 /// length.
 ///
-/// Up to 10,000 entries are one transaction. More are stored in chunks that nobody sees, each in some hundredths of a
+/// Fewer than 10,000 entries are one transaction. More are stored in chunks that nobody sees, each in some hundredths of a
 /// second, and others read and write in between; `finish` then adds their sums and shows them, in one transaction that
 /// takes about a second for a million different minutes. Entries of one instant that others store meanwhile come after
 /// those of the import.
@@ -32,8 +35,8 @@ const HELD_BYTES: usize = 4 << 20;
 /// again, and the file does not shrink; new texts stay too, because others may use them.
 ///
 /// # Errors
-/// [`ErrorKind::TimestampOutOfRange`] for an entry that a ledger cannot hold, [`ErrorKind::ImportUnderWay`] beyond 10,000
-/// entries while another one does the same, [`ErrorKind::Busy`] when another writer does not end in time.
+/// [`ErrorKind::TimestampOutOfRange`] for an entry that a ledger cannot hold, [`ErrorKind::ImportUnderWay`] from 10,000
+/// entries on while another one does the same, [`ErrorKind::Busy`] when another writer does not end in time.
 #[must_use = "an import that is dropped stores nothing"]
 pub struct Import {
     ledger: Ledger,
@@ -41,6 +44,8 @@ pub struct Import {
     /// What is not stored yet, and about how many bytes its texts have.
     held: Vec<UsageEntry>,
     held_bytes: usize,
+    /// How many entries are held at the most, and those of one call.
+    most_held: usize,
     /// What is stored already, if anything is.
     running: Option<Running>,
     has_failed: bool,
@@ -52,6 +57,10 @@ impl Ledger {
     /// # Errors
     /// [`ErrorKind::UnknownAccount`], or when the ledger cannot be read.
     pub fn import(&self, account: AccountId) -> Result<Import, Error> {
+        self.import_holding(account, HELD_ENTRIES)
+    }
+
+    pub(crate) fn import_holding(&self, account: AccountId, most_held: usize) -> Result<Import, Error> {
         let present = self.0.connections.read(|connection| Present::of(connection, account))?;
         present.ok_or_else(|| self.unknown_account(account))?;
         Ok(Import {
@@ -59,6 +68,7 @@ impl Ledger {
             account,
             held: Vec::new(),
             held_bytes: 0,
+            most_held,
             running: None,
             has_failed: false,
         })
@@ -88,7 +98,7 @@ impl Import {
             self.held_bytes += text_bytes(entry);
             self.held.push(entry.clone());
         }
-        if self.held.len() >= HELD_ENTRIES || self.held_bytes >= HELD_BYTES {
+        if self.held.len() >= self.most_held || self.held_bytes >= HELD_BYTES {
             self.store_held()?;
         }
         Ok(())
@@ -96,7 +106,9 @@ impl Import {
 
     /// Stores what is held, in chunks.
     fn store_held(&mut self) -> Result<(), Error> {
-        let Some(at_ns) = self.held.first().and_then(|entry| entry.timestamp.unix_ns()) else { return Ok(()) };
+        let Some(at_ns) = self.held.first().and_then(|entry| entry.timestamp.unix_ns()) else {
+            return Ok(());
+        };
         let running = match &mut self.running {
             Some(running) => running,
             None => self.running.insert(Running::begin(&self.ledger, self.account, at_ns)?),
@@ -129,6 +141,7 @@ impl Import {
         Ok(entries)
     }
 
+    /// Removes what was stored.
     fn abort(&mut self) {
         self.held = Vec::new();
         if let Some(running) = self.running.take() {

@@ -29,13 +29,7 @@ pub(crate) struct Intake {
 impl Intake {
     /// Takes numbers from `next_sequence` on.
     pub(crate) fn new(account: AccountId, next_sequence: u64) -> Self {
-        Self {
-            account,
-            interner: Interner::default(),
-            deltas: Deltas::default(),
-            next_sequence,
-            entries: 0,
-        }
+        Self { account, interner: Interner::default(), deltas: Deltas::default(), next_sequence, entries: 0 }
     }
 
     /// `None` when there is no such account.

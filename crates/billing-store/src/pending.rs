@@ -63,7 +63,11 @@ impl Pending {
     }
 
     /// Notes, in the transaction that stores them, that entries lie in this span.
-    pub(crate) fn extend(self, writer: &Connection, (first_ns, last_ns): (i64, i64)) -> rusqlite::Result<bool> {
+    pub(crate) fn extend(
+        self,
+        writer: &Connection,
+        (first_ns, last_ns): (i64, i64),
+    ) -> rusqlite::Result<bool> {
         let sql = "UPDATE imports SET first_ns = MIN(first_ns, ?2), last_ns = MAX(last_ns, ?3) WHERE id = ?1";
         Ok(writer.prepare_cached(sql)?.execute((self.id, first_ns, last_ns))? == 1)
     }
@@ -208,12 +212,7 @@ fn claim(writer: &Connection, id: i64) -> rusqlite::Result<Option<(i64, (i64, i6
 }
 
 /// Changes the number of the account's next entry, if it is still this one.
-fn set_next_sequence(
-    writer: &Connection,
-    account: AccountId,
-    from: u64,
-    to: u64,
-) -> rusqlite::Result<()> {
+fn set_next_sequence(writer: &Connection, account: AccountId, from: u64, to: u64) -> rusqlite::Result<()> {
     writer
         .prepare_cached("UPDATE accounts SET next_sequence = ?3 WHERE id = ?1 AND next_sequence = ?2")?
         .execute((account.0, signed(from), signed(to)))

@@ -26,7 +26,7 @@ const STEP: usize = 500;
 pub(crate) struct Running {
     ledger: Ledger,
     writer: Connection,
-    pending: Pending,
+    pub(crate) pending: Pending,
     intake: Intake,
     /// True once some of the sums are in the tables.
     has_gathered: bool,
