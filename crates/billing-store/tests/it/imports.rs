@@ -180,7 +180,7 @@ fn hidden_entries_are_passed_over_wherever_others_stand() {
     let house = House::new();
     let at = |second: i64| entry_at(Timestamp::from_unix_ns(second * 1_000_000_000), "-1");
     let (mut seconds, mut second) = (Vec::new(), 0);
-    for gap in 190..230 {
+    for gap in 191..231 {
         second += gap;
         seconds.push(second);
     }
