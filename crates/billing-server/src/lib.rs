@@ -62,6 +62,7 @@ mod recorder;
 mod connection;
 mod conversation;
 mod exchange;
+mod leftovers;
 mod limits;
 mod metrics;
 mod refusal;

@@ -42,6 +42,8 @@ pub(crate) struct Connections {
     file: LedgerFile,
     id: FileId,
     secret: Secret,
+    /// True when nothing was at the path before.
+    is_new: bool,
     /// Once another file was seen no call is answered any more.
     is_replaced: AtomicBool,
     readers: Mutex<Vec<Connection>>,
@@ -62,9 +64,15 @@ impl Connections {
         let mut writer = file.connect(flags).map_err(fail)?;
         let id = file.id()?.ok_or_else(|| file.error(ErrorKind::Replaced, ""))?;
         let secret = prepare(&file, &mut writer, &found, create)?;
-        let (readers, idle_writer) = (Mutex::default(), Mutex::default());
-        let connections =
-            Self { file, id, secret, is_replaced: AtomicBool::new(false), readers, writer: idle_writer };
+        let connections = Self {
+            file,
+            id,
+            secret,
+            is_new: matches!(found, Found::Nothing),
+            is_replaced: AtomicBool::new(false),
+            readers: Mutex::default(),
+            writer: Mutex::default(),
+        };
         connections.verify(&writer)?;
         configure_writer(&writer).map_err(|cause| connections.fail(cause))?;
         connections.keep_writer(writer);
@@ -78,6 +86,10 @@ impl Connections {
     /// The random number that all of the ledger's keys are derived from.
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {

@@ -61,6 +61,7 @@ mod strings;
 mod tables;
 
 mod backup;
+mod discard;
 
 mod connections;
 mod file;
