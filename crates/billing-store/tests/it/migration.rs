@@ -70,3 +70,20 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     };
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
 }
+
+#[test]
+fn a_ledger_of_version_2_is_taken_forward() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let rollups = house.ledger.rollups(house.account, None).unwrap();
+    let file = Connection::open(house.path()).unwrap();
+    file.execute_batch("DROP TABLE imports; PRAGMA user_version = 2;").unwrap();
+    drop(file);
+    let house = house.reopened();
+    assert!(house.entries() == sent);
+    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), rollups);
+    let many: Vec<_> = History::new(2, 10_000).collect();
+    import(&house.ledger, house.account, &many);
+    assert_eq!(house.entries().len(), 10_500);
+}
