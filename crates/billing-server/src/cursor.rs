@@ -12,7 +12,8 @@
 //! | any | the query string of the first page |
 //! | 16 | HMAC-SHA256, cut to 128 bits, over the account and all of the above |
 //!
-//! Version 1 is for all walks but those that began beside an import that had not ended. Numbers are big-endian; the whole is URL-safe base64 without padding.
+//! Version 1 is for all walks but those that began beside an import that had not ended. Numbers are big-endian; the whole is
+//! URL-safe base64 without padding.
 
 use std::time::Duration;
 

@@ -89,15 +89,19 @@ impl Import {
         done
     }
 
-    fn hold(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        let path = self.ledger.0.connections.path();
-        for entry in entries {
-            if entry.timestamp.unix_ns().is_none() {
-                return Err(Error::timestamp(path, entry.timestamp));
-            }
-            self.held_bytes += text_bytes(entry);
-            self.held.push(entry.clone());
+    fn take(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        if let Some(beyond) = entries.iter().find(|entry| entry.timestamp.unix_ns().is_none()) {
+            return Err(Error::timestamp(self.ledger.0.connections.path(), beyond.timestamp));
         }
+        // So many are worth a transaction, and need not be copied.
+        if let Some(running) = &mut self.running
+            && self.held.is_empty()
+            && entries.len() >= self.most_held / 4
+        {
+            return running.store(entries);
+        }
+        self.held_bytes += entries.iter().map(UsageEntry::text_bytes).sum::<usize>();
+        self.held.extend_from_slice(entries);
         if self.held.len() >= self.most_held || self.held_bytes >= HELD_BYTES {
             self.store_held()?;
         }
@@ -156,7 +160,7 @@ impl Sink for Import {
     type Error = Error;
 
     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        self.step(|import| import.hold(entries))
+        self.step(|import| import.take(entries))
     }
 
     fn finish(mut self) -> Result<u64, Error> {
@@ -177,11 +181,4 @@ impl fmt::Debug for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Import").field("account", &self.account).finish_non_exhaustive()
     }
-}
-
-/// The texts that an entry has of its own.
-fn text_bytes(entry: &UsageEntry) -> usize {
-    let request_id = entry.inference_details.as_ref().and_then(|details| details.request_id.as_ref());
-    let optional = [&entry.api_key_id.as_ref(), &request_id].map(|text| text.map_or(0, |text| text.len()));
-    entry.sku.len() + entry.notes.len() + optional.iter().sum::<usize>()
 }

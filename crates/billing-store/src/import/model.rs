@@ -201,17 +201,20 @@ impl Model {
         running.held += entries.len();
         let written = import.write(&entries);
         running.entries.extend(entries);
+        if running.is_robbed {
+            // It finds out when it stores something, or at its end.
+            if let Err(error) = written {
+                assert_eq!(error.kind(), ErrorKind::Aborted);
+                self.import = None;
+            }
+            return;
+        }
+        written.unwrap();
         if running.held >= HELD {
             running.held = 0;
-            if running.is_robbed {
-                assert_eq!(written.unwrap_err().kind(), ErrorKind::Aborted);
-                self.import = None;
-                return;
-            }
             running.place.get_or_insert(next);
             self.places = next;
         }
-        written.unwrap();
     }
 
     fn finish(&mut self) {
