@@ -82,7 +82,7 @@ impl Ledger {
                 place.insert(intake.ok_or_else(|| self.unknown_account(batch.account))?)
             }
         };
-        intake.store(writer, path, &batch.entries)?;
+        intake.store_at_once(writer, path, &batch.entries)?;
         let entries = batch.entries.len() as u64;
         writer
             .prepare_cached(

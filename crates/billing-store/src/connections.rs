@@ -150,7 +150,7 @@ impl Connections {
         begin(writer).map_err(|cause| self.fail(cause))
     }
 
-    /// Stores what was written since [`Connections::begin_on`]: durable when it returns.
+    /// Stores what was written since [`Connections::begin_on`]: durable when it returns, as far as the connection is set so.
     pub(crate) fn commit_on(&self, writer: &Connection) -> Result<(), Error> {
         schema::seal(writer).map_err(|cause| self.fail(cause))?;
         // What is written to a file that is no longer there is not stored.

@@ -139,7 +139,7 @@ impl Import {
         let writer = connections.begin()?;
         let intake = Intake::open(&writer, self.account).map_err(|cause| connections.fail(cause))?;
         let mut intake = intake.ok_or_else(|| self.ledger.unknown_account(self.account))?;
-        intake.store(&writer, connections.path(), &self.held)?;
+        intake.store_at_once(&writer, connections.path(), &self.held)?;
         let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;
         connections.commit(writer)?;
         Ok(entries)

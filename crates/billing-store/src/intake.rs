@@ -17,6 +17,9 @@ const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku,
      currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
+/// Entries between two looks at how many sums there are.
+const STEP: usize = 1000;
+
 /// What is added to one account, by one transaction or by several. Nothing of it counts before its sums are stored.
 pub(crate) struct Intake {
     account: AccountId,
@@ -71,6 +74,22 @@ impl Intake {
             self.entries += 1;
             let TextIds { sku, currency, api_key, .. } = ids;
             self.deltas.add(&Summand::of(entry, timestamp_ns, (sku, currency, api_key)));
+        }
+        Ok(())
+    }
+
+    /// Stores entries, and their sums and counts in the ledger whenever there are many: memory does not grow with them.
+    pub(crate) fn store_at_once(
+        &mut self,
+        writer: &Connection,
+        path: &Path,
+        entries: &[UsageEntry],
+    ) -> Result<(), Error> {
+        for step in entries.chunks(STEP) {
+            self.store(writer, path, step)?;
+            if self.is_full() {
+                self.store_sums(writer, Tables::Ledger).map_err(|cause| Error::engine(path, cause))?;
+            }
         }
         Ok(())
     }

@@ -43,6 +43,9 @@ impl Running {
         let lock = lock.ok_or_else(|| connections.error(ErrorKind::ImportUnderWay))?;
         pending::remove_left(connections)?;
         let writer = connections.open_writer()?;
+        // A chunk need not be durable before the end. The log is in order, so a commit that is durable, this import's last
+        // one or a batch beside it, makes all before it durable too.
+        writer.pragma_update(None, "synchronous", "normal").map_err(|cause| connections.fail(cause))?;
         tables::create_gathered(&writer).map_err(|cause| connections.fail(cause))?;
         let pending = Pending::begin(connections, &writer, account, at_ns)?;
         let pending = pending.ok_or_else(|| ledger.unknown_account(account))?;
@@ -72,7 +75,7 @@ impl Running {
         Ok(())
     }
 
-    /// Stores entries, durably and hidden, until the time is over. Returns the others.
+    /// Stores entries, hidden, until the time is over. Returns the others.
     fn store_chunk<'e>(
         &mut self,
         entries: &'e [UsageEntry],
@@ -118,6 +121,7 @@ impl Running {
         let Self { ledger, writer, pending, intake, .. } = self;
         let connections = &ledger.0.connections;
         let fail = |cause| connections.fail(cause);
+        writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
         connections.begin_on(writer)?;
         if self.has_gathered {
             rollup::add_gathered(writer, intake.account()).map_err(fail)?;
