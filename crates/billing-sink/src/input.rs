@@ -396,7 +396,13 @@ mod tests {
             }
         }
         let entry = entry_at(Timestamp::from_unix_ns(0), "-1");
-        for (count, batches) in [(0, vec![]), (1000, vec![1000]), (2001, vec![1000, 1000, 1])] {
+        let long = UsageEntry { notes: "n".repeat(BATCH_BYTES / 2), ..entry.clone() };
+        for (entry, count, batches) in [
+            (&entry, 0, vec![]),
+            (&entry, 5000, vec![5000]),
+            (&entry, 10_001, vec![5000, 5000, 1]),
+            (&long, 3, vec![2, 1]),
+        ] {
             let file = written(Format::Json, &vec![entry.clone(); count]);
             let mut sink = Batches(Vec::new());
             let summary = read_entries(file.as_slice(), InputFormat::Auto, &mut sink).unwrap();
