@@ -1,8 +1,11 @@
 //! Imports of many entries: batches are recorded and walked beside them, and one that is killed at any moment is not seen.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use billing_model::{Fingerprint, UsageEntry};
 use billing_store::{Filter, Ledger as Store};
@@ -14,6 +17,9 @@ use crate::place::Place;
 
 use super::batches::{Batch, Found, Walk};
 use super::recount::rollups_agree;
+
+/// No test waits for it; it ends one in which nothing happens any more.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A batch of exactly so many entries.
 fn of(name: &str, entries: usize) -> Batch {
@@ -125,11 +131,38 @@ fn an_import_that_is_killed_at_its_calls_is_not_seen() {
     let Some(strace) = crate::kills::strace::Strace::find() else { return };
     let kills = Kills::new();
     // Every time that something becomes durable, and now and then among the writes.
-    for (call, step) in [("fdatasync,fsync", 1), ("pwrite64", 211), ("unlink", 1)] {
+    for (call, step) in [("fdatasync,fsync", 1), ("pwrite64", 101), ("unlink", 1)] {
         let killed = (1..).step_by(step).take_while(|nth| kills.killed(&strace, call, *nth)).count();
         assert!(killed > 0, "no {call}");
         println!("killed at {killed} of {call}");
     }
+}
+
+#[test]
+fn a_server_removes_what_a_killed_import_has_left() {
+    let before = of("before", 50);
+    let ledger = Ledger::of(&before.entries);
+    let path = ledger.path();
+    let mut command = command(&["import", "-", "--format", "ndjson", "--ledger", &path]);
+    let mut import = command.stdin(Stdio::piped()).spawn().unwrap();
+    import.stdin.as_mut().unwrap().write_all(&ndjson(&of("import", 12_000).entries)).unwrap();
+    // It waits for more, and has stored some by then.
+    let start = Instant::now();
+    while fs::metadata(format!("{path}-wal")).map_or(0, |log| log.len()) < 200_000 {
+        assert!(start.elapsed() < LIMIT, "it stores nothing");
+        thread::yield_now();
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+
+    let host = Host::start(&path, &[]);
+    while !host.said().contains("removed what an import had stored") {
+        assert!(start.elapsed() < LIMIT, "{}", host.said());
+        thread::yield_now();
+    }
+    host.stop();
+    assert_eq!(Store::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
+    assert_eq!(fingerprint(&entries(&path)), fingerprint(&before.entries));
 }
 
 fn entries(path: &str) -> Vec<UsageEntry> {
