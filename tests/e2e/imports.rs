@@ -202,6 +202,26 @@ fn a_file_that_is_not_there_is_found_out_first() {
     run(&["import", &good, "--ledger", &place.path("missing/ledger.db")]).failed(1, "missing/ledger.db`");
 }
 
+/// Whatever it had stored by then: where no ledger was there is none, and one with something in it stays.
+#[test]
+fn a_failed_import_leaves_no_ledger_behind_that_was_not_there() {
+    let place = Place::new();
+    let path = place.path("ledger.db");
+    for rows in [0, 3, 25_000] {
+        let good: Vec<_> = billing_sample::History::new(1, rows).collect();
+        let bad = place.write("bad.ndjson", [ndjson(&good), b"{\n".to_vec()].concat());
+        run(&["import", &bad, "--ledger", &path]).failed(1, "bad.ndjson`");
+        assert_eq!(place.names(), ["bad.ndjson"]);
+    }
+    let bad = place.path("bad.ndjson");
+    run(&["import", &bad, "--ledger", &path, "--account", " "]).failed(1, "is no name");
+    assert_eq!(place.names(), ["bad.ndjson"]);
+    run(&["keys", "create", "--ledger", &path]).done();
+    run(&["import", &bad, "--ledger", &path]).failed(1, "bad.ndjson`");
+    assert_eq!(place.names(), ["bad.ndjson", "ledger.db"]);
+    run(&["keys", "list", "--ledger", &path]).done();
+}
+
 /// The commands that open a ledger refuse this file, and leave it as it is.
 #[track_caller]
 fn check_refused(place: &Place, name: &str, said: &str) {

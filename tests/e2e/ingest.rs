@@ -4,6 +4,7 @@
 mod batches;
 mod recount;
 
+mod beside_imports;
 mod concurrent;
 #[cfg(target_os = "linux")]
 mod disk_faults;

@@ -65,6 +65,15 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
+/// What an import costs while it runs, and after it has failed.
+const SPACE: &str = "\
+A server of the ledger goes on recording meanwhile, and shows nothing of the
+import before its end. Until then it takes up as much space in the ledger as it
+will in the end, and some in the directory for temporary files. What a failed or
+killed import took is free for what comes next, and the file does not shrink;
+after a kill, the next import of 10,000 entries and more, or `serve`, removes
+the entries first. A killed import can leave an empty ledger where none was.";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// Entries to make up
@@ -167,6 +176,7 @@ pub(crate) enum Wire {
 
 /// Files are recorded as they are: what is imported twice is there twice.
 #[derive(Debug, clap::Args)]
+#[command(after_help = SPACE)]
 pub(crate) struct Import {
     /// Files to read, `-` for stdin; gzip is read as it is
     #[arg(required = true, value_name = "FILE")]

@@ -27,6 +27,28 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     // All are opened before the ledger is touched: a slip in a name leaves no trace.
     let inputs = args.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
     let ledger = Ledger::open_or_create(&args.ledger)?;
+    let summary = match import(args, format, inputs, &ledger) {
+        Ok(summary) => summary,
+        Err(failure) => {
+            // What cannot be removed is an empty ledger; what failed before says why.
+            let _ = ledger.remove_if_unused();
+            return Err(failure);
+        }
+    };
+    let pace = text::pace(&summary, summary.entries, start.elapsed());
+    terminal::note(
+        format!("imported into account `{}`: {pace}\n{}", args.account, text::amounts(&summary)).trim_end(),
+    );
+    Ok(())
+}
+
+/// Imports all, or nothing. What it had stored when it failed is removed before it returns.
+fn import(
+    args: &args::Import,
+    format: InputFormat,
+    inputs: Vec<Box<dyn Read>>,
+    ledger: &Ledger,
+) -> Result<Summary, Failure> {
     let mut import = ledger.import(ledger.create_account(&args.account)?)?;
     let mut summary = Summary::default();
     for (path, input) in args.files.iter().zip(inputs) {
@@ -47,11 +69,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
         summary.merge(&read);
     }
     import.finish()?;
-    let pace = text::pace(&summary, summary.entries, start.elapsed());
-    terminal::note(
-        format!("imported into account `{}`: {pace}\n{}", args.account, text::amounts(&summary)).trim_end(),
-    );
-    Ok(())
+    Ok(summary)
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {

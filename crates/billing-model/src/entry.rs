@@ -57,6 +57,15 @@ pub struct InferenceDetails {
     pub completion_tokens: Option<Decimal>,
 }
 
+impl UsageEntry {
+    /// How many bytes of text it holds, beside its numbers.
+    pub fn text_bytes(&self) -> usize {
+        let request_id = self.inference_details.as_ref().and_then(|details| details.request_id.as_ref());
+        let optional = [self.api_key_id.as_ref(), request_id].into_iter().flatten().map(String::len);
+        self.sku.len() + self.currency.as_str().len() + self.notes.len() + optional.sum::<usize>()
+    }
+}
+
 impl InferenceDetails {
     /// These details, or `None` when they hold no value.
     pub fn into_option(self) -> Option<Self> {

@@ -6,26 +6,30 @@
 //! |---|---|
 //! | 1 | version |
 //! | 8 | time of issue, nanoseconds of Unix time |
-//! | 8 | snapshot of the ledger at the first page |
+//! | 8 | snapshot of the ledger at the first page: its end |
+//! | 8 + 8 | in version 2 alone: what else that snapshot leaves out, from one number to another |
 //! | 8 + 8 | position of the last entry served: its timestamp, its sequence |
 //! | any | the query string of the first page |
 //! | 16 | HMAC-SHA256, cut to 128 bits, over the account and all of the above |
 //!
-//! Numbers are big-endian; the whole is URL-safe base64 without padding.
+//! Version 1 is for all walks but those that began beside an import that had not ended. Numbers are big-endian; the whole is
+//! URL-safe base64 without padding.
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use billing_model::{Cursor, HistoryQuery, HistoryRequest, Timestamp};
-use billing_store::{AccountId, Position, Snapshot};
+use billing_store::{AccountId, Position, Sequences, Snapshot};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::error::Error;
 
-/// Raised when the layout changes, so that no old token is read in a new way.
-const VERSION: u8 = 1;
+/// Another number for each layout, so that no token is read in the way of another one.
+const PLAIN: u8 = 1;
+/// With the numbers of an import.
+const WITHOUT_IMPORT: u8 = 2;
 
 const TAG_LEN: usize = 16;
 
@@ -61,9 +65,14 @@ impl Cursors {
         continuation: &Continuation,
     ) -> Result<Cursor, Error> {
         let Continuation { query, snapshot, position } = continuation;
-        let mut token = vec![VERSION];
+        let Snapshot { end, without } = snapshot;
+        let mut token = vec![if without.is_some() { WITHOUT_IMPORT } else { PLAIN }];
         token.extend_from_slice(&unix_ns(now).to_be_bytes());
-        token.extend_from_slice(&snapshot.0.to_be_bytes());
+        token.extend_from_slice(&end.to_be_bytes());
+        if let Some(Sequences { first, last }) = without {
+            token.extend_from_slice(&first.to_be_bytes());
+            token.extend_from_slice(&last.to_be_bytes());
+        }
         token.extend_from_slice(&position.timestamp_ns.to_be_bytes());
         token.extend_from_slice(&position.sequence.to_be_bytes());
         token.extend_from_slice(HistoryRequest::First(query.clone()).query_string().as_bytes());
@@ -110,11 +119,19 @@ fn hmac(key: &[u8; 32]) -> Hmac<Sha256> {
 
 /// Time of issue and content of a token whose signature is right.
 fn parse(signed: &[u8]) -> Option<(i64, Continuation)> {
-    let (&[VERSION], rest) = signed.split_first_chunk()? else {
-        return None;
-    };
+    let (&version, rest) = signed.split_first()?;
     let (issued_ns, rest) = rest.split_first_chunk()?;
-    let (snapshot, rest) = rest.split_first_chunk()?;
+    let (end, rest) = rest.split_first_chunk()?;
+    let (without, rest) = match version {
+        PLAIN => (None, rest),
+        WITHOUT_IMPORT => {
+            let (first, rest) = rest.split_first_chunk()?;
+            let (last, rest) = rest.split_first_chunk()?;
+            let sequences = Sequences { first: u64::from_be_bytes(*first), last: u64::from_be_bytes(*last) };
+            (Some(sequences), rest)
+        }
+        _ => return None,
+    };
     let (timestamp_ns, rest) = rest.split_first_chunk()?;
     let (sequence, query) = rest.split_first_chunk()?;
     let HistoryRequest::First(query) = HistoryRequest::parse(std::str::from_utf8(query).ok()?).ok()? else {
@@ -122,7 +139,7 @@ fn parse(signed: &[u8]) -> Option<(i64, Continuation)> {
     };
     let position =
         Position { timestamp_ns: i64::from_be_bytes(*timestamp_ns), sequence: u64::from_be_bytes(*sequence) };
-    let snapshot = Snapshot(u64::from_be_bytes(*snapshot));
+    let snapshot = Snapshot { end: u64::from_be_bytes(*end), without };
     Some((i64::from_be_bytes(*issued_ns), Continuation { query, snapshot, position }))
 }
 
@@ -156,7 +173,13 @@ mod tests {
             .build()
             .unwrap();
         let position = Position { timestamp_ns: i64::MIN, sequence: u64::MAX };
-        Continuation { query, snapshot: Snapshot(u64::MAX), position }
+        let without = Some(Sequences { first: 1 << 40, last: u64::MAX });
+        Continuation { query, snapshot: Snapshot { end: u64::MAX, without }, position }
+    }
+
+    /// Of a walk beside which no import ran.
+    fn plain() -> Continuation {
+        Continuation { snapshot: Snapshot { end: 7, without: None }, ..longest() }
     }
 
     fn refused(result: Result<Continuation, Error>) -> bool {
@@ -168,6 +191,26 @@ mod tests {
         let cursor = cursors().issue(AccountId(7), noon(), &longest()).unwrap();
         assert!(cursor.as_str().len() <= 300, "{}", cursor.as_str().len());
         assert_eq!(cursors().read(AccountId(7), noon(), &cursor).unwrap(), longest());
+        let cursor = cursors().issue(AccountId(7), noon(), &plain()).unwrap();
+        assert_eq!(cursors().read(AccountId(7), noon(), &cursor).unwrap(), plain());
+    }
+
+    /// Issued before there was any other version.
+    #[test]
+    fn a_token_of_version_1_is_read() {
+        let query = HistoryRequest::First(plain().query).query_string();
+        let content = [
+            &[1][..],
+            &unix_ns(noon()).to_be_bytes(),
+            &7u64.to_be_bytes(),
+            &i64::MIN.to_be_bytes(),
+            &u64::MAX.to_be_bytes(),
+            query.as_bytes(),
+        ]
+        .concat();
+        let tag = cursors().sign(AccountId(7), &content).finalize().into_bytes();
+        let token = URL_SAFE_NO_PAD.encode([&content, &tag[..TAG_LEN]].concat()).parse().unwrap();
+        assert_eq!(cursors().read(AccountId(7), noon(), &token).unwrap(), plain());
     }
 
     #[test]
@@ -217,13 +260,14 @@ mod tests {
     #[test]
     fn a_rightly_signed_token_of_another_version_or_shape_is_refused() {
         let cursors = cursors();
-        let issued = cursors.issue(AccountId(7), noon(), &longest()).unwrap();
+        let issued = cursors.issue(AccountId(7), noon(), &plain()).unwrap();
         let issued = URL_SAFE_NO_PAD.decode(issued.as_str()).unwrap();
         let signed = &issued[..issued.len() - TAG_LEN];
-        let next_version = [&[VERSION + 1], &signed[1..]].concat();
+        let next_version = [&[WITHOUT_IMPORT + 1], &signed[1..]].concat();
+        let not_its_version = [&[WITHOUT_IMPORT], &signed[1..]].concat();
         let with_cursor = [&signed[..33], b"cursor=abc"].concat();
         let not_text = [&signed[..33], b"\xff"].concat();
-        for content in [&b""[..], &signed[..20], &next_version, &with_cursor, &not_text] {
+        for content in [&b""[..], &signed[..20], &next_version, &not_its_version, &with_cursor, &not_text] {
             let tag = cursors.sign(AccountId(7), content).finalize().into_bytes();
             let token = URL_SAFE_NO_PAD.encode([content, &tag[..TAG_LEN]].concat()).parse().unwrap();
             assert!(refused(cursors.read(AccountId(7), noon(), &token)), "{content:?}");

@@ -63,6 +63,7 @@ mod row_rules;
 mod connection;
 mod conversation;
 mod exchange;
+mod leftovers;
 mod limits;
 mod metrics;
 mod refusal;

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::conversation::{Conversations, LINGER};
+use crate::leftovers;
 use crate::refusal::Refusal;
 use crate::router::{Part, routes};
 use crate::service::Service;
@@ -62,6 +63,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let Listeners { api, tls, metrics } = listeners.into();
+    leftovers::remove(ledger.clone());
     let service = Arc::new(Service::new(ledger, config));
     let server = |part, tls| Server {
         conversations: Conversations::new(routes(Arc::clone(&service), part), &config),

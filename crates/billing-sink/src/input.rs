@@ -11,12 +11,15 @@ use crate::json_input::JsonEntries;
 use crate::ndjson_input::{NdjsonEntries, Reading};
 use crate::sink::Sink;
 
-/// Entries that a sink is given at once: those of a large page.
-const BATCH: usize = 1000;
+/// Entries that a sink is given at once: enough that a ledger stores them in one transaction, and copies none.
+const BATCH: usize = 5000;
+
+/// Bytes of their texts after which fewer are given.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Writes every entry of a file into the sink, and does not finish it: several files can go into one.
 ///
-/// What is compressed with gzip is read as it is. The sink is given up to 1000 entries at a time; nothing else is held,
+/// What is compressed with gzip is read as it is. The sink is given up to 5000 entries at a time; nothing else is held,
 /// however large the file. Gives back what the entries come to. A file with nothing in it is what an export without
 /// entries leaves as NDJSON, so [`InputFormat::Auto`] reads it as no entries.
 ///
@@ -68,7 +71,7 @@ fn pour<S: Sink>(
     sink: &mut S,
 ) -> Result<Summary, ReadError<S::Error>> {
     let mut summary = Summary::default();
-    let mut batch = Vec::with_capacity(BATCH);
+    let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
     let mut write = |batch: &mut Vec<UsageEntry>| {
         summary.extend(&*batch);
         sink.write(batch).map_err(ReadError::Sink)?;
@@ -76,9 +79,12 @@ fn pour<S: Sink>(
         Ok(())
     };
     for entry in entries {
-        batch.push(entry.map_err(ReadError::Input)?);
-        if batch.len() == BATCH {
+        let entry = entry.map_err(ReadError::Input)?;
+        bytes += entry.text_bytes();
+        batch.push(entry);
+        if batch.len() == BATCH || bytes >= BATCH_BYTES {
             write(&mut batch)?;
+            bytes = 0;
         }
     }
     if !batch.is_empty() {
@@ -390,7 +396,13 @@ mod tests {
             }
         }
         let entry = entry_at(Timestamp::from_unix_ns(0), "-1");
-        for (count, batches) in [(0, vec![]), (1000, vec![1000]), (2001, vec![1000, 1000, 1])] {
+        let long = UsageEntry { notes: "n".repeat(BATCH_BYTES / 2), ..entry.clone() };
+        for (entry, count, batches) in [
+            (&entry, 0, vec![]),
+            (&entry, 5000, vec![5000]),
+            (&entry, 10_001, vec![5000, 5000, 1]),
+            (&long, 3, vec![2, 1]),
+        ] {
             let file = written(Format::Json, &vec![entry.clone(); count]);
             let mut sink = Batches(Vec::new());
             let summary = read_entries(file.as_slice(), InputFormat::Auto, &mut sink).unwrap();

@@ -15,7 +15,7 @@ pub struct Account {
     pub id: AccountId,
     /// What it is called; its own within the ledger.
     pub name: String,
-    /// How many entries it was given.
+    /// How many entries it has.
     pub entries: u64,
     /// The DIEM that it may spend each UTC day; `None` for an account without any.
     pub diem_allocation: Option<Decimal>,
@@ -69,7 +69,9 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub fn accounts(&self) -> Result<Vec<Account>, Error> {
         self.0.connections.read(|connection| {
-            let sql = "SELECT id, name, next_sequence, diem_allocation FROM accounts ORDER BY name";
+            // Of integers, so the engine's sum is exact.
+            let sql = "SELECT id, name, (SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = id),
+                       diem_allocation FROM accounts ORDER BY name";
             let mut select = connection.prepare(sql)?;
             let accounts = select.query_map([], |row| {
                 Ok(Account {

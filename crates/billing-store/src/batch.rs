@@ -46,7 +46,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`UnknownAccount`](crate::ErrorKind::UnknownAccount), [`TimestampOutOfRange`](crate::ErrorKind::TimestampOutOfRange),
-    /// [`Busy`](crate::ErrorKind::Busy) when an import does not end in time, or when the ledger cannot be written. Then
+    /// [`Busy`](crate::ErrorKind::Busy) when another writer does not end in time, or when the ledger cannot be written. Then
     /// none of them is stored.
     pub fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
         let connections = &self.0.connections;

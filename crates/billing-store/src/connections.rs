@@ -32,8 +32,9 @@ const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
 /// How long a commit waits for readers before the log is begun anew: many pages, and short for who sent the batch.
 const LOG_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Between two tries of what the engine does not wait for itself.
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// How often a writer looks whether another one has ended. An import leaves short gaps for others ([`crate::pace`]); the
+/// engine by itself looks ever more seldom, and would miss them.
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Frames in the log from which on they are copied into the file at a commit.
 const LOG_FRAMES: u32 = 1000;
@@ -47,6 +48,8 @@ const LOG_FRAMES: u32 = 1000;
 pub(crate) struct Connections {
     file: LedgerFile,
     secret: Secret,
+    /// True when nothing was at the path before.
+    is_new: bool,
     /// Once another file was seen no call is answered any more.
     is_replaced: AtomicBool,
     readers: Mutex<Vec<Connection>>,
@@ -74,10 +77,17 @@ impl Connections {
             Some(guard) => guard,
             None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
         };
-        let (readers, writer_place, keeper) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let is_replaced = AtomicBool::new(false);
-        let connections =
-            Self { file, secret, is_replaced, readers, writer: writer_place, keeper, guard, handles };
+        let connections = Self {
+            file,
+            secret,
+            is_new: matches!(found, Found::Nothing),
+            is_replaced: AtomicBool::new(false),
+            readers: Mutex::default(),
+            writer: Mutex::default(),
+            keeper: Mutex::default(),
+            guard,
+            handles,
+        };
         connections.verify(&writer)?;
         *lock(&connections.keeper) = Some(connections.open_reader()?);
         connections.keep_writer(writer);
@@ -93,8 +103,16 @@ impl Connections {
         &self.secret
     }
 
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
         self.file.fail(cause)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        self.file.error(kind, "")
     }
 
     /// Reads from one state of the ledger, whatever is written meanwhile.
@@ -125,52 +143,66 @@ impl Connections {
     /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
     /// and read anew.
     pub(crate) fn begin(&self) -> Result<Connection, Error> {
-        self.check_path()?;
-        let idle = lock(&self.writer).take();
-        let writer = idle.map_or_else(|| self.open_writer(), Ok)?;
-        writer.execute_batch("BEGIN IMMEDIATE").map_err(|cause| self.fail(cause))?;
+        let writer = self.writer()?;
+        self.begin_on(&writer)?;
         Ok(writer)
     }
 
     /// Stores what was written since [`Connections::begin`]: durable when it returns.
     pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
-        schema::seal(&writer).map_err(|cause| self.fail(cause))?;
+        self.commit_on(&writer)?;
+        self.keep_writer(writer);
+        Ok(())
+    }
+
+    /// A connection that writes, for several transactions. After a failure it is of no further use.
+    pub(crate) fn writer(&self) -> Result<Connection, Error> {
+        let idle = lock(&self.writer).take();
+        idle.map_or_else(|| self.open_writer(), Ok)
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) fn begin_on(&self, writer: &Connection) -> Result<(), Error> {
+        self.check_path()?;
+        begin(writer).map_err(|cause| self.fail(cause))
+    }
+
+    /// Stores what was written since [`Connections::begin_on`]: durable when it returns, as far as the connection is set so.
+    pub(crate) fn commit_on(&self, writer: &Connection) -> Result<(), Error> {
+        schema::seal(writer).map_err(|cause| self.fail(cause))?;
         // What was written on top of another file is not stored.
         self.check()?;
         writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
         // What went into a log that is no longer there is not said to be stored.
         self.check()?;
-        if self.copy_log(&writer).is_ok() {
-            self.keep_writer(writer);
-        }
+        self.copy_log(writer);
         Ok(())
     }
 
     /// Copies a log of some length into the file, as far as no reader needs it. Directly after a look: the engine would do
     /// it by itself, but after a commit that may have taken its time.
-    fn copy_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+    fn copy_log(&self, writer: &Connection) {
         // What was committed is durable either way, and the next commit tries again.
         if self.guard.frames().is_ok_and(|frames| frames >= LOG_FRAMES) {
             let _ = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            self.bound_log(writer)?;
+            self.bound_log(writer);
             // Seen now, so that a file that is put back to what it was before is known for it.
             let _ = self.check();
         }
-        Ok(())
     }
 
     /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
     /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
     /// need the log no more, so that is the time of one page. For a longer one, a backup perhaps, it does not wait.
-    fn bound_log(&self, writer: &Connection) -> rusqlite::Result<()> {
+    fn bound_log(&self, writer: &Connection) {
         let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
         if is_long {
-            writer.busy_timeout(LOG_PATIENCE)?;
             // What was committed is durable either way, and the next commit tries again.
-            let _ = writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
-            writer.busy_timeout(file::BUSY_TIMEOUT)?;
+            let _ = writer
+                .busy_timeout(LOG_PATIENCE)
+                .and_then(|()| writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())));
+            let _ = writer.busy_timeout(file::BUSY_TIMEOUT);
         }
-        Ok(())
     }
 
     /// Takes back a connection without a transaction.
@@ -178,7 +210,7 @@ impl Connections {
         *lock(&self.writer) = Some(writer);
     }
 
-    fn open_writer(&self) -> Result<Connection, Error> {
+    pub(crate) fn open_writer(&self) -> Result<Connection, Error> {
         let writer = self.connect()?;
         configure_writer(&writer).map_err(|cause| self.fail(cause))?;
         Ok(writer)
@@ -356,15 +388,28 @@ fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let deadline = Instant::now() + file::BUSY_TIMEOUT;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(cause)
-                if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
-            {
-                std::thread::sleep(BUSY_PAUSE);
-            }
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
             done => return done,
         }
     }
+}
+
+/// Waits for its turn among the writers.
+fn begin(writer: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + file::BUSY_TIMEOUT;
+    writer.busy_timeout(Duration::ZERO)?;
+    let begun = loop {
+        match writer.execute_batch("BEGIN IMMEDIATE") {
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            done => break done,
+        }
+    };
+    writer.busy_timeout(file::BUSY_TIMEOUT)?;
+    begun
+}
+
+fn is_busy(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {

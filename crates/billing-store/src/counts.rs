@@ -14,6 +14,8 @@ use rusqlite::{Connection, params};
 use crate::day::Span;
 use crate::ledger::AccountId;
 use crate::row::{count, signed};
+use crate::snapshot::Sequences;
+use crate::tables::Tables;
 
 const NS_PER_MINUTE: i64 = 60_000_000_000;
 
@@ -32,6 +34,8 @@ pub(crate) struct Counts<'c> {
     pub(crate) account: AccountId,
     /// The number of the currency, when only its entries count.
     pub(crate) currency: Option<i64>,
+    /// Entries that no count has yet.
+    pub(crate) pending: Option<Sequences>,
 }
 
 /// Where an entry is: within a minute, after some others.
@@ -147,12 +151,15 @@ impl Counts<'_> {
     }
 
     fn count_entries(self, span: Span) -> rusqlite::Result<u64> {
+        let (first, last) = self.pending.map(|pending| (signed(pending.first), signed(pending.last))).unzip();
         self.connection
             .prepare_cached(
                 "SELECT COUNT(*) FROM entries WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3
-                 AND (?4 IS NULL OR currency = ?4)",
+                 AND (?4 IS NULL OR currency = ?4) AND (?5 IS NULL OR sequence NOT BETWEEN ?5 AND ?6)",
             )?
-            .query_row((self.account.0, span.first_ns, span.last_ns, self.currency), |row| count(row, 0))
+            .query_row((self.account.0, span.first_ns, span.last_ns, self.currency, first, last), |row| {
+                count(row, 0)
+            })
     }
 }
 
@@ -204,11 +211,16 @@ impl MinuteCounts {
     }
 
     /// Adds what was gathered to the table, and begins anew.
-    pub(crate) fn store(&mut self, writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
-        let mut count_in = writer.prepare_cached(
-            "INSERT INTO counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
+    pub(crate) fn store(
+        &mut self,
+        writer: &Connection,
+        tables: Tables,
+        account: AccountId,
+    ) -> rusqlite::Result<()> {
+        let mut count_in = writer.prepare_cached(&format!(
+            "INSERT INTO {tables}counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
-        )?;
+        ))?;
         // In the order of the table, so that neighbours share a page.
         let mut slots: Vec<_> = self.0.drain().collect();
         slots.sort_unstable();
@@ -233,6 +245,17 @@ impl MinuteCounts {
         }
         Ok(())
     }
+}
+
+/// Adds to the ledger's counts what an import gathered in its own.
+pub(crate) fn add_gathered(writer: &Connection) -> rusqlite::Result<()> {
+    let (ledgers, gathered) = (Tables::Ledger, Tables::Gathered);
+    // Without WHERE the engine takes ON CONFLICT for part of a join.
+    writer.execute_batch(&format!(
+        "INSERT INTO {ledgers}counts (account, level, slot, currency, entries)
+         SELECT account, level, slot, currency, entries FROM {gathered}counts WHERE true
+         ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
+    ))
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Io,
     /// Somebody else writes to the ledger, and did not end in time.
     Busy,
+    /// Another import of many entries runs, and a ledger takes one at a time. Import again when it has ended.
+    ImportUnderWay,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
     /// A name that nobody can read: white space only, or with control characters.
@@ -63,7 +65,7 @@ pub enum ErrorKind {
     CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
-    /// An import that was used after it had failed.
+    /// An import that was used after it had failed, or whose entries somebody removed while it ran.
     Aborted,
     /// The file holds what no ledger holds.
     Corrupt,
@@ -104,7 +106,7 @@ impl Error {
 
     /// True when the same call may succeed later.
     pub fn is_busy(&self) -> bool {
-        self.kind == ErrorKind::Busy
+        matches!(self.kind, ErrorKind::Busy | ErrorKind::ImportUnderWay)
     }
 }
 
@@ -170,6 +172,12 @@ impl fmt::Display for Error {
                     "the ledger `{path}` is being written to, by another import perhaps: try again later"
                 )
             }
+            ErrorKind::ImportUnderWay => {
+                write!(
+                    f,
+                    "another import into the ledger `{path}` is under way: import again when it has ended"
+                )
+            }
             ErrorKind::TimestampOutOfRange => {
                 write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")
             }
@@ -193,7 +201,9 @@ impl fmt::Display for Error {
                 write!(f, "the copy `{detail}` cannot be put in the place of the ledger `{path}`")
             }
             ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
-            ErrorKind::Aborted => write!(f, "the import into `{path}` failed before and stores nothing"),
+            ErrorKind::Aborted => {
+                write!(f, "the import into `{path}` failed and stores nothing: import again")
+            }
             ErrorKind::Corrupt => write!(f, "the ledger `{path}` is damaged"),
             ErrorKind::NoRandomness => write!(f, "the system has no random numbers for a new key"),
             ErrorKind::Engine => write!(f, "the ledger `{path}` could not be used"),

@@ -4,8 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
-
 use crate::connections::Connections;
 use crate::error::{Error, ErrorKind};
 use crate::key::derive;
@@ -75,12 +73,4 @@ impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ledger").field(&self.0.connections.path()).finish()
     }
-}
-
-/// The sequence number that the account's next entry gets, or `None` when there is no such account.
-pub(crate) fn next_sequence(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT next_sequence FROM accounts WHERE id = ?1")?
-        .query_row([account.0], |row| row.get(0))
-        .optional()
 }

@@ -44,20 +44,27 @@ mod key;
 
 mod batch;
 mod import;
+mod import_lock;
 mod intake;
+mod pace;
 mod packed;
+mod pending;
+mod running;
 
 mod page;
 mod probe;
 mod rollup;
+mod snapshot;
 
 mod counts;
 mod day;
 mod row;
 mod strings;
+mod tables;
 
 mod backup;
 mod check;
+mod discard;
 mod restore;
 
 mod connections;
@@ -77,5 +84,6 @@ pub use import::Import;
 pub use key::{Key, KeyKind, Principal, Secret};
 pub use ledger::{AccountId, Ledger};
 pub use packed::{PackedEntries, PackedRows};
-pub use page::{Filter, NumberedPage, Position, PositionedPage, Snapshot};
+pub use page::{Filter, NumberedPage, Position, PositionedPage};
 pub use rollup::{Charges, Rollup};
+pub use snapshot::{Sequences, Snapshot};

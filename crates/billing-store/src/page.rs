@@ -6,9 +6,13 @@ use rusqlite::Connection;
 use crate::counts::{Counts, Found};
 use crate::day::Span;
 use crate::error::Error;
-use crate::ledger::{AccountId, Ledger, next_sequence};
-use crate::row::{self, COLUMNS, signed};
+use crate::ledger::{AccountId, Ledger};
+use crate::row::{self, COLUMNS, count, signed};
+use crate::snapshot::{Present, Sequences, Snapshot};
 use crate::strings::{self, Texts};
+
+/// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
+const MOST_HIDDEN: u32 = 200;
 
 /// Which of an account's entries are asked for; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,13 +49,9 @@ pub struct PositionedPage {
 pub struct Position {
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     pub timestamp_ns: i64,
-    /// How many entries were stored in the account before this one.
+    /// Its number in the order of storing.
     pub sequence: u64,
 }
-
-/// The state of an account at one moment: the number of entries that it had ever been given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Snapshot(pub u64);
 
 impl Ledger {
     /// Page number `page`, from 1, of pages of `limit` entries.
@@ -71,8 +71,8 @@ impl Ledger {
         page: u32,
     ) -> Result<NumberedPage, Error> {
         let found = self.0.connections.read(|connection| {
-            let Some(end) = next_sequence(connection, account)? else { return Ok(None) };
-            let Some(mut scan) = Scan::new(connection, account, filter, end)? else {
+            let Some(present) = Present::of(connection, account)? else { return Ok(None) };
+            let Some(mut scan) = Scan::new(connection, account, filter, present, present.snapshot())? else {
                 return Ok(Some(NumberedPage { entries: Vec::new(), total: 0 }));
             };
             let total = scan.counts().count(scan.span)?;
@@ -103,10 +103,12 @@ impl Ledger {
     ) -> Result<PositionedPage, Error> {
         let limit = limit.max(1);
         let found = self.0.connections.read(|connection| {
-            let Some(end) = next_sequence(connection, account)? else { return Ok(None) };
-            let end = snapshot.map_or(end, |snapshot| end.min(signed(snapshot.0)));
-            let snapshot = Snapshot(u64::try_from(end).unwrap_or(0));
-            let Some(mut scan) = Scan::new(connection, account, filter, end)? else {
+            let Some(present) = Present::of(connection, account)? else { return Ok(None) };
+            let snapshot = snapshot.map_or(present.snapshot(), |Snapshot { end, without }| Snapshot {
+                end: end.min(present.next_sequence),
+                without,
+            });
+            let Some(mut scan) = Scan::new(connection, account, filter, present, snapshot)? else {
                 return Ok(Some(PositionedPage { entries: Vec::new(), snapshot, next: None }));
             };
             if let Some(Position { timestamp_ns, sequence }) = after {
@@ -138,6 +140,8 @@ struct Scan<'c> {
     after: (i64, i64),
     /// Entries stored from here on are not read.
     end: i64,
+    /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
+    hidden: [Option<Sequences>; 2],
     texts: Texts,
     entries: Vec<(Position, UsageEntry)>,
 }
@@ -148,7 +152,8 @@ impl<'c> Scan<'c> {
         connection: &'c Connection,
         account: AccountId,
         filter: &Filter,
-        end: i64,
+        present: Present,
+        snapshot: Snapshot,
     ) -> rusqlite::Result<Option<Self>> {
         let Some(span) = Span::of(filter.window) else { return Ok(None) };
         let currency = match &filter.currency {
@@ -165,7 +170,8 @@ impl<'c> Scan<'c> {
             span,
             currency,
             after,
-            end,
+            end: signed(snapshot.end),
+            hidden: [present.pending, snapshot.without],
             texts: Texts::default(),
             entries: Vec::new(),
         }))
@@ -176,20 +182,27 @@ impl<'c> Scan<'c> {
     }
 
     fn counts(&self) -> Counts<'c> {
-        Counts { connection: self.connection, account: self.account, currency: self.currency }
+        Counts {
+            connection: self.connection,
+            account: self.account,
+            currency: self.currency,
+            pending: self.hidden[0],
+        }
     }
 
     /// Reads up to `limit` entries of the span in this order, after skipping some.
     ///
     /// Without a filter by currency they stand side by side from the first one on. With one, they are read minute by
-    /// minute, and what lies between is passed over by counts: an account may have a thousand others for each.
+    /// minute, and what lies between is passed over by counts: an account may have a thousand others for each. So are
+    /// hidden entries, which no count has, when there are many side by side.
     fn read(&mut self, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
         let mut rest = Some(Span { first_ns: self.after.0.max(self.span.first_ns), ..self.span });
         let mut skip = skip;
+        let mut is_amid_hidden = false;
         while let Some(span) = rest.filter(|_| self.found() < limit) {
             let mut within = span;
             // Nothing to skip and nothing to pass over: the table's order leads there.
-            if skip > 0 || self.currency.is_some() {
+            if skip > 0 || self.currency.is_some() || is_amid_hidden {
                 let Some(found) = self.counts().locate(span, order, skip)? else { break };
                 Found { within, skip } = found;
             }
@@ -198,18 +211,31 @@ impl<'c> Scan<'c> {
                 (SortOrder::Asc, None) => Span { last_ns: span.last_ns, ..within },
                 (SortOrder::Desc, None) => Span { first_ns: span.first_ns, ..within },
             };
-            self.read_part(part.and(span), order, skip, limit - self.found())?;
-            skip = 0;
-            rest = match order {
-                SortOrder::Asc => Span::between(i128::from(part.last_ns) + 1, i128::from(span.last_ns) + 1),
-                SortOrder::Desc => Span::between(i128::from(span.first_ns), i128::from(part.first_ns)),
+            let unread_ns = self.read_part(part.and(span), order, &mut skip, limit)?;
+            is_amid_hidden = unread_ns.is_some();
+            rest = match (order, unread_ns) {
+                (SortOrder::Asc, Some(first_ns)) => Some(Span { first_ns, ..span }),
+                (SortOrder::Desc, Some(last_ns)) => Some(Span { last_ns, ..span }),
+                (SortOrder::Asc, None) => {
+                    Span::between(i128::from(part.last_ns) + 1, i128::from(span.last_ns) + 1)
+                }
+                (SortOrder::Desc, None) => {
+                    Span::between(i128::from(span.first_ns), i128::from(part.first_ns))
+                }
             };
         }
         Ok(())
     }
 
-    /// Reads up to `limit` entries of a part of the span, after skipping some.
-    fn read_part(&mut self, part: Span, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
+    /// Reads entries of a part of the span until there are `limit`, after skipping some. Where too many hidden ones stand
+    /// side by side it ends early, and tells the instant from which on nothing was read.
+    fn read_part(
+        &mut self,
+        part: Span,
+        order: SortOrder,
+        skip: &mut u64,
+        limit: u64,
+    ) -> rusqlite::Result<Option<i64>> {
         let after = self.after.max((part.first_ns, -1));
         // Runs along the primary key in both directions.
         let direction = order.as_str();
@@ -219,6 +245,12 @@ impl<'c> Scan<'c> {
              AND (?6 IS NULL OR currency = ?6)
              ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
         ))?;
+        // The engine skips and ends by itself where it may count every entry.
+        let is_all_seen = self.hidden == [None; 2];
+        let (most, offset) = match is_all_seen {
+            true => (signed(limit - self.found()), std::mem::take(skip)),
+            false => (-1, 0),
+        };
         let mut rows = select.query((
             self.account.0,
             after.0,
@@ -226,12 +258,32 @@ impl<'c> Scan<'c> {
             part.last_ns,
             self.end,
             self.currency,
-            signed(limit),
-            signed(skip),
+            most,
+            signed(offset),
         ))?;
+        let (mut hidden, mut last_ns) = (0, None);
         while let Some(row) = rows.next()? {
+            if !is_all_seen {
+                let (at_ns, sequence) = (row.get(0)?, count(row, 1)?);
+                if self.hidden.iter().flatten().any(|hidden| hidden.contains(sequence)) {
+                    // Only between two instants: of one instant all is read, or nothing.
+                    if hidden >= MOST_HIDDEN && last_ns.is_some_and(|last_ns| last_ns != at_ns) {
+                        return Ok(Some(at_ns));
+                    }
+                    (hidden, last_ns) = (hidden + 1, Some(at_ns));
+                    continue;
+                }
+                (hidden, last_ns) = (0, Some(at_ns));
+                if *skip > 0 {
+                    *skip -= 1;
+                    continue;
+                }
+            }
             self.entries.push(row::decode(row, self.connection, &mut self.texts)?);
+            if self.found() == limit {
+                break;
+            }
         }
-        Ok(())
+        Ok(None)
     }
 }

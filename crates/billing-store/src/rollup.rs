@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use billing_model::{Currency, Day, Decimal, Total, UsageEntry, parse_decimal};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::counts::MinuteCounts;
+use crate::counts::{self, MinuteCounts};
 use crate::day;
 use crate::error::Error;
 use crate::ledger::{AccountId, Ledger};
 use crate::row::{count, optional_text, parse, signed};
 use crate::strings::Texts;
+use crate::tables::Tables;
 
 /// What one product cost on one day, in one currency, under one API key; or what was credited for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,40 +180,81 @@ impl Deltas {
         self.lines.len().max(self.minutes.len()) >= Self::CAPACITY
     }
 
-    /// Adds what was gathered to the tables, and begins anew.
-    pub(crate) fn store(&mut self, writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
-        self.minutes.store(writer, account)?;
+    /// Adds what was gathered to these tables, and begins anew.
+    pub(crate) fn store(
+        &mut self,
+        writer: &Connection,
+        tables: Tables,
+        account: AccountId,
+    ) -> rusqlite::Result<()> {
+        self.minutes.store(writer, tables, account)?;
         let mut lines: Vec<_> = self.lines.drain().collect();
         // In the order of the table, so that neighbours share a page.
         lines.sort_unstable_by_key(|(line, _)| *line);
-        let mut select = writer.prepare_cached(
-            "SELECT entries, amount, units FROM rollups
-             WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        let mut replace = writer.prepare_cached(
-            "INSERT OR REPLACE INTO rollups (account, day, sku, currency, api_key, is_credit, entries, amount, units)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
-        let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
-        for (Line { day, sku, currency, api_key, is_credit }, sums) in lines {
-            balances.entry((currency, is_credit)).or_default().merge(sums);
-            let key = (account.0, day.0, sku, currency, api_key, is_credit);
-            let mut stored = select.query_row(key, Sums::from_row).optional()?.unwrap_or_default();
-            stored.merge(sums);
-            let Sums { entries, amount, units } = stored;
-            replace.execute((
-                account.0,
-                day.0,
-                sku,
-                currency,
-                api_key,
-                is_credit,
-                signed(entries),
-                amount.to_string(),
-                units.to_string(),
-            ))?;
-        }
-        store_balances(writer, account, balances)
+        store_lines(writer, tables, account, lines.into_iter().map(Ok))
+    }
+}
+
+/// Adds to the ledger's sums and counts what an import gathered in tables of its own.
+pub(crate) fn add_gathered(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
+    counts::add_gathered(writer)?;
+    let gathered = Tables::Gathered;
+    let mut select = writer.prepare(&format!(
+        "SELECT entries, amount, units, day, sku, currency, api_key, is_credit FROM {gathered}rollups
+         ORDER BY account, day, sku, currency, api_key, is_credit",
+    ))?;
+    let lines = select.query_map([], |row| {
+        let line = Line {
+            day: Day(row.get(3)?),
+            sku: row.get(4)?,
+            currency: row.get(5)?,
+            api_key: row.get(6)?,
+            is_credit: row.get(7)?,
+        };
+        Ok((line, Sums::from_row(row)?))
+    })?;
+    store_lines(writer, Tables::Ledger, account, lines)
+}
+
+/// Adds sums to those of these tables; in the ledger to its balances too.
+fn store_lines(
+    writer: &Connection,
+    tables: Tables,
+    account: AccountId,
+    lines: impl Iterator<Item = rusqlite::Result<(Line, Sums)>>,
+) -> rusqlite::Result<()> {
+    let mut select = writer.prepare_cached(&format!(
+        "SELECT entries, amount, units FROM {tables}rollups
+         WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
+    ))?;
+    let mut replace = writer.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO {tables}rollups
+         (account, day, sku, currency, api_key, is_credit, entries, amount, units)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    ))?;
+    let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
+    for line in lines {
+        let (Line { day, sku, currency, api_key, is_credit }, sums) = line?;
+        balances.entry((currency, is_credit)).or_default().merge(sums);
+        let key = (account.0, day.0, sku, currency, api_key, is_credit);
+        let mut stored = select.query_row(key, Sums::from_row).optional()?.unwrap_or_default();
+        stored.merge(sums);
+        let Sums { entries, amount, units } = stored;
+        replace.execute((
+            account.0,
+            day.0,
+            sku,
+            currency,
+            api_key,
+            is_credit,
+            signed(entries),
+            amount.to_string(),
+            units.to_string(),
+        ))?;
+    }
+    match tables {
+        Tables::Ledger => store_balances(writer, account, balances),
+        Tables::Gathered => Ok(()),
     }
 }
 
@@ -255,7 +297,7 @@ pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
         if let Some((other, deltas)) = &mut gathered
             && (*other != account || deltas.is_full())
         {
-            deltas.store(writer, *other)?;
+            deltas.store(writer, Tables::Ledger, *other)?;
             *other = account;
         }
         let (_, deltas) = gathered.get_or_insert_with(|| (account, Deltas::default()));
@@ -269,7 +311,7 @@ pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
         });
     }
     match gathered {
-        Some((account, mut deltas)) => deltas.store(writer, account),
+        Some((account, mut deltas)) => deltas.store(writer, Tables::Ledger, account),
         None => Ok(()),
     }
 }

@@ -159,7 +159,27 @@ const V2: &str = "
 ";
 
 /// Each commit's seal says which one it continues; see [`seal`], which writes the first of them.
-const V3: &str = "";
+///
+/// Imports that have begun to store entries and have not ended; at most one. Its entries are those of the account whose
+/// sequence lies in its range. They are hidden, and no sum or count has them. All of them lie in its span of time. What of its
+/// range no entry got, when others had the numbers behind it by then, is `unused` for good.
+const V3: &str = "
+    CREATE TABLE imports (
+        id INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        first_sequence INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE unused (
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        first_sequence INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        PRIMARY KEY (account, first_sequence)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// What the first state of a file continues.
 const NO_STATE: State = State { seal: [0; 16], cookie: 0 };

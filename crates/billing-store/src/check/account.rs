@@ -1,9 +1,10 @@
 //! One account: its entries, one pass over them, and what is kept of them.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use billing_model::Decimal;
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::findings::{DIGEST_BYTES, Findings, Values, decimal, held, instant, length, quoted_bytes, shown};
 use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
@@ -58,8 +59,8 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
     }
 
     fn look_at_all_of(&mut self, id: i64, texts: &mut HashSet<i64>) -> rusqlite::Result<()> {
-        let next_sequence = self.look_at_account(id)?;
-        let entries = self.look_at_entries(id, next_sequence, texts)?;
+        let numbers = Numbers { next: self.look_at_account(id)?, ..Numbers::of(self.connection, id)? };
+        let entries = self.look_at_entries(id, &numbers, texts)?;
         self.look_at_unknown_levels(id)?;
         self.look_at_receipts(id, entries)
     }
@@ -99,7 +100,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
     fn look_at_entries(
         &mut self,
         id: i64,
-        next_sequence: Option<i64>,
+        numbers: &Numbers,
         texts: &mut HashSet<i64>,
     ) -> rusqlite::Result<u64> {
         let connection = self.connection;
@@ -122,15 +123,18 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut rows = select.query([id])?;
         while let Some(row) = rows.next()? {
             let sequence = row.get(1)?;
-            let is_given = next_sequence.is_none_or(|end| (0..end).contains(&sequence));
-            if !is_given {
-                let expected = next_sequence.map(|end| format!("one of the {end} that were given"));
+            if !numbers.were_given(sequence) {
+                let expected = numbers.next.map(|end| format!("one of the {end} that were given"));
                 let values = Values::new("sequence", Some(sequence.to_string()), expected);
                 self.add(DifferenceKind::Sequence, |_| place(row), values);
             } else if sequences.see(sequence) == Seen::Again {
                 self.is_doubled(row, sequence);
             }
             let (amount, units) = self.look_at_entry(row, texts)?;
+            if numbers.are_hidden(sequence) {
+                self.count_entry();
+                continue;
+            }
             let facts = Facts {
                 timestamp_ns: row.get(0)?,
                 sku: row.get(FIRST_TEXT)?,
@@ -151,8 +155,8 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
         rollups.close(self)?;
         balances.close(self)?;
-        if let Some(end) = next_sequence {
-            self.look_at_sequences(id, sequences, end)?;
+        if let Some(end) = numbers.next {
+            self.look_at_sequences(id, sequences, end, numbers)?;
         }
         Ok(entries)
     }
@@ -218,21 +222,29 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
     }
 
     /// Notes the numbers that no entry has. A very long ledger takes further passes.
-    fn look_at_sequences(&mut self, id: i64, first: Sequences, end: i64) -> rusqlite::Result<()> {
+    fn look_at_sequences(
+        &mut self,
+        id: i64,
+        first: Sequences,
+        end: i64,
+        numbers: &Numbers,
+    ) -> rusqlite::Result<()> {
         let connection = self.connection;
         let sql = "SELECT timestamp_ns, sequence FROM entries WHERE account = ?1 AND sequence >= 0 AND sequence < ?2";
         let mut pass = Some(first);
         loop {
             pass = pass.take().and_then(|pass| {
                 pass.close(end, |missing| {
-                    let values =
-                        Values::new("entries", None, Some((missing.end - missing.start).to_string()));
-                    let (first, last) = (missing.start, missing.end - 1);
-                    let place = |_: &Self| match first == last {
-                        true => format!("sequence {first}"),
-                        false => format!("sequences {first} to {last}"),
-                    };
-                    self.add(DifferenceKind::Sequence, place, values);
+                    numbers.without_free(missing, |missing| {
+                        let values =
+                            Values::new("entries", None, Some((missing.end - missing.start).to_string()));
+                        let (first, last) = (missing.start, missing.end - 1);
+                        let place = |_: &Self| match first == last {
+                            true => format!("sequence {first}"),
+                            false => format!("sequences {first} to {last}"),
+                        };
+                        self.add(DifferenceKind::Sequence, place, values);
+                    });
                 })
             });
             let Some(sequences) = &mut pass else { return Ok(()) };
@@ -294,6 +306,61 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let expected = format!("from 0 to {entries}, the entries that are there");
         let values = Values::new("entries", Some(received.to_string()), Some(expected));
         self.add(DifferenceKind::Receipt, |_| place, values);
+    }
+}
+
+/// The numbers of an account's entries.
+struct Numbers {
+    /// The one that its next entry gets, if there is such an account.
+    next: Option<i64>,
+    /// Those of an import that has not ended: its entries are stored and count for nothing.
+    hidden: Option<Range<i64>>,
+    /// Those that no entry need have, in order: what an import reserved and did not use, and what one still may.
+    free: Vec<Range<i64>>,
+}
+
+impl Numbers {
+    fn of(connection: &Connection, account: i64) -> rusqlite::Result<Self> {
+        let ranges = |table: &str| {
+            let sql = format!(
+                "SELECT first_sequence, last_sequence FROM {table} WHERE account = ?1 ORDER BY first_sequence"
+            );
+            let mut select = connection.prepare(&sql)?;
+            let range = |row: &Row<'_>| Ok(row.get(0)?..row.get::<_, i64>(1)?.saturating_add(1));
+            select.query_map([account], range)?.collect::<rusqlite::Result<Vec<Range<i64>>>>()
+        };
+        let (hidden, mut free) = (ranges("imports")?.pop(), ranges("unused")?);
+        free.extend(hidden.clone());
+        free.sort_by_key(|range| range.start);
+        Ok(Self { next: None, hidden, free })
+    }
+
+    fn were_given(&self, sequence: i64) -> bool {
+        let is_free = || {
+            let at = self.free.partition_point(|free| free.end <= sequence);
+            self.free.get(at).is_some_and(|free| free.contains(&sequence))
+        };
+        self.next.is_none_or(|end| (0..end).contains(&sequence)) && (self.are_hidden(sequence) || !is_free())
+    }
+
+    fn are_hidden(&self, sequence: i64) -> bool {
+        self.hidden.as_ref().is_some_and(|hidden| hidden.contains(&sequence))
+    }
+
+    /// The parts of a stretch that some entry should have.
+    fn without_free(&self, stretch: Range<i64>, mut part: impl FnMut(Range<i64>)) {
+        let mut from = stretch.start;
+        for free in &self.free {
+            if free.start > from && free.start < stretch.end {
+                part(from..free.start);
+            }
+            if free.start < stretch.end {
+                from = from.max(free.end);
+            }
+        }
+        if from < stretch.end {
+            part(from..stretch.end);
+        }
     }
 }
 

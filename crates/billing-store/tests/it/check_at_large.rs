@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use billing_model::{Currency, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Batch, DifferenceKind, ErrorKind, Ledger, Report};
+use billing_store::{Batch, DifferenceKind, ErrorKind, Ledger, Report, Sink};
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -267,6 +267,50 @@ fn a_day_of_very_many_sums_is_compared_to_its_end() {
     }
     let found = [(DifferenceKind::Count, 4), (DifferenceKind::Rollup, 1), (DifferenceKind::Balance, 1)];
     assert_eq!(check(&house.path()).found, found.into());
+}
+
+/// An import beside batches leaves numbers that no entry has, and while it runs entries that count for nothing.
+#[test]
+fn an_import_beside_batches_is_clean_at_every_moment() {
+    let house = House::new();
+    let (path, account) = (house.path(), house.account);
+    let many: Vec<_> = History::new(1, 12_000).collect();
+    let record = |name: &str| {
+        let entries = many[..7].into();
+        let received_at = "2026-06-15T00:00:00Z".parse().unwrap();
+        let batch =
+            Batch { account, idempotency_key: name.to_owned(), digest: [0; 32], received_at, entries };
+        house.ledger.store_batches(&[batch]).unwrap();
+    };
+    let is_clean = |entries: u64, moment: &str| {
+        let report = check(&path);
+        assert_eq!((report.differences, report.checked.entries), (vec![], entries), "{moment}");
+    };
+    record("before");
+    let mut whole = house.ledger.import(account).unwrap();
+    whole.write(&many).unwrap();
+    record("meanwhile");
+    is_clean(12_014, "hidden entries are looked at");
+    assert_eq!(whole.finish().unwrap(), 12_000);
+    is_clean(12_014, "shown");
+    let mut dropped = house.ledger.import(account).unwrap();
+    dropped.write(&many).unwrap();
+    record("beside one that is dropped");
+    drop(dropped);
+    is_clean(12_021, "dropped");
+    import(&house.ledger, account, &many);
+    record("after");
+    is_clean(24_028, "with nobody beside it");
+
+    // What is missing is still missed, and what is where nothing can be is found.
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch(
+        "DELETE FROM entries WHERE sequence = 5; UPDATE entries SET sequence = (SELECT last_sequence FROM unused) WHERE sequence = 6",
+    )
+    .unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let found = check(&path).found;
+    assert_eq!(found.get(&DifferenceKind::Sequence), Some(&2), "{found:?}");
 }
 
 /// What was found is true of a file that nobody means any more.

@@ -1,14 +1,36 @@
 //! Imports: whole or not at all, and every entry as it came.
 
 use std::fs;
+use std::path::Path;
 
-use billing_model::{SortOrder, UsageEntry};
+use billing_model::{SortOrder, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{ErrorKind, Filter, Ledger, Sink, Snapshot};
+use billing_store::{Batch, ErrorKind, Filter, Import, Ledger, Receipt, Sink, Snapshot};
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;
+use rusqlite::Connection;
 
 use crate::house::{House, expected, import, walk};
+
+/// An import that has stored some entries, and not ended.
+fn running(house: &House, entries: &[UsageEntry]) -> Import {
+    assert!(entries.len() >= 10_000, "fewer are stored at the end");
+    let mut import = house.ledger.import(house.account).unwrap();
+    import.write(entries).unwrap();
+    import
+}
+
+fn batch(house: &House, key: &str, entries: &[UsageEntry]) -> Batch {
+    let (account, idempotency_key) = (house.account, key.to_owned());
+    let received_at = Timestamp::from_unix_ns(0);
+    Batch { account, idempotency_key, digest: [0; 32], received_at, entries: entries.into() }
+}
+
+/// Entries of all accounts and rows of unfinished imports, seen or not.
+fn rows(path: &Path) -> (i64, i64) {
+    let sql = "SELECT (SELECT COUNT(*) FROM entries), (SELECT COUNT(*) FROM imports)";
+    Connection::open(path).unwrap().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -45,11 +67,12 @@ fn a_dropped_import_leaves_nothing() {
     }
     drop(dropped);
     let page = ledger.page_by_position(*account, &Filter::default(), None, None, 1).unwrap();
-    assert_eq!(page.snapshot, Snapshot(100));
+    assert_eq!(page.snapshot, Snapshot { end: 100, without: None });
     let page = ledger.page_by_number(*account, &Filter::default(), SortOrder::Asc, 1, 1).unwrap();
     assert_eq!(page.total, 100);
     assert_eq!(ledger.rollups(*account, None).unwrap(), rollups);
     assert_eq!(house.entries(), before);
+    assert_eq!(rows(&house.path()), (100, 0));
     assert_eq!(house.reopened().entries(), before);
 }
 
@@ -73,7 +96,116 @@ fn an_import_that_was_killed_leaves_nothing() {
     let account = left.account("ours").unwrap().unwrap();
     assert_eq!(walk(&left, account, &Filter::default(), 1000), before);
     import(&left, account, &before);
+    // Few entries are stored at once, and disturb nobody; many remove first what is left.
+    assert_eq!(rows(&copy.path().join("ledger.db")), (40_200, 1));
+    let many: Vec<_> = History::new(3, 10_000).collect();
+    import(&left, account, &many);
+    assert_eq!(rows(&copy.path().join("ledger.db")), (10_200, 0));
+    let stored = [before.clone(), before.clone(), many].concat();
+    assert!(
+        walk(&left, account, &Filter::default(), 1000)
+            == expected(&stored, &Filter::default(), SortOrder::Asc)
+    );
     drop(killed);
+    assert_eq!(house.entries(), before);
+}
+
+#[test]
+fn batches_are_stored_beside_an_import_and_come_after_it() {
+    let house = House::new();
+    let imported: Vec<_> = History::new(1, 25_000).collect();
+    let sent: Vec<_> = History::new(1, 100).collect();
+    let mut import = house.ledger.import(house.account).unwrap();
+    for (n, chunk) in imported.chunks(1000).enumerate() {
+        import.write(chunk).unwrap();
+        let stored = house.ledger.store_batches(&[batch(&house, &n.to_string(), &sent)]).unwrap();
+        assert_eq!(stored, [Receipt::Stored(100)]);
+    }
+    assert_eq!(
+        house.entries(),
+        expected(&vec![sent.clone(); 25].concat(), &Filter::default(), SortOrder::Asc)
+    );
+    assert_eq!(import.finish().unwrap(), 25_000);
+    // The first ones came before the import had stored anything.
+    let stored = [vec![sent.clone(); 9].concat(), imported, vec![sent; 16].concat()].concat();
+    assert!(house.entries() == expected(&stored, &Filter::default(), SortOrder::Asc));
+}
+
+#[test]
+fn a_second_import_of_many_is_told_of_the_first() {
+    let house = House::new();
+    let many: Vec<_> = History::new(1, 10_000).collect();
+    let first = running(&house, &many);
+    let other = house.ledger.create_account("other").unwrap();
+    let mut second = house.ledger.import(other).unwrap();
+    let error = second.write(&many).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ImportUnderWay);
+    assert!(error.is_busy());
+    assert_eq!(second.finish().unwrap_err().kind(), ErrorKind::Aborted);
+    assert_eq!(house.ledger.remove_unfinished_import().unwrap(), 0, "it runs");
+    import(&house.ledger, other, &many[..100]);
+    assert_eq!(first.finish().unwrap(), 10_000);
+    import(&house.ledger, other, &many);
+    assert_eq!(house.entries().len(), 10_000);
+    assert_eq!(walk(&house.ledger, other, &Filter::default(), 1000).len(), 10_100);
+    let beside: Vec<_> = fs::read_dir(house.path().parent().unwrap()).unwrap().collect();
+    assert!(beside.iter().all(|file| file.as_ref().unwrap().file_name() != "ledger.db-import"));
+}
+
+#[test]
+fn a_backup_beside_an_import_is_the_ledger_without_it() {
+    let house = House::new();
+    let (before, many): (Vec<_>, Vec<_>) = (History::new(1, 50).collect(), History::new(2, 10_000).collect());
+    import(&house.ledger, house.account, &before);
+    let first = running(&house, &many);
+    let to = house.path().with_file_name("copy.db");
+    house.ledger.back_up(&to).unwrap();
+    assert_eq!(first.finish().unwrap(), 10_000);
+
+    let copy = Ledger::open(&to).unwrap();
+    assert_eq!(walk(&copy, house.account, &Filter::default(), 1000), before);
+    assert_eq!(copy.accounts().unwrap()[0].entries, 50);
+    assert_eq!(copy.remove_unfinished_import().unwrap(), 10_000);
+    assert_eq!(rows(&to), (50, 0));
+    import(&copy, house.account, &many);
+    let stored = [before, many].concat();
+    let expected = expected(&stored, &Filter::default(), SortOrder::Asc);
+    assert!(walk(&copy, house.account, &Filter::default(), 1000) == expected);
+    assert!(house.entries() == expected);
+}
+
+/// So many side by side that pages pass over them by counts, with others at the very places where they do.
+#[test]
+fn hidden_entries_are_passed_over_wherever_others_stand() {
+    let house = House::new();
+    let at = |second: i64| entry_at(Timestamp::from_unix_ns(second * 1_000_000_000), "-1");
+    let (mut seconds, mut second) = (Vec::new(), 0);
+    for gap in 191..231 {
+        second += gap;
+        seconds.push(second);
+    }
+    let (before, after): (Vec<_>, Vec<_>) = (
+        seconds.iter().step_by(2).map(|second| at(*second)).collect(),
+        seconds.iter().skip(1).step_by(2).map(|second| at(*second)).collect(),
+    );
+    import(&house.ledger, house.account, &before);
+    let hidden: Vec<_> = (0..12_000).map(at).collect();
+    let first = running(&house, &hidden);
+    house.ledger.store_batches(&[batch(&house, "after", &after)]).unwrap();
+    let stored = [before, after].concat();
+    for limit in [1, 3, 1000] {
+        assert_eq!(walk(&house.ledger, house.account, &Filter::default(), limit).len(), stored.len());
+        for order in [SortOrder::Asc, SortOrder::Desc] {
+            let expected = expected(&stored, &Filter::default(), order);
+            let pages = (1..=stored.len().div_ceil(usize::try_from(limit).unwrap())).flat_map(|page| {
+                let page = u32::try_from(page).unwrap();
+                let filter = Filter::default();
+                house.ledger.page_by_number(house.account, &filter, order, limit, page).unwrap().entries
+            });
+            assert_eq!(pages.collect::<Vec<_>>(), expected, "{order:?}, pages of {limit}");
+        }
+    }
+    drop(first);
 }
 
 #[test]

@@ -28,6 +28,8 @@ const BACK_TO_1: &str = "
     DROP TABLE receipts;
     DROP TABLE counts;
     DROP TABLE balances;
+    DROP TABLE imports;
+    DROP TABLE unused;
     CREATE TABLE days (account INTEGER, day INTEGER, currency INTEGER, entries INTEGER);
     PRAGMA user_version = 1;
 ";
@@ -77,7 +79,7 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
 fn back_to_2(path: &Path, names: &[&str]) -> Connection {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-    file.execute_batch("PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
         .unwrap();
     file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     for name in names {
@@ -151,4 +153,21 @@ fn an_older_copy_beside_the_log_of_version_2_is_refused_when_it_does_not_come_ou
     let killed = killed(&path, directory.path());
     fs::rename(&older, &killed).unwrap();
     assert_eq!(Ledger::open(&killed).unwrap_err().kind(), ErrorKind::ForeignLog);
+}
+
+#[test]
+fn a_ledger_of_version_2_is_taken_forward() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let rollups = house.ledger.rollups(house.account, None).unwrap();
+    let file = Connection::open(house.path()).unwrap();
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; PRAGMA user_version = 2;").unwrap();
+    drop(file);
+    let house = house.reopened();
+    assert!(house.entries() == sent);
+    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), rollups);
+    let many: Vec<_> = History::new(2, 10_000).collect();
+    import(&house.ledger, house.account, &many);
+    assert_eq!(house.entries().len(), 10_500);
 }

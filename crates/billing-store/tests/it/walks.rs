@@ -73,11 +73,11 @@ fn positions_and_snapshots_from_nowhere_do_no_harm() {
     for snapshot in numbers {
         for (timestamp_ns, sequence) in times.iter().flat_map(|at| numbers.map(|sequence| (*at, sequence))) {
             let after = Some(Position { timestamp_ns, sequence });
-            let snapshot = Snapshot(snapshot);
+            let snapshot = Snapshot { end: snapshot, without: None };
             let page = ledger
                 .page_by_position(*account, &Filter::default(), Some(snapshot), after, u32::MAX)
                 .unwrap();
-            let seen = if timestamp_ns == i64::MAX { 0 } else { snapshot.0.min(20) };
+            let seen = if timestamp_ns == i64::MAX { 0 } else { snapshot.end.min(20) };
             assert_eq!(page.entries.len(), usize::try_from(seen).unwrap());
         }
     }

@@ -1,0 +1,50 @@
+//! The lock of an import in chunks, by which others know that it still runs.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::file::{FileId, with_suffix};
+
+/// How often the file may be removed between two calls of ours, each time by an import that ends.
+const MAX_TRIES: u32 = 16;
+
+/// A file beside the ledger, locked. The system drops the lock when the process ends, however it ends; then the file may
+/// stay, and means nothing.
+pub(crate) struct ImportLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl ImportLock {
+    /// `None` when an import has it.
+    pub(crate) fn take(ledger: &Path) -> io::Result<Option<Self>> {
+        // Links lead to one ledger, as they do for its log.
+        let path = with_suffix(&fs::canonicalize(ledger)?, "-import");
+        for _ in 0..MAX_TRIES {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(cause)) => return Err(cause),
+            }
+            // The one who had it may have removed it in between.
+            match fs::metadata(&path) {
+                Ok(there) if FileId::of(&path, &there) == FileId::of(&path, &file.metadata()?) => {
+                    return Ok(Some(Self { path, _file: file }));
+                }
+                Ok(_) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for ImportLock {
+    fn drop(&mut self) {
+        // Under the lock, so that it is ours. One that stays is used by the next import.
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,36 @@
+//! Which tables sums and counts go to.
+
+use std::fmt;
+
+use rusqlite::Connection;
+
+/// The tables `counts` and `rollups`, in one of two places. Displayed, it is what stands before their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// The ledger's.
+    Ledger,
+    /// An import's own, until it ends: of its connection alone, in a temporary file that ends with the connection.
+    Gathered,
+}
+
+impl fmt::Display for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ledger => "main.",
+            Self::Gathered => "temp.gathered_",
+        })
+    }
+}
+
+/// Makes the tables of [`Tables::Gathered`], as those of the ledger are.
+pub(crate) fn create_gathered(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name IN ('counts', 'rollups')";
+    let tables = connection
+        .prepare(sql)?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for table in tables {
+        connection.execute_batch(&table.replacen("CREATE TABLE ", "CREATE TEMP TABLE gathered_", 1))?;
+    }
+    Ok(())
+}
