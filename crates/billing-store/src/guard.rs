@@ -20,7 +20,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::file::{FileId, real, with_suffix};
 use crate::handles::Handles;
@@ -52,6 +52,8 @@ struct Place {
 #[derive(Default)]
 struct Seen {
     look: Option<Look>,
+    /// How many there were.
+    looks: u64,
     chain: Option<Chain>,
 }
 
@@ -111,10 +113,12 @@ impl Guard {
     /// Looks at the files. What is unproven or unsealed is taken for good from then on. None while somebody writes the
     /// index.
     pub(crate) fn look(&self, secret: &Secret) -> io::Result<Option<Fit>> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = None;
         loop {
+            // Readers look side by side. Who compares what it saw with what another one saw later looks once more.
+            let looks = self.lock().looks;
             let look = self.see()?;
+            let mut seen = self.lock();
             let fit = match &look.extent {
                 Some(extent) => Some(self.judge(&mut seen, &look, extent, secret)?),
                 None => None,
@@ -125,10 +129,18 @@ impl Guard {
                 continue;
             }
             if !matches!(fit, None | Some(Fit::Foreign)) {
-                seen.look = Some(look);
+                // What was seen earlier does not take the place of what was seen later.
+                if seen.looks == looks {
+                    seen.looks += 1;
+                    seen.look = Some(look);
+                }
             }
             return Ok(fit);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn extent(&self) -> io::Result<Option<Extent>> {
