@@ -225,21 +225,15 @@ impl MinuteCounts {
         let mut slots: Vec<_> = self.0.drain().collect();
         slots.sort_unstable();
         for (level, width) in LEVELS {
-            // Of minutes at first; what is the same slot at a coarser level stands side by side.
-            let mut coarser: Vec<((i64, i64), u64)> = Vec::new();
-            for ((minute, currency), entries) in &slots {
-                let slot = minute.div_euclid(width / NS_PER_MINUTE);
-                match coarser
-                    .iter_mut()
-                    .rev()
-                    .take_while(|((other, _), _)| *other == slot)
-                    .find(|(key, _)| key.1 == *currency)
-                {
-                    Some((_, sum)) => *sum += entries,
-                    None => coarser.push(((slot, *currency), *entries)),
-                }
-            }
-            for ((slot, currency), entries) in coarser {
+            let slot_of = |minute: i64| minute.div_euclid(width / NS_PER_MINUTE);
+            let mut coarser: Vec<_> = slots
+                .iter()
+                .map(|((minute, currency), entries)| ((slot_of(*minute), *currency), *entries))
+                .collect();
+            coarser.sort_unstable();
+            for same in coarser.chunk_by(|(one, _), (other, _)| one == other) {
+                let ((slot, currency), _) = same[0];
+                let entries = same.iter().map(|(_, entries)| entries).sum();
                 count_in.execute(params![account.0, level, slot, currency, signed(entries)])?;
             }
         }
