@@ -11,6 +11,7 @@ use billing_model::{Fingerprint, UsageEntry};
 use billing_store::{Filter, Ledger as Store};
 
 use crate::billing::{command, finish, ndjson, run};
+use crate::check;
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::place::Place;
@@ -107,6 +108,7 @@ impl Kills {
         let args = crate::kills::strace::injection(call, "signal=KILL", &nth.to_string(), &[]);
         let was_killed = finish(strace.around(&import, &args), b"").code.is_none();
 
+        check::is_clean(&path);
         let seen = entries(&path);
         let whole = [&self.before[..], &self.imported].concat();
         let is_done = seen.len() > self.before.len();
@@ -119,6 +121,7 @@ impl Kills {
         let whole = [seen, self.imported.clone()].concat();
         assert_eq!(fingerprint(&entries(&path)), fingerprint(&whole));
         rollups_agree(&path, "default", &whole);
+        check::is_clean(&path);
         assert_eq!(Store::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
         assert_eq!(place.names(), ["ledger.db"]);
         was_killed
@@ -154,6 +157,7 @@ fn a_server_removes_what_a_killed_import_has_left() {
     }
     import.kill().unwrap();
     import.wait().unwrap();
+    check::is_clean(&path);
 
     let host = Host::start(&path, &[]);
     while !host.said().contains("removed what an import had stored") {
@@ -162,6 +166,7 @@ fn a_server_removes_what_a_killed_import_has_left() {
     }
     host.stop();
     assert_eq!(Store::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
+    check::is_clean(&path);
     assert_eq!(fingerprint(&entries(&path)), fingerprint(&before.entries));
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::check;
 use crate::conversation::Request;
 use crate::host::{Host, serve_command};
 use crate::kills::strace::{Strace, injection};
@@ -54,6 +55,7 @@ impl Workload {
             assert_eq!(host.ask(&batch.request(&self.ingest, false)).status, 201);
         }
         self.has_all(&Found::by_walk(&host, &self.admin));
+        check::is_clean(&path);
         was_disturbed.then_some(refused)
     }
 

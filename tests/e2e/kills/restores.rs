@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::billing::{command, finish, run};
+use crate::check;
 use crate::host::{Host, serve_command};
 use crate::ingest::{Batch, Found};
 use crate::ledger::Ledger;
@@ -67,6 +68,7 @@ fn a_restore_killed_at_any_call_leaves_the_former_ledger_or_the_copy() {
             kills += 1;
             // Again, and it is done; nothing that was there is gone.
             run(&restore).done();
+            check::is_clean(&there);
             let host = Host::start(&there, &[]);
             assert_eq!(Found::by_walk(&host, &admin).names().collect::<Vec<_>>(), ["one"], "{call} {nth}");
             host.stop();
