@@ -117,19 +117,47 @@ impl Connections {
 
     /// Reads from one state of the ledger, whatever is written meanwhile.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        self.check_path()?;
+        let (result, reader) = self.read_unchecked(work)?;
+        // What was read from another file is neither an answer nor a fault of this one.
+        self.check()?;
+        self.keep_reader(reader);
+        result.map_err(|cause| self.fail(cause))
+    }
+
+    /// Reads what is a step to something else only, at which the files are looked at: who has a key, before anything is read
+    /// or written with it. Here it is enough that the file is the one that was opened.
+    pub(crate) fn read_first<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let (result, reader) = self.read_unchecked(work)?;
+        match &result {
+            Ok(_) => self.check_path()?,
+            Err(_) => self.check()?,
+        }
+        self.keep_reader(reader);
+        result.map_err(|cause| self.fail(cause))
+    }
+
+    fn read_unchecked<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<(rusqlite::Result<T>, Connection), Error> {
+        if self.is_replaced.load(Ordering::Relaxed) {
+            return Err(self.replaced());
+        }
         let idle = lock(&self.readers).pop();
         let reader = idle.map_or_else(|| self.open_reader(), Ok)?;
         // Ends with the block, and with it the state that is read.
         let result = reader.unchecked_transaction().and_then(|transaction| work(&transaction));
-        // What was read from another file is neither an answer nor a fault of this one.
-        self.check()?;
-        let result = result.map_err(|cause| self.fail(cause))?;
+        Ok((result, reader))
+    }
+
+    fn keep_reader(&self, reader: Connection) {
         let mut idle = lock(&self.readers);
         if idle.len() < IDLE_READERS {
             idle.push(reader);
         }
-        Ok(result)
     }
 
     /// Writes all that `work` writes, or nothing.

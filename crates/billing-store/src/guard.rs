@@ -28,8 +28,8 @@ use crate::log::{COOKIE, Chain, Extent, Fit, INDEX, read_whole};
 use crate::meta::{Meta, State, USUAL_ROOT};
 use crate::schema::Secret;
 
-/// The part of SQLite's header that is read: up to the schema cookie.
-const HEADER: usize = COOKIE + 4;
+/// Up to the end of the page of `meta` in a ledger with pages of the usual size: it is the second one. No ledger is shorter.
+const USUAL_START: usize = 2 << 12;
 
 /// The handles to a ledger's files, and what was last seen in them.
 pub(crate) struct Guard {
@@ -200,21 +200,29 @@ impl Look {
 
 impl Alone {
     fn read(file: &File, root: u32) -> io::Result<Self> {
-        let mut header = [0; HEADER];
-        if !read_whole(file, &mut header, 0)? {
+        // Header and page in one go, where they stand as they always do.
+        let mut start = vec![0; USUAL_START];
+        if !read_whole(file, &mut start, 0)? {
             return Ok(Self::default());
         }
-        let page_size = match u16::from_be_bytes([header[16], header[17]]) {
+        let page_size = match u16::from_be_bytes([start[16], start[17]]) {
             // The one size that has no room in two bytes.
             1 => 1 << 16,
             size => usize::from(size),
         };
-        let [.., a, b, c, d] = header;
-        let mut page = vec![0; page_size];
-        if !read_whole(file, &mut page, u64::from(root.saturating_sub(1)) * page_size as u64)? {
-            page.clear();
-        }
-        Ok(Self { page_size, cookie: u32::from_be_bytes([a, b, c, d]), page })
+        let cookie =
+            u32::from_be_bytes([start[COOKIE], start[COOKIE + 1], start[COOKIE + 2], start[COOKIE + 3]]);
+        let at = root.saturating_sub(1) as usize * page_size;
+        let page = if page_size > 0 && at > 0 && at + page_size == USUAL_START {
+            start.split_off(at)
+        } else {
+            let mut page = vec![0; page_size];
+            if !read_whole(file, &mut page, at as u64)? {
+                page.clear();
+            }
+            page
+        };
+        Ok(Self { page_size, cookie, page })
     }
 
     /// The state that the file is at, when it is this ledger's.

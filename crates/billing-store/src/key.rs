@@ -196,7 +196,7 @@ impl Ledger {
         // A key has 256 random bits, so a fast digest is enough; it is keyed, so it tells nothing outside this ledger.
         let mac = keyed(&self.0.digest_key).chain_update(presented);
         let digest: [u8; 32] = mac.clone().finalize().into_bytes().into();
-        let found = self.0.connections.read(|connection| {
+        let found = self.0.connections.read_first(|connection| {
             connection
                 .prepare_cached(
                     "SELECT account, kind, id, digest FROM keys WHERE digest = ?1 AND revoked_ns IS NULL",
