@@ -49,7 +49,8 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
 }
 
 fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
-    let Checked { accounts, entries, counts, rollups, balances, receipts, keys, texts } = *checked;
+    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
+        *checked;
     let others = [
         (accounts, "account"),
         (counts, "count"),
@@ -61,7 +62,13 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
     ];
     let others = others.map(|(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" }));
     let (path, entries) = (path.display(), text::entries(entries));
-    format!("{path} is clean: {entries} in {}\n{}", text::seconds(elapsed), others.join(", "))
+    let hidden = match hidden_entries {
+        0 => String::new(),
+        hidden => {
+            format!("; and {} of an import that has not ended, which nobody sees", text::entries(hidden))
+        }
+    };
+    format!("{path} is clean: {entries} in {}{hidden}\n{}", text::seconds(elapsed), others.join(", "))
 }
 
 /// A line for each difference that is listed, and one for each kind that has more.

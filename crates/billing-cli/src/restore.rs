@@ -21,6 +21,9 @@ pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
         args.ledger.display(),
         text::seconds(start.elapsed())
     ));
+    terminal::note(
+        "its keys are those of the copy: one that was revoked since opens it again; see `billing keys list`",
+    );
     if let Some(kept) = kept {
         terminal::note(&format!("what was there is {}", kept.display()));
     }

@@ -23,7 +23,7 @@ impl Ledger {
     /// is complete it grows beside the path as `….part`, and what is left of one that was killed is replaced.
     ///
     /// # Errors
-    /// [`ErrorKind::Exists`], [`ErrorKind::CannotBackUp`], [`ErrorKind::Full`], or when the ledger cannot be read.
+    /// [`ErrorKind::Exists`], [`ErrorKind::CannotBackUp`], or when the ledger cannot be read.
     pub fn back_up(&self, to: &Path) -> Result<(), Error> {
         let ledger = self.0.connections.path();
         let place = || to.display().to_string();
@@ -40,8 +40,9 @@ impl Ledger {
         // Looked at when the ledger is no longer held: its log cannot be begun anew under a reader.
         let copied = copied.and_then(|copy| check(copy).map_err(|cause| connections.fail(cause)));
         copied.map_err(|error| match error.kind() {
-            // The ledger's own faults keep their names; a disk that is full may be either's.
-            ErrorKind::Replaced | ErrorKind::Corrupt | ErrorKind::Full => error,
+            // The ledger's own faults keep their names.
+            ErrorKind::Replaced | ErrorKind::Corrupt => error,
+            ErrorKind::Full => failed(io::Error::from(io::ErrorKind::StorageFull)),
             _ => Error::new(ErrorKind::CannotBackUp, ledger, place()).caused_by(error),
         })?;
         part.keep_as(to).map_err(failed)
@@ -69,7 +70,11 @@ pub(crate) fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connectio
 fn check(copy: Connection) -> rusqlite::Result<()> {
     copy.query_row("PRAGMA quick_check(1)", [], |row| match row.get_ref(0)?.as_str()? {
         "ok" => Ok(()),
-        _ => Err(rusqlite::Error::InvalidQuery),
+        // As the engine calls a page that is not as it should be.
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            None,
+        )),
     })?;
     copy.close().map_err(|(_, cause)| cause)
 }

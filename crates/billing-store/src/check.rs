@@ -42,8 +42,10 @@ pub struct Report {
 pub struct Checked {
     /// Accounts, also those that only entries or sums speak of.
     pub accounts: u64,
-    /// Entries.
+    /// Entries that there are to see.
     pub entries: u64,
+    /// Entries that an import has stored which has not ended: nobody sees them, and no sum has them.
+    pub hidden_entries: u64,
     /// Counts of entries in a span of time.
     pub counts: u64,
     /// Sums of a day, product, currency and API key.
@@ -71,6 +73,16 @@ impl Report {
         let words = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         let difference = Difference::of_damage("the file", &words);
         Self { found: [(difference.kind, 1)].into(), differences: vec![difference], ..Self::default() }
+    }
+
+    /// A file that lacks what every ledger has: there is nothing to compare.
+    fn of_missing(missing: &[String]) -> Self {
+        let differences: Vec<_> = missing.iter().map(|what| Difference::of_missing(what)).collect();
+        Self {
+            found: [(DifferenceKind::Integrity, differences.len() as u64)].into(),
+            differences,
+            ..Self::default()
+        }
     }
 
     /// How many differences there are, those that are not listed too.
@@ -125,6 +137,10 @@ impl Ledger {
             opened => opened?,
         };
         let fail = |cause| file.fail(cause);
+        let missing = schema::missing(&opened.connection).unwrap_or_default();
+        if !missing.is_empty() {
+            return Ok(Report::of_missing(&missing));
+        }
         let mut findings = Findings::new(&opened.connection, progress);
         findings.look().map_err(fail)?;
         let report = findings.report;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use billing_model::Timestamp;
+use rusqlite::ffi;
 
 /// A ledger that could not be opened, read or written.
 ///
@@ -117,6 +118,8 @@ impl ErrorKind {
         match cause {
             Cause::SqliteFailure(failure, _) => match failure.code {
                 Code::DiskFull => Self::Full,
+                // The log's index cannot grow, which is what a full disk makes of it.
+                Code::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
                 Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
                 Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly => Self::CannotOpen,
                 Code::SystemIoFailure => Self::Io,
@@ -160,8 +163,9 @@ impl fmt::Display for Error {
             ErrorKind::ForeignLog => {
                 write!(
                     f,
-                    "the log `{detail}` is not that of the ledger `{path}` as it is there: move the log away to use the file \
-                     without it, or put back the file that it belongs to"
+                    "the log `{detail}` is not that of the ledger `{path}` as it is there: put back the file that the log belongs \
+                     to, which it may have batches of; or put a copy in the place of both with `billing restore`; or move the \
+                     log away to use the file without it"
                 )
             }
             ErrorKind::Full => write!(f, "no space is left on the disk of the ledger `{path}`"),
@@ -204,7 +208,7 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => {
                 write!(f, "the import into `{path}` failed and stores nothing: import again")
             }
-            ErrorKind::Corrupt => write!(f, "the ledger `{path}` is damaged"),
+            ErrorKind::Corrupt => write!(f, "the ledger `{path}` is damaged: `billing check` says where"),
             ErrorKind::NoRandomness => write!(f, "the system has no random numbers for a new key"),
             ErrorKind::Engine => write!(f, "the ledger `{path}` could not be used"),
         }
@@ -220,7 +224,6 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::ffi;
     use std::error::Error as _;
 
     #[test]
@@ -234,7 +237,11 @@ mod tests {
             ),
             (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::CannotOpen, "cannot open `a/b.db`"),
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Io, "the disk of the ledger `a/b.db` failed"),
-            (ffi::SQLITE_CORRUPT, ErrorKind::Corrupt, "the ledger `a/b.db` is damaged"),
+            (
+                ffi::SQLITE_CORRUPT,
+                ErrorKind::Corrupt,
+                "the ledger `a/b.db` is damaged: `billing check` says where",
+            ),
             (ffi::SQLITE_CONSTRAINT_UNIQUE, ErrorKind::Engine, "the ledger `a/b.db` could not be used"),
         ] {
             let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);

@@ -23,6 +23,7 @@ impl ImportLock {
         let path = with_suffix(&fs::canonicalize(ledger)?, "-import");
         for _ in 0..MAX_TRIES {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            give_to_owner(ledger, &path);
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -41,6 +42,21 @@ impl ImportLock {
         Ok(None)
     }
 }
+
+/// Whose the ledger is, theirs is the lock: they must be able to take it when an import of root was killed. Who may not give
+/// it away has it as everybody has what they make.
+#[cfg(unix)]
+fn give_to_owner(ledger: &Path, lock: &Path) {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if let (Ok(ledger), Ok(made)) = (fs::metadata(ledger), fs::metadata(lock))
+        && (ledger.uid(), ledger.gid()) != (made.uid(), made.gid())
+    {
+        let _ = chown(lock, Some(ledger.uid()), Some(ledger.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &Path, _: &Path) {}
 
 impl Drop for ImportLock {
     fn drop(&mut self) {

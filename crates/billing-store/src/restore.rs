@@ -80,11 +80,27 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
         }
     };
     let copied = copied.map_err(engine)?;
+    let refuse = |why: String| Err(cannot(from, to).caused_by(io::Error::other(why)));
     if !schema::is_whole(&copied).map_err(engine)? {
-        return Err(cannot(from, to).caused_by(io::Error::other("it is damaged")));
+        return refuse(format!("it is damaged; {CHECK}"));
     }
-    copied.close().map_err(|(_, cause)| engine(cause))
+    if let Some(what) = schema::missing(&copied).map_err(engine)?.first() {
+        return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
+    }
+    let is_of_today = schema::version(&copied).map_err(engine)? == schema::VERSION;
+    copied.close().map_err(|(_, cause)| engine(cause))?;
+    // One of an older version is compared when it was taken forward.
+    if is_of_today {
+        let report = Ledger::check(part, |_| {})?;
+        if !report.is_clean() {
+            let places = report.total();
+            return refuse(format!("it differs from its own entries, {places} times; {CHECK}"));
+        }
+    }
+    Ok(())
 }
+
+const CHECK: &str = "`billing check` of the copy says more. The ledger is as it was";
 
 /// Copies the log into the file, as the last one to close a ledger does, so that there is one file to keep. Where they do
 /// not belong together or are damaged, both are kept as they are.
@@ -142,6 +158,7 @@ fn lock(file: &File) -> io::Result<()> {
 /// A kill before the rename leaves what was there, under a second name perhaps; one after it leaves the copy. Only a log
 /// that is still there can stand beside the copy then, which it does not fit.
 fn replace(part: Part, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    keep_owner(path, part.path())?;
     File::open(part.path())?.sync_all()?;
     forget_second_names(path)?;
     let kept = second_name(path, now)?;
@@ -159,6 +176,28 @@ fn replace(part: Part, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     }
     sync_directory(path)?;
     Ok(kept)
+}
+
+/// The copy is to be whose the ledger was: a server that runs as another user than who restores must be able to open it.
+#[cfg(unix)]
+fn keep_owner(ledger: &Path, copy: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (was, is) = (fs::metadata(ledger)?, fs::metadata(copy)?);
+    if (was.uid(), was.gid()) != (is.uid(), is.gid()) {
+        let words = |cause: io::Error| {
+            io::Error::new(
+                cause.kind(),
+                format!("the owner of the ledger cannot be kept, restore as root: {cause}"),
+            )
+        };
+        chown(copy, Some(was.uid()), Some(was.gid())).map_err(words)?;
+    }
+    fs::set_permissions(copy, was.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// What comes between the name of a ledger and the time at which it was replaced.

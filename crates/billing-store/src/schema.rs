@@ -238,6 +238,38 @@ pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<Secret> {
     connection.query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| row.get(0))
 }
 
+/// What a ledger of its version has and this file has not, in words: tables, columns, the secret.
+pub(crate) fn missing(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let model = Connection::open_in_memory()?;
+    for step in MIGRATIONS.iter().take(version(connection)? as usize) {
+        model.execute_batch(step)?;
+    }
+    let columns = |of: &Connection| {
+        let mut select = of.prepare(
+            "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+             WHERE tables.type = 'table' ORDER BY tables.rowid, columns.cid",
+        )?;
+        let pairs = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        pairs.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let there = columns(connection)?;
+    let mut missing = Vec::new();
+    for (table, column) in columns(&model)? {
+        let has_table = there.iter().any(|(name, _)| *name == table);
+        let words = match has_table {
+            true => format!("the column {column} of the table {table}"),
+            false => format!("the table {table}"),
+        };
+        if !there.contains(&(table, column)) && !missing.contains(&words) {
+            missing.push(words);
+        }
+    }
+    if missing.is_empty() && secret(connection).is_err() {
+        missing.push("the secret behind its keys".to_owned());
+    }
+    Ok(missing)
+}
+
 /// Looks at every page.
 pub(crate) fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA integrity_check(1)", [], |row| Ok(row.get_ref(0)?.as_str()? == "ok"))

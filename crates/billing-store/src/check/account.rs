@@ -132,7 +132,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             }
             let (amount, units) = self.look_at_entry(row, texts)?;
             if numbers.are_hidden(sequence) {
-                self.count_entry();
+                self.report.checked.hidden_entries += 1;
                 continue;
             }
             let facts = Facts {

@@ -54,6 +54,19 @@ impl Difference {
         let (kind, field) = (DifferenceKind::Integrity, "integrity_check");
         Self { kind, account: None, place: place.to_owned(), field, held, expected }
     }
+
+    /// Something that every ledger has.
+    pub(super) fn of_missing(what: &str) -> Self {
+        let (kind, field) = (DifferenceKind::Integrity, "schema");
+        Self {
+            kind,
+            account: None,
+            place: "the file".to_owned(),
+            field,
+            held: None,
+            expected: Some(what.to_owned()),
+        }
+    }
 }
 
 impl DifferenceKind {

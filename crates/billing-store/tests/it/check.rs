@@ -79,6 +79,7 @@ fn an_undamaged_ledger_is_clean() {
     assert_eq!((report.differences.as_slice(), report.is_clean()), (&[][..], true));
     // A slot of 64 days has entries in both currencies, and so has one of the days.
     let checked = Checked {
+        hidden_entries: 0,
         accounts: 1,
         entries: 6,
         counts: 2 + 3 + 5 + 5,
