@@ -99,6 +99,7 @@ fn a_program_reads_it_as_json() {
       "checked": {
         "accounts": 1,
         "entries": 2,
+        "hiddenEntries": 0,
         "counts": 4,
         "rollups": 1,
         "balances": 1,

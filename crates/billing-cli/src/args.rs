@@ -323,10 +323,11 @@ pub(crate) struct Restore {
 }
 
 const RESTORE: &str = "\
-The whole copy is checked before anything is touched. What it replaces stays
-beside it, as PATH.replaced-TIME, and is a ledger still. Copying or moving a
-file there yourself is safe only when no PATH-wal is left beside it; one that
-does not belong to the file is refused.";
+The copy is checked before anything is touched, as `billing check` does it. What
+it replaces stays beside it as it was, as PATH.replaced-TIME. The keys are those
+of the copy: one that was revoked since the copy was made opens it again.
+Copying or moving a file there yourself is safe only when no PATH-wal is left
+beside it; one that does not belong to the file is refused.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {

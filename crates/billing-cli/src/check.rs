@@ -100,6 +100,8 @@ struct Json<'a> {
 struct JsonChecked {
     accounts: u64,
     entries: u64,
+    #[serde(rename = "hiddenEntries")]
+    hidden_entries: u64,
     counts: u64,
     rollups: u64,
     balances: u64,
@@ -119,11 +121,22 @@ struct JsonDifference<'a> {
 }
 
 fn json(path: &Path, report: &Report) -> Result<String, Failure> {
-    let Checked { accounts, entries, counts, rollups, balances, receipts, keys, texts } = report.checked;
+    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
+        report.checked;
     let json = Json {
         ledger: path.display().to_string(),
         clean: report.is_clean(),
-        checked: JsonChecked { accounts, entries, counts, rollups, balances, receipts, keys, texts },
+        checked: JsonChecked {
+            accounts,
+            entries,
+            hidden_entries,
+            counts,
+            rollups,
+            balances,
+            receipts,
+            keys,
+            texts,
+        },
         found: report.found.iter().map(|(kind, found)| (DifferenceKind::as_str(*kind), *found)).collect(),
         differences: report.differences.iter().map(JsonDifference::of).collect(),
     };

@@ -175,7 +175,7 @@ fn a_log_whose_ledger_was_moved_away_is_not_removed() {
     let error = Ledger::open_or_create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
     fs::write(&path, "").unwrap();
-    check_refused(&path, ErrorKind::ForeignLog, "put back the file that it belongs to");
+    check_refused(&path, ErrorKind::ForeignLog, "put back the file that the log belongs to");
     fs::rename(directory.path().join("moved.db"), &path).unwrap();
     let ledger = Ledger::open(&path).unwrap();
     assert_eq!(walk(&ledger, house.account, &Filter::default(), 100).len(), 50);
