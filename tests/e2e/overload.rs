@@ -236,7 +236,7 @@ fn too_little_memory_is_wrong_usage() {
     let run = run(&["serve", "--ledger", &ledger.path(), "--memory", "100"]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(
-        run.stderr.contains("--memory is too little for batches of 16 MiB: 131 is the least"),
+        run.stderr.contains("--memory is too little for batches of 16 MiB: 131 MiB is the least"),
         "{}",
         run.stderr
     );

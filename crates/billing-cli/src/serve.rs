@@ -136,7 +136,7 @@ fn memory(args: &args::Serve, body_limit: usize, usual: usize) -> Result<usize, 
         Some(_) => {
             let (least, limit) = (least.div_ceil(MIB), args.body_limit);
             let error =
-                anyhow::anyhow!("--memory is too little for batches of {limit} MiB: {least} is the least");
+                anyhow::anyhow!("--memory is too little for batches of {limit} MiB: {least} MiB is the least");
             Err(Failure::usage(error).hint("a smaller --body-limit takes less"))
         }
     }
