@@ -135,8 +135,9 @@ fn memory(args: &args::Serve, body_limit: usize, usual: usize) -> Result<usize, 
         Some(memory) if memory >= least => Ok(memory),
         Some(_) => {
             let (least, limit) = (least.div_ceil(MIB), args.body_limit);
-            let error =
-                anyhow::anyhow!("--memory is too little for batches of {limit} MiB: {least} MiB is the least");
+            let error = anyhow::anyhow!(
+                "--memory is too little for batches of {limit} MiB: {least} MiB is the least"
+            );
             Err(Failure::usage(error).hint("a smaller --body-limit takes less"))
         }
     }

@@ -1,9 +1,11 @@
 //! Memory that is shared out before it is taken, in the order of asking.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use billing_store::AccountId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -39,11 +41,17 @@ pub(crate) struct Room {
     units: Arc<Semaphore>,
     all: usize,
     waiting: Arc<AtomicUsize>,
+    /// What each account may have of it, of those that have asked.
+    accounts: Arc<Mutex<HashMap<AccountId, Room>>>,
 }
 
 /// Memory that a request has. It goes back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Share(OwnedSemaphorePermit);
+pub(crate) struct Share {
+    units: OwnedSemaphorePermit,
+    /// Of what the account may have.
+    account: Option<Box<Share>>,
+}
 
 /// There is none, and waiting is of no use.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,14 +90,33 @@ pub(crate) fn work_bytes(body: usize, is_compressed: bool) -> usize {
 impl Room {
     fn new(bytes: usize) -> Self {
         let all = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self { units: Arc::new(Semaphore::new(all)), all, waiting: Arc::default() }
+        Self { units: Arc::new(Semaphore::new(all)), all, waiting: Arc::default(), accounts: Arc::default() }
+    }
+
+    /// The same for an account, which has half of the room at most: one that fills it with bodies that come slowly keeps
+    /// nobody else from recording.
+    pub(crate) async fn take_for(
+        &self,
+        account: AccountId,
+        bytes: usize,
+        time: Duration,
+    ) -> Result<Share, NoRoom> {
+        let half = {
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.entry(account).or_insert_with(|| Room::new(self.all / 2 * UNIT)).clone()
+        };
+        let bytes = bytes.min(half.all * UNIT);
+        let of_account = half.take(bytes, time).await?;
+        let mut share = self.take(bytes, time).await?;
+        share.account = Some(Box::new(of_account));
+        Ok(share)
     }
 
     /// Waits in line for so many bytes, at most so long. Who wants more than there is gets all of it.
     pub(crate) async fn take(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).unwrap_or(u32::MAX);
         if let Ok(share) = Arc::clone(&self.units).try_acquire_many_owned(units) {
-            return Ok(Share(share));
+            return Ok(Share { units: share, account: None });
         }
         let place = Place(&self.waiting);
         if place.0.fetch_add(1, Ordering::Relaxed) >= LINE {
@@ -98,7 +125,7 @@ impl Room {
         // First come, first served: this is the semaphore's promise.
         let taken = timeout(time, Arc::clone(&self.units).acquire_many_owned(units)).await;
         match taken {
-            Ok(Ok(share)) => Ok(Share(share)),
+            Ok(Ok(share)) => Ok(Share { units: share, account: None }),
             // A semaphore that nobody closes.
             Ok(Err(_)) => Err(NoRoom::LongLine),
             Err(_) => Err(NoRoom::TooLate),
@@ -118,8 +145,11 @@ impl Drop for Place<'_> {
 impl Share {
     /// Gives back what is beyond so many bytes.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        let spare = self.0.num_permits().saturating_sub(bytes.div_ceil(UNIT));
-        drop(self.0.split(spare));
+        let spare = self.units.num_permits().saturating_sub(bytes.div_ceil(UNIT));
+        drop(self.units.split(spare));
+        if let Some(account) = &mut self.account {
+            account.shrink_to(bytes);
+        }
     }
 }
 
@@ -139,7 +169,7 @@ mod tests {
         let more = room.take(UNIT, NOW).await.unwrap();
         assert_eq!(room.take(1, NOW).await.unwrap_err(), NoRoom::TooLate);
         drop((ours, theirs, more));
-        assert_eq!(room.take(usize::MAX, NOW).await.unwrap().0.num_permits(), 10, "all of it");
+        assert_eq!(room.take(usize::MAX, NOW).await.unwrap().units.num_permits(), 10, "all of it");
         assert_eq!(room.waiting.load(Ordering::Relaxed), 0);
     }
 
@@ -167,12 +197,27 @@ mod tests {
         assert!(room.take(10 * UNIT, NOW).await.is_ok(), "all of it is back");
     }
 
+    #[tokio::test]
+    async fn an_account_has_half_of_the_room_and_leaves_the_other_half_to_others() {
+        let room = Room::new(10 * UNIT);
+        let (ours, theirs) = (AccountId(1), AccountId(2));
+        let mut held = room.take_for(ours, 5 * UNIT, NOW).await.unwrap();
+        assert_eq!(room.take_for(ours, 1, NOW).await.unwrap_err(), NoRoom::TooLate);
+        drop(room.take_for(theirs, 5 * UNIT, NOW).await.unwrap());
+        held.shrink_to(UNIT);
+        drop(room.take_for(ours, 4 * UNIT, NOW).await.unwrap());
+        assert!(
+            room.take_for(theirs, usize::MAX, NOW).await.is_ok(),
+            "more than there is is all of the half"
+        );
+    }
+
     #[test]
     fn the_least_budget_has_room_for_the_largest_batch() {
         for limit in [1, 1 << 20, 16 << 20, 1 << 30] {
             let budget = Budget::new(Budget::least(limit));
             assert!(budget.work.all * UNIT >= work_bytes(limit, true), "{limit}");
-            assert!(budget.bodies.all * UNIT >= limit, "{limit}");
+            assert!(budget.bodies.all / 2 * UNIT >= limit, "{limit}");
         }
     }
 }

@@ -15,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use billing_model::Timestamp;
 use futures::FutureExt;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ use crate::error::{Error, whole_seconds};
 use crate::limits::{Caller, Rate};
 use crate::metrics::RequestLabels;
 use crate::router::OPERATIONAL;
-use crate::service::Service;
+use crate::service::{SMALL_ANSWER, Service};
 use crate::traffic::{Sending, Traffic};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,10 +60,10 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
     let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
     let span = tracing::info_span!("request", request_id = request_id.to_str().unwrap_or_default());
 
-    // Whoever watches the server is answered also when it is busy.
-    let permit = Arc::clone(&service.requests).try_acquire_owned();
-    let is_busy = permit.is_err() && !is_operational;
-    let mut place = Place::take(&service, permit.ok());
+    // Whoever watches the server is answered also when it is busy, and takes nobody's place.
+    let permit = (!is_operational).then(|| Arc::clone(&service.requests).try_acquire_owned());
+    let is_busy = permit.as_ref().is_some_and(Result::is_err);
+    let mut place = Place::take(&service, permit.and_then(Result::ok));
     let mut response = if is_busy {
         Error::Busy.into_response()
     } else if traffic.is_some() && !names_its_host(&request) {
@@ -97,6 +97,11 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
     // What was not read of a request must not be taken for the next one.
     if traffic.as_ref().is_some_and(|traffic| traffic.is_body_left()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    // Who does not fetch an answer of some bytes costs little, and keeps nobody else out.
+    let bytes = response.body().size_hint().exact().unwrap_or(u64::MAX);
+    if bytes <= SMALL_ANSWER as u64 {
+        place.permit = None;
     }
     let took = start.elapsed();
     service.metrics.answered(RequestLabels { route, method, status: status.as_u16() }, took);
@@ -181,7 +186,7 @@ fn write_rate(rate: Rate, now: Timestamp, headers: &mut HeaderMap) {
 #[derive(Debug)]
 pub(crate) struct Place {
     in_progress: Gauge,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     memory: Option<Arc<Share>>,
 }
 
@@ -189,7 +194,7 @@ impl Place {
     fn take(service: &Arc<Service>, permit: Option<OwnedSemaphorePermit>) -> Self {
         let in_progress = service.metrics.in_progress.clone();
         in_progress.inc();
-        Self { in_progress, _permit: permit, memory: None }
+        Self { in_progress, permit, memory: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request becomes an answer: who asks, what for, in which form, from which part of the ledger.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header::LINK;
@@ -14,7 +14,7 @@ use billing_model::{
 };
 use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use http_body::Body as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tracing::Span;
 
@@ -44,6 +44,12 @@ const SUCCESSOR: HeaderValue =
     HeaderValue::from_static("</api/v1/billing/usage-history>; rel=\"successor-version\"");
 const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September 2026; use GET \
      /billing/usage-history instead";
+
+/// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
+pub(crate) const SMALL_ANSWER: usize = 64 << 10;
+
+/// How long an answer that was made waits for room. Meanwhile others wait for the reader that made it.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is read from a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,29 +113,66 @@ impl Service {
         let mut response = if life == UsageEndpoint::Sunset {
             Error::Gone.into_response()
         } else {
-            // In this order, so that who waits for the one before it takes nobody's place.
-            let summing = match read {
-                Read::Analytics => Some(Arc::clone(&self.summing).acquire_owned().await),
-                _ => None,
+            let (standing, answer) = match read {
+                Read::Analytics => self.sum(request).await,
+                _ => self.look_up(read, request).await,
             };
-            let permit = Arc::clone(&self.reads).acquire_owned().await;
-            let service = Arc::clone(&self);
-            let answered = blocking(move || {
-                // Kept to the end of the work, also when the client has gone meanwhile.
-                let permit = permit.map_err(Error::internal)?;
-                let is_usage = read == Read::Usage;
-                let (standing, admitted) = service.admit(&request.headers, KeyKind::Admin, is_usage);
-                let answer = admitted.and_then(|account| service.answer(read, account, &request));
-                Ok(((permit, summing), standing, answer))
-            });
-            match answered.await {
-                // Kept until there is room for the answer too, so that few are made that have none.
-                Ok((_permits, standing, answer)) => with_standing(standing, self.within_memory(answer).await),
-                Err(error) => error.into_response(),
-            }
+            with_standing(standing, answer)
         };
         write_life(life, response.headers_mut());
         response
+    }
+
+    /// Says who asks, and answers.
+    async fn look_up(
+        self: &Arc<Self>,
+        read: Read,
+        request: Parts,
+    ) -> (Option<Standing>, Result<Response, Error>) {
+        let (service, is_usage) = (Arc::clone(self), read == Read::Usage);
+        let answered = self.reading(move || {
+            let (standing, admitted) = service.admit(&request.headers, KeyKind::Admin, is_usage);
+            (standing, admitted.and_then(|account| service.answer(read, account, &request)))
+        });
+        match answered.await {
+            // The permit is kept until there is room for the answer too, so that few are made that have none.
+            Ok((_permit, (standing, answer))) => (standing, self.within_memory(answer).await),
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    /// Says who asks, and adds up when it is their turn: who may not ask, waits for nobody.
+    async fn sum(self: &Arc<Self>, request: Parts) -> (Option<Standing>, Result<Response, Error>) {
+        let (service, headers) = (Arc::clone(self), request.headers.clone());
+        let admitted = self.reading(move || service.admit(&headers, KeyKind::Admin, false)).await;
+        let (standing, account) = match admitted {
+            Ok((_, (standing, Ok(account)))) => (standing, account),
+            Ok((_, (standing, Err(error)))) => return (standing, Err(error)),
+            Err(error) => return (None, Err(error)),
+        };
+        let turn = Arc::clone(&self.summing).acquire_owned().await;
+        let service = Arc::clone(self);
+        let answered = self.reading(move || {
+            let turn = turn.map_err(Error::internal);
+            let answer =
+                turn.and_then(|turn| Ok((turn, service.answer(Read::Analytics, account, &request)?)));
+            answer.map(|(turn, answer)| (answer, turn))
+        });
+        let answer = match answered.await {
+            Ok((_permit, Ok((answer, _turn)))) => self.within_memory(Ok(answer)).await,
+            Ok((_, Err(error))) | Err(error) => Err(error),
+        };
+        (standing, answer)
+    }
+
+    /// Does what reads the ledger, beside a few others. The permit comes back with the result; it is kept to the end of the
+    /// work also when the client has gone meanwhile.
+    async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(OwnedSemaphorePermit, T), Error> {
+        let permit = Arc::clone(&self.reads).acquire_owned().await.map_err(Error::internal)?;
+        blocking(move || Ok((permit, work()))).await
     }
 
     /// An answer with the memory that it takes until it is fetched.
@@ -140,8 +183,10 @@ impl Service {
             .size_hint()
             .exact()
             .map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        let share = self.budget.answers.take(bytes, self.config.request_timeout).await;
-        response.extensions_mut().insert(Arc::new(share.map_err(|_| Error::Busy)?));
+        if bytes > SMALL_ANSWER {
+            let share = self.budget.answers.take(bytes, ANSWER_PATIENCE).await;
+            response.extensions_mut().insert(Arc::new(share.map_err(|_| Error::Busy)?));
+        }
         Ok(response)
     }
 
@@ -169,7 +214,8 @@ impl Service {
         let announced = Announced::by(headers)?;
         let (limit, time) = (self.config.body_limit, self.config.request_timeout);
         let bytes = ingest::announced_bytes(headers, limit)?;
-        let mut room = self.budget.bodies.take(bytes, time).await.map_err(|_| Error::IngestFull)?;
+        let mut room =
+            self.budget.bodies.take_for(account, bytes, time).await.map_err(|_| Error::IngestFull)?;
         let body = ingest::read_body(body, bytes, (limit, time)).await?;
         room.shrink_to(body.len());
         let work = announced.work_bytes(body.len(), limit);

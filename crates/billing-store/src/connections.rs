@@ -13,6 +13,7 @@ use crate::guard::Guard;
 use crate::handles::Handles;
 use crate::log::Fit;
 use crate::meta::USUAL_ROOT;
+use crate::restore;
 use crate::schema::{self, Identity, Secret};
 
 /// Idle readers that are kept; one more than that is closed after its call.
@@ -90,6 +91,9 @@ impl Connections {
         };
         connections.verify(&writer)?;
         *lock(&connections.keeper) = Some(connections.open_reader()?);
+        // Left by a restore that was killed: under two names a file would have two logs. None can be under way, now that the
+        // file is open. What cannot be removed is left.
+        let _ = restore::forget_second_names(&file::real(connections.file.file()));
         connections.keep_writer(writer);
         Ok(connections)
     }

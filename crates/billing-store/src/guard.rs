@@ -160,6 +160,11 @@ impl Guard {
         if !look.is_end || (extent.frames > 0 && extent.page_size != look.alone.page_size) {
             return Ok(Fit::Foreign);
         }
+        // A log only grows until it is begun anew. An index that was put back hides what was committed since.
+        let before = seen.look.as_ref().and_then(|seen| seen.extent);
+        if before.is_some_and(|before| before.salts == extent.salts && extent.frames < before.frames) {
+            return Ok(Fit::Foreign);
+        }
         if seen.look.as_ref().is_some_and(|seen| seen.is_as_good_as(look)) {
             return Ok(Fit::Fits);
         }

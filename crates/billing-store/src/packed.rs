@@ -165,17 +165,20 @@ impl PackedEntries {
 
     /// Seven bits a byte, the lowest first; all but the last have the eighth bit set.
     fn put_count(&mut self, mut count: u128) {
-        while count > 0x7f {
-            self.bytes.push((count & 0x7f) as u8 | 0x80);
+        loop {
+            let [low, ..] = count.to_le_bytes();
             count >>= 7;
+            if count == 0 {
+                return self.bytes.push(low & 0x7f);
+            }
+            self.bytes.push(low | 0x80);
         }
-        self.bytes.push(count as u8);
     }
 
     fn put_number(&mut self, number: Decimal) {
         let sign = if number.is_sign_negative() { IS_NEGATIVE } else { 0 };
         let mut digits = number.mantissa().unsigned_abs();
-        let places = number.scale() as u8 & PLACES;
+        let [places, ..] = number.scale().to_le_bytes();
         // `1e27` is four characters of text, and must not be 28 digits here.
         let mut zeros = 0;
         while places == 0 && digits != 0 && digits.is_multiple_of(10) {
@@ -307,8 +310,8 @@ impl<'a> Bytes<'a> {
                 0
             }
         };
-        let word = |place: u32| (digits >> (32 * place)) as u32;
-        Some(Decimal::from_parts(word(0), word(1), word(2), form & IS_NEGATIVE != 0, places))
+        let word = |place: u32| u32::try_from((digits >> (32 * place)) & u128::from(u32::MAX)).ok();
+        Some(Decimal::from_parts(word(0)?, word(1)?, word(2)?, form & IS_NEGATIVE != 0, places))
     }
 }
 

@@ -220,7 +220,7 @@ fn second_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
 }
 
 /// Removes names that a restore gave to the ledger before it was killed: it is still at its path.
-fn forget_second_names(path: &Path) -> io::Result<()> {
+pub(crate) fn forget_second_names(path: &Path) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let mut start = name.to_owned();
     start.push(REPLACED);

@@ -173,3 +173,53 @@ fn a_ledger_moved_beside_the_log_of_another_is_not_mixed_with_it() {
     fs::rename(log(&path), path.with_file_name("away")).unwrap();
     assert_eq!(walk(&Ledger::open(&path).unwrap(), account, &Filter::default(), 10).len(), 40);
 }
+
+/// The index says how far the log counts. An older one put back hides what was committed since, and the next commit would be
+/// written over it; to close the ledger by it would make a ruin of the file.
+#[cfg(unix)]
+#[test]
+fn an_index_that_is_put_back_hides_nothing_and_ruins_nothing() {
+    // So few that the log is not copied into the file, and so many that it is.
+    for many in [1, 3_000] {
+        let house = ledger_with(30);
+        let (path, account) = (house.path(), house.account);
+        let (index, old) = (path.with_file_name("ledger.db-shm"), path.with_file_name("old"));
+        let whole = path.with_file_name("whole.db");
+        fs::copy(&index, &old).unwrap();
+        let more: Vec<_> = History::new(2, many).collect();
+        import(&house.ledger, account, &more);
+        import(&house.ledger, account, &more);
+        fs::copy(&path, &whole).unwrap();
+        fs::copy(log(&path), whole.with_file_name("whole.db-wal")).unwrap();
+        let (file, frames) = (fs::read(&path).unwrap(), fs::read(log(&path)).unwrap());
+        // In place, as the engine has it mapped.
+        fs::write(&index, fs::read(&old).unwrap()).unwrap();
+        let filter = Filter::default();
+        let read = house.ledger.page_by_position(account, &filter, None, None, 10);
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Replaced, "{many}");
+        assert_eq!(house.ledger.create_account("new").unwrap_err().kind(), ErrorKind::Replaced, "{many}");
+        let _directory = house.closed();
+        assert!(fs::read(&path).unwrap() == file && fs::read(log(&path)).unwrap() == frames, "both stay");
+        let expected = 30 + 2 * more.len();
+        for place in [whole, path] {
+            let ledger = Ledger::open(&place).unwrap();
+            assert_eq!(walk(&ledger, account, &filter, 1000).len(), expected, "{many}: {}", place.display());
+        }
+    }
+}
+
+/// Such a name is a restore's that was killed. With two names a file would have two logs.
+#[cfg(unix)]
+#[test]
+fn a_second_name_that_a_killed_restore_has_left_goes_when_the_ledger_is_opened() {
+    let house = ledger_with(30);
+    let (path, account) = (house.path(), house.account);
+    let directory = house.closed();
+    let second = directory.path().join("ledger.db.replaced-2026-11-28T06-15-00Z");
+    let other = directory.path().join("ledger.db.replaced-2026-11-27T06-15-00Z");
+    fs::hard_link(&path, &second).unwrap();
+    fs::copy(&path, &other).unwrap();
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(!second.exists() && other.exists(), "one that was replaced stays");
+    assert_eq!(walk(&ledger, account, &Filter::default(), 1000).len(), 30);
+}
