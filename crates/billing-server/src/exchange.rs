@@ -25,7 +25,7 @@ use crate::budget::Share;
 use crate::error::{Error, whole_seconds};
 use crate::limits::{Caller, Rate};
 use crate::metrics::RequestLabels;
-use crate::router::OPERATIONAL;
+use crate::router::{OPERATIONAL, PUBLIC};
 use crate::service::{SMALL_ANSWER, Service};
 use crate::traffic::{Sending, Traffic};
 
@@ -60,8 +60,9 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
     let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
     let span = tracing::info_span!("request", request_id = request_id.to_str().unwrap_or_default());
 
-    // Whoever watches the server is answered also when it is busy, and takes nobody's place.
-    let permit = (!is_operational).then(|| Arc::clone(&service.requests).try_acquire_owned());
+    // Whoever watches the server is answered also when it is busy, and takes nobody's place. Nor does what is there for all.
+    let needs_place = !is_operational && !PUBLIC.contains(&route);
+    let permit = needs_place.then(|| Arc::clone(&service.requests).try_acquire_owned());
     let is_busy = permit.as_ref().is_some_and(Result::is_err);
     let mut place = Place::take(&service, permit.and_then(Result::ok));
     let mut response = if is_busy {

@@ -35,6 +35,9 @@ const DOCS: &str = "/docs";
 /// Those that watch the server: no limit holds for them, and none of their failures counts.
 pub(crate) const OPERATIONAL: [&str; 3] = [HEALTHZ, READYZ, METRICS];
 
+/// Documents, which are the same for everybody and cost nothing.
+pub(crate) const PUBLIC: [&str; 2] = [OPENAPI, DOCS];
+
 /// A path as it is declared here, for labels.
 pub(crate) fn declared(path: &str) -> Option<&'static str> {
     [USAGE, USAGE_HISTORY, USAGE_ANALYTICS, BALANCE, HEALTHZ, READYZ, METRICS, OPENAPI, DOCS]
