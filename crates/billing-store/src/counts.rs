@@ -221,17 +221,16 @@ impl MinuteCounts {
             "INSERT INTO {tables}counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
         ))?;
-        // In the order of the table, so that neighbours share a page.
-        let mut slots: Vec<_> = self.0.drain().collect();
-        slots.sort_unstable();
+        let minutes: Vec<_> = self.0.drain().collect();
         for (level, width) in LEVELS {
             let slot_of = |minute: i64| minute.div_euclid(width / NS_PER_MINUTE);
-            let mut coarser: Vec<_> = slots
+            let mut slots: Vec<_> = minutes
                 .iter()
                 .map(|((minute, currency), entries)| ((slot_of(*minute), *currency), *entries))
                 .collect();
-            coarser.sort_unstable();
-            for same in coarser.chunk_by(|(one, _), (other, _)| one == other) {
+            // What is the same slot stands side by side, and neighbours in the table share a page.
+            slots.sort_unstable();
+            for same in slots.chunk_by(|(one, _), (other, _)| one == other) {
                 let ((slot, currency), _) = same[0];
                 let entries = same.iter().map(|(_, entries)| entries).sum();
                 count_in.execute(params![account.0, level, slot, currency, signed(entries)])?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use billing_model::Timestamp;
 
 use crate::backup::{Part, copy, sync_directory};
+use crate::check::DifferenceKind;
 use crate::connections;
 use crate::error::{Error, ErrorKind};
 use crate::file::{FileId, Found, LedgerFile, real, trust, with_suffix};
@@ -81,23 +82,25 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
     };
     let copied = copied.map_err(engine)?;
     let refuse = |why: String| Err(cannot(from, to).caused_by(io::Error::other(why)));
+    let is_of_today = schema::version(&copied).map_err(engine)? == schema::VERSION;
+    if is_of_today {
+        // Every page, every part of a ledger, and every sum.
+        copied.close().map_err(|(_, cause)| engine(cause))?;
+        let report = Ledger::check(part, |_| {})?;
+        return match report.found.get(&DifferenceKind::Integrity) {
+            Some(_) => refuse(format!("it is damaged; {CHECK}")),
+            None if report.is_clean() => Ok(()),
+            None => refuse(format!("it differs from its own entries, {} times; {CHECK}", report.total())),
+        };
+    }
+    // One of an older version can be compared when it was taken forward.
     if !schema::is_whole(&copied).map_err(engine)? {
         return refuse(format!("it is damaged; {CHECK}"));
     }
     if let Some(what) = schema::missing(&copied).map_err(engine)?.first() {
         return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
     }
-    let is_of_today = schema::version(&copied).map_err(engine)? == schema::VERSION;
-    copied.close().map_err(|(_, cause)| engine(cause))?;
-    // One of an older version is compared when it was taken forward.
-    if is_of_today {
-        let report = Ledger::check(part, |_| {})?;
-        if !report.is_clean() {
-            let places = report.total();
-            return refuse(format!("it differs from its own entries, {places} times; {CHECK}"));
-        }
-    }
-    Ok(())
+    copied.close().map_err(|(_, cause)| engine(cause))
 }
 
 const CHECK: &str = "`billing check` of the copy says more. The ledger is as it was";
