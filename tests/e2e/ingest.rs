@@ -3,6 +3,8 @@
 // What the tests stand on: batches that tell where they belong, and sums that are made anew.
 mod batches;
 mod recount;
+#[cfg(target_os = "linux")]
+mod workload;
 
 mod beside_imports;
 mod concurrent;

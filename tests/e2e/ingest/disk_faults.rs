@@ -6,30 +6,12 @@ use crate::check;
 use crate::conversation::Request;
 use crate::host::{Host, serve_command};
 use crate::kills::strace::{Strace, injection};
-use crate::ledger::Ledger;
 use crate::place::Place;
 
 use super::batches::{Batch, Found};
-
-/// More calls than any of these servers makes.
-const ENDLESS: usize = 400;
-
-struct Workload {
-    ledger: Ledger,
-    ingest: String,
-    admin: String,
-    batches: Vec<Batch>,
-}
+use super::workload::{ENDLESS, Workload};
 
 impl Workload {
-    fn new() -> Self {
-        let ledger = Ledger::of(&[]);
-        let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
-        let mut random = fastrand::Rng::with_seed(5);
-        let batches = ["a", "b", "c"].map(|name| Batch::random(name, &mut random, 3)).into();
-        Self { ledger, ingest, admin, batches }
-    }
-
     /// Sends the batches to a server whose `nth` call fails. `None` when there was no such call, and otherwise how many
     /// batches were refused first.
     #[track_caller]
@@ -88,7 +70,7 @@ impl Workload {
 #[test]
 fn a_call_that_fails_refuses_a_batch_and_no_more() {
     let Some(strace) = Strace::find() else { return };
-    let workload = Workload::new();
+    let workload = Workload::new(&["a", "b", "c"], 5);
     for fault in [("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("fsync", "EIO")] {
         let mut refused = 0;
         let mut calls = 0;

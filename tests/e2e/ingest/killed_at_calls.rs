@@ -8,21 +8,10 @@ use billing_model::Fingerprint;
 use crate::check;
 use crate::host::{Host, serve_command};
 use crate::kills::strace::{Strace, injection};
-use crate::ledger::Ledger;
 use crate::place::Place;
 
 use super::batches::{Batch, Found};
-
-/// More calls than any of these servers makes.
-const ENDLESS: usize = 400;
-
-/// A ledger to begin with, and what is sent to it.
-struct Workload {
-    ledger: Ledger,
-    ingest: String,
-    admin: String,
-    batches: Vec<Batch>,
-}
+use super::workload::{ENDLESS, Workload};
 
 /// How far a server came before it was killed.
 #[derive(Debug, Default)]
@@ -36,14 +25,6 @@ struct Kills {
 }
 
 impl Workload {
-    fn new(names: &[&str]) -> Self {
-        let ledger = Ledger::of(&[]);
-        let (ingest, admin) = (ledger.key("default", "ingest"), ledger.key("default", "admin"));
-        let mut random = fastrand::Rng::with_seed(3);
-        let batches = names.iter().map(|name| Batch::random(name, &mut random, 3)).collect();
-        Self { ledger, ingest, admin, batches }
-    }
-
     fn entries_of(&self, name: &str) -> usize {
         self.batches.iter().find(|batch| batch.name == name).unwrap().entries.len()
     }
@@ -129,7 +110,7 @@ impl Workload {
 fn killed_at_every_fsync_of_a_server() {
     let Some(strace) = Strace::find() else { return };
     // SQLite has one or the other, as it was built.
-    let kills = Workload::new(&["first", "second"]).killed_at_every(&strace, "fdatasync,fsync");
+    let kills = Workload::new(&["first", "second"], 3).killed_at_every(&strace, "fdatasync,fsync");
     assert!(kills.uncommitted + kills.unanswered >= 2, "{kills:?}");
     println!("{kills:?}");
 }
@@ -137,7 +118,7 @@ fn killed_at_every_fsync_of_a_server() {
 #[test]
 fn killed_at_every_pwrite64_of_a_server() {
     let Some(strace) = Strace::find() else { return };
-    let kills = Workload::new(&["first", "second"]).killed_at_every(&strace, "pwrite64");
+    let kills = Workload::new(&["first", "second"], 3).killed_at_every(&strace, "pwrite64");
     assert!(kills.uncommitted >= 20, "{kills:?}");
     println!("{kills:?}");
 }
@@ -146,7 +127,7 @@ fn killed_at_every_pwrite64_of_a_server() {
 #[test]
 fn killed_at_answers_of_a_server() {
     let Some(strace) = Strace::find() else { return };
-    let kills = Workload::new(&["1", "2", "3", "4", "5", "6"]).killed_at_every(&strace, "sendto,writev");
+    let kills = Workload::new(&["1", "2", "3", "4", "5", "6"], 3).killed_at_every(&strace, "sendto,writev");
     assert!(kills.unanswered > 0 && kills.uncommitted == 0, "{kills:?}");
     println!("{kills:?}");
 }
