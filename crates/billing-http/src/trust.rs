@@ -1,7 +1,8 @@
 //! How far the service is trusted to answer questions that a plain walk would not ask: pure.
 
-/// Parts that may be tried side by side before any has come to an entry.
-const FIRST_TRIES: usize = 8;
+/// Parts that may be on their way to their first entry at the same time: half as many as may fail within half a minute
+/// (`limiter/failures.rs`), so that all of them can fail and the first walker goes on.
+const MOST_TRIES: usize = 8;
 
 /// Pages that go by after a part was given up, or a cursor was lost, before the walk asks for more at once again. They double
 /// each time.
@@ -27,7 +28,7 @@ pub(crate) struct Trust {
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { pages: 0, tries: FIRST_TRIES, retry_at: None, pause: 0, alone_until: 0, alone_pause: 0 }
+        Self { pages: 0, tries: MOST_TRIES, retry_at: None, pause: 0, alone_until: 0, alone_pause: 0 }
     }
 }
 
@@ -48,7 +49,7 @@ impl Trust {
     pub(crate) fn page(&mut self, first: bool) {
         self.pages += 1;
         if first {
-            self.tries = (self.tries * 2).min(usize::from(u8::MAX));
+            self.tries = (self.tries * 2).min(MOST_TRIES);
             (self.retry_at, self.pause) = (None, 0);
         }
     }
@@ -97,6 +98,11 @@ mod tests {
         assert!(trust.allows(1) && !trust.allows(2));
         trust.page(true);
         assert!(trust.allows(3));
+        (0..10).for_each(|_| trust.page(true));
+        assert!(
+            trust.allows(7) && !trust.allows(8),
+            "never so many that their failures stop the first walker"
+        );
     }
 
     #[test]
