@@ -116,6 +116,13 @@ impl Part {
         }
     }
 
+    /// Asks anew for what follows, without the cursor that it has.
+    pub(crate) fn forget_cursor(&mut self) {
+        if let Some(walker) = self.walker.as_mut().filter(|_| self.end.is_none() && self.spare.is_none()) {
+            walker.forget_cursor();
+        }
+    }
+
     /// Ends with an error, behind what was fetched.
     pub(crate) fn fail(&mut self, error: Error) {
         self.failed = true;

@@ -7,6 +7,11 @@ const MOST_TRIES: usize = 8;
 /// Pages that go by after a part was given up, or a cursor was lost, before the walk asks for more at once again. They double
 /// each time.
 const FIRST_PAUSE: u64 = 16;
+
+/// The same after a cursor was lost. Each time that walkers are tried together costs some of the failures that the service
+/// counts, and where cursors are few they come all at once.
+const FIRST_PAUSE_ALONE: u64 = 64;
+
 const MAX_PAUSE: u64 = 1024;
 
 /// Whether parts are worth a try. A service may hang on every request but a cursor; then parts cost it work and the walk
@@ -24,11 +29,23 @@ pub(crate) struct Trust {
     /// Up to when one walker walks alone.
     alone_until: u64,
     alone_pause: u64,
+    /// Walkers that may ask side by side from then on, and up to when; then there are twice as many.
+    walkers: usize,
+    walkers_until: u64,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { pages: 0, tries: MOST_TRIES, retry_at: None, pause: 0, alone_until: 0, alone_pause: 0 }
+        Self {
+            pages: 0,
+            tries: MOST_TRIES,
+            retry_at: None,
+            pause: 0,
+            alone_until: 0,
+            alone_pause: 0,
+            walkers: usize::MAX,
+            walkers_until: 0,
+        }
     }
 }
 
@@ -45,9 +62,18 @@ impl Trust {
         self.pages < self.alone_until
     }
 
+    /// How many may ask side by side, of as many as are wanted.
+    pub(crate) fn walkers(&self, wanted: usize) -> usize {
+        if self.is_alone() { 1 } else { wanted.min(self.walkers) }
+    }
+
     /// Notes a page; `first` is one with the first entry of a part that was tried.
     pub(crate) fn page(&mut self, first: bool) {
         self.pages += 1;
+        if self.pages >= self.walkers_until {
+            self.walkers = self.walkers.saturating_mul(2);
+            self.walkers_until = self.pages + self.alone_pause;
+        }
         if first {
             self.tries = (self.tries * 2).min(MOST_TRIES);
             (self.retry_at, self.pause) = (None, 0);
@@ -69,8 +95,10 @@ impl Trust {
         if self.is_alone() {
             return;
         }
-        self.alone_pause = (self.alone_pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
+        self.alone_pause = (self.alone_pause * 2).clamp(FIRST_PAUSE_ALONE, MAX_PAUSE);
         self.alone_until = self.pages + self.alone_pause;
+        self.walkers = 2;
+        self.walkers_until = self.alone_until + self.alone_pause;
     }
 }
 
@@ -120,5 +148,12 @@ mod tests {
         assert_eq!(alone, 1000);
         (0..1024).for_each(|_| trust.page(false));
         assert!(!trust.is_alone() && trust.allows(0));
+        assert_eq!(trust.walkers(16), 2, "not all at once");
+        let mut walkers = Vec::new();
+        for _ in 0..4 {
+            (0..1024).for_each(|_| trust.page(false));
+            walkers.push(trust.walkers(16));
+        }
+        assert_eq!(walkers, [4, 8, 16, 16]);
     }
 }

@@ -183,7 +183,7 @@ impl Windows {
 
     /// Sends walkers for pages, those of the first parts first, as many as may be.
     fn fetch_ahead(&mut self) {
-        let most = if self.trust.is_alone() { 1 } else { self.walk.concurrency as usize };
+        let most = self.trust.walkers(self.walk.concurrency as usize);
         while self.fetches.len() < most {
             let failed = self.parts.iter().position(|part| part.failed).unwrap_or(self.parts.len());
             // What the others wait for.
@@ -275,6 +275,8 @@ impl Windows {
         let lost_cursors = self.shared.lost_cursors.swap(0, Ordering::Relaxed);
         if lost_cursors > 0 && self.parts.len() > 1 {
             self.trust.lose_cursor();
+            // Theirs are lost too, or soon will be: to find that out costs a failure each.
+            self.parts.iter_mut().skip(1).for_each(Part::forget_cursor);
         }
         let part = &mut self.parts[index];
         part.fetch = None;
@@ -304,6 +306,9 @@ impl Windows {
         self.trust.page(is_news);
         if is_news {
             self.parts[index - 1].is_succeeded();
+        }
+        if index > 0 && self.trust.is_alone() {
+            self.parts[index].forget_cursor();
         }
         self.give_up_behind(index);
         Ok(())

@@ -164,6 +164,13 @@ impl Walker {
         Ok(())
     }
 
+    /// Goes on from the last entry instead of with the cursor that it has.
+    pub(crate) fn forget_cursor(&mut self) {
+        if self.pass.request.is_some() {
+            self.restart(self.pass.until);
+        }
+    }
+
     /// Asks for the first half of what is left: the service fails on all of it, or takes too long. Gives up with `error`
     /// when there is nothing left to halve.
     fn narrow(&mut self, error: Error) -> Result<(), Error> {
