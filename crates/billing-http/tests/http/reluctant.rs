@@ -1,5 +1,7 @@
 //! Services that hang on windows of a walk's own: it gets through wherever following the cursor gets through.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use billing_http::{Border, Endpoint, ErrorKind, Event, Times, Walk, Wire};
@@ -320,6 +322,44 @@ async fn one_cursor_for_a_key_is_enough() {
         assert_eq!(found, all);
         let requests = upstream.requests().len();
         assert!(requests < pages(&all) * 3 / 2 + 3 * concurrency as usize, "{concurrency}: {requests}");
+    }
+}
+
+/// Named after what broke: each refused cursor is a failure that the service counts, and after sixteen of them every walker
+/// had to wait for half a minute, again and again.
+#[tokio::test]
+async fn few_cursors_for_a_key_cost_few_refusals() {
+    let all = days(60);
+    for concurrency in [4, 8, 16] {
+        for keep in [1, 2, 4, 8] {
+            let mut book = Book::new(all.clone());
+            let mut live: Vec<String> = Vec::new();
+            let refused = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&refused);
+            let upstream = Upstream::start(move |request| {
+                if let Some((_, cursor)) = request.query.split_once("cursor=")
+                    && !live.iter().any(|live| live == cursor)
+                {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    return Reply::error(400, "Invalid or expired cursor; restart from the first page");
+                }
+                let reply = book.answer(request);
+                let text = String::from_utf8(reply.body().to_vec()).unwrap();
+                live.extend(
+                    text.rsplit_once("\"nextCursor\":\"")
+                        .map(|(_, end)| end.trim_end_matches("\"}").to_owned()),
+                );
+                live.drain(..live.len().saturating_sub(keep));
+                reply
+            })
+            .await;
+            let walk =
+                Walk::over(window(-DAY, 61 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
+            let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+            assert_eq!(found, all);
+            let refused = refused.load(Ordering::Relaxed);
+            assert!(refused < 16, "{concurrency} walkers, {keep} cursors: {refused} were refused");
+        }
     }
 }
 
