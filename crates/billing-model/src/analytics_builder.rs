@@ -113,6 +113,11 @@ impl AnalyticsBuilder {
         self.days
     }
 
+    /// The memory that it takes, in bytes and about: it grows with every name that is new.
+    pub fn bytes(&self) -> usize {
+        self.skus.bytes() + self.keys.bytes()
+    }
+
     /// Counts in what was charged on a day. `spend` is positive: money out, before refunds.
     ///
     /// Calls that follow each other are cheapest with the same sku and key, and with days ascending.

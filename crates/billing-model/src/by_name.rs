@@ -52,6 +52,13 @@ impl<T: Default> ByName<T> {
         *latest
     }
 
+    /// The memory that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        /// Of a row, with its place among the hashes and what its value may hold.
+        const ROW: usize = 512;
+        self.names.len() + self.rows.len() * ROW
+    }
+
     /// Names and values, in the order in which they came.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.rows.iter().map(|row| (&self.names[row.name.clone()], &row.value))

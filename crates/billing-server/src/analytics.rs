@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::http::header::{AGE, CACHE_CONTROL};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -12,6 +13,7 @@ use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
 use billing_store::{AccountId, Ledger};
 
 use crate::answer::{JSON, whole_body};
+use crate::budget::{Growing, NoRoom};
 use crate::error::Error;
 
 /// Bytes of answers that are kept, at most: hundreds of usual ones.
@@ -36,7 +38,7 @@ pub(crate) struct AnalyticsCache {
 
 #[derive(Default)]
 struct Kept {
-    answers: HashMap<Question, (Instant, Arc<[u8]>)>,
+    answers: HashMap<Question, (Instant, Bytes)>,
     bytes: usize,
 }
 
@@ -52,21 +54,21 @@ impl AnalyticsCache {
         account: AccountId,
         query: AnalyticsQuery,
         now: Timestamp,
-        limit: Duration,
+        (limit, memory): (Duration, Growing<'_>),
     ) -> Result<Response, Error> {
         let days = query.days(now);
         let question = Question { account, query, days };
         let start = Instant::now();
         if let Some((age, body)) = self.find(&question, start) {
-            return Ok(self.response(&body, age));
+            return Ok(self.response(body, age));
         }
-        let body: Arc<[u8]> = compute(ledger, &question, now, start + limit)?.into();
-        self.keep(question, Arc::clone(&body), start);
-        Ok(self.response(&body, Duration::ZERO))
+        let body = Bytes::from(compute(ledger, &question, now, (start + limit, memory))?);
+        self.keep(question, body.clone(), start);
+        Ok(self.response(body, Duration::ZERO))
     }
 
-    fn response(&self, body: &[u8], age: Duration) -> Response {
-        let mut response = whole_body(StatusCode::OK, JSON, body.to_vec());
+    fn response(&self, body: Bytes, age: Duration) -> Response {
+        let mut response = whole_body(StatusCode::OK, JSON, body);
         let headers = response.headers_mut();
         let control = format!("private, max-age={}", self.ttl.as_secs());
         if let Ok(control) = HeaderValue::try_from(control) {
@@ -76,14 +78,14 @@ impl AnalyticsCache {
         response
     }
 
-    fn find(&self, question: &Question, now: Instant) -> Option<(Duration, Arc<[u8]>)> {
+    fn find(&self, question: &Question, now: Instant) -> Option<(Duration, Bytes)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (given, body) = kept.answers.get(question)?;
         let age = now.saturating_duration_since(*given);
-        (age < self.ttl).then(|| (age, Arc::clone(body)))
+        (age < self.ttl).then(|| (age, body.clone()))
     }
 
-    fn keep(&self, question: Question, body: Arc<[u8]>, now: Instant) {
+    fn keep(&self, question: Question, body: Bytes, now: Instant) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.answers.retain(|_, (given, _)| now.saturating_duration_since(*given) < self.ttl);
         kept.bytes = kept.answers.values().map(|(_, body)| body.len()).sum();
@@ -99,7 +101,7 @@ fn compute(
     ledger: &Ledger,
     question: &Question,
     now: Timestamp,
-    deadline: Instant,
+    (deadline, mut memory): (Instant, Growing<'_>),
 ) -> Result<Vec<u8>, Error> {
     let Question { account, query, days } = question;
     let mut builder = AnalyticsBuilder::new(query, now);
@@ -114,13 +116,19 @@ fn compute(
             charges.units,
         );
         seen += 1;
-        if seen.is_multiple_of(STEP) && Instant::now() >= deadline {
-            return ControlFlow::Break(());
+        if !seen.is_multiple_of(STEP) {
+            return ControlFlow::Continue(());
         }
-        ControlFlow::Continue(())
+        let left = deadline.saturating_duration_since(Instant::now());
+        match memory.grow_to(builder.bytes(), left) {
+            Ok(()) if !left.is_zero() => ControlFlow::Continue(()),
+            Err(NoRoom::TooMuch) => ControlFlow::Break(Error::TooManyNames),
+            Ok(()) | Err(NoRoom::TooLate) => ControlFlow::Break(Error::TimedOut),
+            Err(NoRoom::LongLine) => ControlFlow::Break(Error::Busy),
+        }
     });
-    if visited.map_err(Error::internal)?.is_break() {
-        return Err(Error::TimedOut);
+    if let ControlFlow::Break(error) = visited.map_err(Error::internal)? {
+        return Err(error);
     }
     let descriptions = ledger.key_descriptions(*account).map_err(Error::internal)?;
     let mut body = Vec::new();

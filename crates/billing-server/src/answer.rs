@@ -5,7 +5,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY}
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_csv::Columns;
-use billing_model::{Page, Pagination, Paging, Timestamp};
+use billing_model::{Page, Pagination, Paging, Timestamp, UsageEntry};
 
 use crate::accept::Form;
 use crate::error::Error;
@@ -22,9 +22,12 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 /// Room for an entry in either form, so that a body grows once at most.
 const ENTRY_BYTES: usize = 384;
 
+/// The most that an entry takes in memory and in an answer, its texts apart.
+const PLAIN_BYTES: usize = 1024;
+
 /// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
-pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
@@ -34,9 +37,30 @@ pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: Ve
     response
 }
 
+/// The most that a page and its answer take together.
+pub(crate) fn most_bytes(page: &Page, form: Form) -> usize {
+    page.entries.len() * PLAIN_BYTES + text_bytes(page) * (1 + escaped_bytes(form))
+}
+
+fn text_bytes(page: &Page) -> usize {
+    page.entries.iter().map(UsageEntry::text_bytes).sum()
+}
+
+/// The most that a byte of text becomes.
+fn escaped_bytes(form: Form) -> usize {
+    match form {
+        Form::Json => "\\u0001".len(),
+        Form::Csv => "\"\"".len(),
+    }
+}
+
 /// The answer for a page.
 pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp) -> Result<Response, Error> {
-    let mut body = Vec::with_capacity((page.entries.len() + 1) * ENTRY_BYTES);
+    let usual = (page.entries.len() + 1) * ENTRY_BYTES;
+    // One of long texts does not grow, by which it would be there twice: what it does not need is not touched.
+    let texts = text_bytes(page);
+    let long = if texts > usual { texts * escaped_bytes(form) } else { 0 };
+    let mut body = Vec::with_capacity(usual + long);
     match form {
         Form::Json => {
             page.write_json(&mut body);

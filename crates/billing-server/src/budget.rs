@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use billing_store::AccountId;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -60,6 +61,8 @@ pub(crate) enum NoRoom {
     LongLine,
     /// It did not come in time.
     TooLate,
+    /// It is more than there ever is.
+    TooMuch,
 }
 
 impl Budget {
@@ -112,6 +115,11 @@ impl Room {
         Ok(share)
     }
 
+    /// The same as [`Self::take`], for a thread that may wait.
+    pub(crate) fn take_blocking(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
+        Handle::current().block_on(self.take(bytes, time))
+    }
+
     /// Waits in line for so many bytes, at most so long. Who wants more than there is gets all of it.
     pub(crate) async fn take(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).unwrap_or(u32::MAX);
@@ -133,6 +141,40 @@ impl Room {
     }
 }
 
+/// Memory for work whose size shows while it is done, a piece at a time.
+pub(crate) struct Growing<'a> {
+    room: &'a Room,
+    share: Option<Share>,
+}
+
+impl<'a> Growing<'a> {
+    /// What is taken at a time.
+    const PIECE: usize = 4 << 20;
+
+    /// What nobody has to wait for: most work takes no more.
+    const FREE: usize = 1 << 20;
+
+    /// None yet.
+    pub(crate) fn new(room: &'a Room) -> Self {
+        Self { room, share: None }
+    }
+
+    /// Waits until there are so many bytes, at most so long for each piece. For a thread that may wait.
+    pub(crate) fn grow_to(&mut self, bytes: usize, time: Duration) -> Result<(), NoRoom> {
+        while self.share.as_ref().map_or(Self::FREE, Share::bytes) < bytes {
+            if bytes > self.room.all * UNIT {
+                return Err(NoRoom::TooMuch);
+            }
+            let more = self.room.take_blocking(Self::PIECE, time)?;
+            match &mut self.share {
+                Some(share) => share.units.merge(more.units),
+                share => *share = Some(more),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A place in the line.
 struct Place<'a>(&'a AtomicUsize);
 
@@ -143,6 +185,10 @@ impl Drop for Place<'_> {
 }
 
 impl Share {
+    fn bytes(&self) -> usize {
+        self.units.num_permits() * UNIT
+    }
+
     /// Gives back what is beyond so many bytes.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let spare = self.units.num_permits().saturating_sub(bytes.div_ceil(UNIT));

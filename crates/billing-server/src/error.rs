@@ -82,6 +82,9 @@ pub(crate) enum Error {
     Unwritable(Trouble),
     #[error("The request took too long")]
     TimedOut,
+    /// Sums under more names than there is memory for.
+    #[error("These days have more names than the server has memory for; ask for fewer days")]
+    TooManyNames,
     /// What the client cannot help.
     #[error("Internal server error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -115,7 +118,7 @@ impl Error {
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unwritable(Trouble::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Busy | Self::LedgerBusy | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Self::TimedOut | Self::TooManyNames => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 

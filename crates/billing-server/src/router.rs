@@ -106,7 +106,7 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
 
 async fn counts(State(service): State<Arc<Service>>) -> Response {
     match service.metrics.text() {
-        Ok(text) => whole_body(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), text.into()),
+        Ok(text) => whole_body(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), text),
         Err(error) => Error::internal(error).into_response(),
     }
 }

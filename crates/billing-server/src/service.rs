@@ -22,7 +22,7 @@ use crate::accept::Form;
 use crate::analytics::AnalyticsCache;
 use crate::answer::{self, JSON, whole_body};
 use crate::authorization::bearer_key;
-use crate::budget::Budget;
+use crate::budget::{Budget, Growing};
 use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
@@ -48,7 +48,7 @@ const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September
 /// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
 pub(crate) const SMALL_ANSWER: usize = 64 << 10;
 
-/// How long an answer that was made waits for room. Meanwhile others wait for the reader that made it.
+/// How long an answer that was read waits for room. Meanwhile others wait for the reader that made it.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is read from a ledger.
@@ -135,8 +135,7 @@ impl Service {
             (standing, admitted.and_then(|account| service.answer(read, account, &request)))
         });
         match answered.await {
-            // The permit is kept until there is room for the answer too, so that few are made that have none.
-            Ok((_permit, (standing, answer))) => (standing, self.within_memory(answer).await),
+            Ok((_permit, (standing, answer))) => (standing, answer),
             Err(error) => (None, Err(error)),
         }
     }
@@ -159,7 +158,8 @@ impl Service {
             answer.map(|(turn, answer)| (answer, turn))
         });
         let answer = match answered.await {
-            Ok((_permit, Ok((answer, _turn)))) => self.within_memory(Ok(answer)).await,
+            // Permit and turn are kept until there is room for the answer too.
+            Ok((_permit, Ok((answer, _turn)))) => self.within_memory(answer).await,
             Ok((_, Err(error))) | Err(error) => Err(error),
         };
         (standing, answer)
@@ -176,13 +176,8 @@ impl Service {
     }
 
     /// An answer with the memory that it takes until it is fetched.
-    async fn within_memory(&self, answer: Result<Response, Error>) -> Result<Response, Error> {
-        let mut response = answer?;
-        let bytes = response
-            .body()
-            .size_hint()
-            .exact()
-            .map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    async fn within_memory(&self, mut response: Response) -> Result<Response, Error> {
+        let bytes = body_bytes(&response);
         if bytes > SMALL_ANSWER {
             let share = self.budget.answers.take(bytes, ANSWER_PATIENCE).await;
             response.extensions_mut().insert(Arc::new(share.map_err(|_| Error::Busy)?));
@@ -332,11 +327,23 @@ impl Service {
             _ if form != Some(Form::Json) => return Err(Error::NotAcceptable(answer::JSON_ONLY)),
             Read::Analytics => {
                 let (query, limit) = (AnalyticsQuery::parse(query)?, self.config.analytics_timeout);
-                return self.analytics.answer(&self.ledger, account, query, now, limit);
+                let memory = Growing::new(&self.budget.work);
+                return self.analytics.answer(&self.ledger, account, query, now, (limit, memory));
             }
             Read::Balance => return self.balance(account, now),
         };
-        answer::page(&page, form.unwrap_or(Form::Json), &request.headers, now)
+        let form = form.unwrap_or(Form::Json);
+        // Before it is made, and with the reader kept, so that few are made that have no room.
+        let most = answer::most_bytes(&page, form);
+        let room = (most > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(most, ANSWER_PATIENCE));
+        let room = room.transpose().map_err(|_| Error::Busy)?;
+        let mut response = answer::page(&page, form, &request.headers, now)?;
+        let bytes = body_bytes(&response);
+        if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
+            share.shrink_to(bytes);
+            response.extensions_mut().insert(Arc::new(share));
+        }
+        Ok(response)
     }
 
     fn page_by_number(&self, account: AccountId, query: &str) -> Result<Page, Error> {
@@ -405,6 +412,11 @@ fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
     if life == UsageEndpoint::Sunset {
         headers.insert(SUNSET, SUNSET_AT);
     }
+}
+
+fn body_bytes(response: &Response) -> usize {
+    let bytes = response.body().size_hint().exact();
+    bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) -> Response {
