@@ -62,14 +62,14 @@ pub(crate) struct Metrics {
 }
 
 /// Spend and credit of each of [`CURRENCIES`], exact.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Amounts([(Total, Total); CURRENCIES.len()]);
 
 impl Amounts {
     pub(crate) fn add(&mut self, entry: &UsageEntry) {
         let known = CURRENCIES.iter().position(|(currency, _)| *currency == entry.currency);
         if let Some((spend, credit)) = known.and_then(|place| self.0.get_mut(place)) {
-            match entry.amount.is_sign_negative() {
+            match entry.amount.is_negative() {
                 true => spend.add(-entry.amount),
                 false => credit.add(entry.amount),
             }
@@ -77,7 +77,7 @@ impl Amounts {
     }
 
     fn merge(&mut self, other: &Self) {
-        for ((spend, credit), (more_spend, more_credit)) in self.0.iter_mut().zip(other.0) {
+        for ((spend, credit), (more_spend, more_credit)) in self.0.iter_mut().zip(&other.0) {
             spend.merge(more_spend);
             credit.merge(more_credit);
         }

@@ -295,7 +295,7 @@ impl Model {
         assert_eq!(rollups.len(), sums.len());
         let mut nets = BTreeMap::<Currency, Total>::new();
         sums.iter()
-            .for_each(|((_, currency), (_, sum))| nets.entry(currency.clone()).or_default().merge(*sum));
+            .for_each(|((_, currency), (_, sum))| nets.entry(currency.clone()).or_default().merge(sum));
         assert_eq!(ledger.funds(account, Day(0)).unwrap().nets.into_iter().collect::<BTreeMap<_, _>>(), nets);
         let accounts = ledger.accounts().unwrap();
         let entries = accounts.iter().find(|found| found.id == account).unwrap().entries;
