@@ -149,7 +149,7 @@ impl Metrics {
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        let amounts = *self.amounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let amounts = self.amounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for ((currency, unit), (spend, credit)) in CURRENCIES.iter().zip(amounts.0) {
             for (what, sum) in [("spend", spend), ("credit", credit)] {
                 let name = format!("billing_ingest_{what}_{unit}");

@@ -95,7 +95,7 @@ impl Ledger {
     /// written.
     pub fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error> {
         let text = allocation.map(decimal_text);
-        if allocation.is_some_and(|allocation| allocation.is_sign_negative()) {
+        if allocation.is_some_and(|allocation| allocation.is_negative()) {
             let path = self.0.connections.path();
             return Err(Error::new(ErrorKind::InvalidAllocation, path, text.unwrap_or_default()));
         }

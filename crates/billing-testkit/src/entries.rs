@@ -6,12 +6,12 @@ use proptest::prelude::*;
 /// Any decimal that can be held, in the one form that reading gives it.
 pub fn any_decimal() -> impl Strategy<Value = Decimal> {
     prop_oneof![
-        4 => (any::<i32>(), 0..=12).prop_map(|(digits, places)| (i128::from(digits), -places)),
-        1 => (any::<i64>(), 0..=28).prop_map(|(digits, places)| (i128::from(digits), -places)),
-        1 => (any::<i128>(), 0..=28).prop_map(|(digits, places)| (digits >> 32, -places)),
+        4 => (any::<i32>(), 0i32..=12).prop_map(|(digits, places)| (i128::from(digits), -places)),
+        1 => (any::<i64>(), 0i32..=28).prop_map(|(digits, places)| (i128::from(digits), -places)),
+        1 => (any::<i128>(), 0i32..=28).prop_map(|(digits, places)| (digits >> 32, -places)),
         // Of those that JavaScript prints: residues of sums, and what no ledger should hold.
-        1 => (0..10_i64.pow(17), -60..=-20).prop_map(|(digits, exponent)| (-i128::from(digits), exponent)),
-        1 => (any::<i64>(), -342..=308).prop_map(|(digits, exponent)| (i128::from(digits), exponent)),
+        1 => (0..10_i64.pow(17), -60i32..=-20).prop_map(|(digits, exponent)| (-i128::from(digits), exponent)),
+        1 => (any::<i64>(), -342i32..=308).prop_map(|(digits, exponent)| (i128::from(digits), exponent)),
     ]
     .prop_map(|(digits, exponent)| Decimal::from_parts(digits, exponent).unwrap_or(Decimal::ONE))
 }

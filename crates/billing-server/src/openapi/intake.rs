@@ -80,7 +80,7 @@ fn exact_number() -> AnyOfBuilder {
 fn token_count() -> AnyOfBuilder {
     let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::COUNT));
     AnyOfBuilder::new()
-        .description(Some("A whole number from 0, kept to the last digit or refused: it stays below 2⁹⁶."))
+        .description(Some("A whole number from 0, kept to the last digit or refused."))
         .item(of(Type::Integer).minimum(Some(0)))
         .item(digits)
 }

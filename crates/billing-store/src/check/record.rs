@@ -39,7 +39,7 @@ pub(super) struct Facts {
 }
 
 /// What some entries come to.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Sums {
     entries: u64,
     amount: Total,
