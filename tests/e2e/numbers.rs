@@ -75,7 +75,7 @@ fn instant(place: usize) -> String {
 }
 
 /// Rows whose every number is one that an engine of JavaScript printed.
-#[expect(clippy::disallowed_types, reason = "that is what is printed")]
+#[expect(clippy::disallowed_types, clippy::float_arithmetic, reason = "that is what is printed")]
 fn rows() -> Vec<Row> {
     let mut random = fastrand::Rng::with_seed(11);
     let mut buffer = ryu_js::Buffer::new();
