@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use billing_csv::Columns;
-use billing_model::{Page, UsageEntry};
+use billing_model::{Page, Summary, UsageEntry};
 use billing_sink::{FileSink, Format, Plain, Sink};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
@@ -22,6 +22,7 @@ pub(crate) fn run(criterion: &mut Criterion) {
     json_write(&mut group(criterion, "json-write", json.len()), &page, json.as_bytes());
     csv_write(&mut group(criterion, "csv-write", csv.len()), &page.entries, &csv);
     json_to_csv(&mut group(criterion, "json-to-csv", json.len()), &json);
+    sums(&mut group(criterion, "sums", json.len()), &page.entries);
 }
 
 /// A group whose rates are of entries and of the bytes of the format.
@@ -45,6 +46,16 @@ fn json_read(group: &mut BenchmarkGroup<'_, WallTime>, json: &str) {
 fn read_json(body: &[u8]) -> Page {
     let text = std::str::from_utf8(body).expect("UTF-8");
     Page::from_history_json(text).expect("a page")
+}
+
+fn sums(group: &mut BenchmarkGroup<'_, WallTime>, entries: &[UsageEntry]) {
+    group.bench_function("summary", |b| {
+        b.iter(|| {
+            let mut summary = Summary::default();
+            summary.extend(black_box(entries));
+            summary
+        });
+    });
 }
 
 fn csv_read(group: &mut BenchmarkGroup<'_, WallTime>, csv: &[u8]) {

@@ -141,7 +141,7 @@ def exact_number(value, name):
     sign, whole, fraction, power = found.groups()
     digits = (whole + (fraction or "")).rstrip("0")
     places = len(whole) + int(power or 0) - len(digits)
-    if not digits.strip("0") or -28 <= places and int(digits) * 10 ** max(0, min(places, 40)) < 1 << 96:
+    if not digits.strip("0") or -350 <= places <= 350 and int(digits) < 1 << 96:
         return value
     if name.endswith("Tokens"):
         return digits[:17] if isinstance(value, str) else int(digits[:17])

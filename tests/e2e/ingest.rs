@@ -1,7 +1,7 @@
 //! Batches that clients send: each is stored whole and once, or not at all, whatever happens to the server or to them.
 
 // What the tests stand on: batches that tell where they belong, and sums that are made anew.
-mod batches;
+pub(crate) mod batches;
 mod recount;
 #[cfg(target_os = "linux")]
 mod workload;

@@ -17,6 +17,7 @@ mod arrivals;
 mod clocks;
 mod ingest;
 mod page_sizes;
+mod numbers;
 mod round_trip;
 mod windows;
 

@@ -51,7 +51,7 @@ pub struct AnalyticsBuilder {
 }
 
 /// The three columns of a row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sums {
     usd: Total,
     diem: Total,
@@ -60,15 +60,15 @@ struct Sums {
 
 impl Sums {
     fn merge(&mut self, other: &Self) {
-        self.usd.merge(other.usd);
-        self.diem.merge(other.diem);
-        self.units.merge(other.units);
+        self.usd.merge(&other.usd);
+        self.diem.merge(&other.diem);
+        self.units.merge(&other.units);
     }
 
     /// USD and DIEM together.
     fn spend(&self) -> Total {
-        let mut spend = self.usd;
-        spend.merge(self.diem);
+        let mut spend = self.usd.clone();
+        spend.merge(&self.diem);
         spend
     }
 }
@@ -82,7 +82,7 @@ struct Spend {
 impl Spend {
     fn add(&mut self, day: usize, charge: &Sums) {
         self.sums.merge(charge);
-        self.by_day.add(day, charge.spend());
+        self.by_day.add(day, &charge.spend());
     }
 
     fn merge(&mut self, other: &Self) {
@@ -157,13 +157,13 @@ impl AnalyticsBuilder {
     /// to a MiB of names, and then one row `Other` with the sums of all others; daily rows have up to four MiB of names, and
     /// then `Other` too.
     pub fn finish(self, describe: impl FnMut(&str) -> Option<String>) -> Analytics {
-        let date_spend = |(date, sums): (Day, &Sums)| DateSpend { date, usd: sums.usd, diem: sums.diem };
+        let date_spend = |(date, sums): (Day, Sums)| DateSpend { date, usd: sums.usd, diem: sums.diem };
         let (by_model, (by_model_daily, top_models)) = models(&self.skus, self.days, self.top_n);
         let (by_key, (by_key_daily, top_key_names)) =
             keys(&self.keys, self.no_key, describe, self.days, self.top_n);
         Analytics {
             lookback: format!("{}d", self.days.count()),
-            by_date: self.days.iter().zip(&self.by_date).map(date_spend).collect(),
+            by_date: self.days.iter().zip(self.by_date).map(date_spend).collect(),
             by_model,
             by_model_daily,
             top_models,
@@ -283,9 +283,9 @@ fn keys(
     let row = |description: &str, id: Option<&str>, sums: &Sums| KeySpend {
         api_key_id: id.map(str::to_owned),
         description: description.to_owned(),
-        total_usd: sums.usd,
-        total_diem: sums.diem,
-        total_units: sums.units,
+        total_usd: sums.usd.clone(),
+        total_diem: sums.diem.clone(),
+        total_units: sums.units.clone(),
     };
     let mut list: Vec<_> =
         rows[..listed].iter().map(|(description, id, spend)| row(description, *id, &spend.sums)).collect();
@@ -398,7 +398,7 @@ mod tests {
     fn lists_are_cut_and_the_rest_is_summed() {
         let total = |sums: Vec<Total>| {
             sums.into_iter().fold(Total::default(), |mut all, sum| {
-                all.merge(sum);
+                all.merge(&sum);
                 all
             })
         };
@@ -419,9 +419,9 @@ mod tests {
                 assert!(body.len() < 12 << 20, "{} bytes", body.len());
                 let all = total(spends.iter().map(|spend| spend.parse().unwrap()).collect());
                 let (models, keys) = (&analytics.by_model, &analytics.by_key);
-                assert_eq!(total(models.iter().map(|row| row.total_usd).collect()), all);
-                assert_eq!(total(keys.iter().map(|row| row.total_usd).collect()), all);
-                let units = total(models.iter().map(|row| row.total_units).collect());
+                assert_eq!(total(models.iter().map(|row| row.total_usd.clone()).collect()), all);
+                assert_eq!(total(keys.iter().map(|row| row.total_usd.clone()).collect()), all);
+                let units = total(models.iter().map(|row| row.total_units.clone()).collect());
                 assert_eq!(units.to_string(), (2 * names).to_string());
                 let others = usize::from(names > listed);
                 assert_eq!(
@@ -429,14 +429,14 @@ mod tests {
                     (listed + others, listed + others),
                     "{names} {length}"
                 );
-                assert!(models[..listed].is_sorted_by_key(|row| Reverse(row.total_usd)));
+                assert!(models[..listed].is_sorted_by_key(|row| Reverse(row.total_usd.clone())));
                 if others == 1 {
                     assert_eq!(models[listed].model_name, OTHER);
                     assert_eq!((keys[listed].description.as_str(), &keys[listed].api_key_id), (OTHER, &None));
                 }
                 if query.contains("topN") {
                     for rows in [&analytics.by_model_daily, &analytics.by_key_daily] {
-                        let daily = rows.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| *spend));
+                        let daily = rows.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend.clone()));
                         assert_eq!(total(daily.collect()), all);
                     }
                 }

@@ -46,8 +46,8 @@ impl DateSpend {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.text(DATE, &self.date.to_string());
-        object.total("USD", self.usd);
-        object.total("DIEM", self.diem);
+        object.total("USD", &self.usd);
+        object.total("DIEM", &self.diem);
         object.close();
     }
 }
@@ -58,9 +58,9 @@ impl ModelSpend {
         object.text("modelName", &self.model_name);
         object.text("unitType", &self.unit_type);
         object.optional_text("modelType", self.model_type.as_deref());
-        object.total("totalUsd", self.total_usd);
-        object.total("totalDiem", self.total_diem);
-        object.total("totalUnits", self.total_units);
+        object.total("totalUsd", &self.total_usd);
+        object.total("totalDiem", &self.total_diem);
+        object.total("totalUnits", &self.total_units);
         if !self.breakdown.is_empty() {
             object.array("breakdown", &self.breakdown, KindSpend::write_json);
         }
@@ -72,9 +72,9 @@ impl KindSpend {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.text("type", &self.kind);
-        object.total("usd", self.usd);
-        object.total("diem", self.diem);
-        object.total("units", self.units);
+        object.total("usd", &self.usd);
+        object.total("diem", &self.diem);
+        object.total("units", &self.units);
         object.close();
     }
 }
@@ -84,9 +84,9 @@ impl KeySpend {
         let mut object = JsonObject::open(out);
         object.optional_text("apiKeyId", self.api_key_id.as_deref());
         object.text("description", &self.description);
-        object.total("totalUsd", self.total_usd);
-        object.total("totalDiem", self.total_diem);
-        object.total("totalUnits", self.total_units);
+        object.total("totalUsd", &self.total_usd);
+        object.total("totalDiem", &self.total_diem);
+        object.total("totalUnits", &self.total_units);
         object.close();
     }
 }
@@ -96,7 +96,7 @@ impl DailySpend {
         let mut object = JsonObject::open(out);
         object.value(DATE).extend_from_slice(self.date_unix_ms.to_string().as_bytes());
         for (name, spend) in &self.spend {
-            object.total(name, *spend);
+            object.total(name, spend);
         }
         object.close();
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_says_where() {
         for (from, to, cause) in [
-            ("0.0000008", "1e-29", "`1e-29` does not fit"),
+            ("0.0000008", "1e-351", "`1e-351` does not fit"),
             ("\"USD\":0,", "", "missing field `USD`"),
             ("\"USD\":0,", "\"USD\":null,", "`null` is not a decimal number"),
             ("2026-06-13", "13 June", "`13 June` is not a date"),

@@ -76,12 +76,12 @@ fn any_charge() -> impl Strategy<Value = Charge> {
 fn answer<'a>(query: &AnalyticsQuery, charges: impl Iterator<Item = &'a Charge>) -> Analytics {
     let mut builder = AnalyticsBuilder::new(query, NOW.parse().unwrap());
     for Charge { day, sku, currency, key, spend, units } in charges {
-        builder.add(*day, sku, currency, *key, *spend, *units);
+        builder.add(*day, sku, currency, *key, spend.clone(), units.clone());
     }
     builder.finish(|id| id.starts_with('k').then(|| format!("key {}", id.len())))
 }
 
-fn big(total: Total) -> BigDecimal {
+fn big(total: &Total) -> BigDecimal {
     BigDecimal::from_str(&total.to_string()).unwrap()
 }
 
@@ -92,13 +92,13 @@ fn columns<'a>(charges: impl Iterator<Item = &'a Charge>) -> Columns {
     let mut sums = Columns::default();
     for charge in charges {
         let column = usize::from(charge.currency == Currency::Diem);
-        sums[column] += big(charge.spend);
-        sums[2] += big(charge.units);
+        sums[column] += big(&charge.spend);
+        sums[2] += big(&charge.units);
     }
     sums
 }
 
-fn added(rows: impl Iterator<Item = [Total; 3]>) -> Columns {
+fn added<'a>(rows: impl Iterator<Item = [&'a Total; 3]>) -> Columns {
     let mut sums = Columns::default();
     for row in rows {
         for (sum, total) in sums.iter_mut().zip(row) {
@@ -108,7 +108,7 @@ fn added(rows: impl Iterator<Item = [Total; 3]>) -> Columns {
     sums
 }
 
-fn is_descending(spend: impl Iterator<Item = (Total, Total)>) -> bool {
+fn is_descending<'a>(spend: impl Iterator<Item = (&'a Total, &'a Total)>) -> bool {
     spend.map(|(usd, diem)| big(usd) + big(diem)).is_sorted_by(|more, less| more >= less)
 }
 
@@ -127,7 +127,7 @@ fn check_daily(
     let mut by_name = BTreeMap::<String, BTreeMap<i64, BigDecimal>>::new();
     for charge in charges {
         let days = by_name.entry(name_of(charge)).or_default();
-        *days.entry(charge.day.start_unix_ms()).or_default() += big(charge.spend);
+        *days.entry(charge.day.start_unix_ms()).or_default() += big(&charge.spend);
     }
     let mut ranked: Vec<_> = by_name.into_values().collect();
     ranked.sort_by_key(|days| -days.values().sum::<BigDecimal>());
@@ -136,12 +136,12 @@ fn check_daily(
     let has_rest = top_n.is_some() && ranked.len() > top;
     assert_eq!(names.len(), ranked.len().min(top) + usize::from(has_rest));
     assert_eq!(names.last().is_some_and(|name| name == "Other"), has_rest);
-    let of_column = |place: usize| rows.iter().map(|row| big(row.spend[place].1)).sum::<BigDecimal>();
+    let of_column = |place: usize| rows.iter().map(|row| big(&row.spend[place].1)).sum::<BigDecimal>();
     for (place, days) in ranked.iter().take(top).enumerate() {
         assert_eq!(of_column(place), days.values().sum::<BigDecimal>(), "{}", names[place]);
     }
     for row in rows.iter().filter(|_| top_n.is_some() || ranked.len() <= top) {
-        let shown: BigDecimal = row.spend.iter().map(|(_, spend)| big(*spend)).sum();
+        let shown: BigDecimal = row.spend.iter().map(|(_, spend)| big(spend)).sum();
         let charged: BigDecimal = ranked.iter().filter_map(|days| days.get(&row.date_unix_ms)).sum();
         assert_eq!(shown, charged);
     }
@@ -168,32 +168,32 @@ proptest! {
         prop_assert!(analytics.by_date.iter().map(|row| row.date).eq(days.iter()));
         for row in &analytics.by_date {
             let [usd, diem, _] = of(&|charge| charge.day == row.date);
-            prop_assert_eq!([big(row.usd), big(row.diem)], [usd, diem]);
+            prop_assert_eq!([big(&row.usd), big(&row.diem)], [usd, diem]);
         }
         for row in &analytics.by_model {
-            let ours = [row.total_usd, row.total_diem, row.total_units];
+            let ours = [&row.total_usd, &row.total_diem, &row.total_units];
             let in_row = |charge: &Charge| {
                 let sku = Sku::parse(charge.sku);
                 sku.model().unwrap_or(charge.sku) == row.model_name && sku.unit_type().as_str() == row.unit_type
             };
             prop_assert_eq!(ours.map(big), of(&in_row));
             if row.model_type.is_some() {
-                let kinds = row.breakdown.iter().map(|kind| [kind.usd, kind.diem, kind.units]);
+                let kinds = row.breakdown.iter().map(|kind| [&kind.usd, &kind.diem, &kind.units]);
                 prop_assert_eq!(added(kinds), ours.map(big));
             } else {
                 prop_assert!(row.breakdown.is_empty());
             }
         }
         for row in &analytics.by_key {
-            let ours = [row.total_usd, row.total_diem, row.total_units].map(big);
+            let ours = [&row.total_usd, &row.total_diem, &row.total_units].map(big);
             prop_assert_eq!(ours, of(&|charge| charge.key == row.api_key_id.as_deref()));
         }
-        let models = analytics.by_model.iter().map(|row| [row.total_usd, row.total_diem, row.total_units]);
+        let models = analytics.by_model.iter().map(|row| [&row.total_usd, &row.total_diem, &row.total_units]);
         prop_assert_eq!(&added(models), &all, "a charge is of one model");
-        let keys = analytics.by_key.iter().map(|row| [row.total_usd, row.total_diem, row.total_units]);
+        let keys = analytics.by_key.iter().map(|row| [&row.total_usd, &row.total_diem, &row.total_units]);
         prop_assert_eq!(&added(keys), &all, "a charge is of one key, or of none");
-        prop_assert!(is_descending(analytics.by_model.iter().map(|row| (row.total_usd, row.total_diem))));
-        prop_assert!(is_descending(analytics.by_key.iter().map(|row| (row.total_usd, row.total_diem))));
+        prop_assert!(is_descending(analytics.by_model.iter().map(|row| (&row.total_usd, &row.total_diem))));
+        prop_assert!(is_descending(analytics.by_key.iter().map(|row| (&row.total_usd, &row.total_diem))));
 
         for rows in [&analytics.by_model_daily, &analytics.by_key_daily] {
             prop_assert!(rows.iter().map(|row| row.date_unix_ms).eq(days.iter().map(Day::start_unix_ms)));

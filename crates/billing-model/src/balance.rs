@@ -51,7 +51,7 @@ pub struct Balances {
 }
 
 /// What a balance is made of: sums of a ledger, signed as in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BalanceParts {
     /// The DIEM that the account gets each UTC day; `None` when it gets none.
     pub diem_allocation: Option<Decimal>,
@@ -86,16 +86,16 @@ impl Balance {
     pub fn of(parts: &BalanceParts) -> Self {
         let diem = parts.diem_allocation.map(|allocation| {
             let mut left = Total::from(allocation);
-            left.merge(parts.diem_today);
+            left.merge(&parts.diem_today);
             left
         });
         let in_order_of_spending = [
-            (Currency::Diem, diem),
-            (Currency::EarnedCredits, Some(parts.earned_credits)),
-            (Currency::BundledCredits, Some(parts.bundled_credits)),
-            (Currency::Usd, Some(parts.usd)),
+            (Currency::Diem, diem.clone()),
+            (Currency::EarnedCredits, Some(parts.earned_credits.clone())),
+            (Currency::BundledCredits, Some(parts.bundled_credits.clone())),
+            (Currency::Usd, Some(parts.usd.clone())),
         ];
-        let has_some = |(_, left): &(Currency, Option<Total>)| left.is_some_and(|left| left.is_positive());
+        let has_some = |(_, left): &(Currency, Option<Total>)| left.as_ref().is_some_and(Total::is_positive);
         let consumption_currency =
             in_order_of_spending.into_iter().find(has_some).map(|(currency, _)| currency);
         Self {
@@ -103,9 +103,9 @@ impl Balance {
             consumption_currency,
             balances: Balances {
                 diem,
-                usd: Some(parts.usd),
-                bundled_credits: Some(parts.bundled_credits),
-                earned_credits: Some(parts.earned_credits),
+                usd: Some(parts.usd.clone()),
+                bundled_credits: Some(parts.bundled_credits.clone()),
+                earned_credits: Some(parts.earned_credits.clone()),
             },
             diem_epoch_allocation: parts.diem_allocation.map(Total::from).unwrap_or_default(),
         }
@@ -125,7 +125,7 @@ impl Balance {
         object.value("canConsume").extend_from_slice(if self.can_consume { b"true" } else { b"false" });
         object.optional_text("consumptionCurrency", self.consumption_currency.as_ref().map(Currency::as_str));
         self.balances.write_json(object.value("balances"));
-        object.total("diemEpochAllocation", self.diem_epoch_allocation);
+        object.total("diemEpochAllocation", &self.diem_epoch_allocation);
         object.close();
     }
 }
@@ -133,10 +133,10 @@ impl Balance {
 impl Balances {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
-        object.optional_total("diem", self.diem);
-        object.optional_total("usd", self.usd);
+        object.optional_total("diem", self.diem.as_ref());
+        object.optional_total("usd", self.usd.as_ref());
         for (key, credits) in
-            [("bundledCredits", self.bundled_credits), ("earnedCredits", self.earned_credits)]
+            [("bundledCredits", &self.bundled_credits), ("earnedCredits", &self.earned_credits)]
         {
             if let Some(credits) = credits {
                 object.total(key, credits);

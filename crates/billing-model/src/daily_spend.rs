@@ -20,27 +20,27 @@ const DAILY_BYTES: usize = 4 << 20;
 pub(crate) struct SpendByDay(Vec<(usize, Total)>);
 
 impl SpendByDay {
-    pub(crate) fn add(&mut self, day: usize, spend: Total) {
+    pub(crate) fn add(&mut self, day: usize, spend: &Total) {
         // What comes is mostly of the day that came before, or of a later one.
         match self.0.last_mut() {
             Some((last, sum)) if *last == day => sum.merge(spend),
             Some((last, _)) if *last > day => match self.0.binary_search_by_key(&day, |(day, _)| *day) {
                 Ok(place) => self.0[place].1.merge(spend),
-                Err(place) => self.0.insert(place, (day, spend)),
+                Err(place) => self.0.insert(place, (day, spend.clone())),
             },
-            _ => self.0.push((day, spend)),
+            _ => self.0.push((day, spend.clone())),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (day, spend) in &other.0 {
-            self.add(*day, *spend);
+            self.add(*day, spend);
         }
     }
 
     fn on(&self, day: usize) -> Total {
         let place = self.0.binary_search_by_key(&day, |(day, _)| *day);
-        place.map_or_else(|_| Total::default(), |place| self.0[place].1)
+        place.map_or_else(|_| Total::default(), |place| self.0[place].1.clone())
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
     fn days_are_summed_in_whatever_order_they_come() {
         let mut spend = SpendByDay::default();
         for (day, amount) in [(3, "1"), (3, "0.5"), (1, "2"), (5, "4"), (1, "0.25"), (3, "1"), (0, "7")] {
-            spend.add(day, total(amount));
+            spend.add(day, &total(amount));
         }
         let found: Vec<_> = (0..7).map(|day| spend.on(day).to_string()).collect();
         assert_eq!(found, ["7", "2.25", "0", "2.5", "0", "4", "0"]);
@@ -123,7 +123,7 @@ mod tests {
     fn rows(names: usize, top_n: Option<u32>) -> (Vec<DailySpend>, Vec<String>) {
         let named = |place: usize| {
             let mut spend = SpendByDay::default();
-            spend.add(1, total("0.1"));
+            spend.add(1, &total("0.1"));
             (format!("n{place}"), spend)
         };
         daily_rows(DayRange { first: Day(0), last: Day(1) }, (0..names).map(named), top_n, |name| name)
@@ -146,7 +146,7 @@ mod tests {
                 assert!(row.spend.iter().map(|(name, _)| name).eq(&top));
             }
             let last = rows[1].spend.last().filter(|(name, _)| name == OTHER);
-            assert_eq!(last.map(|(_, spend)| *spend), rest.map(total));
+            assert_eq!(last.map(|(_, spend)| spend.clone()), rest.map(total));
         }
     }
 

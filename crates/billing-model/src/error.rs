@@ -21,7 +21,8 @@ pub struct ValueError {
 pub enum ValueErrorKind {
     /// Not a decimal number in plain or exponent form.
     NotADecimal,
-    /// A decimal number that cannot be held exactly: more than 28 decimal places, or above 2⁹⁶ without its point.
+    /// A decimal number that cannot be held exactly: its digits without the point are 2⁹⁶ or more, or the power of ten of the last
+    /// one is not from -350 to 350.
     DecimalOutOfRange,
     /// Not an RFC 3339 date-time.
     NotATimestamp,
@@ -70,7 +71,7 @@ impl fmt::Display for ValueError {
             ValueErrorKind::NotADecimal => write!(f, "`{text}` is not a decimal number"),
             ValueErrorKind::DecimalOutOfRange => write!(
                 f,
-                "`{text}` does not fit: an exact decimal has at most 28 decimal places and 28 to 29 digits"
+                "`{text}` does not fit: an exact decimal has at most 28 to 29 digits and a power of ten from -350 to 350"
             ),
             ValueErrorKind::NotATimestamp => {
                 write!(f, "`{text}` is not an RFC 3339 date-time such as 2026-06-15T19:05:10.504Z")

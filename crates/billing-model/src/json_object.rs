@@ -31,11 +31,11 @@ impl<'a> JsonObject<'a> {
         write_optional_string(self.value(key), text);
     }
 
-    pub(crate) fn total(&mut self, key: &str, total: Total) {
+    pub(crate) fn total(&mut self, key: &str, total: &Total) {
         total.write(self.value(key));
     }
 
-    pub(crate) fn optional_total(&mut self, key: &str, total: Option<Total>) {
+    pub(crate) fn optional_total(&mut self, key: &str, total: Option<&Total>) {
         match total {
             None => self.value(key).extend_from_slice(b"null"),
             Some(total) => self.total(key, total),
@@ -74,7 +74,7 @@ mod tests {
         let mut object = JsonObject::open(&mut out);
         object.text("a\"b", "c\n");
         object.optional_text("n", None);
-        object.optional_total("t", Some("-0.50".parse().unwrap()));
+        object.optional_total("t", Some(&"-0.50".parse().unwrap()));
         object.optional_total("u", None);
         object.array("v", &["x", "y"], |item, out| write_string(out, item));
         object.array("w", &[], |(): &(), _| ());

@@ -31,7 +31,7 @@ pub struct Summary {
 }
 
 /// The exact sums of one currency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
     /// How many entries.
     pub entries: u64,
@@ -44,14 +44,14 @@ pub struct Amounts {
 impl Amounts {
     /// The sum of all amounts, signed as in the ledger.
     pub fn net(&self) -> Total {
-        let mut net = self.charged;
-        net.merge(self.credited);
+        let mut net = self.charged.clone();
+        net.merge(&self.credited);
         net
     }
 
     /// The charges as money out: zero or positive, before refunds.
     pub fn spend(&self) -> Total {
-        -self.charged
+        -self.charged.clone()
     }
 }
 
@@ -66,7 +66,7 @@ impl Summary {
         }
         if let Some(amounts) = self.amounts.get_mut(&entry.currency) {
             amounts.entries += 1;
-            match entry.amount.is_sign_negative() {
+            match entry.amount.is_negative() {
                 true => amounts.charged.add(entry.amount),
                 false => amounts.credited.add(entry.amount),
             }
@@ -81,8 +81,8 @@ impl Summary {
         for (currency, theirs) in &other.amounts {
             let ours = self.amounts.entry(currency.clone()).or_default();
             ours.entries += theirs.entries;
-            ours.charged.merge(theirs.charged);
-            ours.credited.merge(theirs.credited);
+            ours.charged.merge(&theirs.charged);
+            ours.credited.merge(&theirs.credited);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can be bought, and for how much: models as the provider names them, with prices of about the right size.
 
-use billing_model::Decimal;
+use rust_decimal::Decimal;
 
 /// A model that reads and writes text. Prices are in 10⁻⁵ USD per million tokens.
 pub(crate) struct ChatModel {

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use billing_model::{Currency, Decimal, InferenceDetails, UsageEntry};
+use billing_model::{Currency, InferenceDetails, UsageEntry};
+use rust_decimal::Decimal;
 use fastrand::Rng;
 
 use crate::catalogue::{CHAT_MODELS, CLIPS, EMBEDDING, IMAGES, Piece, SEARCH, price};
@@ -124,9 +125,9 @@ impl History {
         let execution_ms = 200 + self.rng.i64(0..900) + completion.unwrap_or(0) * self.rng.i64(4..24);
         InferenceDetails {
             request_id: Some(format!("chatcmpl-{:032x}", self.rng.u128(..))),
-            execution_time_ms: Some(Decimal::from(execution_ms)),
-            prompt_tokens: Some(Decimal::from(prompt)),
-            completion_tokens: completion.map(Decimal::from),
+            execution_time_ms: Some(execution_ms.into()),
+            prompt_tokens: Some(prompt.into()),
+            completion_tokens: completion.map(Into::into),
         }
     }
 
@@ -151,9 +152,9 @@ impl History {
             self.rows.push_back(UsageEntry {
                 timestamp: self.clock.now(),
                 sku: charge.sku,
-                price_per_unit_usd: charge.price,
-                units: charge.units,
-                amount: -amount.normalize(),
+                price_per_unit_usd: exact(charge.price),
+                units: exact(charge.units),
+                amount: exact(-amount),
                 currency: currency.clone(),
                 notes: notes.to_owned(),
                 inference_details: details.clone(),
@@ -182,8 +183,8 @@ impl History {
     /// Makes amounts such as 0.0023000000000000004, which services that count in binary send.
     fn leave_binary_digits(&mut self, first: usize) {
         for entry in self.rows.iter_mut().skip(first) {
-            if !entry.amount.is_sign_positive() {
-                entry.amount -= Decimal::new(4, 19);
+            if entry.amount.is_negative() {
+                entry.amount = exact(rounding(entry.amount) - Decimal::new(4, 19));
             }
         }
     }
@@ -193,9 +194,9 @@ impl History {
         self.rows.push_back(UsageEntry {
             timestamp: self.clock.now(),
             sku: "credit-purchase".to_owned(),
-            price_per_unit_usd: Decimal::ONE,
-            units: grant.amount,
-            amount: grant.amount,
+            price_per_unit_usd: exact(Decimal::ONE),
+            units: exact(grant.amount),
+            amount: exact(grant.amount),
             currency: grant.currency,
             notes: grant.notes.to_owned(),
             inference_details: None,
@@ -235,6 +236,18 @@ impl Charge {
     fn of(piece: &Piece) -> Self {
         Self { sku: piece.sku.to_owned(), price: price(piece.price_e5), units: Decimal::ONE }
     }
+}
+
+/// A number that was counted out, as it stands in an entry.
+fn exact(number: Decimal) -> billing_model::Decimal {
+    let exponent = i32::try_from(number.scale()).unwrap_or_default();
+    // All of these have room in those.
+    billing_model::Decimal::from_parts(number.mantissa(), -exponent).unwrap_or_default()
+}
+
+/// A number of an entry, to count with. Histories have none but plain ones.
+fn rounding(number: billing_model::Decimal) -> Decimal {
+    Decimal::from_i128_with_scale(number.mantissa(), number.exponent().unsigned_abs())
 }
 
 /// Tokens in millions.
@@ -301,13 +314,13 @@ mod tests {
                 |holds: &dyn Fn(&UsageEntry) -> bool| entries.iter().filter(|entry| holds(entry)).count();
             let details = |entry: &UsageEntry| entry.inference_details.clone().unwrap_or_default();
             let tiny = Decimal::new(1, 6);
-            assert!(count(&|entry| entry.notes.starts_with("Refund") && entry.amount > Decimal::ZERO) > 3);
+            assert!(count(&|entry| entry.notes.starts_with("Refund") && entry.amount.is_positive()) > 3);
             assert!(count(&|entry| entry.notes.contains('"') && entry.notes.contains(',')) > 3);
             assert!(count(&|entry| entry.sku == "credit-purchase" && entry.currency == Currency::Usd) > 0);
             assert!(count(&|entry| entry.api_key_id.is_none()) > 1_000);
             assert!(count(&|entry| entry.inference_details.is_none()) > 100);
-            assert!(count(&|entry| entry.amount.abs() < tiny) > 3);
-            assert!(count(&|entry| entry.amount.scale() > 15) > 3);
+            assert!(count(&|entry| rounding(entry.amount).abs() < tiny) > 3);
+            assert!(count(&|entry| entry.amount.exponent() < -15) > 3);
             assert!(
                 count(&|entry| {
                     details(entry).prompt_tokens.is_some() && details(entry).completion_tokens.is_none()
@@ -324,9 +337,10 @@ mod tests {
         let mut rounded = 0;
         for entry in History::new(3, 20_000).filter(|entry| entry.sku != "credit-purchase") {
             let rate = if entry.currency == Currency::Vcu { Decimal::TEN } else { Decimal::ONE };
-            let spend = entry.price_per_unit_usd * entry.units * rate;
-            rounded += u32::from(entry.amount.abs() != spend);
-            assert!((entry.amount.abs() - spend).abs() <= Decimal::new(4, 19), "{entry:?}");
+            let spend = rounding(entry.price_per_unit_usd) * rounding(entry.units) * rate;
+            let amount = rounding(entry.amount).abs();
+            rounded += u32::from(amount != spend);
+            assert!((amount - spend).abs() <= Decimal::new(4, 19), "{entry:?}");
         }
         assert!((1..200).contains(&rounded), "{rounded}");
     }

@@ -1,6 +1,7 @@
 //! Who pays: the day's allowance first, then earned and bundled credits, then bought ones.
 
-use billing_model::{Currency, Decimal};
+use billing_model::Currency;
+use rust_decimal::Decimal;
 
 use crate::clock::DAYS;
 

@@ -62,14 +62,14 @@ pub(crate) struct Metrics {
 }
 
 /// Spend and credit of each of [`CURRENCIES`], exact.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Amounts([(Total, Total); CURRENCIES.len()]);
 
 impl Amounts {
     pub(crate) fn add(&mut self, entry: &UsageEntry) {
         let known = CURRENCIES.iter().position(|(currency, _)| *currency == entry.currency);
         if let Some((spend, credit)) = known.and_then(|place| self.0.get_mut(place)) {
-            match entry.amount.is_sign_negative() {
+            match entry.amount.is_negative() {
                 true => spend.add(-entry.amount),
                 false => credit.add(entry.amount),
             }
@@ -77,7 +77,7 @@ impl Amounts {
     }
 
     fn merge(&mut self, other: &Self) {
-        for ((spend, credit), (more_spend, more_credit)) in self.0.iter_mut().zip(other.0) {
+        for ((spend, credit), (more_spend, more_credit)) in self.0.iter_mut().zip(&other.0) {
             spend.merge(more_spend);
             credit.merge(more_credit);
         }
@@ -149,7 +149,7 @@ impl Metrics {
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        let amounts = *self.amounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let amounts = self.amounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for ((currency, unit), (spend, credit)) in CURRENCIES.iter().zip(amounts.0) {
             for (what, sum) in [("spend", spend), ("credit", credit)] {
                 let name = format!("billing_ingest_{what}_{unit}");

@@ -115,7 +115,7 @@ fn check_currency(currency: &Currency) -> Result<(), Refused> {
 
 fn check_tokens(field: &'static str, tokens: Option<Decimal>) -> Result<(), Refused> {
     match tokens {
-        Some(tokens) if tokens < Decimal::ZERO || !tokens.fract().is_zero() => {
+        Some(tokens) if tokens.is_negative() || !tokens.is_whole() => {
             let message =
                 format!("`{}` is not a count of tokens: a whole number from 0", decimal_text(tokens));
             Err(Refused::field(field, message))

@@ -293,7 +293,7 @@ mod tests {
         for (file, expect) in [
             (
                 second(&lines, "1e400"),
-                "line 2, field `amount`: `1e400` does not fit: an exact decimal has at most 28 decimal places and 28 to 29 digits",
+                "line 2, field `amount`: `1e400` does not fit: an exact decimal has at most 28 to 29 digits and a power of ten from -350 to 350",
             ),
             (second(&json, "\"x\""), "entry 2, field `amount`: `x` is not a decimal number"),
             (second(&csv, "-0.1O"), "record 2 (line 5), column `amount`: `-0.1O` is not a decimal number"),

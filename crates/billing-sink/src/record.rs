@@ -141,7 +141,7 @@ mod amounts_text {
         to: S,
     ) -> Result<S::Ok, S::Error> {
         to.collect_map(amounts.iter().map(|(currency, amounts)| {
-            let Amounts { entries, charged, credited } = *amounts;
+            let Amounts { entries, charged, credited } = amounts.clone();
             (currency.as_str(), AmountsText { entries, charged, credited })
         }))
     }

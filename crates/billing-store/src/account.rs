@@ -95,7 +95,7 @@ impl Ledger {
     /// written.
     pub fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error> {
         let text = allocation.map(decimal_text);
-        if allocation.is_some_and(|allocation| allocation.is_sign_negative()) {
+        if allocation.is_some_and(|allocation| allocation.is_negative()) {
             let path = self.0.connections.path();
             return Err(Error::new(ErrorKind::InvalidAllocation, path, text.unwrap_or_default()));
         }
@@ -139,7 +139,7 @@ fn diem_of_day(connection: &Connection, account: AccountId, day: Day) -> rusqlit
     let mut rows = select.query((account.0, day.0, diem))?;
     let mut sum = Total::default();
     while let Some(row) = rows.next()? {
-        sum.merge(parse(row, 0, str::parse)?);
+        sum.merge(&parse(row, 0, str::parse)?);
     }
     Ok(sum)
 }
@@ -154,7 +154,7 @@ fn nets(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<(Cu
         let currency = Currency::from(texts.text(connection, row.get(0)?)?);
         let amount = parse(row, 1, str::parse)?;
         match nets.last_mut() {
-            Some((same, net)) if *same == currency => net.merge(amount),
+            Some((same, net)) if *same == currency => net.merge(&amount),
             _ => nets.push((currency, amount)),
         }
     }

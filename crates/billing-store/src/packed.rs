@@ -20,9 +20,11 @@ const HAS_COMPLETION_TOKENS: u16 = 1 << 10;
 const IS_FAR: u16 = 1 << 11;
 
 // What a number says of itself in its first byte: the decimal places, or the zeros that follow the digits.
-const PLACES: u8 = 0x1f;
+const POWER: u8 = 0x1f;
 const IS_NEGATIVE: u8 = 0x20;
 const HAS_ZEROS: u8 = 0x40;
+/// There are more of either: the power of ten follows.
+const IS_WIDE: u8 = 0x80;
 
 /// Entries that wait, in their order, each as it came.
 ///
@@ -176,16 +178,22 @@ impl PackedEntries {
     }
 
     fn put_number(&mut self, number: Decimal) {
-        let sign = if number.is_sign_negative() { IS_NEGATIVE } else { 0 };
+        let sign = if number.is_negative() { IS_NEGATIVE } else { 0 };
         let mut digits = number.mantissa().unsigned_abs();
-        let [places, ..] = number.scale().to_le_bytes();
+        let mut exponent = i16::try_from(number.exponent()).unwrap_or_default();
         // `1e27` is four characters of text, and must not be 28 digits here.
-        let mut zeros = 0;
-        while places == 0 && digits != 0 && digits.is_multiple_of(10) {
+        while exponent >= 0 && digits != 0 && digits.is_multiple_of(10) {
             digits /= 10;
-            zeros += 1;
+            exponent += 1;
         }
-        self.bytes.push(if zeros > 0 { sign | HAS_ZEROS | zeros } else { sign | places });
+        match u8::try_from(exponent.unsigned_abs()) {
+            Ok(power @ 0..=POWER) if exponent > 0 => self.bytes.push(sign | HAS_ZEROS | power),
+            Ok(power @ 0..=POWER) => self.bytes.push(sign | power),
+            _ => {
+                self.bytes.push(sign | IS_WIDE);
+                self.bytes.extend_from_slice(&exponent.to_le_bytes());
+            }
+        }
         self.put_count(digits);
     }
 }
@@ -302,16 +310,14 @@ impl<'a> Bytes<'a> {
 
     fn number(&mut self) -> Option<Decimal> {
         let [form] = self.take()?;
-        let (power, mut digits) = (u32::from(form & PLACES), self.count()?);
-        let places = match form & HAS_ZEROS {
-            0 => power,
-            _ => {
-                digits = digits.checked_mul(10u128.checked_pow(power)?)?;
-                0
-            }
+        let power = i32::from(form & POWER);
+        let exponent = match (form & IS_WIDE != 0, form & HAS_ZEROS != 0) {
+            (true, _) => i16::from_le_bytes(self.take()?).into(),
+            (false, true) => power,
+            (false, false) => -power,
         };
-        let word = |place: u32| u32::try_from((digits >> (32 * place)) & u128::from(u32::MAX)).ok();
-        Some(Decimal::from_parts(word(0)?, word(1)?, word(2)?, form & IS_NEGATIVE != 0, places))
+        let digits = i128::try_from(self.count()?).ok()?;
+        Decimal::from_parts(if form & IS_NEGATIVE == 0 { digits } else { -digits }, exponent)
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Rollup {
 }
 
 /// What one product cost on one day, in one currency, under one API key, before refunds: lent to whoever looks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Charges<'a> {
     /// The day, in UTC.
     pub day: Day,
@@ -147,7 +147,7 @@ pub(crate) struct Summand {
     pub(crate) units: Decimal,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Sums {
     entries: u64,
     amount: Total,
@@ -235,10 +235,10 @@ fn store_lines(
     let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
     for line in lines {
         let (Line { day, sku, currency, api_key, is_credit }, sums) = line?;
-        balances.entry((currency, is_credit)).or_default().merge(sums);
+        balances.entry((currency, is_credit)).or_default().merge(&sums);
         let key = (account.0, day.0, sku, currency, api_key, is_credit);
         let mut stored = select.query_row(key, Sums::from_row).optional()?.unwrap_or_default();
-        stored.merge(sums);
+        stored.merge(&sums);
         let Sums { entries, amount, units } = stored;
         replace.execute((
             account.0,
@@ -260,7 +260,7 @@ fn store_lines(
 
 /// An amount above zero is money in. Nothing at all is what some usage costs.
 pub(crate) fn is_credit(amount: Decimal) -> bool {
-    amount.is_sign_positive() && !amount.is_zero()
+    amount.is_positive()
 }
 
 fn store_balances(
@@ -278,7 +278,7 @@ fn store_balances(
     for ((currency, is_credit), sums) in balances {
         let stored = select.query_row((account.0, currency, is_credit), Sums::from_row).optional()?;
         let mut stored = stored.unwrap_or_default();
-        stored.merge(sums);
+        stored.merge(&sums);
         let amount = stored.amount.to_string();
         replace.execute((account.0, currency, is_credit, signed(stored.entries), amount))?;
     }
@@ -335,9 +335,9 @@ impl Sums {
         })
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.entries += other.entries;
-        self.amount.merge(other.amount);
-        self.units.merge(other.units);
+        self.amount.merge(&other.amount);
+        self.units.merge(&other.units);
     }
 }

@@ -96,8 +96,8 @@ fn random_entry(name: &str, place: usize, random: &mut fastrand::Rng) -> UsageEn
         "something-new",
     ];
     // Of very different sizes, so that a sum in binary floating point would be wrong.
-    let scale = random.u32(0..=18);
-    let mut number = |most: i64| Decimal::new(random.i64(1..=most), scale).normalize();
+    let exponent = -random.i32(0..=18);
+    let mut number = |most: i64| Decimal::from_parts(random.i64(1..=most).into(), exponent).unwrap();
     let (amount, units, price) = (number(1_000_000_000), number(1000), number(1000));
     let amount = if random.u8(..8) == 0 { amount } else { -amount };
     let details = InferenceDetails { request_id: Some(format!("{name}/{place}")), ..Default::default() };

@@ -19,16 +19,16 @@ pub(crate) fn analytics_agree(host: &Host, key: &str, entries: &[UsageEntry]) {
 
     let mut days = BTreeMap::<Day, Spend>::new();
     let mut keys = BTreeMap::<Option<String>, Spend>::new();
-    for entry in entries.iter().filter(|entry| entry.amount.is_sign_negative()) {
+    for entry in entries.iter().filter(|entry| entry.amount.is_negative()) {
         days.entry(Day::of(entry.timestamp).unwrap()).or_default().add(entry);
         keys.entry(entry.api_key_id.clone()).or_default().add(entry);
     }
-    let by_date: Vec<_> = found.by_date.iter().map(|row| (row.date, row.usd, row.diem)).collect();
+    let by_date: Vec<_> = found.by_date.iter().map(|row| (row.date, row.usd.clone(), row.diem.clone())).collect();
     let first = Day::of("2026-05-01T00:00:00Z".parse().unwrap()).unwrap();
     let expect: Vec<_> = (0..31).map(|n| Day(first.0 + n)).collect();
     let expect: Vec<_> = expect
         .into_iter()
-        .map(|day| days.get(&day).map_or((day, Total::default(), Total::default()), |s| (day, s.usd, s.diem)))
+        .map(|day| days.get(&day).map_or((day, Total::default(), Total::default()), |s| (day, s.usd.clone(), s.diem.clone())))
         .collect();
     assert_eq!(by_date, expect);
     let by_key: BTreeMap<_, _> = found
@@ -66,7 +66,7 @@ pub(crate) fn rollups_agree(path: &str, account: &str, entries: &[UsageEntry]) {
     let mut expect = BTreeMap::new();
     for entry in entries {
         let day = Day::of(entry.timestamp).unwrap();
-        let is_credit = entry.amount.is_sign_positive();
+        let is_credit = entry.amount.is_positive();
         let place = (day, entry.sku.clone(), entry.currency.clone(), entry.api_key_id.clone(), is_credit);
         let (count, amount, units) =
             expect.entry(place).or_insert_with(|| (0u64, Total::default(), Total::default()));

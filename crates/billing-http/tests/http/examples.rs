@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use billing_model::{Decimal, UsageEntry};
+use billing_model::UsageEntry;
 use billing_testkit::{Book, Upstream, entry_at};
 use tokio::process::Command;
 
@@ -36,8 +36,7 @@ async fn the_examples_do_what_they_say() {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
 
     let output = run("stream", &base_url, &[]).await;
-    let spent = Decimal::from(3).normalize();
-    assert_eq!(text(output.stdout), format!("USD: 30 entries, {spent} spent\n"));
+    assert_eq!(text(output.stdout), "USD: 30 entries, 3 spent\n");
 
     run("export", &base_url, &[&path("june.csv")]).await;
     assert_eq!(std::fs::read_to_string(path("june.csv")).unwrap().lines().count(), 31);

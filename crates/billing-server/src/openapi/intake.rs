@@ -68,9 +68,9 @@ fn exact_number() -> AnyOfBuilder {
     let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::DECIMAL));
     AnyOfBuilder::new()
         .description(Some(
-            "A decimal number, kept to the last digit or refused: without its point it stays below 2⁹⁶, and it has at most \
-             28 decimal places. Every text of up to 28 plain digits is such a number, and so is every double that is zero or \
-             from 1e-11 to 7.9e28 in size.",
+            "A decimal number, kept to the last digit or refused: its digits without the point stay below 2⁹⁶, and the power \
+             of ten of the last one is from -350 to 350. Every text of up to 28 digits is such a number, and so is every \
+             double.",
         ))
         .item(of(Type::Number))
         .item(digits)
@@ -80,7 +80,7 @@ fn exact_number() -> AnyOfBuilder {
 fn token_count() -> AnyOfBuilder {
     let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::COUNT));
     AnyOfBuilder::new()
-        .description(Some("A whole number from 0, kept to the last digit or refused: it stays below 2⁹⁶."))
+        .description(Some("A whole number from 0, kept to the last digit or refused."))
         .item(of(Type::Integer).minimum(Some(0)))
         .item(digits)
 }

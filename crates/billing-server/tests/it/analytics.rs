@@ -32,7 +32,7 @@ async fn every_day_equals_the_debits_of_its_ledger() {
 
     let mut days: BTreeMap<Day, (Total, Total)> =
         (first.0..=last.0).map(|day| (Day(day), Default::default())).collect();
-    for entry in stored.iter().filter(|entry| entry.amount.is_sign_negative()) {
+    for entry in stored.iter().filter(|entry| entry.amount.is_negative()) {
         if let Some((usd, diem)) = days.get_mut(&Day::of(entry.timestamp).unwrap()) {
             match entry.currency {
                 Currency::Usd | Currency::BundledCredits => usd.add(-entry.amount),
@@ -41,23 +41,23 @@ async fn every_day_equals_the_debits_of_its_ledger() {
             }
         }
     }
-    let found: Vec<_> = analytics.by_date.iter().map(|row| (row.date, (row.usd, row.diem))).collect();
+    let found: Vec<_> = analytics.by_date.iter().map(|row| (row.date, (row.usd.clone(), row.diem.clone()))).collect();
     assert_eq!(found, days.into_iter().collect::<Vec<_>>());
     assert_eq!((analytics.lookback.as_str(), analytics.top_models.len()), ("89d", 4));
-    let sum = |totals: Vec<Total>| {
+    let sum = |totals: Vec<&Total>| {
         totals.into_iter().fold(Total::default(), |mut sum, part| {
             sum.merge(part);
             sum
         })
     };
-    let all = sum(analytics.by_date.iter().flat_map(|row| [row.usd, row.diem]).collect());
+    let all = sum(analytics.by_date.iter().flat_map(|row| [&row.usd, &row.diem]).collect());
     assert!(all.is_positive());
-    assert_eq!(sum(analytics.by_model.iter().flat_map(|row| [row.total_usd, row.total_diem]).collect()), all);
-    assert_eq!(sum(analytics.by_key.iter().flat_map(|row| [row.total_usd, row.total_diem]).collect()), all);
+    assert_eq!(sum(analytics.by_model.iter().flat_map(|row| [&row.total_usd, &row.total_diem]).collect()), all);
+    assert_eq!(sum(analytics.by_key.iter().flat_map(|row| [&row.total_usd, &row.total_diem]).collect()), all);
     for daily in [&analytics.by_model_daily, &analytics.by_key_daily] {
         assert_eq!(daily.len(), 89);
         assert_eq!(
-            sum(daily.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| *spend)).collect()),
+            sum(daily.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend)).collect()),
             all
         );
     }

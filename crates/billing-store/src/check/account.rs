@@ -87,7 +87,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             wrong("next_sequence", next_sequence.to_string(), "0 or more");
         }
         let is_allocation =
-            |value| decimal(value).is_ok_and(|amount| amount.is_none_or(|amount| !amount.is_sign_negative()));
+            |value| decimal(value).is_ok_and(|amount| amount.is_none_or(|amount| !amount.is_negative()));
         if let allocation = row.get_ref(2)?
             && !is_allocation(allocation)
         {

@@ -39,7 +39,7 @@ pub(super) struct Facts {
 }
 
 /// What some entries come to.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Sums {
     entries: u64,
     amount: Total,
@@ -206,11 +206,11 @@ impl<'s, const N: usize> Record<'s, N> {
             let (held, expected) = (held.entries.to_string(), sums.entries.to_string());
             self.differs(key, Values::new("entries", Some(held), Some(expected)), findings);
         }
-        let sums = [("amount", sums.amount), ("units", sums.units)];
+        let sums = [("amount", &sums.amount), ("units", &sums.units)];
         for ((field, sum), held) in sums.into_iter().zip(&held.totals) {
             let held = match held {
                 None => continue,
-                Some(Ok(total)) if *total == sum => continue,
+                Some(Ok(total)) if total == sum => continue,
                 Some(Ok(total)) => total.to_string(),
                 Some(Err(text)) => text.clone(),
             };

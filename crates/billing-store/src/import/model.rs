@@ -290,12 +290,12 @@ impl Model {
         }
         let rollups = ledger.rollups(account, None).unwrap();
         assert!(
-            rollups.iter().all(|row| sums[&(row.day, row.currency.clone())] == (row.entries, row.amount))
+            rollups.iter().all(|row| sums[&(row.day, row.currency.clone())] == (row.entries, row.amount.clone()))
         );
         assert_eq!(rollups.len(), sums.len());
         let mut nets = BTreeMap::<Currency, Total>::new();
         sums.iter()
-            .for_each(|((_, currency), (_, sum))| nets.entry(currency.clone()).or_default().merge(*sum));
+            .for_each(|((_, currency), (_, sum))| nets.entry(currency.clone()).or_default().merge(sum));
         assert_eq!(ledger.funds(account, Day(0)).unwrap().nets.into_iter().collect::<BTreeMap<_, _>>(), nets);
         let accounts = ledger.accounts().unwrap();
         let entries = accounts.iter().find(|found| found.id == account).unwrap().entries;

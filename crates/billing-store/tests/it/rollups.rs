@@ -15,7 +15,7 @@ fn recount<'a>(entries: impl IntoIterator<Item = &'a UsageEntry>) -> Vec<Rollup>
     for entry in entries {
         let day = Day::of(entry.timestamp).unwrap();
         let (sku, currency, key) = (entry.sku.clone(), entry.currency.clone(), entry.api_key_id.clone());
-        let is_credit = entry.amount.is_sign_positive() && !entry.amount.is_zero();
+        let is_credit = entry.amount.is_positive();
         let line =
             sums.entry((day, sku.clone(), currency.clone(), key.clone(), is_credit)).or_insert_with(|| {
                 Rollup {
