@@ -27,7 +27,7 @@ use crate::total::Total;
 pub struct Balance {
     /// Whether a request would be served.
     pub can_consume: bool,
-    /// What the next request is charged in; `None` when nothing is left.
+    /// What the next request is charged in; `None` when none would be served.
     #[serde(default, deserialize_with = "optional_currency")]
     pub consumption_currency: Option<Currency>,
     /// What is left of each currency.
@@ -36,17 +36,17 @@ pub struct Balance {
     pub diem_epoch_allocation: Total,
 }
 
-/// What is left of each currency.
+/// What is left of each currency. `None` of USD and the credits is nothing, or less: a balance does not tell what is owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balances {
-    /// DIEM of this UTC day; `None` for an account that gets none.
+    /// DIEM of this UTC day, zero and less too; `None` for an account that gets none.
     pub diem: Option<Total>,
     /// USD.
     pub usd: Option<Total>,
-    /// Bundled credits, in USD; `None` where the service does not say.
+    /// Bundled credits, in USD; also `None` where the service does not say.
     pub bundled_credits: Option<Total>,
-    /// Earned credits, in USD; `None` where the service does not say.
+    /// Earned credits, in USD; also `None` where the service does not say.
     pub earned_credits: Option<Total>,
 }
 
@@ -66,10 +66,14 @@ pub struct BalanceParts {
 }
 
 impl Balance {
+    /// What a request needs: this much USD in all, with a DIEM counted as one.
+    const LEAST_IN_ALL: &str = "0.1";
+
     /// The balance that a ledger gives.
     ///
-    /// The next request is charged in the first currency with something left, of DIEM, earned credits, bundled credits
-    /// and USD: the order in which upstream spends.
+    /// A request would be served while 0.10 USD is left in all currencies together, what is owed in one of them not
+    /// subtracted. It is charged in the first with something left, of DIEM, earned credits, bundled credits and USD: the
+    /// order in which upstream spends.
     ///
     /// ```
     /// use billing_model::{Balance, BalanceParts, Currency};
@@ -89,24 +93,24 @@ impl Balance {
             left.merge(parts.diem_today);
             left
         });
-        let in_order_of_spending = [
-            (Currency::Diem, diem),
-            (Currency::EarnedCredits, Some(parts.earned_credits)),
-            (Currency::BundledCredits, Some(parts.bundled_credits)),
-            (Currency::Usd, Some(parts.usd)),
+        let has_some = |left: &Total| left.is_positive();
+        let usd = Some(parts.usd).filter(has_some);
+        let bundled_credits = Some(parts.bundled_credits).filter(has_some);
+        let earned_credits = Some(parts.earned_credits).filter(has_some);
+        let left_in_order_of_spending = [
+            (Currency::Diem, diem.filter(has_some)),
+            (Currency::EarnedCredits, earned_credits),
+            (Currency::BundledCredits, bundled_credits),
+            (Currency::Usd, usd),
         ];
-        let has_some = |(_, left): &(Currency, Option<Total>)| left.is_some_and(|left| left.is_positive());
-        let consumption_currency =
-            in_order_of_spending.into_iter().find(has_some).map(|(currency, _)| currency);
+        let mut in_all = Total::default();
+        left_in_order_of_spending.iter().filter_map(|(_, left)| *left).for_each(|left| in_all.merge(left));
+        let can_consume = Self::LEAST_IN_ALL.parse().is_ok_and(|least: Total| in_all >= least);
+        let pays = left_in_order_of_spending.into_iter().find(|(_, left)| left.is_some());
         Self {
-            can_consume: consumption_currency.is_some(),
-            consumption_currency,
-            balances: Balances {
-                diem,
-                usd: Some(parts.usd),
-                bundled_credits: Some(parts.bundled_credits),
-                earned_credits: Some(parts.earned_credits),
-            },
+            can_consume,
+            consumption_currency: pays.map(|(currency, _)| currency).filter(|_| can_consume),
+            balances: Balances { diem, usd, bundled_credits, earned_credits },
             diem_epoch_allocation: parts.diem_allocation.map(Total::from).unwrap_or_default(),
         }
     }
@@ -135,13 +139,8 @@ impl Balances {
         let mut object = JsonObject::open(out);
         object.optional_total("diem", self.diem);
         object.optional_total("usd", self.usd);
-        for (key, credits) in
-            [("bundledCredits", self.bundled_credits), ("earnedCredits", self.earned_credits)]
-        {
-            if let Some(credits) = credits {
-                object.total(key, credits);
-            }
-        }
+        object.optional_total("bundledCredits", self.bundled_credits);
+        object.optional_total("earnedCredits", self.earned_credits);
         object.close();
     }
 }
@@ -188,25 +187,44 @@ mod tests {
         );
         check(
             ["0", "-0.25", "0", "1", "1"],
-            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-0.25,"usd":1,"bundledCredits":1,"earnedCredits":0},"diemEpochAllocation":0}"#,
+            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-0.25,"usd":1,"bundledCredits":1,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
         check(
-            ["", "5", "-1", "0", "0.01"],
-            r#"{"canConsume":true,"consumptionCurrency":"USD","balances":{"diem":null,"usd":0.01,"bundledCredits":0,"earnedCredits":-1},"diemEpochAllocation":0}"#,
+            ["", "5", "-1", "0", "0.1"],
+            r#"{"canConsume":true,"consumptionCurrency":"USD","balances":{"diem":null,"usd":0.1,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
         check(
             ["", "0", "0", "0", "-0.01"],
-            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":-0.01,"bundledCredits":0,"earnedCredits":0},"diemEpochAllocation":0}"#,
+            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":null,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
     }
 
     #[test]
-    fn what_an_older_service_does_not_say_stays_unsaid() {
+    fn ten_cents_in_all_are_enough() {
+        check(
+            ["", "0", "0", "0", "0.0999999999999999999999999999"],
+            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":0.0999999999999999999999999999,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
+        );
+        // A little of everything; what is owed in one currency takes nothing from the others.
+        check(
+            ["0.025", "0", "0.025", "0.025", "0.025"],
+            r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":0.025,"usd":0.025,"bundledCredits":0.025,"earnedCredits":0.025},"diemEpochAllocation":0.025}"#,
+        );
+        check(
+            ["1", "-5", "-5", "0.1", "-5"],
+            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-4,"usd":null,"bundledCredits":0.1,"earnedCredits":null},"diemEpochAllocation":1}"#,
+        );
+    }
+
+    #[test]
+    fn what_an_older_service_does_not_say_is_nothing() {
         let text = r#"{"canConsume":false,"consumptionCurrency":"VCU","balances":{"diem":null,"usd":null},"diemEpochAllocation":0}"#;
         let balance = Balance::from_json(text).unwrap();
         assert_eq!(balance.consumption_currency, Some(Currency::Vcu));
         assert_eq!(balance.balances, Balances::default());
-        assert_eq!(written(&balance), text);
+        let with_credits =
+            text.replace(r#""usd":null"#, r#""usd":null,"bundledCredits":null,"earnedCredits":null"#);
+        assert_eq!(written(&balance), with_credits);
     }
 
     #[test]
