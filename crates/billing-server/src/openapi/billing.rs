@@ -92,10 +92,10 @@ fn usage_analytics() -> Operation {
         .description(Some(
             "What was spent in a span of UTC days: `lookback`, or `startDate` and `endDate` together, which go before it. Spend \
              is positive here. Sums are kept for some minutes: `Age` says how old they are.\n\n\
-             Venice's API answers the same, but for three extensions of this server: `topN`, spans of dates of more than 90 \
-             days, and a row `Other` that sums what would be too much for a list. Of tokens, units are those of the ledger, \
-             in which one is a million. A parameter that is malformed is refused, also where it would count for nothing, and \
-             so is one that is not known.",
+             Three things are extensions of this server, which Venice's API does not have: `topN`, spans of dates of more \
+             than 90 days, and a row `Other` that sums what would be too much for a list. Of tokens, units are those of the \
+             ledger, in which one is a million. A parameter that is malformed is refused, also where it would count for \
+             nothing, and so is one that is not known.",
         ))
         .response("200", sums)
         .response("400", refused_query())
