@@ -117,17 +117,11 @@ def is_issued(cursor):
 
 
 def keep_one_span(case):
-    """A lookback goes without dates, and dates go together, in order and not too far apart."""
-    query, dates = case.query, {"startDate", "endDate"}
-    is_about_dates = dates & subject(case) or dates <= set(query)
-    if "lookback" in subject(case) or not is_about_dates:
-        give_way(case, *dates)
-    else:
-        give_way(case, "lookback")
+    """Dates that go together are in order and not too far apart. One alone, and a lookback beside them, count for nothing."""
+    query = case.query
     about, other = ("endDate", "startDate") if "endDate" in subject(case) else ("startDate", "endDate")
     first, last = day(query.get("startDate")), day(query.get("endDate"))
-    is_span = first and last and timedelta() <= last - first <= MAX_SPAN
-    if day(query.get(about)) and not is_span and other not in subject(case):
+    if first and last and not timedelta() <= last - first <= MAX_SPAN and other not in subject(case):
         query[other] = query[about]
 
 

@@ -71,6 +71,55 @@ fn what_an_account_gets_is_what_its_balance_shows() {
 }
 
 #[test]
+fn a_program_reads_what_an_account_owes() {
+    let of = |currency: &str, amount: &str| UsageEntry {
+        currency: Currency::from(currency),
+        amount: parse_decimal(amount).unwrap(),
+        ..noted("2026-05-01T00:00:00Z", "")
+    };
+    let ledger = Ledger::of(&[
+        of("USD", "25"),
+        of("USD", "-25.0000000000000000000000000001"),
+        of("BUNDLED_CREDITS", "5"),
+        of("DIEM", "-8e-7"),
+        of("NEW", "0"),
+    ]);
+    let [admin, _] = ["default", "another \"one\""].map(|account| ledger.key(account, "admin"));
+    set(&ledger, "default", "10.50").done();
+    let list = run(&["accounts", "list", "--ledger", &ledger.path(), "--json"]).done();
+    assert_eq!(list.stderr, "");
+    insta::assert_snapshot!(list.text().replace(&ledger.path(), "ledger.db"), @r#"
+    {
+      "ledger": "ledger.db",
+      "accounts": [
+        {
+          "id": 2,
+          "name": "another \"one\"",
+          "entries": 0,
+          "diemAllocation": null,
+          "nets": {}
+        },
+        {
+          "id": 1,
+          "name": "default",
+          "entries": 5,
+          "diemAllocation": "10.5",
+          "nets": {
+            "BUNDLED_CREDITS": "5",
+            "DIEM": "-0.0000008",
+            "NEW": "0",
+            "USD": "-0.0000000000000000000000000001"
+          }
+        }
+      ]
+    }
+    "#);
+    // The balance says of it that there is nothing left.
+    let balances = balance(&Host::start(&ledger.path(), &[]), &admin).balances;
+    assert_eq!((balances.usd, balances.bundled_credits), (None, Some("5".parse().unwrap())));
+}
+
+#[test]
 fn an_allocation_that_is_no_amount_is_wrong_usage() {
     let ledger = Ledger::of(&[]);
     for wrong in ["ten", "", "1,5", "NaN", "inf", "1e400", "0x10", "10 DIEM", "None"] {

@@ -9,6 +9,7 @@ fn every_command_explains_itself() {
         (&["serve"], &["--ledger", "--listen", "127.0.0.1:8787"]),
         (&["import"], &["<FILE>...", "--ledger", "--account", "--format", "ndjson"]),
         (&["check"], &["--ledger", "--json", "Examples:", "Exit code 3"]),
+        (&["accounts", "list"], &["--ledger", "--json", "nets"]),
         (&["keys"], &["create", "list", "revoke"]),
         (&["keys", "create"], &["--ledger", "--account", "--kind", "inference"]),
         (&["keys", "list"], &["--ledger"]),

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::schemas;
+
 /// No test waits for it; it ends one whose server does not answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,11 @@ impl Request {
     /// Presents a key.
     pub(crate) fn bearing(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    pub(crate) fn method_and_target(&self) -> (&str, &str) {
+        let (method, rest) = self.head.split_once(' ').unwrap();
+        (method, rest.split_once(' ').unwrap().0)
     }
 
     /// As it goes over the wire.
@@ -81,7 +88,9 @@ impl<S: Read + Write> Connection<S> {
         Self(BufReader::new(stream))
     }
 
-    /// Sends a request and waits for the answer. A server that has heard enough may answer and leave amid a body.
+    /// Sends a request and waits for the answer, which has the form that is documented for it. A server that has heard enough
+    /// may answer and leave amid a body.
+    #[track_caller]
     pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Answer> {
         match self.send(&request.bytes()) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
@@ -89,7 +98,9 @@ impl<S: Read + Write> Connection<S> {
             }
             _ => {}
         }
-        self.answer()
+        let answer = self.answer()?;
+        schemas::hold(request, &answer);
+        Ok(answer)
     }
 
     /// Sends some bytes of a request.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-// What the tests stand on: the program, a ledger that is served, a service that follows a script.
+// What the tests stand on: the program, a ledger that is served, a service that follows a script, the forms of answers.
 mod authority;
 mod billing;
 mod conversation;
@@ -10,6 +10,7 @@ mod host;
 mod ledger;
 mod place;
 mod process;
+mod schemas;
 mod scripted;
 
 // Nothing lost, nothing doubled.

@@ -257,10 +257,14 @@ pub(crate) struct Accounts {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountsCommand {
     /// Lists the accounts
+    #[command(after_help = NETS)]
     List {
         /// Ledger whose accounts to list
         #[arg(long, value_name = "PATH")]
         ledger: PathBuf,
+        /// Print one JSON object: the accounts, with what they have or owe
+        #[arg(long)]
+        json: bool,
     },
     /// Sets what an account gets
     Set {
@@ -275,6 +279,11 @@ pub(crate) enum AccountsCommand {
         diem_allocation: String,
     },
 }
+
+const NETS: &str = "\
+With --json every account has `nets`: the sum of all entries of each currency,
+as text, to the last digit. Below zero is what the account owes, which the API's
+balance does not tell. Of DIEM, which does not roll over, it is no debt.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Backup {

@@ -16,7 +16,7 @@ use crate::total::Total;
 /// ```
 /// use billing_model::Analytics;
 /// let body = r#"{"lookback":"1d","byDate":[{"date":"2026-06-14","USD":1.50,"DIEM":8e-7}],
-///   "byModel":[{"modelName":"zai-org-glm-5-1","unitType":"mtoken","modelType":"llm",
+///   "byModel":[{"modelName":"zai-org-glm-5-1","unitType":"tokens","modelType":"LLM",
 ///     "totalUsd":1.5,"totalDiem":8e-7,"totalUnits":3}],
 ///   "byModelDaily":[{"date":1781395200000,"zai-org-glm-5-1":1.5000008}],"topModels":["zai-org-glm-5-1"],
 ///   "byKey":[],"byKeyDaily":[{"date":1781395200000}],"topKeyNames":[]}"#;
@@ -28,7 +28,7 @@ use crate::total::Total;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Analytics {
-    /// The span in days, `7d`.
+    /// The period as it was asked for: `7d`, or `2026-05-01:2026-05-31` when it was asked for by dates.
     pub lookback: String,
     /// One row a day, ascending, also for days without spend.
     pub by_date: Vec<DateSpend>,
@@ -66,17 +66,19 @@ pub struct DateSpend {
 pub struct ModelSpend {
     /// The model, or the whole sku of what has none.
     pub model_name: String,
-    /// What the units count, `mtoken`.
+    /// What the units count: `tokens`, `images`, `chars`, `minutes`, `seconds`, or a word that came later.
     pub unit_type: String,
-    /// What kind of model it is, `llm`; `None` where that is not known.
+    /// What kind of model it is: `LLM`, `IMAGE`, `TTS`, `ASR`, `VIDEO`, or a word that came later; `None` where that is not
+    /// known.
     pub model_type: Option<String>,
     /// USD and bundled credits.
     pub total_usd: Total,
     /// DIEM.
     pub total_diem: Total,
-    /// Units, of all kinds of use together.
+    /// Units, of all kinds of use together. Of tokens a service may count single ones or millions, as a ledger does; so they
+    /// are shown, and never multiplied by a price.
     pub total_units: Total,
-    /// The same by kind of use. Empty where that is not said.
+    /// The same by kind of use, where there are several. Empty where that is not said.
     #[serde(default, deserialize_with = "crate::analytics_json::nothing_for_null")]
     pub breakdown: Vec<KindSpend>,
 }

@@ -42,6 +42,7 @@ const LISTED_BYTES: usize = 1 << 20;
 /// ```
 #[derive(Clone, Debug)]
 pub struct AnalyticsBuilder {
+    period: String,
     days: DayRange,
     top_n: Option<u32>,
     by_date: Vec<Sums>,
@@ -99,6 +100,7 @@ impl AnalyticsBuilder {
     pub fn new(query: &AnalyticsQuery, now: Timestamp) -> Self {
         let days = query.days(now);
         Self {
+            period: query.period(),
             days,
             top_n: query.top_n(),
             by_date: vec![Sums::default(); days.count()],
@@ -162,7 +164,7 @@ impl AnalyticsBuilder {
         let (by_key, (by_key_daily, top_key_names)) =
             keys(&self.keys, self.no_key, describe, self.days, self.top_n);
         Analytics {
-            lookback: format!("{}d", self.days.count()),
+            lookback: self.period,
             by_date: self.days.iter().zip(self.by_date).map(date_spend).collect(),
             by_model,
             by_model_daily,
@@ -187,21 +189,21 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     fits.count()
 }
 
-/// One model, in one unit.
+/// One model of one type, which says what its units are.
 struct ModelGroup {
-    model_type: ModelType,
+    unit: UnitType,
     sums: Sums,
     by_kind: BTreeMap<UsageKind, Sums>,
 }
 
 fn models(skus: &ByName<Spend>, days: DayRange, top_n: Option<u32>) -> (Vec<ModelSpend>, Daily) {
-    let mut groups = BTreeMap::<(&str, UnitType), ModelGroup>::new();
+    let mut groups = BTreeMap::<(&str, ModelType), ModelGroup>::new();
     let mut by_name = BTreeMap::<&str, Spend>::new();
     for (text, spend) in skus.iter() {
         let sku = Sku::parse(text);
         let name = sku.model().unwrap_or(sku.as_str());
-        let group = groups.entry((name, sku.unit_type())).or_insert_with(|| ModelGroup {
-            model_type: sku.model_type(),
+        let group = groups.entry((name, sku.model_type())).or_insert_with(|| ModelGroup {
+            unit: sku.unit_type(),
             sums: Sums::default(),
             by_kind: BTreeMap::new(),
         });
@@ -220,10 +222,10 @@ fn models(skus: &ByName<Spend>, days: DayRange, top_n: Option<u32>) -> (Vec<Mode
 
     let others = groups.split_off(listed(groups.iter().map(|((name, _), _)| *name)));
     let mut rows: Vec<_> =
-        groups.into_iter().map(|((name, unit), group)| group.into_row(name, unit)).collect();
+        groups.into_iter().map(|((name, model_type), group)| group.into_row(name, model_type)).collect();
     if let Some(sums) = sum(others.iter().map(|(_, group)| &group.sums)) {
-        let other = ModelGroup { model_type: ModelType::Other, sums, by_kind: BTreeMap::new() };
-        rows.push(other.into_row(OTHER, UnitType::Unit));
+        let other = ModelGroup { unit: UnitType::Unit, sums, by_kind: BTreeMap::new() };
+        rows.push(other.into_row(OTHER, ModelType::Other));
     }
     let mut names = RowNames::except(&[]);
     let ranked = by_name.into_iter().map(|(name, spend)| (name, spend.by_day));
@@ -240,22 +242,23 @@ fn sum<'a>(others: impl Iterator<Item = &'a Sums>) -> Option<Sums> {
 }
 
 impl ModelGroup {
-    fn into_row(self, name: &str, unit: UnitType) -> ModelSpend {
+    fn into_row(self, name: &str, model_type: ModelType) -> ModelSpend {
         let kind_spend = |(kind, sums): (UsageKind, Sums)| KindSpend {
             kind: kind.label().to_owned(),
             usd: sums.usd,
             diem: sums.diem,
             units: sums.units,
         };
-        let model_type = Some(self.model_type).filter(|model_type| *model_type != ModelType::Other);
+        // Of one kind the row itself says all.
+        let kinds = if self.by_kind.len() > 1 { self.by_kind } else { BTreeMap::new() };
         ModelSpend {
             model_name: name.to_owned(),
-            unit_type: unit.as_str().to_owned(),
-            model_type: model_type.map(|model_type| model_type.as_str().to_owned()),
+            unit_type: self.unit.label().to_owned(),
+            model_type: model_type.label().map(str::to_owned),
             total_usd: self.sums.usd,
             total_diem: self.sums.diem,
             total_units: self.sums.units,
-            breakdown: self.by_kind.into_iter().map(kind_spend).collect(),
+            breakdown: kinds.into_iter().map(kind_spend).collect(),
         }
     }
 }
@@ -349,16 +352,16 @@ mod tests {
         let expect = concat!(
             r#"{"lookback":"2d","byDate":[{"date":"2026-06-13","USD":0.1,"DIEM":0},"#,
             r#"{"date":"2026-06-14","USD":0.5200008,"DIEM":0.25}],"#,
-            r#""byModel":[{"modelName":"flux","unitType":"image","modelType":"image","totalUsd":0.5,"#,
-            r#""totalDiem":0,"totalUnits":5,"breakdown":[{"type":"Unit","usd":0.5,"diem":0,"units":5}]},"#,
-            r#"{"modelName":"glm","unitType":"mtoken","modelType":"llm","totalUsd":0.1000008,"#,
+            r#""byModel":[{"modelName":"flux","unitType":"images","modelType":"IMAGE","totalUsd":0.5,"#,
+            r#""totalDiem":0,"totalUnits":5},"#,
+            r#"{"modelName":"glm","unitType":"tokens","modelType":"LLM","totalUsd":0.1000008,"#,
             r#""totalDiem":0.25,"totalUnits":3.01,"breakdown":["#,
             r#"{"type":"Input","usd":0.0000008,"diem":0.25,"units":3},"#,
             r#"{"type":"Output","usd":0.1,"diem":0,"units":0.01}]},"#,
-            r#"{"modelName":"gift-2030","unitType":"unit","modelType":null,"totalUsd":0.01,"#,
+            r#"{"modelName":"gift-2030","unitType":"units","modelType":null,"totalUsd":0.01,"#,
             r#""totalDiem":0,"totalUnits":1},"#,
-            r#"{"modelName":"search-augmentation","unitType":"request","modelType":"search","totalUsd":0.01,"#,
-            r#""totalDiem":0,"totalUnits":1,"breakdown":[{"type":"Request","usd":0.01,"diem":0,"units":1}]}],"#,
+            r#"{"modelName":"search-augmentation","unitType":"requests","modelType":null,"totalUsd":0.01,"#,
+            r#""totalDiem":0,"totalUnits":1}],"#,
             r#""byModelDaily":[{"date":1781308800000,"flux":0,"glm":0.1,"Other":0},"#,
             r#"{"date":1781395200000,"flux":0.5,"glm":0.2500008,"Other":0.02}],"#,
             r#""topModels":["flux","glm","Other"],"#,
@@ -389,8 +392,8 @@ mod tests {
         assert_eq!(analytics.by_model_daily[0].spend[0].1.to_string(), "3");
         let rows: Vec<_> =
             analytics.by_model.iter().map(|row| (row.model_name.as_str(), row.unit_type.as_str())).collect();
-        let glm = ["mtoken", "image", "unit"].map(|unit| ("glm", unit));
-        assert_eq!(rows, [[("Other", "unit"), ("date", "unit")].as_slice(), &glm].concat());
+        let glm = ["tokens", "images", "units"].map(|unit| ("glm", unit));
+        assert_eq!(rows, [[("Other", "units"), ("date", "units")].as_slice(), &glm].concat());
     }
 
     /// Nothing is lost from the totals, however many names there are and however long they are.
@@ -447,7 +450,7 @@ mod tests {
     #[test]
     fn a_ledger_without_charges_has_days_and_no_rows() {
         let analytics = answer("startDate=2026-02-28&endDate=2026-03-01&topN=3", &[]);
-        assert_eq!(analytics.lookback, "2d");
+        assert_eq!(analytics.lookback, "2026-02-28:2026-03-01");
         assert_eq!(analytics.by_date.len(), 2);
         assert_eq!(analytics.by_key_daily.len(), 2);
         assert!(analytics.by_model.is_empty() && analytics.by_key.is_empty());

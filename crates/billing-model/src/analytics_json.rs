@@ -150,7 +150,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    const BODY: &str = r#"{"lookback":"2d","byDate":[{"date":"2026-06-13","USD":0,"DIEM":0},{"date":"2026-06-14","USD":1.5,"DIEM":0.0000008}],"byModel":[{"modelName":"glm","unitType":"mtoken","modelType":"llm","totalUsd":1.5,"totalDiem":0.0000008,"totalUnits":3,"breakdown":[{"type":"Cache Read","usd":1.5,"diem":0.0000008,"units":3}]},{"modelName":"a\"b","unitType":"unit","modelType":null,"totalUsd":0,"totalDiem":0,"totalUnits":1}],"byModelDaily":[{"date":1781308800000},{"date":1781395200000,"glm":1.5000008,"a\"b":0}],"topModels":["glm","a\"b"],"byKey":[{"apiKeyId":null,"description":"Web App","totalUsd":1.5,"totalDiem":0,"totalUnits":1},{"apiKeyId":"k1","description":"é","totalUsd":0,"totalDiem":0.0000008,"totalUnits":3}],"byKeyDaily":[],"topKeyNames":["Web App","é"]}"#;
+    const BODY: &str = r#"{"lookback":"2d","byDate":[{"date":"2026-06-13","USD":0,"DIEM":0},{"date":"2026-06-14","USD":1.5,"DIEM":0.0000008}],"byModel":[{"modelName":"glm","unitType":"tokens","modelType":"LLM","totalUsd":1.5,"totalDiem":0.0000008,"totalUnits":3,"breakdown":[{"type":"Cache Read","usd":1.5,"diem":0.0000008,"units":3}]},{"modelName":"a\"b","unitType":"units","modelType":null,"totalUsd":0,"totalDiem":0,"totalUnits":1}],"byModelDaily":[{"date":1781308800000},{"date":1781395200000,"glm":1.5000008,"a\"b":0}],"topModels":["glm","a\"b"],"byKey":[{"apiKeyId":null,"description":"Web App","totalUsd":1.5,"totalDiem":0,"totalUnits":1},{"apiKeyId":"k1","description":"é","totalUsd":0,"totalDiem":0.0000008,"totalUnits":3}],"byKeyDaily":[],"topKeyNames":["Web App","é"]}"#;
 
     fn written(analytics: &Analytics) -> String {
         let mut out = Vec::new();

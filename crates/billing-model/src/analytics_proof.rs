@@ -11,7 +11,7 @@ use crate::analytics_builder::AnalyticsBuilder;
 use crate::analytics_query::AnalyticsQuery;
 use crate::currency::Currency;
 use crate::day::Day;
-use crate::sku::Sku;
+use crate::sku::{Sku, UsageKind};
 use crate::total::Total;
 
 const NOW: &str = "2026-06-14T10:00:00Z";
@@ -174,14 +174,23 @@ proptest! {
             let ours = [&row.total_usd, &row.total_diem, &row.total_units];
             let in_row = |charge: &Charge| {
                 let sku = Sku::parse(charge.sku);
-                sku.model().unwrap_or(charge.sku) == row.model_name && sku.unit_type().as_str() == row.unit_type
+                sku.model().unwrap_or(charge.sku) == row.model_name
+                    && sku.unit_type().label() == row.unit_type
+                    && sku.model_type().label() == row.model_type.as_deref()
             };
             prop_assert_eq!(ours.map(big), of(&in_row));
-            if row.model_type.is_some() {
-                let kinds = row.breakdown.iter().map(|kind| [&kind.usd, &kind.diem, &kind.units]);
-                prop_assert_eq!(added(kinds), ours.map(big));
+            let kinds: BTreeSet<_> = counted
+                .iter()
+                .filter(|charge| in_row(charge))
+                .filter_map(|charge| Sku::parse(charge.sku).kind())
+                .collect();
+            let named: Vec<_> = row.breakdown.iter().map(|part| part.kind.as_str()).collect();
+            if kinds.len() > 1 {
+                prop_assert!(named.into_iter().eq(kinds.into_iter().map(UsageKind::label)));
+                let parts = row.breakdown.iter().map(|part| [&part.usd, &part.diem, &part.units]);
+                prop_assert_eq!(added(parts), ours.map(big));
             } else {
-                prop_assert!(row.breakdown.is_empty());
+                prop_assert!(named.is_empty(), "one kind is no breakdown: {:?}", named);
             }
         }
         for row in &analytics.by_key {

@@ -30,14 +30,13 @@ enum Span {
 }
 
 impl AnalyticsQuery {
-    /// Days that a lookback spans, at most.
+    /// Days that a lookback spans, at most; one that is read as more is cut to it.
     pub const MAX_LOOKBACK_DAYS: u32 = 90;
     /// Days that are looked back when nothing is asked for.
     pub const DEFAULT_LOOKBACK_DAYS: u32 = 7;
-    /// Days from the start date to the end date, both counted, at most. Upstream's limit is not known; this one is
-    /// ours, a year.
+    /// Days from the start date to the end date, both counted, at most. Upstream takes 90; a year is ours.
     pub const MAX_DATE_RANGE_DAYS: usize = 366;
-    /// Names that get a number of their own in the daily rows, at most.
+    /// Names that get a number of their own in the daily rows, at most. Upstream has no such parameter.
     pub const MAX_TOP_N: u32 = 50;
     /// Names that get a number of their own when nothing is asked for.
     pub const DEFAULT_TOP: u32 = 8;
@@ -49,25 +48,28 @@ impl AnalyticsQuery {
 
     /// Reads a raw query string, `startDate=2026-05-01&endDate=2026-05-31&topN=20`. Unknown parameters are faults.
     ///
+    /// As upstream has it, this is more tolerant than [`AnalyticsQueryBuilder::build`]: a lookback of more than 90 days is
+    /// one of 90, one date without the other asks for nothing, and two dates go before a lookback beside them. A value that
+    /// is malformed is a fault all the same, also where it would count for nothing.
+    ///
+    /// ```
+    /// use billing_model::AnalyticsQuery;
+    /// let read = |raw| AnalyticsQuery::parse(raw).map(|query| query.period());
+    /// assert_eq!(read("lookback=365d")?, "90d");
+    /// assert_eq!(read("lookback=30d&startDate=2026-05-01")?, "30d");
+    /// assert_eq!(read("lookback=30d&startDate=2026-05-01&endDate=2026-05-31")?, "2026-05-01:2026-05-31");
+    /// assert!(read("startDate=1 May 2026").is_err());
+    /// # Ok::<(), billing_model::QueryError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueryError`] with every fault of every parameter.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
         let mut raw = RawQuery::new(raw);
-        // Asked before the values are read: one that is wrong is not missing.
-        let (lookback_given, start_given, end_given) =
-            (raw.has("lookback"), raw.has("startDate"), raw.has("endDate"));
         let lookback = take_lookback(&mut raw);
         let first = raw.take_value("startDate", str::parse::<Day>);
         let last = raw.take_value("endDate", str::parse::<Day>);
         let top_n = raw.take_number("topN");
-        if lookback_given && (start_given || end_given) {
-            raw.faults.push(Some("lookback"), FaultCode::Custom, LOOKBACK_GOES_ALONE.to_owned());
-        }
-        if start_given != end_given {
-            let missing = if start_given { "endDate" } else { "startDate" };
-            let message = "is missing: startDate and endDate go together".to_owned();
-            raw.faults.push(Some(missing), FaultCode::Custom, message);
-        }
         raw.refuse_left();
         let dates = first.zip(last).map(|(first, last)| DayRange { first, last });
         AnalyticsQueryBuilder { lookback, dates, top_n }.check(raw.faults)
@@ -77,8 +79,8 @@ impl AnalyticsQuery {
     pub fn query_string(&self) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
         match self.span {
-            Span::Lookback(days) => {
-                out.append_pair("lookback", &format!("{days}d"));
+            Span::Lookback(_) => {
+                out.append_pair("lookback", &self.period());
             }
             Span::Dates(DayRange { first, last }) => {
                 out.append_pair("endDate", &last.to_string());
@@ -99,6 +101,16 @@ impl AnalyticsQuery {
                 let last = Day::containing(now);
                 DayRange { first: Day(last.0 + 1 - i64::from(days)), last }
             }
+        }
+    }
+
+    /// The days asked for as an answer says it: `7d`, or `2026-05-01:2026-05-31` when dates are asked for.
+    ///
+    /// Of a lookback that was cut to 90 days it is `90d`: an answer tells what is in it.
+    pub fn period(&self) -> String {
+        match self.span {
+            Span::Lookback(days) => format!("{days}d"),
+            Span::Dates(DayRange { first, last }) => format!("{first}:{last}"),
         }
     }
 
@@ -125,9 +137,7 @@ impl AnalyticsQuery {
     }
 }
 
-const LOOKBACK_GOES_ALONE: &str = "goes alone, without startDate and endDate";
-
-/// `7d`: digits that start with none of value zero, and a `d`.
+/// `7d`: digits that start with none of value zero, and a `d`. More than the most is the most, however many digits it has.
 fn take_lookback(raw: &mut RawQuery<'_>) -> Option<u32> {
     let text = raw.take("lookback")?;
     let digits = text.strip_suffix('d').filter(
@@ -138,14 +148,8 @@ fn take_lookback(raw: &mut RawQuery<'_>) -> Option<u32> {
         raw.faults.push(Some("lookback"), FaultCode::InvalidString, message);
         return None;
     };
-    digits
-        .parse()
-        .map_err(|_| raw.faults.push(Some("lookback"), FaultCode::TooBig, lookback_out_of_range(digits)))
-        .ok()
-}
-
-fn lookback_out_of_range(days: &str) -> String {
-    format!("`{days}d` is out of range: this endpoint takes 1d to {}d", AnalyticsQuery::MAX_LOOKBACK_DAYS)
+    let most = AnalyticsQuery::MAX_LOOKBACK_DAYS;
+    Some(digits.parse().map_or(most, |days: u32| days.min(most)))
 }
 
 /// Builds an [`AnalyticsQuery`].
@@ -186,12 +190,16 @@ impl AnalyticsQueryBuilder {
 
     /// The query, when the API takes it.
     ///
+    /// It asks for what it will get: more than 90 days back, and a lookback beside dates, are faults here, though
+    /// [`AnalyticsQuery::parse`] takes both.
+    ///
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<AnalyticsQuery, QueryError> {
         let mut faults = Faults::default();
         if self.lookback.is_some() && self.dates.is_some() {
-            faults.push(Some("lookback"), FaultCode::Custom, LOOKBACK_GOES_ALONE.to_owned());
+            let message = "goes alone, without startDate and endDate".to_owned();
+            faults.push(Some("lookback"), FaultCode::Custom, message);
         }
         self.check(faults)
     }
@@ -202,7 +210,9 @@ impl AnalyticsQueryBuilder {
             && !(1..=AnalyticsQuery::MAX_LOOKBACK_DAYS).contains(&days)
         {
             let code = if days == 0 { FaultCode::TooSmall } else { FaultCode::TooBig };
-            faults.push(Some("lookback"), code, lookback_out_of_range(&days.to_string()));
+            let most = AnalyticsQuery::MAX_LOOKBACK_DAYS;
+            let message = format!("`{days}d` is out of range: this endpoint takes 1d to {most}d");
+            faults.push(Some("lookback"), code, message);
         }
         if let Some(days) = self.dates {
             check_dates(days, &mut faults);
@@ -257,8 +267,6 @@ mod tests {
                 "startDate: `2026-5-1` is not a date such as 2026-06-14",
                 "topN: is given more than once",
                 "topN: `x` is not a whole number",
-                "lookback: goes alone, without startDate and endDate",
-                "endDate: is missing: startDate and endDate go together",
                 "unrecognized parameter(s): 'Lookback', 'tenant'",
             ]
         );
@@ -273,13 +281,7 @@ mod tests {
             ("lookback=d", "lookback: `d` is not a number of days such as 7d"),
             ("lookback=", "lookback: `` is not a number of days such as 7d"),
             ("lookback=%2B7d", "lookback: `+7d` is not a number of days such as 7d"),
-            ("lookback=91d", "lookback: `91d` is out of range: this endpoint takes 1d to 90d"),
-            (
-                "lookback=9999999999d",
-                "lookback: `9999999999d` is out of range: this endpoint takes 1d to 90d",
-            ),
             ("lookback=7d&lookback=7d", "lookback: is given more than once"),
-            ("endDate=2026-05-01", "startDate: is missing: startDate and endDate go together"),
             (
                 "startDate=2026-05-02&endDate=2026-05-01",
                 "endDate: 2026-05-01 is before startDate, 2026-05-02",
@@ -288,9 +290,16 @@ mod tests {
                 "startDate=2025-05-01&endDate=2026-05-02",
                 "endDate: 2025-05-01 to 2026-05-02 is out of range: 367 days, this endpoint takes 366",
             ),
+            // Each would count for nothing if it were well formed.
+            ("endDate=2026-02-30", "endDate: `2026-02-30` is not a date such as 2026-06-14"),
+            ("startDate=", "startDate: `` is not a date such as 2026-06-14"),
             (
-                "lookback=7d&startDate=2026-05-01&endDate=2026-05-01",
-                "lookback: goes alone, without startDate and endDate",
+                "lookback=week&startDate=2026-05-01&endDate=2026-05-01",
+                "lookback: `week` is not a number of days such as 7d",
+            ),
+            (
+                "lookback=7d&startDate=2026-05-02&endDate=2026-05-01",
+                "endDate: 2026-05-01 is before startDate, 2026-05-02",
             ),
             ("topN=0", "topN: `0` is out of range: this endpoint takes 1 to 50"),
             ("topN=51", "topN: `51` is out of range: this endpoint takes 1 to 50"),
@@ -301,7 +310,32 @@ mod tests {
     }
 
     #[test]
-    fn a_builder_is_checked_as_a_query_string_is() {
+    fn what_is_too_much_or_not_enough_asks_for_what_there_is() {
+        for (raw, same, period) in [
+            ("", "lookback=7d", "7d"),
+            ("lookback=90d", "lookback=90d", "90d"),
+            ("lookback=91d", "lookback=90d", "90d"),
+            ("lookback=99999999999999999999d&topN=3", "lookback=90d&topN=3", "90d"),
+            ("startDate=2026-05-01", "lookback=7d", "7d"),
+            ("endDate=2026-05-01&lookback=30d", "lookback=30d", "30d"),
+            (
+                "lookback=91d&startDate=2026-05-01&endDate=2026-05-31",
+                "endDate=2026-05-31&startDate=2026-05-01",
+                "2026-05-01:2026-05-31",
+            ),
+            (
+                "startDate=2025-12-31&endDate=2026-12-31",
+                "endDate=2026-12-31&startDate=2025-12-31",
+                "2025-12-31:2026-12-31",
+            ),
+        ] {
+            let query = AnalyticsQuery::parse(raw).unwrap();
+            assert_eq!((query.query_string().as_str(), query.period().as_str()), (same, period), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_builder_refuses_what_a_query_string_may_hold() {
         let day = |text: &str| text.parse::<Day>().unwrap();
         let may = DayRange { first: day("2026-05-01"), last: day("2026-05-31") };
         let error = AnalyticsQuery::builder().lookback(0).dates(may).top_n(51).build().unwrap_err();
@@ -310,6 +344,10 @@ mod tests {
         assert_eq!(
             fields,
             [(lookback, FaultCode::Custom), (lookback, FaultCode::TooSmall), (top_n, FaultCode::TooBig)]
+        );
+        assert_eq!(
+            AnalyticsQuery::builder().lookback(91).build().unwrap_err().faults()[0].to_string(),
+            "lookback: `91d` is out of range: this endpoint takes 1d to 90d"
         );
         for (first, last) in [(Day(i64::MIN), Day(i64::MAX)), (Day::LAST, Day(Day::LAST.0 + 1))] {
             assert!(AnalyticsQuery::builder().dates(DayRange { first, last }).build().is_err());

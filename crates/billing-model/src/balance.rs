@@ -27,7 +27,7 @@ use crate::total::Total;
 pub struct Balance {
     /// Whether a request would be served.
     pub can_consume: bool,
-    /// What the next request is charged in; `None` when nothing is left.
+    /// What the next request is charged in; `None` when none would be served.
     #[serde(default, deserialize_with = "optional_currency")]
     pub consumption_currency: Option<Currency>,
     /// What is left of each currency.
@@ -36,17 +36,17 @@ pub struct Balance {
     pub diem_epoch_allocation: Total,
 }
 
-/// What is left of each currency.
+/// What is left of each currency. `None` of USD and the credits is nothing, or less: a balance does not tell what is owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balances {
-    /// DIEM of this UTC day; `None` for an account that gets none.
+    /// DIEM of this UTC day, zero and less too; `None` for an account that gets none.
     pub diem: Option<Total>,
     /// USD.
     pub usd: Option<Total>,
-    /// Bundled credits, in USD; `None` where the service does not say.
+    /// Bundled credits, in USD; also `None` where the service does not say.
     pub bundled_credits: Option<Total>,
-    /// Earned credits, in USD; `None` where the service does not say.
+    /// Earned credits, in USD; also `None` where the service does not say.
     pub earned_credits: Option<Total>,
 }
 
@@ -66,10 +66,14 @@ pub struct BalanceParts {
 }
 
 impl Balance {
+    /// What a request needs: this much USD in all, with a DIEM counted as one.
+    const LEAST_IN_ALL: &str = "0.1";
+
     /// The balance that a ledger gives.
     ///
-    /// The next request is charged in the first currency with something left, of DIEM, earned credits, bundled credits
-    /// and USD: the order in which upstream spends.
+    /// A request would be served while 0.10 USD is left in all currencies together, what is owed in one of them not
+    /// subtracted. It is charged in the first with something left, of DIEM, earned credits, bundled credits and USD: the
+    /// order in which upstream spends.
     ///
     /// ```
     /// use billing_model::{Balance, BalanceParts, Currency};
@@ -89,24 +93,24 @@ impl Balance {
             left.merge(&parts.diem_today);
             left
         });
-        let in_order_of_spending = [
-            (Currency::Diem, diem.clone()),
-            (Currency::EarnedCredits, Some(parts.earned_credits.clone())),
-            (Currency::BundledCredits, Some(parts.bundled_credits.clone())),
-            (Currency::Usd, Some(parts.usd.clone())),
+        let has_some = |left: &Total| left.is_positive();
+        let usd = Some(parts.usd.clone()).filter(has_some);
+        let bundled_credits = Some(parts.bundled_credits.clone()).filter(has_some);
+        let earned_credits = Some(parts.earned_credits.clone()).filter(has_some);
+        let left_in_order_of_spending = [
+            (Currency::Diem, diem.as_ref().filter(|left| has_some(left))),
+            (Currency::EarnedCredits, earned_credits.as_ref()),
+            (Currency::BundledCredits, bundled_credits.as_ref()),
+            (Currency::Usd, usd.as_ref()),
         ];
-        let has_some = |(_, left): &(Currency, Option<Total>)| left.as_ref().is_some_and(Total::is_positive);
-        let consumption_currency =
-            in_order_of_spending.into_iter().find(has_some).map(|(currency, _)| currency);
+        let mut in_all = Total::default();
+        left_in_order_of_spending.iter().filter_map(|(_, left)| *left).for_each(|left| in_all.merge(left));
+        let can_consume = Self::LEAST_IN_ALL.parse().is_ok_and(|least: Total| in_all >= least);
+        let pays = left_in_order_of_spending.into_iter().find(|(_, left)| left.is_some());
         Self {
-            can_consume: consumption_currency.is_some(),
-            consumption_currency,
-            balances: Balances {
-                diem,
-                usd: Some(parts.usd.clone()),
-                bundled_credits: Some(parts.bundled_credits.clone()),
-                earned_credits: Some(parts.earned_credits.clone()),
-            },
+            can_consume,
+            consumption_currency: pays.map(|(currency, _)| currency).filter(|_| can_consume),
+            balances: Balances { diem, usd, bundled_credits, earned_credits },
             diem_epoch_allocation: parts.diem_allocation.map(Total::from).unwrap_or_default(),
         }
     }
@@ -135,13 +139,8 @@ impl Balances {
         let mut object = JsonObject::open(out);
         object.optional_total("diem", self.diem.as_ref());
         object.optional_total("usd", self.usd.as_ref());
-        for (key, credits) in
-            [("bundledCredits", &self.bundled_credits), ("earnedCredits", &self.earned_credits)]
-        {
-            if let Some(credits) = credits {
-                object.total(key, credits);
-            }
-        }
+        object.optional_total("bundledCredits", self.bundled_credits.as_ref());
+        object.optional_total("earnedCredits", self.earned_credits.as_ref());
         object.close();
     }
 }
@@ -188,25 +187,44 @@ mod tests {
         );
         check(
             ["0", "-0.25", "0", "1", "1"],
-            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-0.25,"usd":1,"bundledCredits":1,"earnedCredits":0},"diemEpochAllocation":0}"#,
+            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-0.25,"usd":1,"bundledCredits":1,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
         check(
-            ["", "5", "-1", "0", "0.01"],
-            r#"{"canConsume":true,"consumptionCurrency":"USD","balances":{"diem":null,"usd":0.01,"bundledCredits":0,"earnedCredits":-1},"diemEpochAllocation":0}"#,
+            ["", "5", "-1", "0", "0.1"],
+            r#"{"canConsume":true,"consumptionCurrency":"USD","balances":{"diem":null,"usd":0.1,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
         check(
             ["", "0", "0", "0", "-0.01"],
-            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":-0.01,"bundledCredits":0,"earnedCredits":0},"diemEpochAllocation":0}"#,
+            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":null,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
     }
 
     #[test]
-    fn what_an_older_service_does_not_say_stays_unsaid() {
+    fn ten_cents_in_all_are_enough() {
+        check(
+            ["", "0", "0", "0", "0.0999999999999999999999999999"],
+            r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":0.0999999999999999999999999999,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
+        );
+        // A little of everything; what is owed in one currency takes nothing from the others.
+        check(
+            ["0.025", "0", "0.025", "0.025", "0.025"],
+            r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":0.025,"usd":0.025,"bundledCredits":0.025,"earnedCredits":0.025},"diemEpochAllocation":0.025}"#,
+        );
+        check(
+            ["1", "-5", "-5", "0.1", "-5"],
+            r#"{"canConsume":true,"consumptionCurrency":"BUNDLED_CREDITS","balances":{"diem":-4,"usd":null,"bundledCredits":0.1,"earnedCredits":null},"diemEpochAllocation":1}"#,
+        );
+    }
+
+    #[test]
+    fn what_an_older_service_does_not_say_is_nothing() {
         let text = r#"{"canConsume":false,"consumptionCurrency":"VCU","balances":{"diem":null,"usd":null},"diemEpochAllocation":0}"#;
         let balance = Balance::from_json(text).unwrap();
         assert_eq!(balance.consumption_currency, Some(Currency::Vcu));
         assert_eq!(balance.balances, Balances::default());
-        assert_eq!(written(&balance), text);
+        let with_credits =
+            text.replace(r#""usd":null"#, r#""usd":null,"bundledCredits":null,"earnedCredits":null"#);
+        assert_eq!(written(&balance), with_credits);
     }
 
     #[test]

@@ -28,11 +28,6 @@ impl<'a> RawQuery<'a> {
         first
     }
 
-    /// True when a parameter that was not taken yet is given, with whatever value.
-    pub(crate) fn has(&self, field: &str) -> bool {
-        self.pairs.iter().any(|(name, _)| name == field)
-    }
-
     /// Takes a parameter that reads itself from text.
     pub(crate) fn take_value<T>(
         &mut self,

@@ -55,6 +55,19 @@ impl ModelType {
             Self::Other => "other",
         }
     }
+
+    /// The type as usage analytics call it, `LLM`; `None` where they have no word for it. `EMBEDDING` and `MUSIC` are ours,
+    /// the others upstream's. Upstream's `TTS` and `ASR` are never said here: no form of a sku is known for them.
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Llm => Some("LLM"),
+            Self::Embedding => Some("EMBEDDING"),
+            Self::Image => Some("IMAGE"),
+            Self::Video => Some("VIDEO"),
+            Self::Music => Some("MUSIC"),
+            Self::Search | Self::Other => None,
+        }
+    }
 }
 
 /// What of a model was used. The order is that of a breakdown.
@@ -166,6 +179,17 @@ impl UnitType {
             Self::Music => "music",
             Self::Request => "request",
             Self::Unit => "unit",
+        }
+    }
+
+    /// The unit as usage analytics call it, `tokens`, which are counted in millions all the same. `requests` and `units` are
+    /// ours. What a video or a piece of music is charged by differs from sku to sku, so that its units are no more than that.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Mtoken => "tokens",
+            Self::Image => "images",
+            Self::Request => "requests",
+            Self::Video | Self::Music | Self::Unit => "units",
         }
     }
 }
@@ -351,6 +375,27 @@ mod tests {
             ("credit-purchase", ["", "other", "", "unit"]),
         ] {
             check(text, expect);
+        }
+    }
+
+    #[test]
+    fn usage_analytics_have_words_of_their_own() {
+        for (text, model_type, unit_type) in [
+            ("a-llm-input-mtoken", Some("LLM"), "tokens"),
+            ("text-embedding-a-llm-input-mtoken", Some("EMBEDDING"), "tokens"),
+            ("a-image-unit", Some("IMAGE"), "images"),
+            ("a-duration-rate-720p", Some("VIDEO"), "units"),
+            ("a-duration-based-60s", Some("MUSIC"), "units"),
+            ("search-augmentation", None, "requests"),
+            ("credit-purchase", None, "units"),
+            ("a-product-of-2030", None, "units"),
+        ] {
+            let sku = Sku::parse(text);
+            assert_eq!(
+                (sku.model_type().label(), sku.unit_type().label()),
+                (model_type, unit_type),
+                "{text}"
+            );
         }
     }
 

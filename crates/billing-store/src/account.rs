@@ -19,6 +19,8 @@ pub struct Account {
     pub entries: u64,
     /// The DIEM that it may spend each UTC day; `None` for an account without any.
     pub diem_allocation: Option<Decimal>,
+    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes.
+    pub nets: Vec<(Currency, Total)>,
 }
 
 /// What an account has, as far as the ledger tells.
@@ -82,9 +84,14 @@ impl Ledger {
                         .get::<_, Option<String>>(3)?
                         .map(|_| parse(row, 3, parse_decimal))
                         .transpose()?,
+                    nets: Vec::new(),
                 })
             })?;
-            accounts.collect()
+            let with_nets = |account: rusqlite::Result<Account>| {
+                let account = account?;
+                Ok(Account { nets: nets(connection, account.id)?, ..account })
+            };
+            accounts.map(with_nets).collect()
         })
     }
 

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::case::{By, Case, Rows, Says, Then};
 use super::stakes::{OURS, Stakes, THEIRS};
+use crate::schemas::{self, Shape};
 
 /// No test waits for it; it ends one that hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -236,6 +237,8 @@ fn judge(case: &Case, answer: &Answer) -> Result<(), Wrong> {
         serde_json::from_slice::<PageBody>(body).map_err(|error| format!("no page: {error}"))?;
         return right(holds(OURS), "none of our rows");
     }
+    let shape = if *status == 422 { Shape::RefusedBatch } else { Shape::Error };
+    schemas::check(shape, std::str::from_utf8(body).map_err(|error| error.to_string())?)?;
     let error: ErrorBody = serde_json::from_slice(body).map_err(|error| format!("no JSON error: {error}"))?;
     right(!error.error.is_empty(), "an error without words")?;
     match case.says {

@@ -186,7 +186,7 @@ pub(crate) fn analytics_query(rng: &mut Rng, stakes: &Stakes) -> Case {
                 rng,
                 &[
                     "0d",
-                    "91d",
+                    "91",
                     "7",
                     "d",
                     "",
@@ -194,13 +194,14 @@ pub(crate) fn analytics_query(rng: &mut Rng, stakes: &Stakes) -> Case {
                     "-1d",
                     "7D",
                     "1e400d",
-                    "99999999999999999999d",
+                    "99999999999999999999",
                     "7d%00",
                     "٧d"
                 ]
             )
         ),
-        1 => format!("{}=2026-05-01", pick(rng, &["startDate", "endDate"])),
+        // Alone a date counts for nothing, but it has to be one.
+        1 => format!("{}=2026-05-32", pick(rng, &["startDate", "endDate"])),
         2 => format!(
             "startDate={}&endDate=2026-05-02",
             pick(
@@ -218,7 +219,7 @@ pub(crate) fn analytics_query(rng: &mut Rng, stakes: &Stakes) -> Case {
                 ]
             )
         ),
-        3 => "lookback=7d&startDate=2026-05-01&endDate=2026-05-02".to_owned(),
+        3 => "lookback=7&startDate=2026-05-01&endDate=2026-05-02".to_owned(),
         4 => format!("topN={}", pick(rng, &["0", "51", "-1", "x", "", "1e400", "4294967296", "%ff"])),
         _ => pick(rng, &["page=1", "lookback=7d&lookback=7d", "account=theirs", "%ff=1", "topN=1&topN=2"])
             .to_owned(),

@@ -75,8 +75,17 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
 ];
 
 /// What only tests and benchmarks use.
-pub(super) const DEV_ONLY: &[&str] =
-    &["assert_cmd", "bigdecimal", "criterion", "insta", "proptest", "rcgen", "tempfile", "wiremock"];
+pub(super) const DEV_ONLY: &[&str] = &[
+    "assert_cmd",
+    "bigdecimal",
+    "criterion",
+    "insta",
+    "jsonschema",
+    "proptest",
+    "rcgen",
+    "tempfile",
+    "wiremock",
+];
 
 /// The packages that are for tests and benchmarks as a whole, and may use [`DEV_ONLY`] openly.
 pub(super) const TEST_PACKAGES: &[&str] = &["billing-benches", "billing-testkit", "billing-tests"];

@@ -90,8 +90,12 @@ fn usage_analytics() -> Operation {
     );
     let operation = reading("summarizeUsage", "Sums by day, model and API key", &parameters::usage_analytics())
         .description(Some(
-            "What was spent in a span of UTC days: `lookback`, or `startDate` and `endDate` together. Spend is positive here. \
-             Sums are kept for some minutes: `Age` says how old they are.",
+            "What was spent in a span of UTC days: `lookback`, or `startDate` and `endDate` together, which go before it. Spend \
+             is positive here. Sums are kept for some minutes: `Age` says how old they are.\n\n\
+             Three things are extensions of this server, which Venice's API does not have: `topN`, spans of dates of more \
+             than 90 days, and a row `Other` that sums what would be too much for a list. Of tokens, units are those of the \
+             ledger, in which one is a million. A parameter that is malformed is refused, also where it would count for \
+             nothing, and so is one that is not known.",
         ))
         .response("200", sums)
         .response("400", refused_query())
@@ -103,7 +107,10 @@ fn balance() -> Operation {
     let left =
         rated_answer("What is left.").content("application/json", json_body("Balance", examples::BALANCE));
     let operation = reading("readBalance", "What is left to spend", &[])
-        .description(Some("The balance of each currency, and which of them pays for the next request."))
+        .description(Some(
+            "The balance of each currency, and which of them pays for the next request. What is owed is not told: a balance \
+             in USD or credits that is not positive is null.",
+        ))
         .response("200", left)
         .extensions(curl(
             "curl -H \"Authorization: Bearer $BILLING_KEY\" \"$BILLING_URL/api/v1/billing/balance\"",

@@ -99,21 +99,24 @@ pub(super) fn usage_analytics() -> [Parameter; 4] {
         query(
             "lookback",
             text(&format!(
-                "The span, in days back from now, today among them: `1d` to `{}d`. Not beside dates.",
-                AnalyticsQuery::MAX_LOOKBACK_DAYS
+                "The span, in days back from now, today among them. More than `{most}d` is `{most}d`, which the answer then \
+                 says. Beside two dates it counts for nothing.",
+                most = AnalyticsQuery::MAX_LOOKBACK_DAYS
             ))
             .pattern(Some(patterns::LOOKBACK))
             .default(Some(format!("{}d", AnalyticsQuery::DEFAULT_LOOKBACK_DAYS).into())),
         ),
         query(
             "startDate",
-            date("The first UTC day of the span; together with `endDate`.").examples(["2026-06-01"]),
+            date("The first UTC day of the span. Without `endDate` it counts for nothing.").examples(["2026-06-01"]),
         ),
         query(
             "endDate",
             date(&format!(
-                "The last UTC day of the span, not before `startDate`; together with it. A span has {} days at most.",
-                AnalyticsQuery::MAX_DATE_RANGE_DAYS
+                "The last UTC day of the span, not before `startDate`. Without that it counts for nothing. A span has {} days \
+                 at most; more than {} are an extension of this server, Venice refuses them.",
+                AnalyticsQuery::MAX_DATE_RANGE_DAYS,
+                AnalyticsQuery::MAX_LOOKBACK_DAYS
             ))
             .examples(["2026-06-30"]),
         ),
@@ -124,7 +127,7 @@ pub(super) fn usage_analytics() -> [Parameter; 4] {
                 AnalyticsQuery::MAX_TOP_N,
                 &format!(
                     "How many models and keys the daily series name; the others are one, `Other`. When it is not given, \
-                     they name {} and leave the others out.",
+                     they name {} and leave the others out. An extension of this server: Venice has no such parameter.",
                     AnalyticsQuery::DEFAULT_TOP
                 ),
             ),

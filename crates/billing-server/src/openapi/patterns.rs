@@ -55,7 +55,7 @@ pub(super) const CURRENCY: &str = "^[A-Z][A-Z0-9_]*$";
 pub(super) const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 
 /// A span of whole days back from now.
-pub(super) const LOOKBACK: &str = "^(?:[1-9]|[1-8][0-9]|90)d$";
+pub(super) const LOOKBACK: &str = "^[1-9][0-9]*d$";
 
 /// Visible ASCII: what a header carries unchanged.
 pub(super) const IDEMPOTENCY_KEY: &str = "^[!-~]+$";

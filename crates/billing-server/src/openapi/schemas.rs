@@ -132,7 +132,14 @@ fn analytics() -> ObjectBuilder {
     object(
         "Sums by day, model and API key. Spend is positive here, and gross: refunds are not subtracted.",
         [
-            ("lookback", text("The span that is summed up.").into()),
+            (
+                "lookback",
+                text(
+                    "The span that is summed up, as it was asked for: `7d`, or `2026-05-01:2026-05-31` when it was asked for \
+                     by dates. Of more than 90 days back it is `90d`.",
+                )
+                .into(),
+            ),
             ("byDate", list(named("DaySpend"), "Every day of the span, oldest first.").into()),
             ("byModel", list(named("ModelSpend"), "Every model, by spend; beyond 1000 of them one more row, `Other`, with the sums of the rest.").into()),
             (
@@ -166,16 +173,31 @@ fn model_spend() -> ObjectBuilder {
         "The spend on a model.",
         [
             ("modelName", text("The model.").into()),
-            ("unitType", text("What `totalUnits` counts.").into()),
-            ("modelType", text_or_null("The kind of model; null when the sku does not tell.").into()),
+            (
+                "unitType",
+                text(
+                    "What `totalUnits` counts: `tokens`, in millions; `images`; and words of this server, `requests` for \
+                     searches and `units` for what a sku does not tell. Venice also says `chars`, `minutes` and `seconds`. \
+                     There may be more with time.",
+                )
+                .into(),
+            ),
+            (
+                "modelType",
+                text_or_null(
+                    "The kind of model: `LLM`, `IMAGE`, `VIDEO`, and words of this server, `EMBEDDING` and `MUSIC`. Null when \
+                     the sku does not tell. Venice also says `TTS` and `ASR`. There may be more with time.",
+                )
+                .into(),
+            ),
             ("totalUsd", number("Spent in USD and credits that count in USD.").into()),
             ("totalDiem", number("Spent in DIEM.").into()),
-            ("totalUnits", number("Units consumed.").into()),
+            ("totalUnits", number("Units consumed, as the ledger has them: of `tokens` one is a million tokens.").into()),
         ],
     )
     .property(
         "breakdown",
-        list(named("SpendPart"), "The same by kind of usage, where there is more than one."),
+        list(named("SpendPart"), "The same by kind of usage; there only when there is more than one."),
     )
 }
 
@@ -186,7 +208,7 @@ fn spend_part() -> ObjectBuilder {
             ("type", text("`Input`, `Output`, `Cache Read`, `Cache Write` and others.").into()),
             ("usd", number("Spent in USD and credits that count in USD.").into()),
             ("diem", number("Spent in DIEM.").into()),
-            ("units", number("Units consumed.").into()),
+            ("units", number("Units consumed, counted as in `totalUnits`.").into()),
         ],
     )
 }
@@ -199,7 +221,10 @@ fn key_spend() -> ObjectBuilder {
             ("description", text("What the key is called; `Web App` for none.").into()),
             ("totalUsd", number("Spent in USD and credits that count in USD.").into()),
             ("totalDiem", number("Spent in DIEM.").into()),
-            ("totalUnits", number("Units consumed.").into()),
+            (
+                "totalUnits",
+                number("Units consumed, of whatever they count; of tokens one is a million.").into(),
+            ),
         ],
     )
 }
@@ -216,20 +241,36 @@ fn balance() -> ObjectBuilder {
     let currency = or_null(Type::String)
         // The word null among the values, because the enumeration alone decides.
         .enum_values(Some(names.chain([None])))
-        .description(Some("What the next request is charged in; null when nothing is left."));
+        .description(Some("What the next request is charged in; null when `canConsume` is false."));
     let balances = object(
         "What is left, by currency.",
         [
-            ("diem", number_or_null("Left of the allowance of this epoch.").into()),
-            ("usd", number_or_null("Left of what was paid in.").into()),
-            ("bundledCredits", number("Left of the credits of the plan.").into()),
-            ("earnedCredits", number("Left of credits that were earned.").into()),
+            (
+                "diem",
+                number_or_null("Left of the allowance of this epoch; null for an account that gets none.")
+                    .into(),
+            ),
+            ("usd", number_or_null("Left of what was paid in; null when that is nothing, or less.").into()),
+            (
+                "bundledCredits",
+                number_or_null("Left of the credits of the plan; null when that is nothing, or less.").into(),
+            ),
+            (
+                "earnedCredits",
+                number_or_null("Left of credits that were earned; null when that is nothing, or less.")
+                    .into(),
+            ),
         ],
     );
     object(
         "What is left to spend.",
         [
-            ("canConsume", of(Type::Boolean).description(Some("True while a request can be paid.")).into()),
+            (
+                "canConsume",
+                of(Type::Boolean)
+                    .description(Some("True while 0.10 USD is left in all, with a DIEM counted as one."))
+                    .into(),
+            ),
             ("consumptionCurrency", currency.into()),
             ("balances", balances.into()),
             ("diemEpochAllocation", number("The allowance of an epoch, in DIEM.").into()),

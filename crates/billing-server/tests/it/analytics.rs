@@ -43,7 +43,8 @@ async fn every_day_equals_the_debits_of_its_ledger() {
     }
     let found: Vec<_> = analytics.by_date.iter().map(|row| (row.date, (row.usd.clone(), row.diem.clone()))).collect();
     assert_eq!(found, days.into_iter().collect::<Vec<_>>());
-    assert_eq!((analytics.lookback.as_str(), analytics.top_models.len()), ("89d", 4));
+    assert_eq!(analytics.lookback, "2026-02-10:2026-05-09");
+    assert_eq!(analytics.top_models.len(), 4);
     let sum = |totals: Vec<&Total>| {
         totals.into_iter().fold(Total::default(), |mut sum, part| {
             sum.merge(part);
@@ -96,6 +97,8 @@ async fn an_answer_is_good_for_ten_minutes_and_for_its_account() {
     house.import("theirs", &[entry.clone(), entry.clone(), entry]);
     assert_eq!(ask(&house.key, "").await.body, first.body, "as it was given before");
     assert_eq!(ask(&house.key, "?lookback=7d").await.body, first.body, "the same question in other words");
+    let ignored = "?startDate=2026-07-01&lookback=7d";
+    assert_eq!(ask(&house.key, ignored).await.body, first.body, "a date alone asks for nothing");
     assert_eq!(usd(&ask(&house.key, "?lookback=8d").await), "2", "another question");
     assert_eq!(usd(&ask(&house.other_key, "").await), "3", "another account");
 
@@ -104,6 +107,32 @@ async fn an_answer_is_good_for_ten_minutes_and_for_its_account() {
         crate::house::send_get(billing_server::router(house.ledger.clone(), config), ANALYTICS, &house.key)
             .await;
     assert_eq!(usd(&forgetful), "2");
+}
+
+/// The days of an answer are those that its `lookback` says.
+#[tokio::test]
+async fn an_answer_says_what_it_was_asked_for() {
+    let house = House::with(&[]);
+    for (query, lookback, first, last) in [
+        ("", "7d", "2026-07-02", "2026-07-08"),
+        ("?lookback=1d", "1d", "2026-07-08", "2026-07-08"),
+        ("?lookback=91d", "90d", "2026-04-10", "2026-07-08"),
+        ("?lookback=99999999999d&topN=3", "90d", "2026-04-10", "2026-07-08"),
+        ("?endDate=2026-05-31", "7d", "2026-07-02", "2026-07-08"),
+        (
+            "?startDate=2026-05-01&endDate=2026-05-31&lookback=7d",
+            "2026-05-01:2026-05-31",
+            "2026-05-01",
+            "2026-05-31",
+        ),
+        ("?startDate=2025-07-01&endDate=2026-07-01", "2025-07-01:2026-07-01", "2025-07-01", "2026-07-01"),
+    ] {
+        let analytics = of(&house.ask(&format!("{ANALYTICS}{query}"), &[]).await);
+        let days = &analytics.by_date;
+        let ends = (days[0].date.to_string(), days[days.len() - 1].date.to_string());
+        let expect = (lookback, (first.to_owned(), last.to_owned()));
+        assert_eq!((analytics.lookback.as_str(), ends), expect, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -126,10 +155,11 @@ async fn what_takes_too_long_is_given_up() {
 async fn every_fault_of_the_question_is_told() {
     let house = House::with(&[]);
     for query in [
-        "lookback=91d",
         "lookback=0d",
         "lookback=7",
-        "startDate=2026-01-01",
+        "startDate=2026-01-32",
+        "lookback=7&startDate=2026-01-01&endDate=2026-01-01",
+        "startDate=2025-01-01&endDate=2026-01-02",
         "topN=51",
         "page=1",
         "endDate=x",

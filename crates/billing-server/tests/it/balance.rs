@@ -18,7 +18,7 @@ async fn a_balance_is_credits_less_debits_and_the_allowance_of_the_day() {
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, Some("no-store")));
         (Balance::from_json(&answer.body).unwrap(), answer.body)
     };
-    let nothing = r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":0,"bundledCredits":0,"earnedCredits":0},"diemEpochAllocation":0}"#;
+    let nothing = r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":null,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#;
     assert_eq!(ask().await.1, nothing);
     house.import(
         "ours",
@@ -43,8 +43,10 @@ async fn a_balance_is_credits_less_debits_and_the_allowance_of_the_day() {
     allocate("10");
     assert_eq!(
         ask().await.1,
-        r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":9.9999992,"usd":24.9976999999999999996,"bundledCredits":5,"earnedCredits":0},"diemEpochAllocation":10}"#
+        r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":9.9999992,"usd":24.9976999999999999996,"bundledCredits":5,"earnedCredits":null},"diemEpochAllocation":10}"#
     );
+    house.import("ours", &[entry("2026-07-08T00:00:00Z", Currency::Usd, "-30")]);
+    assert_eq!(ask().await.0.balances.usd, None, "what is owed is not told");
     allocate("0.0000008");
     assert_eq!(ask().await.0.consumption_currency, Some(Currency::BundledCredits), "spent for today");
 }

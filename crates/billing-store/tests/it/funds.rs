@@ -37,6 +37,11 @@ fn funds_are_the_nets_and_the_diem_of_the_day() {
     let funds = ledger.funds(*account, today).unwrap();
     assert_eq!(funds.diem_allocation, Some(parse_decimal("10.5").unwrap()));
     assert_eq!(funds.diem_of_day.to_string(), "-0.7500000000000000000000000001");
+    let accounts = ledger.accounts().unwrap();
+    let listed: Vec<_> = accounts.iter().map(|account| (account.name.as_str(), account.entries)).collect();
+    assert_eq!(listed, [("ours", 7), ("theirs", 1)]);
+    assert_eq!(accounts[0].nets, funds.nets, "each account has its own");
+    assert_eq!(accounts[1].nets, [(Currency::Usd, "1000".parse().unwrap())]);
     let mut nets: Vec<_> = funds.nets.iter().map(|(currency, net)| format!("{currency} {net}")).collect();
     nets.sort();
     assert_eq!(nets, ["DIEM -12.7500000000000000000000000001", "NEW 3", "USD 24.9999992"]);
@@ -47,7 +52,8 @@ fn an_allocation_is_set_and_taken_back() {
     let House { ledger, account, .. } = &House::new();
     let list = |allocation: Option<&str>| {
         let diem_allocation = allocation.map(|text| parse_decimal(text).unwrap());
-        vec![Account { id: *account, name: "ours".to_owned(), entries: 0, diem_allocation }]
+        let (name, nets) = ("ours".to_owned(), Vec::new());
+        vec![Account { id: *account, name, entries: 0, diem_allocation, nets }]
     };
     assert_eq!(ledger.accounts().unwrap(), list(None));
     for allocation in [Some("0"), Some("0.1"), None] {
