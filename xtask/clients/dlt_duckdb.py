@@ -44,6 +44,10 @@ def ledger_of(ask, table):
     }
 
 
+def columns_of(ask, table):
+    return [name for (name,) in ask(f"select column_name from information_schema.columns where table_name = '{table}'")]
+
+
 def usage_history(params=None):
     endpoint = {"path": "usage-history", "paginator": CURSOR, "data_selector": "data", "params": params or {}}
     return {"name": "history", "endpoint": endpoint}
@@ -62,12 +66,18 @@ def by_cursor():
     left = {"name": "balance", "endpoint": {"path": "balance", "data_selector": "balances", "paginator": "single_page"}}
     ask = load("by_cursor", [usage_history(), summary, left])
     ((usd, diem),) = ask("select sum(usd), sum(diem) from by_date")
-    columns = [name for (name,) in ask("select column_name from information_schema.columns where table_name = 'balance'")]
+    columns = columns_of(ask, "balance")
     # A column without any value is not made.
     ((first, second),) = ask(
         f"select {'diem' if 'diem' in columns else 'null'}, {'usd' if 'usd' in columns else 'null'} from balance"
     )
     figures = ledger_of(ask, "history")
+    others = [f"`{name}`" for name in columns_of(ask, "by_date") if "__v_" in name]
+    if others:
+        figures["note"] += (
+            f"; a day whose sum is a whole number comes first and makes a column of whole numbers, so those of other days "
+            f"are in {' and '.join(others)}"
+        )
     return figures | {
         "analytics": {"USD": plain(usd), "DIEM": plain(diem)},
         "balance": {"diem": plain(first), "usd": plain(second)},
@@ -79,9 +89,9 @@ def with_a_window():
     return ledger_of(load("with_a_window", [usage_history(window)]), "history")
 
 
-def as_decimals():
-    hints = {"history": {"amount": {"data_type": "decimal"}}}
-    return ledger_of(load("as_decimals", [usage_history()], hints), "history")
+def as_decimals(**kind):
+    hints = {"history": {"amount": {"data_type": "decimal", **kind}}}
+    return ledger_of(load("_".join(["as_decimals", *kind]), [usage_history()], hints), "history")
 
 
 def by_page():
@@ -96,5 +106,6 @@ def by_page():
 
 attempt("`usage-history`, its cursor paginator", by_cursor)
 attempt("the same with a `startTimestamp`", with_a_window)
-attempt("the same, `amount` as its `decimal`", as_decimals)
+attempt("the first, `amount` as its `decimal`", as_decimals)
+attempt("the first, `amount` as `decimal` of 38 digits, 20 places", lambda: as_decimals(precision=38, scale=20))
 attempt("`usage`, its page paginator", by_page)

@@ -55,5 +55,8 @@ def attempt(how, use):
         say(how, **use())
     except Exception as error:  # Whatever a client raises is what its user would see.
         traceback.print_exc(file=sys.stderr)
-        text = " ".join(str(error).split())
-        say(how, note=f"fails: {type(error).__name__}: {text[:300]}")
+        while error.__cause__ is not None:
+            error = error.__cause__
+        # The address has the port of the day in it.
+        text = " ".join(str(error).split()).split(" for url", 1)[0]
+        say(how, note=f"fails: {type(error).__name__}: {text[:200]}")

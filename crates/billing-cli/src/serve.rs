@@ -128,7 +128,9 @@ fn config_of(args: &args::Serve) -> Result<Config, Failure> {
 /// A star says all that there is to say.
 fn allow_origins(origins: &[Origin]) -> Result<Vec<Origin>, Failure> {
     if origins.len() > 1 && origins.iter().any(Origin::is_any) {
-        let error = anyhow::anyhow!("--allow-origin `*` lets every page in, so another origin beside it says nothing");
+        let error = anyhow::anyhow!(
+            "--allow-origin `*` lets every page in, so another origin beside it says nothing"
+        );
         return Err(Failure::usage(error).hint("give `*` alone, or only the origins that you mean"));
     }
     Ok(origins.to_vec())

@@ -72,9 +72,7 @@ impl Browsers {
         Some(Self(match origins.iter().any(Origin::is_any) {
             true => rules.allow_origin(AllowOrigin::any()).vary([]),
             // What a cache holds of one origin is not for another.
-            false => {
-                rules.allow_origin(AllowOrigin::list(origins.iter().map(Origin::header))).vary([ORIGIN])
-            }
+            false => rules.allow_origin(AllowOrigin::list(origins.iter().map(Origin::header))).vary([ORIGIN]),
         }))
     }
 

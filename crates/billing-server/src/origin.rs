@@ -40,10 +40,14 @@ pub enum OriginError {
     #[error("a star stands for no part of an origin; type each one whole, or * alone for all")]
     PartialStar,
     /// What pages without an origin send: files, and sandboxed pages of whoever likes.
-    #[error("any page can make its browser send it; serve the page over http and type that, as http://localhost:3000")]
+    #[error(
+        "any page can make its browser send it; serve the page over http and type that, as http://localhost:3000"
+    )]
     Null,
     /// A scheme over which no page comes.
-    #[error("no page comes over {0}; type the address that the page has in the browser, as https://app.example")]
+    #[error(
+        "no page comes over {0}; type the address that the page has in the browser, as https://app.example"
+    )]
     Scheme(String),
 }
 

@@ -90,7 +90,8 @@ impl Table {
 /// The figures that are not the exact ones, in full: a difference in the last digit is one.
 fn beside(found: Option<&Figures>, exact: Option<&Figures>) -> String {
     let (Some(found), Some(exact)) = (found, exact) else { return nothing() };
-    let missing = exact.keys().filter(|name| !found.contains_key(*name)).map(|name| format!("{name} missing"));
+    let missing =
+        exact.keys().filter(|name| !found.contains_key(*name)).map(|name| format!("{name} missing"));
     let other = found.iter().filter(|(name, figure)| exact.get(*name) != Some(figure));
     let wrong: Vec<String> = other.map(|(name, figure)| format!("{name} {figure}")).chain(missing).collect();
     if wrong.is_empty() { "exact".to_owned() } else { wrong.join("<br>") }

@@ -72,7 +72,11 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         ("Cache-Control", words(), "How long the answer is good for."),
         ("Accept-Encoding", words(), "The content codings that a batch may have."),
         ("Age", whole(), "How many seconds ago the sums were made."),
-        ("Content-Security-Policy", words(), "What a browser may do with the page: apply its own style, and nothing else."),
+        (
+            "Content-Security-Policy",
+            words(),
+            "What a browser may do with the page: apply its own style, and nothing else.",
+        ),
         ("X-Content-Type-Options", words(), "`nosniff`: the page is what its `Content-Type` says."),
         (
             "Idempotency-Replayed",

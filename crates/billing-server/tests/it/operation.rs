@@ -53,8 +53,11 @@ async fn counts_are_of_the_account_that_asks() {
     };
     for (account, name, amount) in [("ours", "1", "-0.1"), ("ours", "2", "0.25"), ("theirs", "1", "-7")] {
         let ingest = key(account, KeyKind::Ingest);
-        let headers =
-            [("authorization", &*ingest), ("idempotency-key", name), ("content-type", "application/x-ndjson")];
+        let headers = [
+            ("authorization", &*ingest),
+            ("idempotency-key", name),
+            ("content-type", "application/x-ndjson"),
+        ];
         let mut batch = Vec::new();
         entry_at(now(), amount).write_json(&mut batch);
         let (parts, _) = exchange(router.clone(), Method::POST, USAGE, &headers, Body::from(batch)).await;

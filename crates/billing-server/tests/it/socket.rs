@@ -176,7 +176,8 @@ async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
     let config = Config { allow_origins: vec!["*".parse().unwrap()], ..Config::new(now) };
     let server = tokio::spawn(serve(listeners, house.ledger.clone(), config, shutdown));
     let close = "connection: close\r\n\r\n";
-    let keyless = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n{close}");
+    let keyless =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n{close}");
     for (address, request, status) in [
         (at_api, get(USAGE, &house.key), "200"),
         (at_api, get(&format!("{HISTORY}?cursor=secret-cursor"), &house.key), "400"),
