@@ -28,7 +28,7 @@ fn a_page_records_and_reads() {
     assert_eq!(asked.header("access-control-allow-headers"), Some("authorization,idempotency-key"));
     assert!(asked.header("x-request-id").is_some());
     let entries: Vec<_> = (10..30).map(|n| noted(&format!("2026-05-01T00:00:{n}Z"), "")).collect();
-    let batch = post(&ingest, "of a page", "application/x-ndjson", ndjson(&entries)).header("origin", APP);
+    let batch = post(&ingest, "of-a-page", "application/x-ndjson", ndjson(&entries)).header("origin", APP);
     let stored = connection.ask(&batch).unwrap();
     assert_eq!((stored.status, stored.header("access-control-allow-origin")), (201, Some(APP)));
     let page = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&admin).header("accept", "text/csv");
