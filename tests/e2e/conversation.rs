@@ -21,6 +21,10 @@ impl Request {
         Self { head: format!("GET {target} HTTP/1.1\r\nhost: x\r\n"), body: None }
     }
 
+    pub(crate) fn options(target: &str) -> Self {
+        Self { head: format!("OPTIONS {target} HTTP/1.1\r\nhost: x\r\n"), body: None }
+    }
+
     pub(crate) fn post(target: &str, body: impl Into<Vec<u8>>) -> Self {
         Self { head: format!("POST {target} HTTP/1.1\r\nhost: x\r\n"), body: Some(body.into()) }
     }

@@ -48,7 +48,8 @@ fn allow_files(wanted: u64) {
 
 /// How many connections the server has.
 fn open(host: &Host) -> usize {
-    let counts = host.ask(&Request::get("/metrics"));
+    let mut metrics = Connection::open(&host.metrics_address()).unwrap();
+    let counts = metrics.ask(&Request::get("/metrics")).unwrap();
     let line = counts.text().lines().find_map(|line| line.strip_prefix("billing_http_connections "));
     line.unwrap().parse().unwrap()
 }
@@ -58,7 +59,7 @@ fn one_address_with_more_connections_than_there_are_keeps_nobody_out() {
     allow_files(4096);
     let ledger = Ledger::of(&[noted("2026-05-01T00:00:00Z", "")]);
     let key = ledger.key("default", "admin");
-    let host = Host::start(&ledger.path(), &[]);
+    let host = Host::start(&ledger.path(), &["--metrics-listen", "127.0.0.1:0"]);
     let read = Request::get(HISTORY).bearing(&key);
     // Some say nothing, and some begin to say something.
     let held: Vec<_> = (0..1100)

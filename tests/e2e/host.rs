@@ -56,6 +56,14 @@ impl Host {
         rest.strip_suffix("/api/v1").unwrap()
     }
 
+    /// Where its metrics of all accounts are, as it said before it was ready.
+    #[track_caller]
+    pub(crate) fn metrics_address(&self) -> String {
+        let said = self.said();
+        let address = said.split_once("metrics of all accounts are at http://").unwrap().1;
+        address.split_once("/metrics").unwrap().0.to_owned()
+    }
+
     /// Asks it on a connection of its own.
     #[track_caller]
     pub(crate) fn ask(&self, request: &Request) -> Answer {

@@ -49,11 +49,13 @@ mod left_out;
 // The other commands.
 mod accounts;
 mod backups;
+mod browsers;
 mod check;
 mod commands;
 mod demo;
 mod endpoint_life;
 mod keys;
+mod metrics;
 mod rates;
 mod restores;
 mod serving;

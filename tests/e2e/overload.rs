@@ -91,7 +91,8 @@ impl House {
     #[track_caller]
     fn can_be_watched(&self) {
         for path in ["/healthz", "/readyz", "/metrics"] {
-            assert_eq!(self.host.ask(&Request::get(path)).status, 200, "{path}");
+            let request = Request::get(path).bearing(&self.admin);
+            assert_eq!(self.host.ask(&request).status, 200, "{path}");
         }
     }
 }

@@ -5,9 +5,7 @@
 //! whether keys are asked for. What it is told stands in `tests/conformance`, and what it is kept from too: nothing but
 //! what OpenAPI cannot say.
 
-mod deadline;
 mod report;
-mod server;
 
 use std::fs;
 use std::path::Path;
@@ -17,9 +15,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use report::Report;
-use server::Server;
 
-use crate::{python, workspace};
+use crate::server::Server;
+use crate::{deadline, python, workspace};
 
 /// Fewer cases would say that something is left out: a run has about half as many again.
 const CASES_MIN: u64 = 2_000;

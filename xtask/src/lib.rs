@@ -4,6 +4,7 @@
 //! cargo xtask ci              every check that a change must pass, in order
 //! cargo xtask tidy            the rules of the house alone
 //! cargo xtask conformance     the server held to its own document
+//! cargo xtask clients         real clients against our server
 //! cargo xtask bench [FILTER]  the benchmarks
 //! ```
 //!
@@ -17,11 +18,15 @@ pub mod tidy;
 
 pub mod conformance;
 
+pub mod clients;
+
 pub mod bench;
 
 pub mod readme;
 pub mod workspace;
 
 mod command;
+mod deadline;
 mod manifest;
 mod python;
+mod server;

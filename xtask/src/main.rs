@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::{bench, conformance, gate, tidy};
+use xtask::{bench, clients, conformance, gate, tidy};
 
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
@@ -13,6 +13,9 @@ usage: cargo xtask COMMAND
   tidy            the rules of the house alone: dependencies, names, front pages
   conformance [--seed N]
                   `billing serve` held to its own OpenAPI document by schemathesis, with thousands of requests
+  clients [--write] [--venice-cli DIR]
+                  clients of others (PyPI's, each in an environment of its own) against `billing serve`, as a table of what
+                  each gets; `--write` puts it into docs/compatibility.md; DIR is a checkout of the provider's tool, built
   bench [FILTER]  the benchmarks, all or those whose name holds FILTER; more arguments go to criterion as they are
   bench memory    the peak memory of an export, of 100,000 and of 1,000,000 entries
   bench walk      an export with 1 and with 8 windows side by side, and beside curl; `bench walk-` is criterion's
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["ci"] => gate::run(),
         ["tidy"] => print_violations(),
         ["conformance", ref rest @ ..] => conformance::run(rest),
+        ["clients", ref rest @ ..] => clients::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         _ => {
             eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));

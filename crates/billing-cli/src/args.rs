@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use billing_server::Origin;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::instant;
@@ -346,9 +347,14 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
-    /// Address for /metrics alone, which then is nowhere else: it counts all accounts together
+    /// Address for the metrics of all accounts, at /metrics, for whoever reaches it: best one of loopback. The API's own
+    /// /metrics takes an admin key, and has that account's figures alone
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Origin whose pages may read answers in a browser (CORS), as https://app.example; give it again for another one.
+    /// `*` is every page, which still needs a key [default: no page]
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub(crate) allow_origins: Vec<Origin>,
     /// PEM file with the certificate, and those that vouch for it: serves https
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

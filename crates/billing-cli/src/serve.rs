@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use billing_model::Timestamp;
-use billing_server::{Config, Listeners, Tls, UsageEndpoint};
+use billing_server::{Config, Listeners, Origin, Tls, UsageEndpoint};
 use billing_store::Ledger;
 use chrono::Utc;
 use tokio::net::TcpListener;
@@ -44,17 +44,14 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
                  reach it from elsewhere",
             );
         }
+        let metrics = match args.metrics_listen {
+            Some(address) => Some(listen_for_metrics(address).await?),
+            None => None,
+        };
         // Before it says that it is ready: whoever reads that may tell it to stop at once.
         let stop = stop_signal()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         terminal::print(&format!("{}\n", base_url(scheme, address)))?;
-        let metrics = match args.metrics_listen {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        if let Some(address) = metrics.as_ref().and_then(|metrics| metrics.local_addr().ok()) {
-            terminal::note(&format!("note: metrics are at http://{address}/metrics"));
-        }
         let listeners = Listeners { api: listener, tls, metrics };
         serve(listeners, ledger, config, stop).await
     });
@@ -121,10 +118,22 @@ fn config_of(args: &args::Serve) -> Result<Config, Failure> {
         request_timeout: Duration::from_secs(args.request_timeout),
         max_age: args.max_age,
         max_future: args.max_future,
+        allow_origins: allow_origins(&args.allow_origins)?,
         body_limit,
         memory: memory(args, body_limit, defaults.memory)?,
         ..defaults
     })
+}
+
+/// A star says all that there is to say.
+fn allow_origins(origins: &[Origin]) -> Result<Vec<Origin>, Failure> {
+    if origins.len() > 1 && origins.iter().any(Origin::is_any) {
+        let error = anyhow::anyhow!(
+            "--allow-origin `*` lets every page in, so another origin beside it says nothing"
+        );
+        return Err(Failure::usage(error).hint("give `*` alone, or only the origins that you mean"));
+    }
+    Ok(origins.to_vec())
 }
 
 /// What was asked for, when it has room for the largest batch; else as much as that, or what is usual.
@@ -148,6 +157,20 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
         Failure::failed(anyhow::Error::new(error).context(format!("cannot listen on {address}")))
             .hint("--listen 127.0.0.1:0 takes a free port")
     })
+}
+
+/// Says where, since nobody is asked for a key there.
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = listen(address).await?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+    terminal::note(&format!("note: metrics of all accounts are at http://{address}/metrics, without a key"));
+    if !address.ip().is_loopback() {
+        terminal::note(
+            "warning: whoever reaches the metrics reads what all accounts spend together; listen on 127.0.0.1, or let only \
+             your Prometheus reach them",
+        );
+    }
+    Ok(listener)
 }
 
 pub(crate) fn base_url(scheme: &str, address: SocketAddr) -> String {

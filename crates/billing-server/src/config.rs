@@ -6,6 +6,7 @@ use std::time::Duration;
 use billing_model::Timestamp;
 
 use crate::budget::Budget;
+use crate::origin::Origin;
 
 /// How a server behaves.
 ///
@@ -19,7 +20,7 @@ use crate::budget::Budget;
 ///     ..Config::new(now)
 /// };
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The clock. It dates cursors, receipts and the uses of keys, says which day it is and names CSV files; no entry
     /// depends on it, but for [`max_age`](Config::max_age) and [`max_future`](Config::max_future). What takes a span of time goes by a clock that nobody can set.
@@ -60,6 +61,8 @@ pub struct Config {
     pub max_age: Option<Duration>,
     /// How far ahead of the clock a row of a batch may be; `None` is any time that a ledger holds.
     pub max_future: Option<Duration>,
+    /// Origins whose pages may read answers in a browser. None is every other program as before, and no page.
+    pub allow_origins: Vec<Origin>,
     /// Bytes of a batch that is sent, after decompression too.
     pub body_limit: usize,
     /// Bytes that batches and answers may take together: three eighths for bodies that come, as much for reading them and for
@@ -107,6 +110,7 @@ impl Config {
             analytics_ttl: Duration::from_secs(600),
             max_age: None,
             max_future: None,
+            allow_origins: Vec::new(),
             body_limit: 16 << 20,
             memory: 320 << 20,
         }

@@ -9,12 +9,30 @@ mod schemas;
 
 use std::sync::LazyLock;
 
+use axum::http::HeaderValue;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use sha2::{Digest, Sha256};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityScheme;
 use utoipa::openapi::{Components, OpenApi, RefOr};
 
 use crate::openapi;
 use markup::{escape, prose, table};
+
+/// What a browser may do with the page: apply the one style that is in it, and follow links. Nothing is fetched, nothing
+/// runs, and nobody puts it into a frame of theirs.
+pub(crate) fn policy() -> HeaderValue {
+    static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+        let digest = BASE64.encode(Sha256::digest(style_element()));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        // Letters, digits and signs are a header always.
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    });
+    POLICY.clone()
+}
 
 /// The page, made once.
 pub(crate) fn html() -> &'static str {
@@ -24,16 +42,22 @@ pub(crate) fn html() -> &'static str {
 
 const STYLE: &str = include_str!("docs_page/style.css");
 
+/// All that stands in the element `style`: the policy has its digest.
+fn style_element() -> String {
+    format!("\n{STYLE}")
+}
+
 fn page(document: &OpenApi) -> String {
     let components = document.components.clone().unwrap_or_default();
     let title = escape(&document.info.title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>{style}</style>\n</head>\n\
          <body>\n<header>\n<h1>{title}</h1>\n<p class=\"quiet\">Version {version} · <a href=\"openapi.json\">as OpenAPI \
          3.1</a></p>\n</header>\n<div class=\"frame\">\n{contents}<main>\n<section id=\"about\">\n{about}</section>\n\
          {authentication}{routes}{headers}{schemas}</main>\n</div>\n</body>\n</html>\n",
+        style = style_element(),
         version = escape(&document.info.version),
         contents = contents(document, &components),
         about = prose(document.info.description.as_deref().unwrap_or_default()),
@@ -104,7 +128,7 @@ fn authentication(components: &Components) -> String {
     format!(
         "<section id=\"authentication\">\n<h2>Authentication</h2>\n\
          <p>A key goes in the header <code>Authorization: Bearer …</code> of every request to a billing route; the routes \
-         that operate the server need none. There are two kinds.</p>\n{}\
+         that operate the server need none, but <code>/metrics</code> does. There are two kinds.</p>\n{}\
          <p>The examples on this page take the server and the keys from the environment:</p>\n\
          <pre><code>export BILLING_URL=…   # where this server is\nexport BILLING_KEY=…   # an admin key\n\
          export INGEST_KEY=…    # an ingest key</code></pre>\n</section>\n",
@@ -184,6 +208,20 @@ mod tests {
         for attribute in ["src=", "onclick=", "onload=", "style="] {
             assert!(!page.contains(&format!(" {attribute}")), "{attribute}");
         }
+    }
+
+    /// A browser applies no style whose text it finds no digest of.
+    #[test]
+    fn the_policy_lets_in_the_one_style_and_nothing_else() {
+        let (_, rest) = html().split_once("<style>").unwrap();
+        let (style, rest) = rest.split_once("</style>").unwrap();
+        assert!(style.contains("--ground") && !rest.contains("<style"));
+        let digest = BASE64.encode(Sha256::digest(style));
+        let policy = policy();
+        let mut directives = policy.to_str().unwrap().split("; ");
+        assert_eq!(directives.next(), Some("default-src 'none'"));
+        assert_eq!(directives.next(), Some(&*format!("style-src 'sha256-{digest}'")));
+        assert!(directives.all(|directive| directive.ends_with(" 'none'")));
     }
 
     #[test]

@@ -21,11 +21,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::browsers::Asked;
 use crate::budget::Share;
 use crate::error::{Error, whole_seconds};
 use crate::limits::{Caller, Rate};
 use crate::metrics::RequestLabels;
-use crate::router::{OPERATIONAL, PUBLIC};
+use crate::router::{OPERATIONAL, PUBLIC, Part};
 use crate::service::{SMALL_ANSWER, Service};
 use crate::traffic::{Sending, Traffic};
 
@@ -50,18 +51,26 @@ pub(crate) struct Standing {
     pub(crate) rate: Option<Rate>,
 }
 
-pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+pub(crate) async fn exchange(
+    State((service, part)): State<(Arc<Service>, Part)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let start = Instant::now();
     let request_id = request_id(request.headers());
     let route = route(&request);
-    let method = method_label(request.method());
+    let browsers = service.browsers.as_ref().filter(|_| part == Part::Api);
+    let asked = browsers.map(|browsers| (browsers, Asked::by(&request)));
+    let is_preflight = asked.as_ref().is_some_and(|(_, asked)| asked.is_preflight());
+    let method = if is_preflight { "OPTIONS" } else { method_label(request.method()) };
     let (is_operational, is_post) = (OPERATIONAL.contains(&route), request.method() == Method::POST);
     let peer = request.extensions().get::<Peer>().copied();
     let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
     let span = tracing::info_span!("request", request_id = request_id.to_str().unwrap_or_default());
 
-    // Whoever watches the server is answered also when it is busy, and takes nobody's place. Nor does what is there for all.
-    let needs_place = !is_operational && !PUBLIC.contains(&route);
+    // Whoever watches the server is answered also when it is busy, and takes nobody's place. Nor does what is there for all,
+    // nor a browser that only asks what a page may.
+    let needs_place = !is_operational && !PUBLIC.contains(&route) && !is_preflight;
     let permit = needs_place.then(|| Arc::clone(&service.requests).try_acquire_owned());
     let is_busy = permit.as_ref().is_some_and(Result::is_err);
     let mut place = Place::take(&service, permit.and_then(Result::ok));
@@ -69,6 +78,8 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
         Error::Busy.into_response()
     } else if traffic.is_some() && !names_its_host(&request) {
         Error::Host.into_response()
+    } else if is_preflight {
+        Response::default()
     } else {
         // A batch has the time for its body apart.
         let limit = service.config.request_timeout * if is_post { 2 } else { 1 };
@@ -88,6 +99,9 @@ pub(crate) async fn exchange(State(service): State<Arc<Service>>, request: Reque
     };
     if !is_operational && let Some(blocked) = note_failure(&service, caller, response.status()) {
         response = blocked;
+    }
+    if let Some((browsers, asked)) = asked {
+        response = browsers.open(asked, response).await;
     }
     let status = response.status();
     let headers = response.headers_mut();

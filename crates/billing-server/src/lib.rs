@@ -41,6 +41,7 @@
 
 mod config;
 mod error;
+mod origin;
 
 mod router;
 mod server;
@@ -54,6 +55,8 @@ mod cursor;
 mod prefer;
 
 mod analytics;
+
+mod browsers;
 
 mod budget;
 mod ingest;
@@ -76,6 +79,7 @@ mod docs_page;
 mod openapi;
 
 pub use config::{Config, UsageEndpoint};
+pub use origin::{Origin, OriginError};
 pub use router::router;
 pub use server::{Listeners, serve};
 pub use tls::{Tls, TlsError};

@@ -3,13 +3,20 @@
 //! Labels are few and known beforehand: routes, methods, statuses, outcomes. No key, account or request is one. Sums of
 //! money are written by this file and not by the library, whose numbers are floating point: each currency is a metric of
 //! its own, since sums of different ones mean nothing.
+//!
+//! There are two texts. That of the whole server is for whoever runs it. That of an account has what came to its own
+//! ledger and nothing else: requests, times, connections and transactions are of everybody together, and would tell one
+//! account how busy the others are.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
 use billing_model::{Currency, Total, UsageEntry};
-use billing_store::Receipt;
+use billing_store::{AccountId, Receipt};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +24,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::answer::whole_body;
+use crate::error::Error;
 
 /// How the text is marked: OpenMetrics, which Prometheus reads.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,10 +64,18 @@ pub(crate) struct Metrics {
     durations: Family<RouteLabel, Histogram, fn() -> Histogram>,
     pub(crate) in_progress: Gauge,
     pub(crate) connections: Gauge,
-    batches: Family<OutcomeLabel, Counter>,
-    entries: Counter,
     commits: Histogram,
     group_sizes: Histogram,
+    recorded: Recorded,
+    /// Of each account that has sent a batch.
+    of_accounts: Mutex<HashMap<AccountId, Arc<Recorded>>>,
+}
+
+/// What came to the ledger, of all accounts or of one.
+#[derive(Default)]
+struct Recorded {
+    batches: Family<OutcomeLabel, Counter>,
+    entries: Counter,
     amounts: Mutex<Amounts>,
 }
 
@@ -90,16 +108,15 @@ impl Metrics {
         let durations =
             || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
         let mut metrics = Self {
-            registry: Registry::with_prefix("billing"),
+            registry: registry(),
             requests: Family::default(),
             durations: Family::new_with_constructor(durations),
             in_progress: Gauge::default(),
             connections: Gauge::default(),
-            batches: Family::default(),
-            entries: Counter::default(),
             commits: durations(),
             group_sizes: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]),
-            amounts: Mutex::default(),
+            recorded: Recorded::default(),
+            of_accounts: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -113,8 +130,7 @@ impl Metrics {
         let help = "Requests whose answers are not sent yet";
         registry.register("http_requests_in_progress", help, self.in_progress.clone());
         registry.register("http_connections", "Connections that are open", self.connections.clone());
-        registry.register("ingest_batches", "Batches that came to the ledger", self.batches.clone());
-        registry.register("ingest_entries", "Entries that were stored", self.entries.clone());
+        self.recorded.register(registry);
         let help = "From the begin of a transaction to its being durable";
         registry.register_with_unit("ingest_commit_duration", help, Unit::Seconds, self.commits.clone());
         registry.register("ingest_commit_batches", "Batches of one transaction", self.group_sizes.clone());
@@ -133,7 +149,53 @@ impl Metrics {
     }
 
     /// Counts a batch that came to the ledger, and what it was worth when it is new.
-    pub(crate) fn batch(&self, amounts: &Amounts, receipt: Receipt) {
+    pub(crate) fn batch(&self, account: AccountId, amounts: &Amounts, receipt: Receipt) {
+        self.recorded.batch(amounts, receipt);
+        let mut of_accounts = self.of_accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        of_accounts.entry(account).or_default().batch(amounts, receipt);
+    }
+
+    /// Everything, of all accounts, as text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        text(&self.registry, &self.recorded)
+    }
+
+    /// What is counted of an account, as text. Nothing is kept for one that never sent a batch.
+    pub(crate) fn text_of(&self, account: AccountId) -> Result<String, fmt::Error> {
+        let of_accounts = self.of_accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorded = of_accounts.get(&account).cloned().unwrap_or_default();
+        drop(of_accounts);
+        let mut registry = registry();
+        recorded.register(&mut registry);
+        text(&registry, &recorded)
+    }
+}
+
+/// The answer with a text.
+pub(crate) fn answer(text: Result<String, fmt::Error>) -> Result<Response, Error> {
+    let text = text.map_err(Error::internal)?;
+    Ok(whole_body(StatusCode::OK, HeaderValue::from_static(CONTENT_TYPE), text.into()))
+}
+
+fn registry() -> Registry {
+    Registry::with_prefix("billing")
+}
+
+fn text(registry: &Registry, recorded: &Recorded) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    encode_registry(&mut text, registry)?;
+    recorded.write_money(&mut text)?;
+    encode_eof(&mut text)?;
+    Ok(text)
+}
+
+impl Recorded {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("ingest_batches", "Batches that came to the ledger", self.batches.clone());
+        registry.register("ingest_entries", "Entries that were stored", self.entries.clone());
+    }
+
+    fn batch(&self, amounts: &Amounts, receipt: Receipt) {
         let outcome = match receipt {
             Receipt::Stored(_) => "stored",
             Receipt::Repeated(_) => "repeated",
@@ -145,12 +207,9 @@ impl Metrics {
         self.amounts.lock().unwrap_or_else(PoisonError::into_inner).merge(amounts);
     }
 
-    /// Everything, as text.
-    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        encode_registry(&mut text, &self.registry)?;
-        let amounts = self.amounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for ((currency, unit), (spend, credit)) in CURRENCIES.iter().zip(amounts.0) {
+    fn write_money(&self, text: &mut String) -> fmt::Result {
+        let amounts = self.amounts.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((currency, unit), (spend, credit)) in CURRENCIES.iter().zip(&amounts.0) {
             for (what, sum) in [("spend", spend), ("credit", credit)] {
                 let name = format!("billing_ingest_{what}_{unit}");
                 writeln!(
@@ -160,8 +219,7 @@ impl Metrics {
                 writeln!(text, "# TYPE {name} counter\n# UNIT {name} {unit}\n{name}_total {sum}")?;
             }
         }
-        encode_eof(&mut text)?;
-        Ok(text)
+        Ok(())
     }
 }
 
@@ -188,10 +246,10 @@ mod tests {
         let mut amounts = Amounts::default();
         entries.iter().for_each(|entry| amounts.add(entry));
         for receipt in [Receipt::Stored(5), Receipt::Repeated(5), Receipt::Conflict] {
-            metrics.batch(&amounts, receipt);
+            metrics.batch(AccountId(1), &amounts, receipt);
         }
         let text = metrics.text().unwrap();
-        for line in [
+        let lines = [
             "billing_ingest_spend_usd_total 0.0023000000000000004000000001",
             "billing_ingest_credit_usd_total 25",
             "billing_ingest_spend_diem_total 0.0000008",
@@ -199,9 +257,39 @@ mod tests {
             "billing_ingest_entries_total 5",
             "billing_ingest_batches_total{outcome=\"repeated\"} 1",
             "# EOF",
-        ] {
-            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        ];
+        for text in [&text, &metrics.text_of(AccountId(1)).unwrap()] {
+            for line in lines {
+                assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+            }
+            assert!(!text.contains("SOMETHING"), "{text}");
         }
-        assert!(!text.contains("SOMETHING"), "{text}");
+    }
+
+    #[test]
+    fn an_account_has_its_own_figures_and_no_others() {
+        let metrics = Metrics::new();
+        let now = "2026-06-15T00:00:00Z".parse().unwrap();
+        for (account, amount) in [(1, "-0.5"), (2, "-0.25"), (1, "-1")] {
+            let mut amounts = Amounts::default();
+            amounts.add(&UsageEntry { currency: Currency::Usd, ..entry_at(now, amount) });
+            metrics.batch(AccountId(account), &amounts, Receipt::Stored(1));
+        }
+        let labels = RequestLabels { route: "/healthz", method: "GET", status: 200 };
+        metrics.answered(labels, Duration::from_millis(1));
+        for (account, entries, spend) in [(1, 2, "1.5"), (2, 1, "0.25"), (3, 0, "0")] {
+            let text = metrics.text_of(AccountId(account)).unwrap();
+            for line in [
+                format!("billing_ingest_entries_total {entries}"),
+                format!("billing_ingest_spend_usd_total {spend}"),
+            ] {
+                assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+            }
+            for of_all in ["http", "commit", "connections"] {
+                assert!(!text.contains(of_all), "{text}");
+            }
+        }
+        assert!(metrics.text().unwrap().contains("billing_ingest_spend_usd_total 1.75"));
+        assert_eq!(metrics.of_accounts.lock().unwrap().len(), 2, "who only asks takes no room");
     }
 }

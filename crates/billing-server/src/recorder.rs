@@ -162,8 +162,9 @@ impl Worker {
         self.health.note(stored.as_ref().err().map(|error| error.kind()));
         match stored {
             Ok(receipts) => {
-                for (receipt, (amounts, reply, _)) in receipts.into_iter().zip(replies) {
-                    self.metrics.batch(&amounts, receipt);
+                let accounts = batches.iter().map(|batch| batch.account);
+                for ((account, receipt), (amounts, reply, _)) in accounts.zip(receipts).zip(replies) {
+                    self.metrics.batch(account, &amounts, receipt);
                     // A client that has gone asks again with the same key.
                     let _ = reply.send(Ok(receipt));
                 }

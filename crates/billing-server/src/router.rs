@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
@@ -50,23 +50,22 @@ pub(crate) fn declared(path: &str) -> Option<&'static str> {
 /// It must run inside tokio: the ledger is read on its threads for blocking work. Of the [`Config`], what concerns
 /// connections is for [`serve`](crate::serve) alone.
 pub fn router(ledger: Ledger, config: Config) -> Router {
-    routes(Arc::new(Service::new(ledger, config)), Part::All)
+    routes(Arc::new(Service::new(ledger, config)), Part::Api)
 }
 
 /// Which of the routes a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    All,
-    /// All but the metrics.
+    /// The API, where metrics are of the account that asks.
     Api,
+    /// The metrics of all accounts, for whoever asks. No page in a browser may read them.
     Metrics,
 }
 
 pub(crate) fn routes(service: Arc<Service>, part: Part) -> Router {
     let router = match part {
-        Part::All => api().route(METRICS, get(counts)),
         Part::Api => api(),
-        Part::Metrics => Router::new().route(METRICS, get(counts)),
+        Part::Metrics => Router::new().route(METRICS, get(counts_of_all)),
     };
     // The fastest levels: more would cost the server more than it saves most clients.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
@@ -74,7 +73,7 @@ pub(crate) fn routes(service: Arc<Service>, part: Part) -> Router {
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(compression)
-        .layer(from_fn_with_state(Arc::clone(&service), exchange))
+        .layer(from_fn_with_state((Arc::clone(&service), part), exchange))
         .with_state(service)
 }
 
@@ -89,7 +88,8 @@ fn api() -> Router<Arc<Service>> {
         .route(HEALTHZ, get(async || status(StatusCode::OK, "ok")))
         .route(READYZ, get(ready))
         .route(OPENAPI, get(async || text("application/json", openapi::json())))
-        .route(DOCS, get(async || text("text/html; charset=utf-8", docs_page::html())))
+        .route(METRICS, get(counts))
+        .route(DOCS, get(async || page()))
 }
 
 async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Response {
@@ -104,11 +104,21 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
     }
 }
 
-async fn counts(State(service): State<Arc<Service>>) -> Response {
-    match service.metrics.text() {
-        Ok(text) => whole_body(StatusCode::OK, HeaderValue::from_static(metrics::CONTENT_TYPE), text),
-        Err(error) => Error::internal(error).into_response(),
-    }
+async fn counts(State(service): State<Arc<Service>>, request: Parts) -> Response {
+    service.counts(request.headers).await
+}
+
+async fn counts_of_all(State(service): State<Arc<Service>>) -> Response {
+    metrics::answer(service.metrics.text()).unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The document for people: a browser is told to take nothing from elsewhere into it, whatever should get into its text.
+fn page() -> Response {
+    let mut response = text("text/html; charset=utf-8", docs_page::html());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, docs_page::policy());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn status(code: StatusCode, status: &str) -> Response {

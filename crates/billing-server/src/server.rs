@@ -39,7 +39,8 @@ pub struct Listeners {
     pub api: TcpListener,
     /// What the API's connections are encrypted with; plain HTTP without.
     pub tls: Option<Tls>,
-    /// For `/metrics` alone, plain, and then it is not among the API's routes: what it counts is of all accounts.
+    /// For all that is counted, of all accounts, plain and without a key: `/metrics` and nothing else. Whoever reaches it
+    /// reads it, so it should be of loopback. The API's own `/metrics` takes a key and has that account's figures alone.
     pub metrics: Option<TcpListener>,
 }
 
@@ -66,13 +67,13 @@ pub async fn serve(
     leftovers::remove(ledger.clone());
     let service = Arc::new(Service::new(ledger, config));
     let server = |part, tls| Server {
-        conversations: Conversations::new(routes(Arc::clone(&service), part), &config),
+        conversations: Conversations::new(routes(Arc::clone(&service), part), &service.config),
         service: Arc::clone(&service),
         tls,
     };
     let (shutdown, stopping) = (shutdown.shared(), watch::Sender::new(false));
     match metrics {
-        None => server(Part::All, tls).accept(api, shutdown, &stopping).await,
+        None => server(Part::Api, tls).accept(api, shutdown, &stopping).await,
         Some(metrics) => {
             let api = server(Part::Api, tls).accept(api, shutdown.clone(), &stopping);
             tokio::join!(api, server(Part::Metrics, None).accept(metrics, shutdown, &stopping));

@@ -22,6 +22,7 @@ use crate::accept::Form;
 use crate::analytics::AnalyticsCache;
 use crate::answer::{self, JSON, whole_body};
 use crate::authorization::bearer_key;
+use crate::browsers::Browsers;
 use crate::budget::{Budget, Growing};
 use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
@@ -29,7 +30,7 @@ use crate::error::Error;
 use crate::exchange::Standing;
 use crate::ingest::{self, Announced, Checked};
 use crate::limits::{Caller, FailureLimit, RateLimit};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::recorder::Recorder;
 use crate::row_rules::RowRules;
 use crate::trouble::Trouble;
@@ -70,6 +71,8 @@ pub(crate) struct Service {
     /// Requests that are answered at the same time.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) failures: Option<FailureLimit>,
+    /// The rules for pages, when there are pages that may read answers.
+    pub(crate) browsers: Option<Browsers>,
     rate: Option<RateLimit>,
     usage_rate: Option<RateLimit>,
     cursors: Cursors,
@@ -89,6 +92,7 @@ impl Service {
         Self {
             requests: semaphore(config.concurrent_requests),
             failures: config.failed_request_limit.map(FailureLimit::new),
+            browsers: Browsers::new(&config.allow_origins),
             rate: config.rate_limit.map(RateLimit::new),
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
             cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
@@ -257,6 +261,21 @@ impl Service {
             }
         };
         ingest::answer(&announced.idempotency_key, receipt)
+    }
+
+    /// What is counted of the account that asks. Whoever watches has no rate and is not blocked, but has to say who it is.
+    pub(crate) async fn counts(self: Arc<Self>, headers: HeaderMap) -> Response {
+        let service = Arc::clone(&self);
+        let principal = match blocking(move || service.authenticate(&headers)).await {
+            Ok(principal) => principal,
+            Err(error) => return error.into_response(),
+        };
+        self.recorder.note_use(&principal.key_id, (self.config.now)());
+        let counts = match principal.kind {
+            KeyKind::Admin => metrics::answer(self.metrics.text_of(principal.account)),
+            _ => Err(Error::AdminKeyRequired),
+        };
+        with_standing(Some(Standing { key_id: principal.key_id, rate: None }), counts)
     }
 
     /// What keeps the service from doing its work, in words.

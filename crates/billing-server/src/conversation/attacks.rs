@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use super::Conversations;
 use crate::config::Config;
 use crate::exchange::exchange;
+use crate::router::Part;
 use crate::service::Service;
 use crate::slots::Slots;
 
@@ -135,10 +136,10 @@ impl House {
             ..Config::new(|| Timestamp::from_unix_ns(0))
         };
         let config = Config { failed_request_limit: None, ..config };
-        let service = Arc::new(Service::new(ledger, config));
+        let service = Arc::new(Service::new(ledger, config.clone()));
         let router = Router::new()
             .route("/poison", get(async || POISON).post(without_reading))
-            .layer(from_fn_with_state(service, exchange));
+            .layer(from_fn_with_state((service, Part::Api), exchange));
         Self { conversations: Conversations::new(router, &config), _directory: directory }
     }
 

@@ -48,9 +48,13 @@ pub(super) const BALANCE: &str = r#"{"canConsume":true,"consumptionCurrency":"DI
 pub(super) const REFUSED_QUERY: &str = r#"{"error":"Invalid request parameters","details":{"_errors":[],"limit":{"_errors":["`0` is out of range: this endpoint takes 1 to 500"]}},"issues":[{"code":"too_small","path":["limit"],"message":"`0` is out of range: this endpoint takes 1 to 500"}]}"#;
 
 pub(super) const METRICS: &str = "\
-# HELP billing_http_requests Requests that were answered.
-# TYPE billing_http_requests counter
-billing_http_requests_total{route=\"/api/v1/billing/usage\",method=\"GET\",status=\"200\"} 42
+# HELP billing_ingest_entries Entries that were stored.
+# TYPE billing_ingest_entries counter
+billing_ingest_entries_total 2
+# HELP billing_ingest_spend_diem Sum of the DIEM entries that were stored, spend as a positive number.
+# TYPE billing_ingest_spend_diem counter
+# UNIT billing_ingest_spend_diem diem
+billing_ingest_spend_diem_total 0.0168192
 # EOF
 ";
 

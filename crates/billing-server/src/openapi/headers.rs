@@ -23,6 +23,9 @@ pub(super) const PAGINATION: &[&str] =
 /// On every page in CSV.
 pub(super) const CSV: &[&str] = &["Content-Disposition", "Preference-Applied"];
 
+/// On the page for people.
+pub(super) const PAGE: &[&str] = &["Content-Security-Policy", "X-Content-Type-Options"];
+
 /// An answer of any route.
 pub(super) fn answer(description: &str) -> ResponseBuilder {
     with(ALWAYS, ResponseBuilder::new().description(description))
@@ -44,7 +47,7 @@ pub(super) fn with(names: &[&str], response: ResponseBuilder) -> ResponseBuilder
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
     let whole = || plain(Type::Integer);
     let words = || plain(Type::String);
-    let described: [(&str, Object, &str); 21] = [
+    let described: [(&str, Object, &str); 23] = [
         ("x-request-id", words(), "Names this request, also in the server's log."),
         (
             "Content-Encoding",
@@ -69,6 +72,12 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         ("Cache-Control", words(), "How long the answer is good for."),
         ("Accept-Encoding", words(), "The content codings that a batch may have."),
         ("Age", whole(), "How many seconds ago the sums were made."),
+        (
+            "Content-Security-Policy",
+            words(),
+            "What a browser may do with the page: apply its own style, and nothing else.",
+        ),
+        ("X-Content-Type-Options", words(), "`nosniff`: the page is what its `Content-Type` says."),
         (
             "Idempotency-Replayed",
             words(),

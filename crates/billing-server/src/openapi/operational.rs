@@ -1,12 +1,14 @@
-//! The routes for whoever runs a server: how it is, and what it speaks. They need no key and have no rate.
+//! The routes for whoever runs a server: how it is, and what it speaks. They have no rate, and but for the metrics need
+//! no key.
 
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{Content, ContentBuilder, ResponseBuilder};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Content, ContentBuilder, Ref, ResponseBuilder};
 
-use super::billing::curl;
+use super::billing::{ADMIN_KEY, curl};
 use super::examples;
-use super::headers::answer;
+use super::headers::{PAGE, answer, with};
 use super::responses::{unrated, unrated_busy};
 use super::values::{json_body, of, text_body};
 use crate::metrics;
@@ -22,6 +24,8 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
     );
     let document = of(Type::Object).description(Some("An OpenAPI document."));
     let document: Content = ContentBuilder::new().schema(Some(document)).build();
+    let page = answer("The page.").content("text/html", Content::new(Some(of(Type::String))));
+    let page = with(PAGE, page);
     [
         route(
             "/healthz",
@@ -38,19 +42,7 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
              every second whether they would work.",
             vec![good("The server can answer."), ("503", not_ready)],
         ),
-        route(
-            "/metrics",
-            "readMetrics",
-            "What the server counts",
-            "For Prometheus.",
-            vec![(
-                "200",
-                answer("The counters.").content(
-                    metrics::CONTENT_TYPE,
-                    text_body("OpenMetrics, which Prometheus reads.", examples::METRICS),
-                ),
-            )],
-        ),
+        counts(),
         route(
             "/openapi.json",
             "readDocument",
@@ -63,11 +55,30 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
             "readPage",
             "This document, as a page",
             "For people. It needs no script and nothing from elsewhere.",
-            vec![("200", answer("The page.").content("text/html", Content::new(Some(of(Type::String)))))],
+            vec![("200", page)],
         ),
     ]
     .into_iter()
     .fold(paths, |paths, (path, item)| paths.path(path, item))
+}
+
+fn counts() -> (&'static str, PathItem) {
+    let counters = text_body("OpenMetrics, which Prometheus reads.", examples::METRICS);
+    let operation = OperationBuilder::new()
+        .tag("Operate")
+        .operation_id(Some("readMetrics"))
+        .summary(Some("What the server counts of an account"))
+        .description(Some(
+            "For Prometheus: the batches of the account that came since the server's start, their entries, and the exact \
+             sums of spend and credit, each currency apart. An entry of another currency is in the count alone.\n\n\
+             What the server counts of all accounts together (these, requests, times, connections, transactions) is on an \
+             address of its own, when it was told one.",
+        ))
+        .securities(Some([SecurityRequirement::new(ADMIN_KEY, [""; 0])]))
+        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_KEY\" \"$BILLING_URL/metrics\""))
+        .response("200", answer("The counters.").content(metrics::CONTENT_TYPE, counters))
+        .response("401", Ref::from_response_name("Unauthorized"));
+    ("/metrics", PathItem::new(HttpMethod::Get, unrated(operation)))
 }
 
 fn json(description: &str, schema: &str, example: &str) -> ResponseBuilder {

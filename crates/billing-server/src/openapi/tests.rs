@@ -208,10 +208,12 @@ fn examples_of_sums_and_balances_are_those() {
 #[test]
 fn the_example_of_metrics_is_of_this_server() {
     let example = example("/metrics", "200", crate::metrics::CONTENT_TYPE);
-    let metrics = crate::metrics::Metrics::new();
-    let labels = crate::metrics::RequestLabels { route: USAGE, method: "GET", status: 200 };
-    (0..42).for_each(|_| metrics.answered(labels.clone(), std::time::Duration::ZERO));
-    let counts = metrics.text().unwrap();
+    let (metrics, account) = (crate::metrics::Metrics::new(), billing_store::AccountId(1));
+    let batch: Vec<UsageEntry> = serde_json::from_str(&examples::batch()).unwrap();
+    let mut amounts = crate::metrics::Amounts::default();
+    batch.iter().for_each(|entry| amounts.add(entry));
+    metrics.batch(account, &amounts, billing_store::Receipt::Stored(2));
+    let counts = metrics.text_of(account).unwrap();
     for line in example.lines() {
         assert!(counts.contains(line), "{line} is not in {counts}");
     }

@@ -16,6 +16,9 @@ mod walks;
 /// What the server's own troubles look like from outside.
 mod faults;
 
+/// What pages in a browser may read.
+mod browsers;
+
 /// What only shows on a real connection.
 mod socket;
 

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::house::{House, USAGE, entries, now};
+use crate::house::{HISTORY, House, USAGE, entries, now};
 
 /// No test waits for it; it ends one that hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -160,8 +160,9 @@ async fn a_shutdown_lets_a_running_request_finish() {
     timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
 }
 
+/// Of all accounts, without a key, and nowhere else; and no page in a browser may read them.
 #[tokio::test]
-async fn metrics_on_a_listener_of_their_own_are_nowhere_else() {
+async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
     let house = House::with(&entries(3));
     let [api, metrics] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let (at_api, at_metrics) = (api.local_addr().unwrap(), metrics.local_addr().unwrap());
@@ -172,16 +173,45 @@ async fn metrics_on_a_listener_of_their_own_are_nowhere_else() {
     let listeners = Listeners { api: listener(api), tls: None, metrics: Some(listener(metrics)) };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let server = tokio::spawn(serve(listeners, house.ledger.clone(), Config::new(now), shutdown));
-    for (address, path, status) in [
-        (at_api, USAGE, "200"),
-        (at_api, "/healthz", "200"),
-        (at_api, "/metrics", "404"),
-        (at_metrics, "/metrics", "200"),
-        (at_metrics, USAGE, "404"),
+    let config = Config { allow_origins: vec!["*".parse().unwrap()], ..Config::new(now) };
+    let server = tokio::spawn(serve(listeners, house.ledger.clone(), config, shutdown));
+    let close = "connection: close\r\n\r\n";
+    let keyless =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n{close}");
+    for (address, request, status) in [
+        (at_api, get(USAGE, &house.key), "200"),
+        (at_api, get(&format!("{HISTORY}?cursor=secret-cursor"), &house.key), "400"),
+        (at_api, get(&format!("/{}", house.key), &house.key), "404"),
+        (at_api, format!("PATCH {USAGE} HTTP/1.1\r\nhost: x\r\nx-request-id: our-request\r\n{close}"), "405"),
+        (at_api, keyless("/healthz"), "200"),
+        (at_api, keyless("/metrics"), "401"),
+        (at_api, get("/metrics", &house.key), "200"),
+        (at_metrics, get(USAGE, &house.key), "404"),
+        (at_metrics, keyless("/docs"), "404"),
     ] {
-        let answer = exchange(address, &get(path, &house.key)).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        let answer = exchange(address, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+        let opens = answer.contains("access-control-allow-origin: *");
+        assert_eq!(opens, address == at_api, "{request}: {answer}");
+    }
+    let answer = exchange(at_metrics, &keyless("/metrics")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("access-control"), "{answer}");
+    for line in [
+        r#"billing_http_requests_total{route="/api/v1/billing/usage",method="GET",status="200"} 1"#,
+        r#"billing_http_requests_total{route="/api/v1/billing/usage-history",method="GET",status="400"} 1"#,
+        r#"billing_http_requests_total{route="/api/v1/billing/usage",method="other",status="405"} 1"#,
+        r#"billing_http_requests_total{route="unmatched",method="GET",status="404"} 3"#,
+        "billing_http_requests_in_progress 1",
+        "billing_ingest_spend_usd_total 0",
+        "# EOF",
+    ] {
+        assert!(answer.lines().any(|other| other == line), "{line}\n{answer}");
+    }
+    let ids: Vec<_> = house.ledger.keys().unwrap().into_iter().map(|key| key.id).collect();
+    for secret in
+        ids.iter().map(String::as_str).chain([house.key.as_str(), "our-request", "secret-cursor", "ours"])
+    {
+        assert!(!answer.contains(secret), "{secret}");
     }
     stop.send(()).unwrap();
     timeout(LIMIT, server).await.unwrap().unwrap().unwrap();

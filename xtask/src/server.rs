@@ -1,4 +1,4 @@
-//! The server that is examined: the program as it is, over a ledger of its own.
+//! The server that others are set upon: the program as it is, over a ledger of its own.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::deadline;
-use crate::{command, workspace};
+use crate::{command, deadline, workspace};
+
+/// What the ledger is made of: see `tests/data/README.md`.
+pub(crate) const HISTORY: &str = "tests/data/ledger-2026-05-06.ndjson.gz";
 
 const ACCOUNT: &str = "conformance";
 
@@ -21,13 +23,13 @@ const END_LIMIT: Duration = Duration::from_secs(20);
 const SHOWN: usize = 40;
 
 /// `billing serve`, up as long as this value lives.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
     log: PathBuf,
     /// `http://host:port`
-    pub(super) origin: String,
-    pub(super) admin_key: String,
-    pub(super) ingest_key: String,
+    pub(crate) origin: String,
+    pub(crate) admin_key: String,
+    pub(crate) ingest_key: String,
 }
 
 impl Server {
@@ -35,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     /// When one of these fails.
-    pub(super) fn start(directory: &Path) -> Result<Self> {
+    pub(crate) fn start(directory: &Path) -> Result<Self> {
         command::run(command::cargo(["build", "--locked", "--package", "billing-cli"]))?;
         let billing = workspace::target_directory()?.join("debug").join("billing");
         let ledger = directory.join("ledger.db");
@@ -46,7 +48,7 @@ impl Server {
         };
         // Two months of a real shape: pages to walk, days to sum up.
         let mut import = of_ledger(&["import"]);
-        import.arg(workspace::root().join("tests/data/ledger-2026-05-06.ndjson.gz"));
+        import.arg(workspace::root().join(HISTORY));
         command::output(import)?;
         command::output(of_ledger(&["accounts", "set", "--diem-allocation", "100"]))?;
         let admin_key = command::output(of_ledger(&["keys", "create", "--kind", "admin"]))?;
@@ -74,7 +76,7 @@ impl Server {
     ///
     /// # Errors
     /// When it ends in another way than it should, or does not end.
-    pub(super) fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         let mut kill = Command::new("kill");
         kill.args(["-TERM", &self.process.id().to_string()]);
         command::output(kill).context("the server ended before it was told to")?;
@@ -89,7 +91,7 @@ impl Server {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(super) fn errors(&self) -> Result<Vec<String>> {
+    pub(crate) fn errors(&self) -> Result<Vec<String>> {
         let log = self.log()?;
         // What is not JSON comes from elsewhere: a panic's own message.
         let is_error = |line: &&str| {
@@ -102,7 +104,7 @@ impl Server {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(super) fn last_words(&self) -> Result<String> {
+    pub(crate) fn last_words(&self) -> Result<String> {
         let log = self.log()?;
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");

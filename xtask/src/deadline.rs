@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When the system does not say.
-pub(super) fn wait(process: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+pub(crate) fn wait(process: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
     loop {
         if let Some(status) = process.try_wait()? {
