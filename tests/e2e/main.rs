@@ -25,6 +25,7 @@ mod answers;
 #[cfg(target_os = "linux")]
 mod crowds;
 mod hangs;
+mod import_reports;
 mod imports;
 mod interrupts;
 #[cfg(target_os = "linux")]
@@ -36,6 +37,7 @@ mod outputs;
 mod overload;
 mod proxies;
 mod refusals;
+mod repeats;
 mod resumes;
 mod trust;
 mod words;

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
 }
 
 fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
+    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, files, keys, texts } =
         *checked;
     let others = [
         (accounts, "account"),
@@ -57,6 +57,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         (rollups, "rollup"),
         (balances, "balance"),
         (receipts, "receipt"),
+        (files, "file"),
         (keys, "key"),
         (texts, "text"),
     ];
@@ -106,6 +107,7 @@ struct JsonChecked {
     rollups: u64,
     balances: u64,
     receipts: u64,
+    files: u64,
     keys: u64,
     texts: u64,
 }
@@ -121,7 +123,7 @@ struct JsonDifference<'a> {
 }
 
 fn json(path: &Path, report: &Report) -> Result<String, Failure> {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
+    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, files, keys, texts } =
         report.checked;
     let json = Json {
         ledger: path.display().to_string(),
@@ -134,6 +136,7 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
             rollups,
             balances,
             receipts,
+            files,
             keys,
             texts,
         },

@@ -37,6 +37,11 @@ pub enum InputFormat {
 
 /// The text of the input: decompressed where it is compressed, and without a byte order mark.
 pub(crate) fn open<'a>(input: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    Ok(Box::new(without_mark(decompressed(input)?)?))
+}
+
+/// The input, decompressed where it is compressed.
+pub(crate) fn decompressed<'a>(input: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
     let mut input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let magic = take(&mut input, GZIP_MAGIC.len())?;
     let is_gzip = magic == GZIP_MAGIC;
@@ -44,7 +49,7 @@ pub(crate) fn open<'a>(input: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a
     if is_gzip {
         input = Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)));
     }
-    Ok(Box::new(without_mark(input)?))
+    Ok(input)
 }
 
 /// The input without a byte order mark, where it starts with one.
