@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use billing_model::Summary;
-use billing_sink::{InputFormat, ReadError, read_entries};
+use billing_sink::{InputFormat, Notices, ReadError, read_entries_noting};
 use billing_store::{Ledger, Sink};
 
 use crate::args::{self, ImportFormat};
@@ -50,11 +50,12 @@ fn import(
     ledger: &Ledger,
 ) -> Result<Summary, Failure> {
     let mut import = ledger.import(ledger.create_account(&args.account)?)?;
-    let mut summary = Summary::default();
+    let (mut summary, mut notices) = (Summary::default(), Notices::default());
     for (path, input) in args.files.iter().zip(inputs) {
         let ending = Rc::new(Cell::new(Ending::default()));
         let watched = Watched { input, ending: Rc::clone(&ending) };
-        let read = read_entries(watched, format, &mut import).map_err(|error| match error {
+        notices.begin(path.display());
+        let read = read_entries_noting(watched, format, &mut import, &mut notices).map_err(|error| match error {
             ReadError::Input(error) => Failure::failed(error)
                 .context(format!("`{}`", path.display()))
                 .hint("nothing was imported; mend the file and import it again"),
@@ -69,6 +70,9 @@ fn import(
         summary.merge(&read);
     }
     import.finish()?;
+    for notice in notices.list().iter().filter(|notice| notice.kind.is_warning()) {
+        terminal::note(&format!("warning: {notice}"));
+    }
     Ok(summary)
 }
 
@@ -93,9 +97,9 @@ struct Ending {
 
 impl Ending {
     /// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
-    /// A gzip file, which begins with 0x1f, has a check of its own.
+    /// A file in gzip or zstd, which begins with 0x1f or 0x28, has a check of its own.
     fn may_be_cut(self) -> bool {
-        self.first != Some(0x1f) && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
+        !matches!(self.first, Some(0x1f | 0x28)) && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
     }
 }
 

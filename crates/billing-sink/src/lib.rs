@@ -57,11 +57,14 @@ mod record;
 mod resumable_file;
 mod tally;
 
+mod foreign;
 mod input;
 mod input_error;
 mod input_format;
 mod json_input;
 mod ndjson_input;
+mod notices;
+mod paging;
 mod rows;
 
 pub use atomic_file::AtomicFile;
@@ -70,9 +73,10 @@ pub use error::{DrainError, Error, ErrorKind, ReadError};
 pub use file_sink::FileSink;
 pub use finished::Finished;
 pub use format::Format;
-pub use input::read_entries;
+pub use input::{read_entries, read_entries_noting};
 pub use input_error::{InputError, InputErrorKind};
 pub use input_format::InputFormat;
+pub use notices::{Notice, NoticeKind, Notices};
 pub use opened::{Begun, BegunFile, NewFile, Opened, WrittenFile};
 pub use resumable_file::ResumableFile;
 pub use rows::{RowFormat, Rows, rows};
