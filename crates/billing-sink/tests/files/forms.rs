@@ -86,7 +86,7 @@ fn objects_one_after_another_are_read_however_they_are_laid_out() {
     let page = |rows: &[usize]| {
         format!("{{\"data\":[{}],\"nextCursor\":null}}", rows.iter().map(|row| plain(*row)).collect::<Vec<_>>().join(","))
     };
-    let details = r#","inferenceDetails":{"requestId":"r","promptTokens":5},"x":{"data":[1]},"y":[{},"}"]"#;
+    let details = r#","inferenceDetails":{"requestId":"r","promptTokens":5},"x":{"data":[1]},"y":[{},"]"]"#;
     for (text, numbers) in [
         (pretty(&plain(1)), &[1][..]),
         (format!("{}\n{}\n{}", pretty(&plain(1)), pretty(&plain(2)), pretty(&plain(3))), &[1, 2, 3]),
