@@ -24,6 +24,7 @@ mod windows;
 mod answers;
 #[cfg(target_os = "linux")]
 mod crowds;
+mod files;
 mod hangs;
 mod import_reports;
 mod imports;

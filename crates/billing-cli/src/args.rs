@@ -184,7 +184,7 @@ pub(crate) enum Wire {
 #[derive(Debug, clap::Args)]
 #[command(after_help = IMPORTS)]
 pub(crate) struct Import {
-    /// Files to read, `-` for stdin; gzip is read as it is
+    /// Files to read, `-` for stdin; gzip and zstd are read as they are
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Ledger to record in; made when it is not there
@@ -193,7 +193,7 @@ pub(crate) struct Import {
     /// Account that the entries belong to; made when it is not there
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) account: String,
-    /// Format of the files; json is an array or a page as the API answers
+    /// Format of the files; json is arrays, pages as the API answers, and entries of any number of lines
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ImportFormat,
     /// Import also what the account has already, or what two of the files both hold

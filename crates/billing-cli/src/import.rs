@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::{Content, InputFormat, ReadError, read_entries};
+use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
 use billing_store::{
     AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal, Sink,
 };
@@ -70,7 +70,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
             again: args.again,
         });
     }
-    reading.check_overlaps()?;
+    reading.end()?;
     // Somebody else may have imported the same meanwhile; the transaction that shows the entries finds out.
     import.finish().map_err(|error| match error.kind() {
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
@@ -98,7 +98,7 @@ fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> 
         let (read, sha256) = reading.read(path, input, &mut rehearsal)?;
         reading.end_file(path, &read, sha256, look_up(&[sha256])?.pop().flatten())?;
     }
-    reading.check_overlaps()?;
+    reading.end()?;
     Ok(reading.report)
 }
 
@@ -107,6 +107,7 @@ struct Reading<'a> {
     args: &'a args::Import,
     now: Timestamp,
     report: Report,
+    notices: Notices,
     /// Of several files.
     overlaps: Option<Overlaps>,
 }
@@ -115,7 +116,7 @@ impl<'a> Reading<'a> {
     fn new(args: &'a args::Import) -> Result<Self, Failure> {
         let overlaps = if args.files.len() > 1 { Some(Overlaps::new()?) } else { None };
         let now = Timestamp::from(Utc::now()).floor_ms();
-        Ok(Self { args, now, report: Report::new(args.dry_run), overlaps })
+        Ok(Self { args, now, report: Report::new(args.dry_run), notices: Notices::default(), overlaps })
     }
 
     /// Reads a file into the sink. Gives what its entries come to, and the SHA-256 of its content.
@@ -139,10 +140,13 @@ impl<'a> Reading<'a> {
         let mut content = Content::open(input).map_err(|error| unreadable(error.into()))?;
         let file = self.report.files.len();
         let mut noted = Noted { sink, overlaps: self.overlaps.as_mut(), file };
-        let read = read_entries(&mut content, format, &mut noted).map_err(|error| match error {
-            ReadError::Input(error) => unreadable(error.into()),
-            ReadError::Sink(error) => Failure::from(error).hint(NOTHING),
-        })?;
+        self.notices.begin(path.display());
+        let read = read_entries_noting(&mut content, format, &mut noted, &mut self.notices).map_err(
+            |error| match error {
+                ReadError::Input(error) => unreadable(error.into()),
+                ReadError::Sink(error) => Failure::from(error).hint(NOTHING),
+            },
+        )?;
         if may_be_cut(content.last()) {
             self.report.warn(format!(
                 "`{}` does not end with a line break; if it was cut off there, its last entry is wrong",
@@ -188,6 +192,21 @@ impl<'a> Reading<'a> {
             self.refuse(told, again("it"))?;
         }
         Ok(())
+    }
+
+    /// Says what was noticed of all files, and refuses those that hold the same entries in the time that they share.
+    fn end(&mut self) -> Result<(), Failure> {
+        // Here is all that a reader noticed. What is missing from a page is only known when the last file was read: it may be in another one.
+        for notice in self.notices.list() {
+            match notice.kind.is_warning() {
+                true => self.report.warn(notice.to_string()),
+                false => self.report.note(notice.to_string()),
+            }
+        }
+        for unknown in self.notices.unknown() {
+            self.report.note(unknown.to_string());
+        }
+        self.check_overlaps()
     }
 
     /// Refuses files that hold the same entries in the time that they share.

@@ -1,9 +1,13 @@
 //! What can be wrong with a file, and where.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 
-use billing_model::ValueError;
+use billing_model::{BadRows, Timestamp, ValueError, one_line};
+
+/// Characters of a name that are shown.
+const SHOWN: usize = 64;
 
 /// A file that could not be read, with record, line and column.
 ///
@@ -16,9 +20,17 @@ pub struct Error {
     kind: ErrorKind,
     place: Place,
     column: Option<&'static str>,
+    /// Columns that look like those that are missing.
+    meant: Misnamed,
+    timestamp: Option<Timestamp>,
+    /// True where the text says the timestamp too.
+    says_timestamp: bool,
     cut_off: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
+
+/// Names of columns, each with the known column that it looks like.
+pub(crate) type Misnamed = BTreeMap<String, &'static str>;
 
 /// The kinds of [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +61,17 @@ pub enum ErrorKind {
     Value,
     /// A record of more bytes than any entry has: probably a stray quote.
     RecordTooLong,
+    /// Columns that are separated by this character, and not by commas.
+    Separator(char),
+    /// A line `sep=`, by which spreadsheets know the separator, in the place of the header.
+    SeparatorLine(char),
+    /// Lines above the header, such as a title.
+    Preamble {
+        /// The line of the header, from 1.
+        header_line: u64,
+    },
+    /// Several records; the cause is the [`BadRows`](billing_model::BadRows), which names them.
+    Records(u64),
 }
 
 /// Where in the file.
@@ -60,9 +83,46 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
+impl Place {
+    /// The same line, as one of the header.
+    pub(crate) fn in_header(self) -> Self {
+        Self { record: 0, ..self }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, place: Place) -> Self {
-        Self { kind, place, column: None, cut_off: false, cause: None }
+        let (meant, timestamp) = (Misnamed::new(), None);
+        Self { kind, place, column: None, meant, timestamp, says_timestamp: false, cut_off: false, cause: None }
+    }
+
+    pub(crate) fn meaning(self, meant: Misnamed) -> Self {
+        Self { meant, ..self }
+    }
+
+    pub(crate) fn of_time(self, timestamp: Option<Timestamp>) -> Self {
+        Self { timestamp, ..self }
+    }
+
+    /// All of it on a line, causes and timestamp too.
+    pub(crate) fn line_of_text(&self) -> String {
+        let cause = self.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let timestamp = self.timestamp.map(|at| format!(" (timestamp {at})")).unwrap_or_default();
+        format!("{self}{cause}{timestamp}")
+    }
+
+    /// This error as the first of those records, with the timestamps in its text.
+    pub(crate) fn of_several(self, bad: BadRows) -> Self {
+        if bad.count() > 1 {
+            return Self { kind: ErrorKind::Records(bad.count()), cause: Some(bad.into()), ..self };
+        }
+        match (self.timestamp, &self.cause) {
+            (Some(at), Some(cause)) => {
+                let cause = Some(format!("{cause} (timestamp {at})").into());
+                Self { cause, ..self }
+            }
+            _ => Self { says_timestamp: true, ..self },
+        }
     }
 
     pub(crate) fn io(cause: std::io::Error, place: Place) -> Self {
@@ -109,6 +169,11 @@ impl Error {
         self.column
     }
 
+    /// The timestamp of the record, where it can be read.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        self.timestamp
+    }
+
     /// What is wrong, without the place.
     ///
     /// ```
@@ -153,8 +218,11 @@ impl Error {
             ErrorKind::NoHeader => "there is none, the file is empty".to_owned(),
             ErrorKind::MissingColumns(names) => {
                 let what = if names.len() == 1 { "a column is" } else { "columns are" };
-                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-                format!("{what} missing: {}", names.join(", "))
+                let name = |name: &&'static str| match self.meant.iter().find(|(_, meant)| *meant == name) {
+                    Some((found, _)) => format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN)),
+                    None => format!("`{name}`"),
+                };
+                format!("{what} missing: {}", names.iter().map(name).collect::<Vec<_>>().join(", "))
             }
             ErrorKind::DuplicateColumn(name) => format!("the column `{name}` is there twice"),
             ErrorKind::FieldCount { expected, found } => {
@@ -164,6 +232,23 @@ impl Error {
             ErrorKind::TextAfterQuote => "there is text after the closing quote".to_owned(),
             ErrorKind::NotUtf8 => "is not UTF-8 text".to_owned(),
             ErrorKind::Value => "does not hold what its column is for".to_owned(),
+            ErrorKind::Separator(';') => "the columns are separated by `;`, as spreadsheets write CSV where numbers have \
+                                          decimal commas: save it with `,` between columns and `.` in numbers"
+                .to_owned(),
+            ErrorKind::Separator('\t') => {
+                "the columns are separated by tabs: save it with `,` between columns".to_owned()
+            }
+            ErrorKind::Separator(separator) => {
+                format!("the columns are separated by `{separator}`: save it with `,` between columns")
+            }
+            ErrorKind::SeparatorLine(',') => "the line `sep=,` is for spreadsheets: remove it".to_owned(),
+            ErrorKind::SeparatorLine(_) => {
+                "the line `sep=` is for spreadsheets: remove it, and save the file with `,` between columns".to_owned()
+            }
+            ErrorKind::Preamble { header_line } => {
+                format!("is no header, but line {header_line} is: remove what stands above that")
+            }
+            ErrorKind::Records(count) => format!("{count} of its records cannot be read"),
             ErrorKind::RecordTooLong => "is longer than 16 MiB; is a quote opened and not closed?".to_owned(),
         }
     }
@@ -171,6 +256,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ErrorKind::Records(_) = self.kind {
+            return f.write_str(&self.fault());
+        }
         match self.place {
             Place { record: 0, line } => write!(f, "header (line {line})")?,
             Place { record, line } => write!(f, "record {record} (line {line})")?,
@@ -183,6 +271,10 @@ impl fmt::Display for Error {
             ErrorKind::Value => Ok(()),
             ErrorKind::NotUtf8 => write!(f, " {}", self.fault()),
             _ => write!(f, ": {}", self.fault()),
+        }?;
+        match self.timestamp.filter(|_| self.says_timestamp) {
+            Some(at) => write!(f, " (timestamp {at})"),
+            None => Ok(()),
         }
     }
 }

@@ -30,10 +30,9 @@ impl<'a> Content<'a> {
     /// Finds out how it is compressed.
     ///
     /// # Errors
-    /// When the input cannot be read.
+    /// When the input cannot be read, or is a file of another kind.
     pub fn open(input: impl Read + 'a) -> Result<Self, InputError> {
-        let input = decompressed(input).map_err(|cause| InputError::io(cause, None))?;
-        Ok(Self { input, tally: Tally::default(), last: None })
+        Ok(Self { input: decompressed(input)?, tally: Tally::default(), last: None })
     }
 
     /// The last byte that was read.

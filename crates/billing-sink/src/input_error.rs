@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use billing_model::DecodeError;
+use billing_model::{BadRows, DecodeError, ServerMessage, Timestamp, timestamp_in};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// Input that could not be read, with the place in it.
 ///
@@ -17,9 +19,16 @@ pub struct InputError {
     kind: InputErrorKind,
     place: Option<Place>,
     field: Option<&'static str>,
+    timestamp: Option<Timestamp>,
     cut_off: bool,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
+    /// What the text says in the place of the cause.
+    told: Option<Cause>,
+    /// True where the text says the timestamp too.
+    says_timestamp: bool,
 }
+
+type Cause = Box<dyn StdError + Send + Sync>;
 
 /// The kinds of [`InputError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +48,12 @@ pub enum InputErrorKind {
     NotUtf8,
     /// A fault in a CSV file; the cause says which.
     Csv,
+    /// A file of another kind; the text says which, and what to do.
+    Foreign(&'static str),
+    /// What a service answers when it fails, in the place of entries; the cause is what it said.
+    Answer,
+    /// So many rows that cannot be taken; the cause is the [`BadRows`], which names the first twenty.
+    Rows(u64),
 }
 
 /// Where in the input, as its format counts.
@@ -54,7 +69,8 @@ pub(crate) enum Place {
 
 impl InputError {
     pub(crate) fn new(kind: InputErrorKind, place: Option<Place>) -> Self {
-        Self { kind, place, field: None, cut_off: false, cause: None }
+        let (field, timestamp, cause, told) = (None, None, None, None);
+        Self { kind, place, field, timestamp, cut_off: false, cause, told, says_timestamp: false }
     }
 
     /// Data that is compressed wrongly shows as an error of reading.
@@ -69,9 +85,30 @@ impl InputError {
         Self { cut_off, cause: Some(cause.into()), ..Self::new(kind, place) }
     }
 
-    pub(crate) fn entry(cause: DecodeError, place: Place) -> Self {
-        let field = cause.field();
-        Self { field, cause: Some(cause.into()), ..Self::new(InputErrorKind::Entry, Some(place)) }
+    /// A text that is no entry.
+    pub(crate) fn entry(cause: DecodeError, place: Place, text: &str) -> Self {
+        let (field, timestamp) = (cause.field(), timestamp_in(text));
+        Self { field, timestamp, cause: Some(cause.into()), ..Self::new(InputErrorKind::Entry, Some(place)) }
+    }
+
+    /// The same, of a file: it may be what a service answered that failed.
+    pub(crate) fn entry_of_file(cause: DecodeError, place: Place, text: &str) -> Self {
+        match Likeness::of(text) {
+            Likeness::Answer(said) => {
+                Self { cause: Some(said.into()), ..Self::new(InputErrorKind::Answer, Some(place)) }
+            }
+            Likeness::Entry | Likeness::Nothing => Self::entry(cause, place, text),
+        }
+    }
+
+    /// The same, of an object that stands by itself: it may be meant for a page.
+    pub(crate) fn of_object(self, text: &[u8]) -> Self {
+        let is_nothing = |text| matches!(Likeness::of(text), Likeness::Nothing);
+        if self.kind != InputErrorKind::Entry || !std::str::from_utf8(text).is_ok_and(is_nothing) {
+            return self;
+        }
+        let what = "the object is no entry, and without an array `data` no page";
+        Self::new(InputErrorKind::Syntax(what), self.place)
     }
 
     pub(crate) fn csv(cause: billing_csv::Error) -> Self {
@@ -83,6 +120,35 @@ impl InputError {
         // Only the kind decides between a fault of reading and one of compression.
         let Self { kind, cut_off, .. } = Self::io(io.kind().into(), None);
         Self { cut_off, cause: Some(cause.into()), ..Self::new(kind, None) }
+    }
+
+    /// All of it on a line, causes and timestamp too.
+    pub(crate) fn line_of_text(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        match self.timestamp() {
+            Some(at) => format!("{text} (timestamp {at})"),
+            None => text,
+        }
+    }
+
+    /// This error as the first of those rows, with the timestamps in its text.
+    pub(crate) fn of_several(self, bad: BadRows) -> Self {
+        if bad.count() > 1 {
+            let (field, kind) = (self.field(), InputErrorKind::Rows(bad.count()));
+            return Self { kind, field, told: Some(bad.into()), ..self };
+        }
+        match (self.timestamp(), self.source()) {
+            (Some(at), Some(cause)) => {
+                let told = Some(format!("{cause} (timestamp {at})").into());
+                Self { told, ..self }
+            }
+            _ => Self { says_timestamp: true, ..self },
+        }
     }
 
     pub(crate) fn cut_off(self, cut_off: bool) -> Self {
@@ -99,6 +165,14 @@ impl InputError {
         match self.csv_error() {
             Some(csv) => csv.column(),
             None => self.field,
+        }
+    }
+
+    /// The timestamp of the row that the fault is in, where it can be read.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        match self.csv_error() {
+            Some(csv) => csv.timestamp(),
+            None => self.timestamp,
         }
     }
 
@@ -152,7 +226,10 @@ impl InputError {
     pub fn is_fatal(&self) -> bool {
         match self.csv_error() {
             Some(csv) => csv.is_fatal(),
-            None => !matches!(self.kind, InputErrorKind::Entry | InputErrorKind::NotUtf8),
+            None => !matches!(
+                self.kind,
+                InputErrorKind::Entry | InputErrorKind::NotUtf8 | InputErrorKind::Answer | InputErrorKind::Rows(_)
+            ),
         }
     }
 
@@ -169,6 +246,9 @@ impl InputError {
     /// What this error says itself, without the place and without the cause.
     fn fault(&self) -> &'static str {
         match self.kind {
+            InputErrorKind::Foreign(what) => what,
+            InputErrorKind::Answer => "is what a service answers when it fails, and no entry",
+            InputErrorKind::Rows(_) => "several rows cannot be read",
             InputErrorKind::Io | InputErrorKind::Csv => "reading failed",
             InputErrorKind::Compression => "the compressed data is damaged or cut off",
             InputErrorKind::Entry => "is not a usage entry",
@@ -185,6 +265,19 @@ impl InputError {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let InputErrorKind::Rows(count) = self.kind {
+            return write!(f, "{count} rows cannot be read");
+        }
+        self.write_fault(f)?;
+        match self.timestamp().filter(|_| self.says_timestamp) {
+            Some(at) => write!(f, " (timestamp {at})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl InputError {
+    fn write_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An error of the CSV reader has its own place: it stands in for this one.
         if let Some(csv) = self.csv_error() {
             return fmt::Display::fmt(csv, f);
@@ -205,11 +298,45 @@ impl fmt::Display for InputError {
 
 impl StdError for InputError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        if let Some(told) = &self.told {
+            return Some(&**told);
+        }
         let cause = self.cause.as_deref()?;
         // What these two say themselves is in our own text already.
         if cause.is::<billing_csv::Error>() || cause.is::<DecodeError>() {
             return cause.source();
         }
         Some(cause)
+    }
+}
+
+/// What an object that is no entry is likely meant to be.
+enum Likeness {
+    Entry,
+    /// An error of a service, with its words.
+    Answer(String),
+    Nothing,
+}
+
+impl Likeness {
+    fn of(text: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Telling {
+            timestamp: Option<IgnoredAny>,
+            amount: Option<IgnoredAny>,
+            sku: Option<IgnoredAny>,
+            currency: Option<IgnoredAny>,
+            error: Option<IgnoredAny>,
+        }
+        let Ok(Telling { timestamp, amount, sku, currency, error }) = serde_json::from_str(text) else {
+            return Self::Entry;
+        };
+        if [timestamp, amount, sku, currency].iter().any(Option::is_some) {
+            return Self::Entry;
+        }
+        match ServerMessage::from_json(text).filter(|_| error.is_some()) {
+            Some(message) => Self::Answer(message.to_string()),
+            None => Self::Nothing,
+        }
     }
 }

@@ -59,11 +59,14 @@ mod resumable_file;
 mod tally;
 
 mod content;
+mod foreign;
 mod input;
 mod input_error;
 mod input_format;
 mod json_input;
 mod ndjson_input;
+mod notices;
+mod paging;
 mod rows;
 
 pub use atomic_file::AtomicFile;
@@ -73,9 +76,10 @@ pub use error::{DrainError, Error, ErrorKind, ReadError};
 pub use file_sink::FileSink;
 pub use finished::Finished;
 pub use format::Format;
-pub use input::read_entries;
+pub use input::{read_entries, read_entries_noting};
 pub use input_error::{InputError, InputErrorKind};
 pub use input_format::InputFormat;
+pub use notices::{Notice, NoticeKind, Notices, Unknown};
 pub use opened::{Begun, BegunFile, NewFile, Opened, WrittenFile};
 pub use resumable_file::ResumableFile;
 pub use rows::{RowFormat, Rows, rows};

@@ -23,6 +23,7 @@ pub(crate) struct Report {
     /// Those that are no border.
     pub(crate) overlaps: Vec<Overlap>,
     warnings: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// One file.
@@ -38,13 +39,19 @@ pub(crate) struct FileReport {
 impl Report {
     pub(crate) fn new(dry_run: bool) -> Self {
         let summary = Summary::default();
-        Self { dry_run, summary, files: Vec::new(), overlaps: Vec::new(), warnings: Vec::new() }
+        Self { dry_run, summary, files: Vec::new(), overlaps: Vec::new(), warnings: Vec::new(), notes: Vec::new() }
     }
 
     /// Says it on stderr at once: what comes later may fail.
     pub(crate) fn warn(&mut self, warning: String) {
         terminal::note(&format!("warning: {warning}"));
         self.warnings.push(warning);
+    }
+
+    /// The same of what is as good as not there.
+    pub(crate) fn note(&mut self, note: String) {
+        terminal::note(&format!("note: {note}"));
+        self.notes.push(note);
     }
 
     pub(crate) fn name(&self, file: usize) -> &str {
@@ -92,6 +99,7 @@ impl Report {
             files: self.files.iter().map(JsonFile::of).collect(),
             overlaps: self.overlaps.iter().map(|overlap| JsonOverlap::of(overlap, self)).collect(),
             warnings: &self.warnings,
+            notes: &self.notes,
         };
         let text =
             serde_json::to_string_pretty(&json).context("the report is no JSON").map_err(Failure::failed)?;
@@ -124,8 +132,9 @@ struct Json<'a> {
     amounts: AmountsByCurrency,
     files: Vec<JsonFile<'a>>,
     overlaps: Vec<JsonOverlap<'a>>,
-    /// What stderr has as warnings.
+    /// What stderr has as warnings and as notes.
     warnings: &'a [String],
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
