@@ -154,7 +154,8 @@ fn exports_of_windows_that_overlap_are_refused_with_the_time_that_they_share() {
 fn windows_that_meet_are_imported_and_a_batch_that_was_cut_in_two_is_told() {
     let (place, ledger) = (Place::new(), Ledger::of(&[]));
     let may = may();
-    let (one, other) = (place.write("1.ndjson", ndjson(&may[..500])), place.write("2.ndjson", ndjson(&may[500..])));
+    let (one, other) =
+        (place.write("1.ndjson", ndjson(&may[..500])), place.write("2.ndjson", ndjson(&may[500..])));
     let run = import(&ledger, &[&other, &one]).done();
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
     assert!(held(&ledger) == may);

@@ -49,8 +49,18 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
 }
 
 fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, files, keys, texts } =
-        *checked;
+    let Checked {
+        accounts,
+        entries,
+        hidden_entries,
+        counts,
+        rollups,
+        balances,
+        receipts,
+        files,
+        keys,
+        texts,
+    } = *checked;
     let others = [
         (accounts, "account"),
         (counts, "count"),
@@ -123,8 +133,18 @@ struct JsonDifference<'a> {
 }
 
 fn json(path: &Path, report: &Report) -> Result<String, Failure> {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, files, keys, texts } =
-        report.checked;
+    let Checked {
+        accounts,
+        entries,
+        hidden_entries,
+        counts,
+        rollups,
+        balances,
+        receipts,
+        files,
+        keys,
+        texts,
+    } = report.checked;
     let json = Json {
         ledger: path.display().to_string(),
         clean: report.is_clean(),

@@ -141,12 +141,13 @@ impl<'a> Reading<'a> {
         let file = self.report.files.len();
         let mut noted = Noted { sink, overlaps: self.overlaps.as_mut(), file };
         self.notices.begin(path.display());
-        let read = read_entries_noting(&mut content, format, &mut noted, &mut self.notices).map_err(
-            |error| match error {
-                ReadError::Input(error) => unreadable(error.into()),
-                ReadError::Sink(error) => Failure::from(error).hint(NOTHING),
-            },
-        )?;
+        let read =
+            read_entries_noting(&mut content, format, &mut noted, &mut self.notices).map_err(|error| {
+                match error {
+                    ReadError::Input(error) => unreadable(error.into()),
+                    ReadError::Sink(error) => Failure::from(error).hint(NOTHING),
+                }
+            })?;
         if may_be_cut(content.last()) {
             self.report.warn(format!(
                 "`{}` does not end with a line break; if it was cut off there, its last entry is wrong",
@@ -203,9 +204,9 @@ impl<'a> Reading<'a> {
                 false => self.report.note(notice.to_string()),
             }
         }
-        for unknown in self.notices.unknown() {
-            self.report.note(unknown.to_string());
-        }
+        self.report.unknown = self.notices.unknown();
+        let unknown: Vec<_> = self.report.unknown.iter().map(ToString::to_string).collect();
+        unknown.into_iter().for_each(|unknown| self.report.note(unknown));
         self.check_overlaps()
     }
 
@@ -232,7 +233,10 @@ impl<'a> Reading<'a> {
             more => format!("; and {more} more pairs of files"),
         };
         let told = told.into_iter().take(NAMED_PAIRS).collect::<Vec<_>>().join("; ");
-        self.refuse(told + &more, format!("{NOTHING}; leave out what is there twice, or --again imports all of it"))
+        self.refuse(
+            told + &more,
+            format!("{NOTHING}; leave out what is there twice, or --again imports all of it"),
+        )
     }
 
     /// Refuses, or says it only, where that was asked for.

@@ -80,7 +80,8 @@ pub(crate) fn unknown(header: Fields<'_>) -> BTreeSet<String> {
     let is_known = |name: &str| {
         name == UNIT || TABLE.iter().any(|column| column.name == name || column.alias == Some(name))
     };
-    let is_unknown = |name: &&str| !name.trim().is_empty() && !is_known(name) && !misnamed.contains_key(*name);
+    let is_unknown =
+        |name: &&str| !name.trim().is_empty() && !is_known(name) && !misnamed.contains_key(*name);
     names(header).filter(is_unknown).take(MOST_NAMES).map(str::to_owned).collect()
 }
 
@@ -141,7 +142,8 @@ fn separator(fields: Fields<'_>) -> Option<ErrorKind> {
         name == UNIT || TABLE.iter().any(|column| column.name == name) || meant_field(name).is_some()
     };
     let names = |separator: char| {
-        let parts = fields.iter().filter(|field| field.contains(separator)).flat_map(|field| field.split(separator));
+        let parts =
+            fields.iter().filter(|field| field.contains(separator)).flat_map(|field| field.split(separator));
         parts.filter(|name| is_name(name)).count()
     };
     [';', '\t', '|'].into_iter().find(|separator| names(*separator) >= TELLING).map(ErrorKind::Separator)

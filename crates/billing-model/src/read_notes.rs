@@ -36,25 +36,29 @@ impl ReadNotes {
                 self.misnamed.entry(name.to_owned()).or_insert(field);
             }
             Some(_) => {}
-            None => match self.unknown.get_mut(name) {
-                Some(entries) => *entries += 1,
-                None if self.unknown.len() < MOST_NAMES => drop(self.unknown.insert(name.to_owned(), 1)),
-                None => {}
-            },
+            None => {
+                let is_full = self.unknown.len() >= MOST_NAMES;
+                if let Some(entries) = self.unknown.get_mut(name) {
+                    *entries += 1;
+                } else if !is_full {
+                    self.unknown.insert(name.to_owned(), 1);
+                }
+            }
         }
     }
 
     /// Notes the strangers among the members of an entry's JSON.
     pub(crate) fn note_strangers(&mut self, text: &str, entry: &UsageEntry) {
-        let members = |text| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
-        let is_stranger =
-            |field: &str, value: &RawValue| value.get() != "null" && field != UNIT && !FIELDS.contains(&field);
+        let members =
+            |text| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
+        let is_stranger = |field: &str, value: &RawValue| {
+            value.get() != "null" && field != UNIT && !FIELDS.contains(&field)
+        };
         for (name, value) in members(text) {
             if name == DETAILS {
                 let details = members(value.get());
-                let details = details
-                    .iter()
-                    .filter(|(name, value)| is_stranger(&format!("{DETAILS}.{name}"), value));
+                let details =
+                    details.iter().filter(|(name, value)| is_stranger(&format!("{DETAILS}.{name}"), value));
                 details.for_each(|(name, _)| self.note_stranger(name, entry));
             } else if is_stranger(&name, value) {
                 self.note_stranger(&name, entry);
@@ -127,10 +131,19 @@ mod tests {
                 (r#""notes":"","requestId":"r""#, &[("requestId", id)]),
                 (r#""notes":"","requestId":null"#, &[]),
                 (r#""notes":"","requestId":"r","inferenceDetails":{"requestId":"r"}"#, &[]),
-                (r#""notes":"","inferenceDetails":{"request_id":"r","promptTokens":1}"#, &[("request_id", id)]),
-                (r#""notes":"","inference_details":{"requestId":"r"}"#, &[("inference_details", "inferenceDetails")]),
+                (
+                    r#""notes":"","inferenceDetails":{"request_id":"r","promptTokens":1}"#,
+                    &[("request_id", id)],
+                ),
+                (
+                    r#""notes":"","inference_details":{"requestId":"r"}"#,
+                    &[("inference_details", "inferenceDetails")],
+                ),
                 (r#""notes":"","Amount":5,"aFieldOfTheFuture":1"#, &[]),
-                (r#""notes":"","api_key_id":"k","request_id":"r""#, &[("api_key_id", "apiKeyId"), ("request_id", id)]),
+                (
+                    r#""notes":"","api_key_id":"k","request_id":"r""#,
+                    &[("api_key_id", "apiKeyId"), ("request_id", id)],
+                ),
             ] {
                 check(&format!("{members}{more}"), 0, misnamed);
             }

@@ -213,7 +213,8 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, files, entries } = self;
         let name = one_line(name, SHOWN);
-        let (entry, file) = (if *entries == 1 { "entry" } else { "entries" }, if *files == 1 { "file" } else { "files" });
+        let (entry, file) =
+            (if *entries == 1 { "entry" } else { "entries" }, if *files == 1 { "file" } else { "files" });
         write!(f, "`{name}` is unknown and was not read: {entries} {entry} of {files} {file}")
     }
 }
@@ -226,9 +227,14 @@ impl fmt::Display for NoticeKind {
         match self {
             Self::Misnamed { name, field } => {
                 let name = one_line(name, SHOWN);
-                write!(f, "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again")
+                write!(
+                    f,
+                    "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again"
+                )
             }
-            Self::MoreFollows => f.write_str("its `nextCursor` says that more entries follow, which are not there"),
+            Self::MoreFollows => {
+                f.write_str("its `nextCursor` says that more entries follow, which are not there")
+            }
             Self::PagesMissing { seen, total } => {
                 counted(f, seen, "page", "pages")?;
                 write!(f, " of {total} were there; the entries of the others are missing")
@@ -237,7 +243,9 @@ impl fmt::Display for NoticeKind {
                 counted(f, count, "text", "texts")?;
                 f.write_str(" had half a character, which became U+FFFD")
             }
-            Self::BlankRows(count) => counted(f, count, "blank row was passed over", "blank rows were passed over"),
+            Self::BlankRows(count) => {
+                counted(f, count, "blank row was passed over", "blank rows were passed over")
+            }
             Self::RepeatedHeaders(count) => counted(f, count, "header came again", "headers came again"),
         }
     }

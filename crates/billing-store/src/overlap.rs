@@ -191,7 +191,8 @@ impl Overlaps {
                 if entries == 0 {
                     continue;
                 }
-                let is_full = || found.values().filter(|pair| pair.is_border == is_border).count() >= MOST_PAIRS;
+                let is_full =
+                    || found.values().filter(|pair| pair.is_border == is_border).count() >= MOST_PAIRS;
                 if !found.contains_key(&files) && is_full() {
                     continue;
                 }

@@ -20,8 +20,7 @@ impl Input {
         if path == Path::new("-") {
             return Ok(Self::Stdin(io::stdin()));
         }
-        let failed =
-            |error: anyhow::Error| Failure::failed(error.context(format!("`{}`", path.display())));
+        let failed = |error: anyhow::Error| Failure::failed(error.context(format!("`{}`", path.display())));
         let file = File::open(path).map_err(|error| failed(error.into()))?;
         match file.metadata() {
             Ok(metadata) if metadata.is_dir() => Err(failed(anyhow!("is a directory"))),

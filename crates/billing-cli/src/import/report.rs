@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use billing_model::{Summary, Timestamp};
+use billing_sink::Unknown;
 use billing_store::{ImportedFile, Overlap};
 use serde::Serialize;
 
@@ -22,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) files: Vec<FileReport>,
     /// Those that are no border.
     pub(crate) overlaps: Vec<Overlap>,
+    /// What no field has the name of.
+    pub(crate) unknown: Vec<Unknown>,
     warnings: Vec<String>,
     notes: Vec<String>,
 }
@@ -39,7 +42,9 @@ pub(crate) struct FileReport {
 impl Report {
     pub(crate) fn new(dry_run: bool) -> Self {
         let summary = Summary::default();
-        Self { dry_run, summary, files: Vec::new(), overlaps: Vec::new(), warnings: Vec::new(), notes: Vec::new() }
+        let (warnings, notes) = (Vec::new(), Vec::new());
+        let (files, overlaps, unknown) = (Vec::new(), Vec::new(), Vec::new());
+        Self { dry_run, summary, files, overlaps, unknown, warnings, notes }
     }
 
     /// Says it on stderr at once: what comes later may fail.
@@ -82,7 +87,8 @@ impl Report {
             false => "imported into",
         };
         let pace = text::pace(&self.summary, self.summary.entries, elapsed);
-        let said = format!("{done} account `{account}`: {pace}\n{}", text::amounts_and_credits(&self.summary));
+        let said =
+            format!("{done} account `{account}`: {pace}\n{}", text::amounts_and_credits(&self.summary));
         said.trim_end().to_owned()
     }
 
@@ -98,6 +104,7 @@ impl Report {
             amounts: manifest::amounts(&self.summary),
             files: self.files.iter().map(JsonFile::of).collect(),
             overlaps: self.overlaps.iter().map(|overlap| JsonOverlap::of(overlap, self)).collect(),
+            unknown: self.unknown.iter().map(JsonUnknown::of).collect(),
             warnings: &self.warnings,
             notes: &self.notes,
         };
@@ -132,6 +139,7 @@ struct Json<'a> {
     amounts: AmountsByCurrency,
     files: Vec<JsonFile<'a>>,
     overlaps: Vec<JsonOverlap<'a>>,
+    unknown: Vec<JsonUnknown<'a>>,
     /// What stderr has as warnings and as notes.
     warnings: &'a [String],
     notes: &'a [String],
@@ -162,6 +170,20 @@ struct JsonOverlap<'a> {
     entries: u64,
     first: String,
     last: String,
+}
+
+#[derive(Serialize)]
+struct JsonUnknown<'a> {
+    name: &'a str,
+    files: u64,
+    entries: u64,
+}
+
+impl<'a> JsonUnknown<'a> {
+    fn of(unknown: &'a Unknown) -> Self {
+        let Unknown { name, files, entries } = unknown;
+        Self { name, files: *files, entries: *entries }
+    }
 }
 
 impl<'a> JsonFile<'a> {

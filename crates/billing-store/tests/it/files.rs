@@ -202,7 +202,8 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     import_file(&house.ledger, house.account, content("june.csv", 1), &[entry_at(at(), "-1")]).unwrap();
     let path = house.path();
     let look_up = |account| Ledger::look_up_files(&path, account, &[[2; 32], [1; 32]]).unwrap();
-    let found = |account| look_up(account).into_iter().map(|found| found.map(|file| file.name)).collect::<Vec<_>>();
+    let found =
+        |account| look_up(account).into_iter().map(|found| found.map(|file| file.name)).collect::<Vec<_>>();
     // While it is open, and when nobody has it.
     assert_eq!(found("ours"), [None, Some("june.csv".to_owned())]);
     let directory = house.closed();
@@ -249,8 +250,14 @@ fn a_check_looks_at_the_files() {
         "UPDATE files SET copy = 1 WHERE name = '2.csv'",
         &["file, `2.csv`: `copy` is 1 and should be the number of times that the same was imported before"],
     );
-    differs("UPDATE files SET entries = 0 WHERE name = '2.csv'", &["file, `2.csv`: `entries` is 0 and should be 1 or more"]);
-    differs("UPDATE files SET entries = -3 WHERE name = '2.csv'", &["file, `2.csv`: `entries` is -3 and should be 1 or more"]);
+    differs(
+        "UPDATE files SET entries = 0 WHERE name = '2.csv'",
+        &["file, `2.csv`: `entries` is 0 and should be 1 or more"],
+    );
+    differs(
+        "UPDATE files SET entries = -3 WHERE name = '2.csv'",
+        &["file, `2.csv`: `entries` is -3 and should be 1 or more"],
+    );
     let alone = "should be the first number of so many entries of this file alone";
     for (sql, held) in [
         ("UPDATE files SET entries = 4 WHERE name = '2.csv'", "6, of 4 entries"),

@@ -166,7 +166,8 @@ fn a_ledger_of_version_2_is_taken_forward() {
     import(&house.ledger, house.account, &sent);
     let rollups = house.ledger.rollups(house.account, None).unwrap();
     let file = Connection::open(house.path()).unwrap();
-    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;").unwrap();
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;")
+        .unwrap();
     drop(file);
     let house = house.reopened();
     assert!(house.entries() == sent);

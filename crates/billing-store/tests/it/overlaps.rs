@@ -27,7 +27,8 @@ fn expected(files: &[Vec<UsageEntry>]) -> Vec<Overlap> {
         for (j, other) in files.iter().enumerate().skip(i + 1) {
             let (Some(first), Some(second)) = (span(one), span(other)) else { continue };
             let shared = first.0.max(second.0)..=first.1.min(second.1);
-            let have_keys = [one, other].iter().all(|file| file.iter().any(|entry| entry.api_key_id.is_some()));
+            let have_keys =
+                [one, other].iter().all(|file| file.iter().any(|entry| entry.api_key_id.is_some()));
             let count = |file: &[UsageEntry]| {
                 let mut counts = BTreeMap::<(Timestamp, String), u64>::new();
                 for entry in file.iter().filter(|entry| shared.contains(&entry.timestamp)) {
@@ -71,7 +72,8 @@ fn any_alike_entry() -> impl Strategy<Value = UsageEntry> {
 /// A ledger in the order of time, in which batches of equal entries stand at one instant.
 fn any_ledger() -> impl Strategy<Value = Vec<UsageEntry>> {
     prop::collection::vec((0..60i64, 1..5usize, 0..3u8), 0..40).prop_map(|batches| {
-        let batch = |(at, count, kind): (i64, usize, u8)| vec![entry_at(second(at), &format!("-{kind}.5")); count];
+        let batch =
+            |(at, count, kind): (i64, usize, u8)| vec![entry_at(second(at), &format!("-{kind}.5")); count];
         let mut ledger: Vec<_> = batches.into_iter().flat_map(batch).collect();
         ledger.sort_by_key(|entry| entry.timestamp);
         ledger
@@ -161,8 +163,10 @@ fn an_export_without_api_keys_is_known_by_the_rest() {
         .map(|at| UsageEntry { api_key_id: Some("key-1".to_owned()), ..entry_at(second(at), "-1") })
         .collect();
     let without: Vec<_> = with.iter().map(|entry| UsageEntry { api_key_id: None, ..entry.clone() }).collect();
-    let others: Vec<_> =
-        with.iter().map(|entry| UsageEntry { api_key_id: Some("key-2".to_owned()), ..entry.clone() }).collect();
+    let others: Vec<_> = with
+        .iter()
+        .map(|entry| UsageEntry { api_key_id: Some("key-2".to_owned()), ..entry.clone() })
+        .collect();
     assert_eq!(found(&[&with, &without])[0].entries, 5);
     assert_eq!(found(&[&with, &others]), [], "two keys");
 }
