@@ -24,7 +24,8 @@ fn said_of(bytes: &[u8]) -> String {
         ["error: ", "hint: ", "warning: "].iter().any(|mark| line.starts_with(mark))
             || line.strip_prefix("  ").is_some_and(|line| !line.starts_with(' '))
     };
-    let lines: Vec<_> = run.stderr.lines().filter(is_of_the_file).map(|line| line.replace(&file, "FILE")).collect();
+    let lines: Vec<_> =
+        run.stderr.lines().filter(is_of_the_file).map(|line| line.replace(&file, "FILE")).collect();
     let lines = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     format!("{lines}exit code {}, {entries} in the ledger", run.code.unwrap())
 }
@@ -67,9 +68,18 @@ fn files_that_were_refused_without_a_reason_are_told_it() {
     let pages = String::from_utf8(fs::read(format!("{CASES}/concat_pages.csv")).unwrap()).unwrap();
     for (text, said) in [
         (format!("sep=,\n{pages}"), "header (line 1): the line `sep=,` is for spreadsheets: remove it\n"),
-        (format!("Usage of June\n\n{pages}"), "header (line 1): is no header, but line 3 is: remove what stands above that\n"),
-        (pages.replace(',', "\t"), "header (line 1): the columns are separated by tabs: save it with `,` between columns\n"),
-        ("PK\u{3}\u{4}".to_owned() + &"\0".repeat(26) + "xl/workbook.xml", "is a spreadsheet (xlsx): save it as CSV\n"),
+        (
+            format!("Usage of June\n\n{pages}"),
+            "header (line 1): is no header, but line 3 is: remove what stands above that\n",
+        ),
+        (
+            pages.replace(',', "\t"),
+            "header (line 1): the columns are separated by tabs: save it with `,` between columns\n",
+        ),
+        (
+            "PK\u{3}\u{4}".to_owned() + &"\0".repeat(26) + "xl/workbook.xml",
+            "is a spreadsheet (xlsx): save it as CSV\n",
+        ),
         (pages.chars().flat_map(|c| [c, '\0']).collect(), "is UTF-16 text: save it as UTF-8\n"),
         (
             "{\"error\":\"Authentication failed\"}".to_owned(),
@@ -89,7 +99,7 @@ fn files_that_were_read_short_are_warned_of() {
     exit code 0, 1 in the ledger
     ");
     insta::assert_snapshot!(said_of_case("page_legacy_1_of_28045.json"), @"
-    warning: `FILE`: 1 page of 28045 were there; the entries of the others are missing
+    warning: `FILE`: 1 of 28045 pages read; the entries of the others are missing
     exit code 0, 1 in the ledger
     ");
     insta::assert_snapshot!(said_of_case("renamed_columns_dropped.csv"), @"
@@ -119,7 +129,10 @@ fn bad_rows_late_in_a_large_file_leave_nothing_behind() {
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 24, "{said}");
     assert_eq!(lines[0], "error: `FILE`: 25 rows cannot be read");
-    assert_eq!(lines[20], "  line 25020, field `amount`: `x` is not a decimal number (timestamp 2026-06-15T19:05:10.019Z)");
+    assert_eq!(
+        lines[20],
+        "  line 25020, field `amount`: `x` is not a decimal number (timestamp 2026-06-15T19:05:10.019Z)"
+    );
     assert_eq!(lines[21], "  and 5 more");
     assert_eq!(lines[23], "exit code 1, 0 in the ledger");
 }
@@ -150,10 +163,15 @@ fn export(replies: Vec<Reply>, args: &[&str]) -> Run {
 
 #[test]
 fn every_bad_entry_of_a_page_is_named_by_an_export() {
-    let rows = |bad: usize| (0..40).map(move |second| entry(second, "\"\"", if second < bad { "\"x\"" } else { "-1" }));
+    let rows = |bad: usize| {
+        (0..40).map(move |second| entry(second, "\"\"", if second < bad { "\"x\"" } else { "-1" }))
+    };
     for (bad, more) in [(2, ""), (20, ""), (25, "  and 5 more\n")] {
         let run = export(vec![page(&rows(bad).collect::<Vec<_>>(), "null")], &[]);
-        run.failed(1, &format!("page 1 of the walk: the page cannot be read: {bad} of its entries cannot be read\n"));
+        run.failed(
+            1,
+            &format!("page 1 of the walk: the page cannot be read: {bad} of its entries cannot be read\n"),
+        );
         let last = bad.min(20);
         let line = format!(
             "\n  entry {last}, field `amount`: `x` is not a decimal number (timestamp 2026-06-15T19:05:{:02}.504Z)\n{more}hint: ",
@@ -162,10 +180,14 @@ fn every_bad_entry_of_a_page_is_named_by_an_export() {
         assert!(run.stderr.contains(&line), "{}", run.stderr);
     }
     let run = export(vec![page(&rows(1).collect::<Vec<_>>(), "null")], &[]);
-    run.failed(1, "entry 1, field `amount`: `x` is not a decimal number (timestamp 2026-06-15T19:05:00.504Z)\n");
+    run.failed(
+        1,
+        "entry 1, field `amount`: `x` is not a decimal number (timestamp 2026-06-15T19:05:00.504Z)\n",
+    );
     // The same in text/csv.
     let header = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n";
-    let row = |second: usize, amount: &str| format!("2026-06-15T19:05:{second:02}.504Z,m,1,1,{amount},USD,n\n");
+    let row =
+        |second: usize, amount: &str| format!("2026-06-15T19:05:{second:02}.504Z,m,1,1,{amount},USD,n\n");
     let body = format!("{header}{}{}{}", row(1, "x"), row(2, "-1"), row(3, "y"));
     let run = export(vec![Reply::new(200, "text/csv", body)], &["--wire", "csv"]);
     run.failed(1, "the page cannot be read: 2 of its records cannot be read\n");
@@ -187,7 +209,8 @@ const HALVES: [(&str, &str, usize); 8] = [
 
 #[test]
 fn half_a_character_is_the_same_on_every_way_in() {
-    let rows: Vec<_> = HALVES.iter().enumerate().map(|(second, (notes, ..))| entry(second, notes, "-1")).collect();
+    let rows: Vec<_> =
+        HALVES.iter().enumerate().map(|(second, (notes, ..))| entry(second, notes, "-1")).collect();
     let expect: Vec<_> = HALVES.iter().map(|(_, notes, _)| *notes).collect();
     let notes = |entries: Vec<UsageEntry>| entries.into_iter().map(|entry| entry.notes).collect::<Vec<_>>();
     let count: usize = HALVES.iter().map(|(.., count)| count).sum();
@@ -199,7 +222,9 @@ fn half_a_character_is_the_same_on_every_way_in() {
     assert!(imported.stderr.contains(&format!("warning: `-`: {said}")), "{}", imported.stderr);
     assert_eq!(notes(ledger.serve().export(&["--format", "ndjson"]).done().entries()), expect);
 
-    for (media_type, body) in [("application/x-ndjson", lines), ("application/json", format!("[{}]", rows.join(",")))] {
+    for (media_type, body) in
+        [("application/x-ndjson", lines), ("application/json", format!("[{}]", rows.join(",")))]
+    {
         let ledger = Ledger::of(&[]);
         let (admin, ingest) = (ledger.key("default", "admin"), ledger.key("default", "ingest"));
         let host = Host::start(&ledger.path(), &[]);

@@ -55,12 +55,13 @@ fn import(
         let ending = Rc::new(Cell::new(Ending::default()));
         let watched = Watched { input, ending: Rc::clone(&ending) };
         notices.begin(path.display());
-        let read = read_entries_noting(watched, format, &mut import, &mut notices).map_err(|error| match error {
-            ReadError::Input(error) => Failure::failed(error)
-                .context(format!("`{}`", path.display()))
-                .hint("nothing was imported; mend the file and import it again"),
-            ReadError::Sink(error) => Failure::from(error).hint("nothing was imported"),
-        })?;
+        let read =
+            read_entries_noting(watched, format, &mut import, &mut notices).map_err(|error| match error {
+                ReadError::Input(error) => Failure::failed(error)
+                    .context(format!("`{}`", path.display()))
+                    .hint("nothing was imported; mend the file and import it again"),
+                ReadError::Sink(error) => Failure::from(error).hint("nothing was imported"),
+            })?;
         if ending.get().may_be_cut() {
             terminal::note(&format!(
                 "warning: `{}` does not end with a line break; if it was cut off there, its last entry is wrong",
@@ -99,7 +100,8 @@ impl Ending {
     /// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
     /// A file in gzip or zstd, which begins with 0x1f or 0x28, has a check of its own.
     fn may_be_cut(self) -> bool {
-        !matches!(self.first, Some(0x1f | 0x28)) && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
+        !matches!(self.first, Some(0x1f | 0x28))
+            && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
     }
 }
 

@@ -72,7 +72,8 @@ mod tests {
         let (one, two, plain) = (entry(1, "cut \\ud83d"), entry(2, "\\ud83d"), entry(2, "\u{fffd}!"));
         let stretch = |entries: &[&UsageEntry], until: Option<u32>| {
             let entries = entries.iter().map(|entry| (*entry).clone()).collect();
-            mended.count(&Stretch { entries, complete_until: until.map(|second| entry(second, "").timestamp) });
+            mended
+                .count(&Stretch { entries, complete_until: until.map(|second| entry(second, "").timestamp) });
         };
         stretch(&[&one], None);
         assert_eq!(mended.texts(), 0, "it did not come so");

@@ -93,7 +93,16 @@ impl Place {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, place: Place) -> Self {
         let (meant, timestamp) = (Misnamed::new(), None);
-        Self { kind, place, column: None, meant, timestamp, says_timestamp: false, cut_off: false, cause: None }
+        Self {
+            kind,
+            place,
+            column: None,
+            meant,
+            timestamp,
+            says_timestamp: false,
+            cut_off: false,
+            cause: None,
+        }
     }
 
     pub(crate) fn meaning(self, meant: Misnamed) -> Self {
@@ -219,7 +228,9 @@ impl Error {
             ErrorKind::MissingColumns(names) => {
                 let what = if names.len() == 1 { "a column is" } else { "columns are" };
                 let name = |name: &&'static str| match self.meant.iter().find(|(_, meant)| *meant == name) {
-                    Some((found, _)) => format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN)),
+                    Some((found, _)) => {
+                        format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN))
+                    }
                     None => format!("`{name}`"),
                 };
                 format!("{what} missing: {}", names.iter().map(name).collect::<Vec<_>>().join(", "))
@@ -232,9 +243,11 @@ impl Error {
             ErrorKind::TextAfterQuote => "there is text after the closing quote".to_owned(),
             ErrorKind::NotUtf8 => "is not UTF-8 text".to_owned(),
             ErrorKind::Value => "does not hold what its column is for".to_owned(),
-            ErrorKind::Separator(';') => "the columns are separated by `;`, as spreadsheets write CSV where numbers have \
+            ErrorKind::Separator(';') => {
+                "the columns are separated by `;`, as spreadsheets write CSV where numbers have \
                                           decimal commas: save it with `,` between columns and `.` in numbers"
-                .to_owned(),
+                    .to_owned()
+            }
             ErrorKind::Separator('\t') => {
                 "the columns are separated by tabs: save it with `,` between columns".to_owned()
             }
@@ -243,7 +256,8 @@ impl Error {
             }
             ErrorKind::SeparatorLine(',') => "the line `sep=,` is for spreadsheets: remove it".to_owned(),
             ErrorKind::SeparatorLine(_) => {
-                "the line `sep=` is for spreadsheets: remove it, and save the file with `,` between columns".to_owned()
+                "the line `sep=` is for spreadsheets: remove it, and save the file with `,` between columns"
+                    .to_owned()
             }
             ErrorKind::Preamble { header_line } => {
                 format!("is no header, but line {header_line} is: remove what stands above that")

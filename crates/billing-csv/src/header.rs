@@ -127,7 +127,8 @@ fn separator(fields: Fields<'_>) -> Option<ErrorKind> {
         name == UNIT || TABLE.iter().any(|column| column.name == name) || meant_field(name).is_some()
     };
     let names = |separator: char| {
-        let parts = fields.iter().filter(|field| field.contains(separator)).flat_map(|field| field.split(separator));
+        let parts =
+            fields.iter().filter(|field| field.contains(separator)).flat_map(|field| field.split(separator));
         parts.filter(|name| is_name(name)).count()
     };
     [';', '\t', '|'].into_iter().find(|separator| names(*separator) >= TELLING).map(ErrorKind::Separator)

@@ -10,6 +10,9 @@ use crate::header::{Header, instead_of_header, is_meant_as_header, misnamed};
 use crate::notes::Notes;
 use crate::records::Records;
 
+/// Misnamed columns after which those of further headers are not noted: memory is bounded, whatever the file.
+const MOST_NAMES: usize = 20;
+
 /// Reads entries from CSV, one at a time and in bounded memory.
 ///
 /// Columns are found by name, in any order; those that the format does not know are ignored, and `apiKeyId` and the
@@ -190,7 +193,9 @@ impl<R: Read> Rows<R> {
                 Error::new(kind, place).meaning(misnamed(fields)).cut_off(self.records.at_end())
             })?;
             notes.repeated_headers += 1;
-            notes.misnamed.extend(misnamed(fields));
+            if notes.misnamed.len() < MOST_NAMES {
+                notes.misnamed.extend(misnamed(fields));
+            }
         } else {
             return Ok(false);
         }

@@ -297,7 +297,9 @@ impl RawEntry<'_> {
             amount: required("amount", self.amount, number)?,
             currency,
             // Some services write no text so.
-            notes: required("notes", self.notes.as_ref(), |text| text.as_ref().map_or(Ok(String::new()), Text::owned))?,
+            notes: required("notes", self.notes.as_ref(), |text| {
+                text.as_ref().map_or(Ok(String::new()), Text::owned)
+            })?,
             inference_details,
             api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
                 .filter(|id| !id.is_empty()),

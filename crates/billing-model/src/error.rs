@@ -126,7 +126,14 @@ impl DecodeError {
     }
 
     pub(crate) fn value(field: &'static str, cause: ValueError) -> Self {
-        Self { body: ENTRIES, bad_entries: 0, entry: None, field: Some(field), cut_off: false, cause: cause.into() }
+        Self {
+            body: ENTRIES,
+            bad_entries: 0,
+            entry: None,
+            field: Some(field),
+            cut_off: false,
+            cause: cause.into(),
+        }
     }
 
     pub(crate) fn at(mut self, entry: usize) -> Self {

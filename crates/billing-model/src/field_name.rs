@@ -86,7 +86,9 @@ mod tests {
         for field in FIELDS {
             assert_eq!(meant_field(field), None, "{field}");
         }
-        for other in ["", "_", "unit", "id", "price", "cost", "tokens", "request", "details.requestId", "amountUsd"] {
+        for other in
+            ["", "_", "unit", "id", "price", "cost", "tokens", "request", "details.requestId", "amountUsd"]
+        {
             assert_eq!(meant_field(other), None, "{other}");
         }
     }

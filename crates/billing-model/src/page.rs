@@ -347,9 +347,13 @@ mod tests {
             let cause = std::error::Error::source(&error).unwrap();
             let lines: Vec<_> = cause.downcast_ref::<BadRows>().unwrap().lines().collect();
             assert_eq!(lines.len(), bad.min(20) + usize::from(bad > 20));
-            let second = "entry 2, field `amount`: `x` is not a decimal number (timestamp 2026-06-14T19:52:01.000Z)";
+            let second =
+                "entry 2, field `amount`: `x` is not a decimal number (timestamp 2026-06-14T19:52:01.000Z)";
             assert_eq!(lines[1], second);
-            assert_eq!(bad > 20, lines.last().is_some_and(|last| *last == format!("and {} more", bad - 20.min(bad))));
+            assert_eq!(
+                bad > 20,
+                lines.last().is_some_and(|last| *last == format!("and {} more", bad - 20.min(bad)))
+            );
         }
     }
 
@@ -360,7 +364,12 @@ mod tests {
                 r#"{{"timestamp":"2026-06-14T19:52:45Z","sku":"a","pricePerUnitUsd":1,"units":1,"amount":1,"currency":"USD","notes":"{notes}","inferenceDetails":{{"requestId":"{id}"}}}}"#
             )
         };
-        let rows = [row("x", "y"), row(r"\ud83d", r"\uDE00\ud83d"), row(r"\ud83d\ude00", r"\\ud83d"), row(r"\udc00", "")];
+        let rows = [
+            row("x", "y"),
+            row(r"\ud83d", r"\uDE00\ud83d"),
+            row(r"\ud83d\ude00", r"\\ud83d"),
+            row(r"\udc00", ""),
+        ];
         let text = format!(
             r#"{{"x":"\ud800","data":[{}],"warningMessage":"cut \ud83d","nextCursor":null,"pagination":{{"limit":5,"page":1,"total":4,"totalPages":1}}}}"#,
             rows.join(",")

@@ -33,7 +33,8 @@ impl ReadNotes {
 
     /// Notes the strangers among the members of an entry's JSON.
     pub(crate) fn note_strangers(&mut self, text: &str, entry: &UsageEntry) {
-        let members = |text| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
+        let members =
+            |text| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
         for (name, value) in members(text) {
             if name == "inferenceDetails" {
                 let details = members(value.get());
@@ -91,10 +92,19 @@ mod tests {
                 (r#""notes":"","requestId":"r""#, &[("requestId", id)]),
                 (r#""notes":"","requestId":null"#, &[]),
                 (r#""notes":"","requestId":"r","inferenceDetails":{"requestId":"r"}"#, &[]),
-                (r#""notes":"","inferenceDetails":{"request_id":"r","promptTokens":1}"#, &[("request_id", id)]),
-                (r#""notes":"","inference_details":{"requestId":"r"}"#, &[("inference_details", "inferenceDetails")]),
+                (
+                    r#""notes":"","inferenceDetails":{"request_id":"r","promptTokens":1}"#,
+                    &[("request_id", id)],
+                ),
+                (
+                    r#""notes":"","inference_details":{"requestId":"r"}"#,
+                    &[("inference_details", "inferenceDetails")],
+                ),
                 (r#""notes":"","Amount":5,"aFieldOfTheFuture":1"#, &[]),
-                (r#""notes":"","api_key_id":"k","request_id":"r""#, &[("api_key_id", "apiKeyId"), ("request_id", id)]),
+                (
+                    r#""notes":"","api_key_id":"k","request_id":"r""#,
+                    &[("api_key_id", "apiKeyId"), ("request_id", id)],
+                ),
             ] {
                 check(&format!("{members}{more}"), 0, misnamed);
             }

@@ -16,7 +16,9 @@ pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
         () if begins(b"\xfd7zXZ\0") => "is compressed with xz: decompress it first",
         () if begins(b"7z\xbc\xaf\x27\x1c") => "is a 7z archive: unpack it first",
         () if head.get(257..262) == Some(b"ustar") => "is a tar archive: unpack it first",
-        () if begins(b"SQLite format 3\0") => "is an SQLite database, such as a ledger, and no file of entries",
+        () if begins(b"SQLite format 3\0") => {
+            "is an SQLite database, such as a ledger, and no file of entries"
+        }
         () if begins(b"PAR1") => "is a Parquet file: write it as CSV or NDJSON first",
         () if begins(b"%PDF-") => "is a PDF document",
         () => return None,
@@ -31,7 +33,9 @@ fn zip(head: &[u8]) -> &'static str {
         () if begins(&["[Content_Types].xml", "_rels/", "docProps/", "xl/"]) => {
             "is a spreadsheet (xlsx): save it as CSV"
         }
-        () if begins(&["mimetypeapplication/vnd.oasis.opendocument"]) => "is a spreadsheet (ods): save it as CSV",
+        () if begins(&["mimetypeapplication/vnd.oasis.opendocument"]) => {
+            "is a spreadsheet (ods): save it as CSV"
+        }
         () => "is a zip archive: unpack it first",
     }
 }
@@ -51,7 +55,9 @@ mod tests {
     #[test]
     fn a_file_is_known_by_its_first_bytes() {
         let utf16 = |text: &str, big: bool| {
-            let bytes = text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() });
+            let bytes = text
+                .encode_utf16()
+                .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() });
             bytes.collect::<Vec<u8>>()
         };
         let zip = |name: &str| [b"PK\x03\x04".as_slice(), &[0; 26], name.as_bytes()].concat();
@@ -77,9 +83,15 @@ mod tests {
             (b"SQLite format 3\0".to_vec(), "is an SQLite database"),
             (b"PAR1".to_vec(), "is a Parquet file"),
         ] {
-            assert!(foreign(&head).is_some_and(|found| found.starts_with(what)), "{what}: {:?}", foreign(&head));
+            assert!(
+                foreign(&head).is_some_and(|found| found.starts_with(what)),
+                "{what}: {:?}",
+                foreign(&head)
+            );
         }
-        for text in ["", "P", "PK", "\0", "\0\0\0\0", "{}", "[]", "timestamp,sku", "\u{feff}timestamp", "é", "a\0b\0"] {
+        for text in
+            ["", "P", "PK", "\0", "\0\0\0\0", "{}", "[]", "timestamp,sku", "\u{feff}timestamp", "é", "a\0b\0"]
+        {
             let is_known = text == "a\0b\0";
             assert_eq!(foreign(text.as_bytes()).is_some(), is_known, "{text:?}");
         }

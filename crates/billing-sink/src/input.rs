@@ -351,7 +351,10 @@ mod tests {
             (json.replace("\n]", ",]"), "entry 3: a JSON value belongs here"),
             ("[{}]".to_owned(), "entry 1, field `currency`: is missing"),
             ("[1]".to_owned(), "entry 1: is not a usage entry: "),
-            ("{\"error\":\"no\"\n}".to_owned(), "entry 1: is what a service answers when it fails, and no entry: no"),
+            (
+                "{\"error\":\"no\"\n}".to_owned(),
+                "entry 1: is what a service answers when it fails, and no entry: no",
+            ),
             ("{\"data\":{}}".to_owned(), "entry 1: `data` is not an array"),
             ("{\"data\":[],\"data\":[]}".to_owned(), "entry 1: `data` is there twice"),
             ("{\"data\":[],\"x\":tru}".to_owned(), "entry 1: not a JSON value"),

@@ -228,7 +228,10 @@ impl InputError {
             Some(csv) => csv.is_fatal(),
             None => !matches!(
                 self.kind,
-                InputErrorKind::Entry | InputErrorKind::NotUtf8 | InputErrorKind::Answer | InputErrorKind::Rows(_)
+                InputErrorKind::Entry
+                    | InputErrorKind::NotUtf8
+                    | InputErrorKind::Answer
+                    | InputErrorKind::Rows(_)
             ),
         }
     }

@@ -97,7 +97,9 @@ impl<R: BufRead> JsonEntries<R> {
                         self.skip_mark()?;
                         Within::Nothing
                     }
-                    Some(_) => return Err(self.syntax("an entry, or an array or a page of entries belongs here")),
+                    Some(_) => {
+                        return Err(self.syntax("an entry, or an array or a page of entries belongs here"));
+                    }
                 },
                 Within::End => match self.peek()? {
                     None => return Ok(None),

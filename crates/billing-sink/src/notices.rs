@@ -186,18 +186,24 @@ impl fmt::Display for NoticeKind {
         match self {
             Self::Misnamed { name, field } => {
                 let name = one_line(name, SHOWN);
-                write!(f, "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again")
+                write!(
+                    f,
+                    "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again"
+                )
             }
-            Self::MoreFollows => f.write_str("its `nextCursor` says that more entries follow, which are not there"),
+            Self::MoreFollows => {
+                f.write_str("its `nextCursor` says that more entries follow, which are not there")
+            }
             Self::PagesMissing { seen, total } => {
-                counted(f, seen, "page", "pages")?;
-                write!(f, " of {total} were there; the entries of the others are missing")
+                write!(f, "{seen} of {total} pages read; the entries of the others are missing")
             }
             Self::HalfCharacters(count) => {
                 counted(f, count, "text", "texts")?;
                 f.write_str(" had half a character, which became U+FFFD")
             }
-            Self::BlankRows(count) => counted(f, count, "blank row was passed over", "blank rows were passed over"),
+            Self::BlankRows(count) => {
+                counted(f, count, "blank row was passed over", "blank rows were passed over")
+            }
             Self::RepeatedHeaders(count) => counted(f, count, "header came again", "headers came again"),
         }
     }

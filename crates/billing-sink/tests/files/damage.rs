@@ -47,7 +47,9 @@ fn a_compressed_file_that_is_cut_anywhere_is_an_error() {
 fn a_compressed_file_that_is_damaged_is_an_error() {
     for text in texts() {
         for whole in [zstd(text.as_bytes()), gzip(text.as_bytes())] {
-            for (place, bit) in [(whole.len() - 2, 1), (whole.len() - 6, 1), (whole.len() / 2, 0x10), (whole.len() / 3, 4)] {
+            for (place, bit) in
+                [(whole.len() - 2, 1), (whole.len() - 6, 1), (whole.len() / 2, 0x10), (whole.len() / 3, 4)]
+            {
                 let mut damaged = whole.clone();
                 damaged[place] ^= bit;
                 let error = read(&damaged).map(|(entries, _)| entries.len()).unwrap_err();

@@ -32,20 +32,31 @@ fn a_header_that_comes_again_was_a_bad_row() {
         (format!("{HEADER}\n{}\n\n{HEADER}\n\n{}", rows(&[1]), rows(&[2])), &[1, 2], &[&one]),
         // Each file with its mark, with quotes, with other columns and in another order.
         (format!("{HEADER}\n{}\u{feff}{HEADER}\n{}", rows(&[1]), rows(&[2])), &[1, 2], &[&one]),
-        (format!("{HEADER}\n{}\"timestamp\",{}\n{}", rows(&[1]), &HEADER[10..], rows(&[2])), &[1, 2], &[&one]),
+        (
+            format!("{HEADER}\n{}\"timestamp\",{}\n{}", rows(&[1]), &HEADER[10..], rows(&[2])),
+            &[1, 2],
+            &[&one],
+        ),
         (format!("{HEADER}\n{}{OTHER}\n{}{}", rows(&[1]), other(2), other(3)), &[1, 2, 3], &[&one]),
         (format!("{OTHER}\n{}{HEADER}\n{}{OTHER}\n{}", other(1), rows(&[2]), other(3)), &[1, 2, 3], &[&two]),
         (format!("{HEADER}\n{}{LONG}\n{}", rows(&[1]), row(2, "n,key")), &[1, 2], &[&one]),
         (format!("{LONG}\n{}{HEADER}\n{}", row(1, "n,key"), rows(&[2])), &[1, 2], &[&one]),
-        (format!("{HEADER}\n{}{}\n{}", rows(&[1]), HEADER.replace("units", "unit"), rows(&[2])), &[1, 2], &[&one]),
+        (
+            format!("{HEADER}\n{}{}\n{}", rows(&[1]), HEADER.replace("units", "unit"), rows(&[2])),
+            &[1, 2],
+            &[&one],
+        ),
     ] {
         check_read(&text, numbers, noticed);
     }
     let text = format!("{HEADER}\n{}{OTHER}\n{}{LONG}\n{}", row(1, "a"), other(2), row(3, "c,key"));
     let (entries, _) = read(text.as_bytes()).unwrap();
-    let told: Vec<_> = entries.iter().map(|entry| (entry.notes.as_str(), entry.api_key_id.as_deref())).collect();
+    let told: Vec<_> =
+        entries.iter().map(|entry| (entry.notes.as_str(), entry.api_key_id.as_deref())).collect();
     assert_eq!(told, [("a", None), ("n", None), ("c", Some("key"))]);
-    let many: String = (0..200).map(|page| format!("{HEADER}\n{}", rows(&(page * 100..page * 100 + 100).collect::<Vec<_>>()))).collect();
+    let many: String = (0..200)
+        .map(|page| format!("{HEADER}\n{}", rows(&(page * 100..page * 100 + 100).collect::<Vec<_>>())))
+        .collect();
     let (entries, notices) = read(many.as_bytes()).unwrap();
     assert_eq!((entries.len(), notices), (20_000, vec!["199 headers came again".to_owned()]));
 }
@@ -84,7 +95,10 @@ fn rows_of_commas_were_bad_rows() {
 fn objects_one_after_another_are_read_however_they_are_laid_out() {
     let plain = |number| object(number, "\"n\"", "");
     let page = |rows: &[usize]| {
-        format!("{{\"data\":[{}],\"nextCursor\":null}}", rows.iter().map(|row| plain(*row)).collect::<Vec<_>>().join(","))
+        format!(
+            "{{\"data\":[{}],\"nextCursor\":null}}",
+            rows.iter().map(|row| plain(*row)).collect::<Vec<_>>().join(",")
+        )
     };
     let details = r#","inferenceDetails":{"requestId":"r","promptTokens":5},"x":{"data":[1]},"y":[{},"]"]"#;
     for (text, numbers) in [
@@ -94,7 +108,15 @@ fn objects_one_after_another_are_read_however_they_are_laid_out() {
         (format!("{} {}", plain(1), plain(2)), &[1, 2]),
         (format!("{}{}{}", plain(1), plain(2), plain(3)), &[1, 2, 3]),
         (format!("\n\n{}\n\n\n{}\n\n", pretty(&plain(1)), pretty(&plain(2))), &[1, 2]),
-        (format!("{}\n{}\n{}", pretty(&object(1, "\"n\"", details)), plain(2), pretty(&object(3, "\"n\"", details))), &[1, 2, 3]),
+        (
+            format!(
+                "{}\n{}\n{}",
+                pretty(&object(1, "\"n\"", details)),
+                plain(2),
+                pretty(&object(3, "\"n\"", details))
+            ),
+            &[1, 2, 3],
+        ),
         (format!("{}\n{}", pretty(&page(&[1, 2])), pretty(&page(&[3]))), &[1, 2, 3]),
         (format!("{}\n{}\n{}", page(&[1, 2]), page(&[]), page(&[3])), &[1, 2, 3]),
         (format!("[{}]\n[\n]\n[{},\n{}]", plain(1), plain(2), plain(3)), &[1, 2, 3]),
@@ -129,7 +151,11 @@ fn notes_that_are_null_were_missing() {
     ] {
         for (how, bytes) in wrapped(&file) {
             let (entries, notices) = read(&bytes).unwrap();
-            assert_eq!(entries.iter().map(|entry| entry.notes.as_str()).collect::<Vec<_>>(), notes, "{how}: {file}");
+            assert_eq!(
+                entries.iter().map(|entry| entry.notes.as_str()).collect::<Vec<_>>(),
+                notes,
+                "{how}: {file}"
+            );
             assert_eq!(notices, [] as [&str; 0], "{how}: {file}");
         }
     }

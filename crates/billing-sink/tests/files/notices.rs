@@ -27,21 +27,25 @@ fn a_page_that_others_follow_was_taken_for_the_whole() {
         (format!("{}\n{}", by_cursor(1, "\"abc\""), by_cursor(2, "\"def\"")), &[1, 2], &[MORE]),
         (format!("{}\n{}", by_cursor(1, "\"abc\""), by_cursor(2, "null")), &[1, 2], &[]),
         (format!("{}\n{}", by_cursor(1, "null"), by_cursor(2, "\"abc\"")), &[1, 2], &[MORE]),
-        (by_number(1, "1", "28045"), &[1], &["1 page of 28045 were there; the entries of the others are missing"]),
-        (by_number(1, "28045", "28045"), &[1], &["1 page of 28045 were there; the entries of the others are missing"]),
+        (by_number(1, "1", "28045"), &[1], &["1 of 28045 pages read; the entries of the others are missing"]),
+        (
+            by_number(1, "28045", "28045"),
+            &[1],
+            &["1 of 28045 pages read; the entries of the others are missing"],
+        ),
         (by_number(1, "1", "1"), &[1], &[]),
         (format!("{}\n{}", by_number(1, "1", "2"), by_number(2, "2", "2")), &[1, 2], &[]),
         (format!("{}{}", by_number(1, "2", "2"), by_number(2, "1", "2")), &[1, 2], &[]),
         (
             format!("{}\n{}", by_number(1, "1", "3"), by_number(2, "3", "3")),
             &[1, 2],
-            &["2 pages of 3 were there; the entries of the others are missing"],
+            &["2 of 3 pages read; the entries of the others are missing"],
         ),
         // The same page twice is one of two.
         (
             format!("{}\n{}", by_number(1, "1", "2"), by_number(2, "1", "2")),
             &[1, 2],
-            &["1 page of 2 were there; the entries of the others are missing"],
+            &["1 of 2 pages read; the entries of the others are missing"],
         ),
         // The whole grew between them.
         (format!("{}\n{}", by_number(1, "1", "1"), by_number(2, "2", "2")), &[1, 2], &[]),
@@ -71,7 +75,7 @@ fn pages_in_several_files_are_one_set() {
     assert_eq!(said(&pages[..2]), [format!("`1.json`: {MORE}")]);
     let pages = [by_number(1, "1", "3"), by_number(2, "2", "3"), by_number(3, "3", "3")];
     assert_eq!(said(&pages), [] as [&str; 0]);
-    let missing = "2 pages of 3 were there; the entries of the others are missing";
+    let missing = "2 of 3 pages read; the entries of the others are missing";
     assert_eq!(said(&pages[1..]), [format!("`1.json`: {missing}")]);
     let misnamed = format!("{HEADER},requestId\n{}", row(1, "n,r"));
     let csv = format!("{HEADER}\n");
@@ -93,9 +97,15 @@ fn a_column_under_another_name_was_dropped_in_silence() {
         ("RequestID", vec![("RequestID", id)]),
         ("inferenceDetails_requestId", vec![("inferenceDetails_requestId", id)]),
         ("inference_details.request_id", vec![("inference_details.request_id", id)]),
-        ("requestId,promptTokens", vec![("promptTokens", "inferenceDetails.promptTokens"), ("requestId", id)]),
+        (
+            "requestId,promptTokens",
+            vec![("promptTokens", "inferenceDetails.promptTokens"), ("requestId", id)],
+        ),
         ("completion_tokens", vec![("completion_tokens", "inferenceDetails.completionTokens")]),
-        ("Inference Execution Time", vec![("Inference Execution Time", "inferenceDetails.inferenceExecutionTime")]),
+        (
+            "Inference Execution Time",
+            vec![("Inference Execution Time", "inferenceDetails.inferenceExecutionTime")],
+        ),
         ("api_key_id", vec![("api_key_id", "apiKeyId")]),
         ("apikeyid,model", vec![("apikeyid", "apiKeyId")]),
         // The column itself is there, so nothing is lost by the other.
@@ -103,7 +113,8 @@ fn a_column_under_another_name_was_dropped_in_silence() {
         ("Amount,SKU,unit", vec![]),
         ("model,cost,aColumnOfTheFuture", vec![]),
     ] {
-        let values = "9".repeat(more.split(',').count()).chars().map(String::from).collect::<Vec<_>>().join(",");
+        let values =
+            "9".repeat(more.split(',').count()).chars().map(String::from).collect::<Vec<_>>().join(",");
         let told: Vec<_> = told.iter().map(|(name, field)| misnamed(name, field)).collect();
         let told: Vec<_> = told.iter().map(String::as_str).collect();
         check_read(&format!("{HEADER},{more}\n{}", row(1, &format!("n,{values}"))), &[1], &told);
@@ -129,8 +140,16 @@ fn a_member_under_another_name_was_dropped_in_silence() {
         (format!("{{\"data\":[{plain},{flat}],\"nextCursor\":null}}"), &[1, 2], &[&told]),
         (object(1, "\"n\"", ",\"requestId\":null"), &[1], &[]),
         (object(1, "\"n\"", ",\"requestId\":\"r\",\"inferenceDetails\":{\"requestId\":\"r\"}"), &[1], &[]),
-        (object(1, "\"n\"", ",\"inferenceDetails\":{\"request_id\":\"r\"}"), &[1], &[&misnamed("request_id", id)]),
-        (object(1, "\"n\"", ",\"inference_details\":{}"), &[1], &[&misnamed("inference_details", "inferenceDetails")]),
+        (
+            object(1, "\"n\"", ",\"inferenceDetails\":{\"request_id\":\"r\"}"),
+            &[1],
+            &[&misnamed("request_id", id)],
+        ),
+        (
+            object(1, "\"n\"", ",\"inference_details\":{}"),
+            &[1],
+            &[&misnamed("inference_details", "inferenceDetails")],
+        ),
         (object(1, "\"n\"", ",\"api_key_id\":\"k\""), &[1], &[&misnamed("api_key_id", "apiKeyId")]),
         (object(1, "\"n\"", ",\"model\":\"m\",\"Amount\":1"), &[1], &[]),
     ] {
@@ -139,7 +158,9 @@ fn a_member_under_another_name_was_dropped_in_silence() {
     // Among very many rows, and of very many names the first only.
     let many: String = (0..10_000).map(|number| object(number, "\"n\"", "") + "\n").collect();
     assert_eq!(read(format!("{many}{flat}\n").as_bytes()).unwrap().1, [told]);
-    let names: String = (0..100).map(|number| object(1, "\"n\"", &format!(",\"{}requestId\":1", "_".repeat(number))) + "\n").collect();
+    let names: String = (0..100)
+        .map(|number| object(1, "\"n\"", &format!(",\"{}requestId\":1", "_".repeat(number))) + "\n")
+        .collect();
     assert_eq!(read(names.as_bytes()).unwrap().1.len(), 20);
 }
 
@@ -166,7 +187,11 @@ fn half_a_character_was_a_bad_row() {
         check_read(&text, numbers, noticed);
     }
     let lines: String = (0..5_000).map(|number| object(number, r#""\ud83d""#, "") + "\n").collect();
-    for (how, bytes) in [("plain", lines.clone().into_bytes()), ("gzip", gzip(lines.as_bytes())), ("zstd", zstd(lines.as_bytes()))] {
+    for (how, bytes) in [
+        ("plain", lines.clone().into_bytes()),
+        ("gzip", gzip(lines.as_bytes())),
+        ("zstd", zstd(lines.as_bytes())),
+    ] {
         let (entries, notices) = read(&bytes).unwrap();
         assert!(entries.iter().all(|entry| entry.notes == "\u{fffd}"), "{how}");
         assert_eq!(notices, [cut(5_000)]);

@@ -15,7 +15,10 @@ fn separated(separator: char, rows: usize) -> String {
 fn columns_that_are_not_separated_by_commas_are_told() {
     let semicolons = "header (line 1): the columns are separated by `;`, as spreadsheets write CSV where numbers have \
                       decimal commas: save it with `,` between columns and `.` in numbers";
-    let german = format!("{};x\n2026-06-15T19:05:10.504Z;m;4,84;0,000227;-0,00109868;USD;n;\n", HEADER.replace(',', ";"));
+    let german = format!(
+        "{};x\n2026-06-15T19:05:10.504Z;m;4,84;0,000227;-0,00109868;USD;n;\n",
+        HEADER.replace(',', ";")
+    );
     let quoted = |separator: &str| format!("\"{}\"\n", HEADER.replace(',', &format!("\"{separator}\"")));
     for text in [
         separated(';', 2),
@@ -45,9 +48,14 @@ fn columns_that_are_not_separated_by_commas_are_told() {
 #[test]
 fn a_line_for_spreadsheets_is_told() {
     let rows = format!("{HEADER}\n{}", row(1, "n"));
-    for text in [format!("sep=,\n{rows}"), format!("SEP=,\n{rows}"), "sep=,".to_owned(), format!("\nsep=,\n{rows}")] {
+    for text in
+        [format!("sep=,\n{rows}"), format!("SEP=,\n{rows}"), "sep=,".to_owned(), format!("\nsep=,\n{rows}")]
+    {
         let line = if text.starts_with('\n') { 2 } else { 1 };
-        check_refused(&text, &format!("header (line {line}): the line `sep=,` is for spreadsheets: remove it"));
+        check_refused(
+            &text,
+            &format!("header (line {line}): the line `sep=,` is for spreadsheets: remove it"),
+        );
     }
     for text in [
         format!("sep=;\n{}", separated(';', 1)),
@@ -56,7 +64,10 @@ fn a_line_for_spreadsheets_is_told() {
         format!("sep=|\n{}", separated('|', 1)),
         "sep=;".to_owned(),
     ] {
-        check_refused(&text, "header (line 1): the line `sep=` is for spreadsheets: remove it, and save the file with `,`");
+        check_refused(
+            &text,
+            "header (line 1): the line `sep=` is for spreadsheets: remove it, and save the file with `,`",
+        );
     }
     check_refused("sep=two\n1\n", "header (line 1): columns are missing");
 }
@@ -77,14 +88,18 @@ fn lines_above_the_header_are_told() {
         ("account,default\nsku,all\n", 3),
     ] {
         let is_in_a_value = above.contains("Usage,\n");
-        let expect = format!("header (line 1): is no header, but line {line} is: remove what stands above that");
+        let expect =
+            format!("header (line 1): is no header, but line {line} is: remove what stands above that");
         if is_in_a_value {
             assert_eq!(message(&read(format!("{above}{rows}").as_bytes()).unwrap_err()), expect);
         } else {
             check_refused(&format!("{above}{rows}"), &expect);
         }
     }
-    check_refused(&format!("{}{rows}", "x\n".repeat(21)), "header (line 1): columns are missing: `timestamp`");
+    check_refused(
+        &format!("{}{rows}", "x\n".repeat(21)),
+        "header (line 1): columns are missing: `timestamp`",
+    );
     check_refused("Usage\nof June\n", "header (line 1): columns are missing: `timestamp`");
     check_refused(&row(1, "n"), "header (line 1): columns are missing: `timestamp`");
 }
@@ -101,14 +116,18 @@ fn a_column_that_is_missing_is_looked_for_under_another_name() {
         ("notes", "Notes", "Notes"),
     ] {
         let name = from.trim_start_matches(',');
-        let expect = format!("header (line 1): a column is missing: `{name}` (`{shown}` looks like it: rename it)");
+        let expect =
+            format!("header (line 1): a column is missing: `{name}` (`{shown}` looks like it: rename it)");
         check_refused(&with(from, to), &expect);
     }
     check_refused(&with("amount", "cost"), "header (line 1): a column is missing: `amount`");
     // In a file that others were put behind.
     let again = HEADER.replace("amount", "Amount");
     let text = format!("{HEADER}\n{}{again}\n{}", row(1, "n"), row(2, "n"));
-    check_refused(&text, "record 2 (line 3): a column is missing: `amount` (`Amount` looks like it: rename it)");
+    check_refused(
+        &text,
+        "record 2 (line 3): a column is missing: `amount` (`Amount` looks like it: rename it)",
+    );
     let text = format!("{HEADER}\n{}{HEADER},sku\n{}", row(1, "n"), row(2, "n"));
     check_refused(&text, "record 2 (line 3): the column `sku` is there twice");
 }
@@ -150,7 +169,9 @@ fn utf16_is_told() {
 /// The first bytes of real archives: what follows is never looked at.
 #[test]
 fn archives_and_spreadsheets_are_told() {
-    let zip = |name: &str| [b"PK\x03\x04\x14\0\x06\0\x08\0".as_slice(), &[0; 20], name.as_bytes(), &[7; 5000]].concat();
+    let zip = |name: &str| {
+        [b"PK\x03\x04\x14\0\x06\0\x08\0".as_slice(), &[0; 20], name.as_bytes(), &[7; 5000]].concat()
+    };
     for (bytes, expect) in [
         (zip("usage.csv"), "is a zip archive: unpack it first"),
         (zip("usage/usage.csv"), "is a zip archive: unpack it first"),
@@ -158,14 +179,23 @@ fn archives_and_spreadsheets_are_told() {
         (zip("_rels/.rels"), "is a spreadsheet (xlsx): save it as CSV"),
         (zip("xl/workbook.xml"), "is a spreadsheet (xlsx): save it as CSV"),
         (zip("docProps/app.xml"), "is a spreadsheet (xlsx): save it as CSV"),
-        (zip("mimetypeapplication/vnd.oasis.opendocument.spreadsheet"), "is a spreadsheet (ods): save it as CSV"),
+        (
+            zip("mimetypeapplication/vnd.oasis.opendocument.spreadsheet"),
+            "is a spreadsheet (ods): save it as CSV",
+        ),
         (b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(), "is a zip archive with nothing in it"),
-        ([b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 1000]].concat(), "is a spreadsheet (xls): save it as CSV"),
+        (
+            [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 1000]].concat(),
+            "is a spreadsheet (xls): save it as CSV",
+        ),
         (b"BZh91AY&SY".to_vec(), "is compressed with bzip2: decompress it first"),
         (b"\xfd7zXZ\0\0\x04".to_vec(), "is compressed with xz: decompress it first"),
         (b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), "is a 7z archive: unpack it first"),
         ([&[b'u'; 100][..], &[0; 157], b"ustar\0", &[0; 300]].concat(), "is a tar archive: unpack it first"),
-        (b"SQLite format 3\0\x10\0".to_vec(), "is an SQLite database, such as a ledger, and no file of entries"),
+        (
+            b"SQLite format 3\0\x10\0".to_vec(),
+            "is an SQLite database, such as a ledger, and no file of entries",
+        ),
     ] {
         for bytes in [gzip(&bytes), zstd(&bytes), bytes] {
             let error = read(&bytes).unwrap_err();
@@ -185,7 +215,11 @@ fn an_answer_of_a_service_that_failed_is_told() {
         ("{\n  \"error\": \"Authentication failed\"\n}", "entry 1", "Authentication failed"),
         (r#"{"error":{"message":"Too many","code":429}}"#, "line 1", "Too many"),
         ("{\"error\":\n{\"message\":\"Too many\"}}", "entry 1", "Too many"),
-        (r#"{"error":"Invalid","details":{"limit":{"_errors":["Too large"]}}}"#, "line 1", "Invalid: limit: Too large"),
+        (
+            r#"{"error":"Invalid","details":{"limit":{"_errors":["Too large"]}}}"#,
+            "line 1",
+            "Invalid: limit: Too large",
+        ),
         (r#"{"statusCode":500,"error":"Internal"}"#, "line 1", "Internal"),
         (r#"[{"error":"no"}]"#, "entry 1", "no"),
         (r#"{"data":[{"error":"no"}]}"#, "entry 1", "no"),
@@ -221,7 +255,11 @@ fn file(format: &str, rows: &[bool]) -> String {
     match format {
         "csv" => {
             let rows = rows.iter().enumerate().map(|(number, is_good)| {
-                row(number, "n").replacen(&format!("-{number},USD"), &format!("{},USD", if *is_good { "-7" } else { "x" }), 1)
+                row(number, "n").replacen(
+                    &format!("-{number},USD"),
+                    &format!("{},USD", if *is_good { "-7" } else { "x" }),
+                    1,
+                )
             });
             format!("{HEADER}\n{}", rows.collect::<String>())
         }
@@ -265,7 +303,8 @@ fn every_bad_row_is_named_up_to_twenty_with_its_timestamp() {
                 let at = time(*number);
                 format!("{} `amount`: `x` is not a decimal number (timestamp {at})", place(format, *number))
             };
-            let files = if rows > 1000 { vec![(String::new(), gzip(text.as_bytes()))] } else { wrapped(&text) };
+            let files =
+                if rows > 1000 { vec![(String::new(), gzip(text.as_bytes()))] } else { wrapped(&text) };
             for (how, bytes) in files {
                 let error = read(&bytes).unwrap_err();
                 assert_eq!(error.field(), Some("amount"), "{how}");
@@ -279,7 +318,8 @@ fn every_bad_row_is_named_up_to_twenty_with_its_timestamp() {
                 }
                 assert_eq!(error.to_string(), format!("{} rows cannot be read", bad.len()));
                 assert_eq!(error.kind(), InputErrorKind::Rows(bad.len() as u64));
-                let mut lines: Vec<_> = error.source().unwrap().downcast_ref::<BadRows>().unwrap().lines().collect();
+                let mut lines: Vec<_> =
+                    error.source().unwrap().downcast_ref::<BadRows>().unwrap().lines().collect();
                 if bad.len() > 20 {
                     assert_eq!(lines.pop(), Some(format!("and {} more", bad.len() - 20)));
                 }
@@ -300,12 +340,15 @@ fn bad_rows_of_different_kinds_are_named_side_by_side() {
     );
     let error = read(text.as_bytes()).unwrap_err();
     let lines: Vec<_> = error.source().unwrap().downcast_ref::<BadRows>().unwrap().lines().collect();
-    assert_eq!(lines, [
-        "record 2 (line 3): 8 fields where the header has 7 (timestamp 2026-06-15T00:00:02.504Z)",
-        "record 3 (line 4): 2 fields where the header has 7 (timestamp 2026-06-15T00:00:09.000Z)",
-        "record 4 (line 5), column `notes`: there is text after the closing quote (timestamp 2026-06-15T00:00:03.504Z)",
-        "record 5 (line 6), column `timestamp`: `x` is not an RFC 3339 date-time such as 2026-06-15T19:05:10.504Z",
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "record 2 (line 3): 8 fields where the header has 7 (timestamp 2026-06-15T00:00:02.504Z)",
+            "record 3 (line 4): 2 fields where the header has 7 (timestamp 2026-06-15T00:00:09.000Z)",
+            "record 4 (line 5), column `notes`: there is text after the closing quote (timestamp 2026-06-15T00:00:03.504Z)",
+            "record 5 (line 6), column `timestamp`: `x` is not an RFC 3339 date-time such as 2026-06-15T19:05:10.504Z",
+        ]
+    );
     let good = object(1, "\"n\"", "");
     let text = format!(
         "{}\n[]\nnull\n{good}\n{}\n{{\"timestamp\":\"2026-06-15T00:00:09Z\",\"amount\":-1",
