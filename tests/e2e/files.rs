@@ -103,8 +103,8 @@ fn files_that_were_read_short_are_warned_of() {
     exit code 0, 1 in the ledger
     ");
     insta::assert_snapshot!(said_of_case("renamed_columns_dropped.csv"), @"
-    warning: `FILE`: `promptTokens` was not read; if it is meant for `inferenceDetails.promptTokens`, give it that name and import it again
-    warning: `FILE`: `requestId` was not read; if it is meant for `inferenceDetails.requestId`, give it that name and import it again
+    warning: `FILE`: `promptTokens` was not read; it looks like `inferenceDetails.promptTokens`, which is not there
+    warning: `FILE`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there
     exit code 0, 1 in the ledger
     ");
 }

@@ -186,10 +186,7 @@ impl fmt::Display for NoticeKind {
         match self {
             Self::Misnamed { name, field } => {
                 let name = one_line(name, SHOWN);
-                write!(
-                    f,
-                    "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again"
-                )
+                write!(f, "`{name}` was not read; it looks like `{field}`, which is not there")
             }
             Self::MoreFollows => {
                 f.write_str("its `nextCursor` says that more entries follow, which are not there")

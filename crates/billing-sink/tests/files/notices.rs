@@ -79,13 +79,13 @@ fn pages_in_several_files_are_one_set() {
     assert_eq!(said(&pages[1..]), [format!("`1.json`: {missing}")]);
     let misnamed = format!("{HEADER},requestId\n{}", row(1, "n,r"));
     let csv = format!("{HEADER}\n");
-    let told = "`1.json`: `requestId` was not read; if it is meant for `inferenceDetails.requestId`, give it that name and \
-                import it again";
+    let told =
+        "`1.json`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there";
     assert_eq!(said(&[csv.clone(), misnamed, csv]), [told]);
 }
 
 fn misnamed(name: &str, field: &str) -> String {
-    format!("`{name}` was not read; if it is meant for `{field}`, give it that name and import it again")
+    format!("`{name}` was not read; it looks like `{field}`, which is not there")
 }
 
 #[test]
