@@ -99,12 +99,12 @@ fn files_that_were_read_short_are_warned_of() {
     exit code 0, 1 in the ledger
     ");
     insta::assert_snapshot!(said_of_case("page_legacy_1_of_28045.json"), @"
-    warning: `FILE`: 1 page of 28045 were there; the entries of the others are missing
+    warning: `FILE`: 1 of 28045 pages read; the entries of the others are missing
     exit code 0, 1 in the ledger
     ");
     insta::assert_snapshot!(said_of_case("renamed_columns_dropped.csv"), @"
-    warning: `FILE`: `promptTokens` was not read; if it is meant for `inferenceDetails.promptTokens`, give it that name and import it again
-    warning: `FILE`: `requestId` was not read; if it is meant for `inferenceDetails.requestId`, give it that name and import it again
+    warning: `FILE`: `promptTokens` was not read; it looks like `inferenceDetails.promptTokens`, which is not there
+    warning: `FILE`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there
     exit code 0, 1 in the ledger
     ");
 }

@@ -204,8 +204,7 @@ fn what_was_not_understood_is_said_with_how_often_it_came() {
     assert_eq!(
         said,
         [
-            "warning: `1.csv`: `requestId` was not read; if it is meant for `inferenceDetails.requestId`, give it that name \
-             and import it again",
+            "warning: `1.csv`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there",
             "note: `model` is unknown and was not read: 3 entries of 2 files",
             "note: `region` is unknown and was not read: 1 entry of 1 file",
         ]

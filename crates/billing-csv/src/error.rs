@@ -26,8 +26,12 @@ pub struct Error {
     /// True where the text says the timestamp too.
     says_timestamp: bool,
     cut_off: bool,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
+    /// What the text says in the place of the cause.
+    told: Option<Cause>,
 }
+
+type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Names of columns, each with the known column that it looks like.
 pub(crate) type Misnamed = BTreeMap<String, &'static str>;
@@ -102,6 +106,7 @@ impl Error {
             says_timestamp: false,
             cut_off: false,
             cause: None,
+            told: None,
         }
     }
 
@@ -123,12 +128,12 @@ impl Error {
     /// This error as the first of those records, with the timestamps in its text.
     pub(crate) fn of_several(self, bad: BadRows) -> Self {
         if bad.count() > 1 {
-            return Self { kind: ErrorKind::Records(bad.count()), cause: Some(bad.into()), ..self };
+            return Self { kind: ErrorKind::Records(bad.count()), told: Some(bad.into()), ..self };
         }
         match (self.timestamp, &self.cause) {
             (Some(at), Some(cause)) => {
-                let cause = Some(format!("{cause} (timestamp {at})").into());
-                Self { cause, ..self }
+                let told = Some(format!("{cause} (timestamp {at})").into());
+                Self { told, ..self }
             }
             _ => Self { says_timestamp: true, ..self },
         }
@@ -295,6 +300,6 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.told.as_deref().or(self.cause.as_deref()).map(|cause| cause as _)
     }
 }

@@ -15,8 +15,9 @@ const MAX_PREAMBLE: usize = 20;
 /// Names of columns by which a record is known for a header, though it may be a wrong one. None is the value of a field.
 const TELLING: usize = 3;
 
-/// Names of unknown columns that are kept.
-const MOST_NAMES: usize = 20;
+/// Names that are kept of columns that were not read, after which those of further headers are not noted: memory is bounded,
+/// whatever the file.
+pub(crate) const MOST_NAMES: usize = 20;
 
 const BOM: char = '\u{feff}';
 

@@ -6,7 +6,7 @@ use billing_model::{Timestamp, UsageEntry, ValueError, parse_decimal};
 
 use crate::columns::{UNIT, blank_entry};
 use crate::error::{Error, ErrorKind};
-use crate::header::{Header, instead_of_header, is_meant_as_header, misnamed, unknown};
+use crate::header::{Header, MOST_NAMES, instead_of_header, is_meant_as_header, misnamed, unknown};
 use crate::notes::Notes;
 use crate::records::Records;
 
@@ -191,8 +191,12 @@ impl<R: Read> Rows<R> {
                 Error::new(kind, place).meaning(misnamed(fields)).cut_off(self.records.at_end())
             })?;
             notes.repeated_headers += 1;
-            notes.misnamed.extend(misnamed(fields));
-            notes.unknown.extend(unknown(fields));
+            if notes.misnamed.len() < MOST_NAMES {
+                notes.misnamed.extend(misnamed(fields));
+            }
+            if notes.unknown.len() < MOST_NAMES {
+                notes.unknown.extend(unknown(fields));
+            }
         } else {
             return Ok(false);
         }

@@ -227,17 +227,13 @@ impl fmt::Display for NoticeKind {
         match self {
             Self::Misnamed { name, field } => {
                 let name = one_line(name, SHOWN);
-                write!(
-                    f,
-                    "`{name}` was not read; if it is meant for `{field}`, give it that name and import it again"
-                )
+                write!(f, "`{name}` was not read; it looks like `{field}`, which is not there")
             }
             Self::MoreFollows => {
                 f.write_str("its `nextCursor` says that more entries follow, which are not there")
             }
             Self::PagesMissing { seen, total } => {
-                counted(f, seen, "page", "pages")?;
-                write!(f, " of {total} were there; the entries of the others are missing")
+                write!(f, "{seen} of {total} pages read; the entries of the others are missing")
             }
             Self::HalfCharacters(count) => {
                 counted(f, count, "text", "texts")?;

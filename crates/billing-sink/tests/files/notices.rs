@@ -27,15 +27,11 @@ fn a_page_that_others_follow_was_taken_for_the_whole() {
         (format!("{}\n{}", by_cursor(1, "\"abc\""), by_cursor(2, "\"def\"")), &[1, 2], &[MORE]),
         (format!("{}\n{}", by_cursor(1, "\"abc\""), by_cursor(2, "null")), &[1, 2], &[]),
         (format!("{}\n{}", by_cursor(1, "null"), by_cursor(2, "\"abc\"")), &[1, 2], &[MORE]),
-        (
-            by_number(1, "1", "28045"),
-            &[1],
-            &["1 page of 28045 were there; the entries of the others are missing"],
-        ),
+        (by_number(1, "1", "28045"), &[1], &["1 of 28045 pages read; the entries of the others are missing"]),
         (
             by_number(1, "28045", "28045"),
             &[1],
-            &["1 page of 28045 were there; the entries of the others are missing"],
+            &["1 of 28045 pages read; the entries of the others are missing"],
         ),
         (by_number(1, "1", "1"), &[1], &[]),
         (format!("{}\n{}", by_number(1, "1", "2"), by_number(2, "2", "2")), &[1, 2], &[]),
@@ -43,13 +39,13 @@ fn a_page_that_others_follow_was_taken_for_the_whole() {
         (
             format!("{}\n{}", by_number(1, "1", "3"), by_number(2, "3", "3")),
             &[1, 2],
-            &["2 pages of 3 were there; the entries of the others are missing"],
+            &["2 of 3 pages read; the entries of the others are missing"],
         ),
         // The same page twice is one of two.
         (
             format!("{}\n{}", by_number(1, "1", "2"), by_number(2, "1", "2")),
             &[1, 2],
-            &["1 page of 2 were there; the entries of the others are missing"],
+            &["1 of 2 pages read; the entries of the others are missing"],
         ),
         // The whole grew between them.
         (format!("{}\n{}", by_number(1, "1", "1"), by_number(2, "2", "2")), &[1, 2], &[]),
@@ -79,17 +75,17 @@ fn pages_in_several_files_are_one_set() {
     assert_eq!(said(&pages[..2]), [format!("`1.json`: {MORE}")]);
     let pages = [by_number(1, "1", "3"), by_number(2, "2", "3"), by_number(3, "3", "3")];
     assert_eq!(said(&pages), [] as [&str; 0]);
-    let missing = "2 pages of 3 were there; the entries of the others are missing";
+    let missing = "2 of 3 pages read; the entries of the others are missing";
     assert_eq!(said(&pages[1..]), [format!("`1.json`: {missing}")]);
     let misnamed = format!("{HEADER},requestId\n{}", row(1, "n,r"));
     let csv = format!("{HEADER}\n");
-    let told = "`1.json`: `requestId` was not read; if it is meant for `inferenceDetails.requestId`, give it that name and \
-                import it again";
+    let told =
+        "`1.json`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there";
     assert_eq!(said(&[csv.clone(), misnamed, csv]), [told]);
 }
 
 fn misnamed(name: &str, field: &str) -> String {
-    format!("`{name}` was not read; if it is meant for `{field}`, give it that name and import it again")
+    format!("`{name}` was not read; it looks like `{field}`, which is not there")
 }
 
 #[test]
