@@ -214,7 +214,8 @@ impl Overlaps {
     fn border(&self, at_ns: i64, files: (usize, usize)) -> Option<bool> {
         let (one, other) = (self.files[files.0].span?, self.files[files.1].span?);
         let shared = one.0.max(other.0)..=one.1.min(other.1);
-        shared.contains(&at_ns).then(|| one.1 == other.0 || other.1 == one.0)
+        let is_border = one.1 == other.0 || other.1 == one.0;
+        shared.contains(&at_ns).then_some(is_border)
     }
 
     /// How often both files have an entry.
