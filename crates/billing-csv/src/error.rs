@@ -20,13 +20,20 @@ pub struct Error {
     kind: ErrorKind,
     place: Place,
     column: Option<&'static str>,
+    cut_off: bool,
+    cause: Option<Cause>,
+    // Apart, so that a result is not as large as an error.
+    details: Box<Details>,
+}
+
+/// What few errors have.
+#[derive(Debug, Default)]
+struct Details {
     /// Columns that look like those that are missing.
     meant: Misnamed,
     timestamp: Option<Timestamp>,
     /// True where the text says the timestamp too.
     says_timestamp: bool,
-    cut_off: bool,
-    cause: Option<Cause>,
     /// What the text says in the place of the cause.
     told: Option<Cause>,
 }
@@ -96,47 +103,39 @@ impl Place {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, place: Place) -> Self {
-        let (meant, timestamp) = (Misnamed::new(), None);
-        Self {
-            kind,
-            place,
-            column: None,
-            meant,
-            timestamp,
-            says_timestamp: false,
-            cut_off: false,
-            cause: None,
-            told: None,
-        }
+        Self { kind, place, column: None, cut_off: false, cause: None, details: Box::default() }
     }
 
-    pub(crate) fn meaning(self, meant: Misnamed) -> Self {
-        Self { meant, ..self }
+    pub(crate) fn meaning(mut self, meant: Misnamed) -> Self {
+        self.details.meant = meant;
+        self
     }
 
-    pub(crate) fn of_time(self, timestamp: Option<Timestamp>) -> Self {
-        Self { timestamp, ..self }
+    pub(crate) fn of_time(mut self, timestamp: Option<Timestamp>) -> Self {
+        self.details.timestamp = timestamp;
+        self
     }
 
     /// All of it on a line, causes and timestamp too.
     pub(crate) fn line_of_text(&self) -> String {
         let cause = self.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        let timestamp = self.timestamp.map(|at| format!(" (timestamp {at})")).unwrap_or_default();
+        let timestamp = self.timestamp().map(|at| format!(" (timestamp {at})")).unwrap_or_default();
         format!("{self}{cause}{timestamp}")
     }
 
     /// This error as the first of those records, with the timestamps in its text.
-    pub(crate) fn of_several(self, bad: BadRows) -> Self {
-        if bad.count() > 1 {
-            return Self { kind: ErrorKind::Records(bad.count()), told: Some(bad.into()), ..self };
-        }
-        match (self.timestamp, &self.cause) {
-            (Some(at), Some(cause)) => {
-                let told = Some(format!("{cause} (timestamp {at})").into());
-                Self { told, ..self }
+    pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
+        match (self.timestamp(), &self.cause) {
+            _ if bad.count() > 1 => {
+                self.kind = ErrorKind::Records(bad.count());
+                self.details.told = Some(bad.into());
             }
-            _ => Self { says_timestamp: true, ..self },
+            (Some(at), Some(cause)) => {
+                self.details.told = Some(format!("{cause} (timestamp {at})").into());
+            }
+            _ => self.details.says_timestamp = true,
         }
+        self
     }
 
     pub(crate) fn io(cause: std::io::Error, place: Place) -> Self {
@@ -185,7 +184,7 @@ impl Error {
 
     /// The timestamp of the record, where it can be read.
     pub fn timestamp(&self) -> Option<Timestamp> {
-        self.timestamp
+        self.details.timestamp
     }
 
     /// What is wrong, without the place.
@@ -232,12 +231,13 @@ impl Error {
             ErrorKind::NoHeader => "there is none, the file is empty".to_owned(),
             ErrorKind::MissingColumns(names) => {
                 let what = if names.len() == 1 { "a column is" } else { "columns are" };
-                let name = |name: &&'static str| match self.meant.iter().find(|(_, meant)| *meant == name) {
-                    Some((found, _)) => {
-                        format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN))
-                    }
-                    None => format!("`{name}`"),
-                };
+                let name =
+                    |name: &&'static str| match self.details.meant.iter().find(|(_, meant)| *meant == name) {
+                        Some((found, _)) => {
+                            format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN))
+                        }
+                        None => format!("`{name}`"),
+                    };
                 format!("{what} missing: {}", names.iter().map(name).collect::<Vec<_>>().join(", "))
             }
             ErrorKind::DuplicateColumn(name) => format!("the column `{name}` is there twice"),
@@ -291,7 +291,7 @@ impl fmt::Display for Error {
             ErrorKind::NotUtf8 => write!(f, " {}", self.fault()),
             _ => write!(f, ": {}", self.fault()),
         }?;
-        match self.timestamp.filter(|_| self.says_timestamp) {
+        match self.timestamp().filter(|_| self.details.says_timestamp) {
             Some(at) => write!(f, " (timestamp {at})"),
             None => Ok(()),
         }
@@ -300,6 +300,6 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.told.as_deref().or(self.cause.as_deref()).map(|cause| cause as _)
+        self.details.told.as_deref().or(self.cause.as_deref()).map(|cause| cause as _)
     }
 }

@@ -19,13 +19,20 @@ pub struct InputError {
     kind: InputErrorKind,
     place: Option<Place>,
     field: Option<&'static str>,
-    timestamp: Option<Timestamp>,
     cut_off: bool,
     cause: Option<Cause>,
-    /// What the text says in the place of the cause.
-    told: Option<Cause>,
+    // Apart, so that a result is not as large as an error.
+    details: Box<Details>,
+}
+
+/// What few errors have.
+#[derive(Debug, Default)]
+struct Details {
+    timestamp: Option<Timestamp>,
     /// True where the text says the timestamp too.
     says_timestamp: bool,
+    /// What the text says in the place of the cause.
+    told: Option<Cause>,
 }
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -69,8 +76,7 @@ pub(crate) enum Place {
 
 impl InputError {
     pub(crate) fn new(kind: InputErrorKind, place: Option<Place>) -> Self {
-        let (field, timestamp, cause, told) = (None, None, None, None);
-        Self { kind, place, field, timestamp, cut_off: false, cause, told, says_timestamp: false }
+        Self { kind, place, field: None, cut_off: false, cause: None, details: Box::default() }
     }
 
     /// Data that is compressed wrongly shows as an error of reading.
@@ -87,8 +93,9 @@ impl InputError {
 
     /// A text that is no entry.
     pub(crate) fn entry(cause: DecodeError, place: Place, text: &str) -> Self {
-        let (field, timestamp) = (cause.field(), timestamp_in(text));
-        Self { field, timestamp, cause: Some(cause.into()), ..Self::new(InputErrorKind::Entry, Some(place)) }
+        let details = Box::new(Details { timestamp: timestamp_in(text), ..Details::default() });
+        let (field, cause) = (cause.field(), Some(cause.into()));
+        Self { field, cause, details, ..Self::new(InputErrorKind::Entry, Some(place)) }
     }
 
     /// The same, of a file: it may be what a service answered that failed.
@@ -137,18 +144,19 @@ impl InputError {
     }
 
     /// This error as the first of those rows, with the timestamps in its text.
-    pub(crate) fn of_several(self, bad: BadRows) -> Self {
-        if bad.count() > 1 {
-            let (field, kind) = (self.field(), InputErrorKind::Rows(bad.count()));
-            return Self { kind, field, told: Some(bad.into()), ..self };
-        }
+    pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
         match (self.timestamp(), self.source()) {
-            (Some(at), Some(cause)) => {
-                let told = Some(format!("{cause} (timestamp {at})").into());
-                Self { told, ..self }
+            _ if bad.count() > 1 => {
+                self.field = self.field();
+                self.kind = InputErrorKind::Rows(bad.count());
+                self.details.told = Some(bad.into());
             }
-            _ => Self { says_timestamp: true, ..self },
+            (Some(at), Some(cause)) => {
+                self.details.told = Some(format!("{cause} (timestamp {at})").into());
+            }
+            _ => self.details.says_timestamp = true,
         }
+        self
     }
 
     pub(crate) fn cut_off(self, cut_off: bool) -> Self {
@@ -172,7 +180,7 @@ impl InputError {
     pub fn timestamp(&self) -> Option<Timestamp> {
         match self.csv_error() {
             Some(csv) => csv.timestamp(),
-            None => self.timestamp,
+            None => self.details.timestamp,
         }
     }
 
@@ -272,7 +280,7 @@ impl fmt::Display for InputError {
             return write!(f, "{count} rows cannot be read");
         }
         self.write_fault(f)?;
-        match self.timestamp().filter(|_| self.says_timestamp) {
+        match self.timestamp().filter(|_| self.details.says_timestamp) {
             Some(at) => write!(f, " (timestamp {at})"),
             None => Ok(()),
         }
@@ -301,7 +309,7 @@ impl InputError {
 
 impl StdError for InputError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        if let Some(told) = &self.told {
+        if let Some(told) = &self.details.told {
             return Some(&**told);
         }
         let cause = self.cause.as_deref()?;
