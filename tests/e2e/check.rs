@@ -104,6 +104,7 @@ fn a_program_reads_it_as_json() {
         "rollups": 1,
         "balances": 1,
         "receipts": 0,
+        "files": 1,
         "keys": 0,
         "texts": 3
       },

@@ -7,7 +7,10 @@ fn every_command_explains_itself() {
     for (command, flags) in [
         (&["demo"][..], &["--entries", "--seed", "--dir", "--serve"][..]),
         (&["serve"], &["--ledger", "--listen", "127.0.0.1:8787"]),
-        (&["import"], &["<FILE>...", "--ledger", "--account", "--format", "ndjson"]),
+        (
+            &["import"],
+            &["<FILE>...", "--ledger", "--account", "--format", "ndjson", "--again", "--dry-run", "--json"],
+        ),
         (&["check"], &["--ledger", "--json", "Examples:", "Exit code 3"]),
         (&["accounts", "list"], &["--ledger", "--json", "nets"]),
         (&["keys"], &["create", "list", "revoke"]),

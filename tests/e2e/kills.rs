@@ -8,6 +8,7 @@ mod every_call;
 mod failing_calls;
 mod full_disk;
 mod full_ledger;
+mod imports;
 mod power_loss;
 mod random_moments;
 mod restores;

@@ -55,9 +55,9 @@ impl Ledger {
     }
 }
 
-/// Adds entries to the ledger at a path, as another process does.
+/// Adds entries to the ledger at a path, as another process does; the same ones as often as it is asked to.
 pub(crate) fn record(path: &str, entries: &[UsageEntry]) {
-    run_reading(&["import", "-", "--format", "ndjson", "--ledger", path], &ndjson(entries)).done();
+    run_reading(&["import", "-", "--again", "--format", "ndjson", "--ledger", path], &ndjson(entries)).done();
 }
 
 /// A server on a free port of loopback, and an admin key to it.

@@ -26,7 +26,9 @@ mod windows;
 mod answers;
 #[cfg(target_os = "linux")]
 mod crowds;
+mod files;
 mod hangs;
+mod import_reports;
 mod imports;
 mod interrupts;
 #[cfg(target_os = "linux")]
@@ -38,6 +40,7 @@ mod outputs;
 mod overload;
 mod proxies;
 mod refusals;
+mod repeats;
 mod resumes;
 mod trust;
 mod words;

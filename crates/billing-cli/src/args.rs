@@ -67,7 +67,14 @@ pub(crate) enum Command {
 }
 
 /// What an import costs while it runs, and after it has failed.
-const SPACE: &str = "\
+const IMPORTS: &str = "\
+All files are recorded, or none. The ledger keeps the SHA-256 of what is in each
+file (decompressed, so usage.csv and usage.csv.gz are the same), its name and
+the date; the same content into the same account is refused. So are files of one
+call that hold equal entries in the time that both cover: exports of windows
+that overlap. --again imports both all the same. Not seen are entries that came
+before in a file with other content, or in a batch.
+
 A server of the ledger goes on recording meanwhile, and shows nothing of the
 import before its end. Until then it takes up as much space in the ledger as it
 will in the end, and some in the directory for temporary files. What a failed or
@@ -175,11 +182,10 @@ pub(crate) enum Wire {
     Csv,
 }
 
-/// Files are recorded as they are: what is imported twice is there twice.
 #[derive(Debug, clap::Args)]
-#[command(after_help = SPACE)]
+#[command(after_help = IMPORTS)]
 pub(crate) struct Import {
-    /// Files to read, `-` for stdin; gzip is read as it is
+    /// Files to read, `-` for stdin; gzip and zstd are read as they are
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Ledger to record in; made when it is not there
@@ -188,9 +194,18 @@ pub(crate) struct Import {
     /// Account that the entries belong to; made when it is not there
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) account: String,
-    /// Format of the files; json is an array or a page as the API answers
+    /// Format of the files; json is arrays, pages as the API answers, and entries of any number of lines
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ImportFormat,
+    /// Import also what the account has already, or what two of the files both hold
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Read and check everything, say what it comes to, and record nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print one JSON object: what was imported, by file and by currency
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -315,7 +330,8 @@ nothing does. Of each kind of difference 50 are listed, and all are counted.
 
 What a ledger keeps only once is read and not compared: prices, notes, details.
 Which entries came with a batch is not recorded, so a receipt is found wrong
-only when the account has fewer entries than its receipts speak of.
+only when the account has fewer entries than its receipts speak of. Nor is the
+content of an imported file kept: only how many entries it had, and which.
 
 Examples:
   billing check --ledger ledger.db

@@ -49,14 +49,25 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
 }
 
 fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
-        *checked;
+    let Checked {
+        accounts,
+        entries,
+        hidden_entries,
+        counts,
+        rollups,
+        balances,
+        receipts,
+        files,
+        keys,
+        texts,
+    } = *checked;
     let others = [
         (accounts, "account"),
         (counts, "count"),
         (rollups, "rollup"),
         (balances, "balance"),
         (receipts, "receipt"),
+        (files, "file"),
         (keys, "key"),
         (texts, "text"),
     ];
@@ -106,6 +117,7 @@ struct JsonChecked {
     rollups: u64,
     balances: u64,
     receipts: u64,
+    files: u64,
     keys: u64,
     texts: u64,
 }
@@ -121,8 +133,18 @@ struct JsonDifference<'a> {
 }
 
 fn json(path: &Path, report: &Report) -> Result<String, Failure> {
-    let Checked { accounts, entries, hidden_entries, counts, rollups, balances, receipts, keys, texts } =
-        report.checked;
+    let Checked {
+        accounts,
+        entries,
+        hidden_entries,
+        counts,
+        rollups,
+        balances,
+        receipts,
+        files,
+        keys,
+        texts,
+    } = report.checked;
     let json = Json {
         ledger: path.display().to_string(),
         clean: report.is_clean(),
@@ -134,6 +156,7 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
             rollups,
             balances,
             receipts,
+            files,
             keys,
             texts,
         },

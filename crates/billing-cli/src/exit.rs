@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use billing_http::{CertificateFault, ErrorKind};
+use billing_model::BadRows;
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
 use crate::interrupt::Stopped;
@@ -58,10 +59,20 @@ impl Failure {
     /// Says it on stderr, and gives the code to exit with.
     pub(crate) fn report(self) -> ExitCode {
         if self.exit != Exit::Done {
-            terminal::error(&format!("{:#}", self.error));
+            self.report_error();
             self.hints.iter().for_each(|hint| terminal::hint(hint));
         }
         ExitCode::from(self.exit as u8)
+    }
+
+    /// Says the error on a line; where it is of several rows, each of them on one more.
+    fn report_error(&self) {
+        let bad_rows = self.error.chain().last().and_then(|cause| cause.downcast_ref::<BadRows>());
+        let Some(bad_rows) = bad_rows else { return terminal::error(&format!("{:#}", self.error)) };
+        let levels = self.error.chain().count() - 1;
+        let doing: Vec<_> = self.error.chain().take(levels).map(ToString::to_string).collect();
+        terminal::error(&doing.join(": "));
+        bad_rows.lines().for_each(|line| terminal::detail(&line));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::anyhow;
 use billing_http::{ApiKey, Begun, Client, ErrorKind, Event, RetryPolicy, Walk, Wire};
 use billing_model::{Stretch, Summary, TimeWindow, Timestamp};
-use billing_sink::{DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
+use billing_sink::{DrainError, FileSink, Finished, NoticeKind, Opened, ResumableFile, Target, drain};
 use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt};
 
@@ -14,6 +14,7 @@ use crate::args::{self, Service};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{self, Interrupted, Stopped};
 use crate::manifest::{self, Manifest, Walked};
+use crate::mended::Mended;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -48,9 +49,11 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     }
     let progress = Arc::new(Progress::new(plan.quiet));
     let walked = Arc::new(Mutex::new(Walked::default()));
-    let client = client(service, key, &plan, &progress, &walked)?;
+    let mended = Arc::new(Mended::default());
+    let client = client(service, key, &plan, &progress, (&walked, &mended))?;
     let runtime = runtime(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)))?;
-    let export = Export { plan: &plan, base_url: &service.base_url, client: &client, progress: &progress };
+    let base_url = &service.base_url;
+    let export = Export { plan: &plan, base_url, client: &client, progress: &progress, mended: &mended };
     let result = runtime.block_on(async {
         let interrupted = interrupt::watch(plan.output.is_none())?;
         export.run(place, interrupted, &walked).await
@@ -71,7 +74,7 @@ fn client(
     key: ApiKey,
     plan: &Plan,
     progress: &Arc<Progress>,
-    walked: &Arc<Mutex<Walked>>,
+    (walked, mended): (&Arc<Mutex<Walked>>, &Arc<Mended>),
 ) -> Result<Client, Failure> {
     let default = RetryPolicy::default();
     let policy = RetryPolicy {
@@ -80,7 +83,7 @@ fn client(
         budget: default.budget.max(plan.max_wait.saturating_mul(2)),
         ..default
     };
-    let (progress, walked) = (Arc::clone(progress), Arc::clone(walked));
+    let (progress, walked, mended) = (Arc::clone(progress), Arc::clone(walked), Arc::clone(mended));
     let client = plan
         .network
         .of(Client::builder(&service.base_url, key))
@@ -93,6 +96,9 @@ fn client(
             if let Event::Complete { endpoint, total } = event {
                 let end = Walked { endpoint: Some(*endpoint), service_total: *total };
                 *walked.lock().unwrap_or_else(PoisonError::into_inner) = end;
+            }
+            if let Event::Mended { entries } = event {
+                mended.came(entries);
             }
             progress.observe(event);
         })
@@ -130,6 +136,8 @@ struct Exported {
     added: u64,
     /// False when entries came, and none with an `apiKeyId`.
     has_key_ids: bool,
+    /// Texts of what this run added that had half a character.
+    half_characters: u64,
 }
 
 /// The way from a service into an output.
@@ -138,6 +146,7 @@ struct Export<'a> {
     base_url: &'a str,
     client: &'a Client,
     progress: &'a Progress,
+    mended: &'a Mended,
 }
 
 impl Export<'_> {
@@ -173,7 +182,7 @@ impl Export<'_> {
                     self.progress.say("note: it was written before; only the last step was left");
                     let summary = finished.summary.clone();
                     self.close(*finished, window, started, Walked::default(), true)?;
-                    return Ok(Exported { window, summary, added: 0, has_key_ids: true });
+                    return Ok(Exported { window, summary, added: 0, has_key_ids: true, half_characters: 0 });
                 }
             };
             let takes_back = output.takes_back();
@@ -182,7 +191,8 @@ impl Export<'_> {
                 Some(begun) => begun.stretches().left_stream(),
                 None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
             };
-            let stretches = interrupted.stop(noted.note(stretches), || {
+            let stretches = noted.note(stretches).inspect_ok(|stretch| self.mended.count(stretch));
+            let stretches = interrupted.stop(stretches, || {
                 self.progress.say("interrupted: finishing the page at hand (once more to stop at once)");
             });
             let drained = drain(stretches, FileSink::new(self.plan.format, output)).await;
@@ -195,13 +205,15 @@ impl Export<'_> {
                         let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
                         self.close(finished, window, started, walked, resumed.is_some())?;
                     }
-                    return Ok(Exported { window, summary, added: drained.summary.entries, has_key_ids });
+                    let (added, half_characters) = (drained.summary.entries, self.mended.texts());
+                    return Ok(Exported { window, summary, added, has_key_ids, half_characters });
                 }
                 // What went to a file can be taken back; what went through a pipe cannot.
                 Err(DrainError::Pages(Stopped::Failed(error)))
                     if error.kind() == ErrorKind::Moved && takes_back && walks < MAX_WALKS =>
                 {
                     walks += 1;
+                    self.mended.clear();
                     self.progress.say("note: entries arrived behind the walk; reading the window again");
                     place = Place::open(self.plan, true)?;
                 }
@@ -380,7 +392,7 @@ fn settled_window(settled: &BTreeMap<String, String>) -> Result<TimeWindow, Fail
 }
 
 fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> String {
-    let Exported { window, summary, added, has_key_ids } = exported;
+    let Exported { window, summary, added, has_key_ids, half_characters } = exported;
     let to = plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
     let mut said = format!("{to}{}\nwindow {window}\n", text::pace(summary, *added, elapsed));
     said.push_str(&text::amounts(summary));
@@ -388,6 +400,9 @@ fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> St
         said.push_str(
             "warning: no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json\n",
         );
+    }
+    if *half_characters > 0 {
+        said.push_str(&format!("warning: {}\n", NoticeKind::HalfCharacters(*half_characters)));
     }
     said.trim_end().to_owned()
 }

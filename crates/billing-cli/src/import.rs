@@ -1,117 +1,289 @@
-//! `billing import`: entries from files into a ledger, all of them or none.
+//! `billing import`: entries from files into a ledger, all of them or none, and the content of a file once.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use billing_model::Summary;
-use billing_sink::{InputFormat, ReadError, read_entries};
-use billing_store::{Ledger, Sink};
+use billing_model::{Summary, Timestamp, UsageEntry};
+use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_store::{
+    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal, Sink,
+};
+use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
 use crate::{terminal, text};
 
+mod input;
+mod report;
+
+use input::Input;
+use report::{FileReport, Report};
+
+/// Pairs of files that an error names. One pair is enough to look for the mistake.
+const NAMED_PAIRS: usize = 5;
+
+const NOTHING: &str = "nothing was imported";
+
 pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     let start = Instant::now();
-    let format = match args.format {
-        ImportFormat::Auto => InputFormat::Auto,
-        ImportFormat::Ndjson => InputFormat::Ndjson,
-        ImportFormat::Json => InputFormat::Json,
-        ImportFormat::Csv => InputFormat::Csv,
-    };
     // All are opened before the ledger is touched: a slip in a name leaves no trace.
-    let inputs = args.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-    let ledger = Ledger::open_or_create(&args.ledger)?;
-    let summary = match import(args, format, inputs, &ledger) {
-        Ok(summary) => summary,
-        Err(failure) => {
-            // What cannot be removed is an empty ledger; what failed before says why.
-            let _ = ledger.remove_if_unused();
-            return Err(failure);
-        }
+    let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let report = match args.dry_run {
+        true => rehearse(args, inputs)?,
+        false => record(args, inputs)?,
     };
-    let pace = text::pace(&summary, summary.entries, start.elapsed());
-    terminal::note(
-        format!("imported into account `{}`: {pace}\n{}", args.account, text::amounts(&summary)).trim_end(),
-    );
-    Ok(())
+    terminal::note(&report.said(&args.account, start.elapsed()));
+    match args.json {
+        true => terminal::print(&report.json(args)?),
+        false => Ok(()),
+    }
+}
+
+fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
+    let ledger = Ledger::open_or_create(&args.ledger)?;
+    import(args, inputs, &ledger).inspect_err(|_| {
+        // What cannot be removed is an empty ledger; what failed before says why.
+        let _ = ledger.remove_if_unused();
+    })
 }
 
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
-fn import(
-    args: &args::Import,
-    format: InputFormat,
-    inputs: Vec<Box<dyn Read>>,
+fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Report, Failure> {
+    let account = ledger.create_account(&args.account)?;
+    let mut import = ledger.import(account)?;
+    let mut reading = Reading::new(args)?;
+    // A digest of its own takes a part of the time of an import. So it is made where it can spare one.
+    let is_worth_a_look = !args.again && (inputs.len() > 1 || ledger.has_imported_files(account)?);
+    for (path, mut input) in args.files.iter().zip(inputs) {
+        if is_worth_a_look && let Some(sha256) = input.sha256() {
+            reading.check_content(path, &sha256, imported_before(ledger, account, &sha256)?.as_ref())?;
+        }
+        let (read, sha256) = reading.read(path, input, &mut import)?;
+        // Looked at again, because what was read is what counts, and stdin was not looked at at all.
+        reading.end_file(path, &read, sha256, imported_before(ledger, account, &sha256)?)?;
+        import.end_file(FileContent {
+            name: path.display().to_string(),
+            sha256,
+            imported_at: reading.now,
+            again: args.again,
+        });
+    }
+    reading.end()?;
+    // Somebody else may have imported the same meanwhile; the transaction that shows the entries finds out.
+    import.finish().map_err(|error| match error.kind() {
+        ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
+        _ => Failure::from(error),
+    })?;
+    Ok(reading.report)
+}
+
+fn imported_before(
     ledger: &Ledger,
-) -> Result<Summary, Failure> {
-    let mut import = ledger.import(ledger.create_account(&args.account)?)?;
-    let mut summary = Summary::default();
+    account: AccountId,
+    sha256: &[u8; 32],
+) -> Result<Option<ImportedFile>, Failure> {
+    Ok(ledger.imported_file(account, sha256)?)
+}
+
+/// Reads and checks all that an import would, and touches no ledger.
+fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
+    let mut rehearsal = Rehearsal::new(&args.ledger, &args.account)?;
+    // What is no ledger is found out before anything is read.
+    let look_up = |sha256s: &[[u8; 32]]| Ledger::look_up_files(&args.ledger, &args.account, sha256s);
+    look_up(&[])?;
+    let mut reading = Reading::new(args)?;
     for (path, input) in args.files.iter().zip(inputs) {
-        let ending = Rc::new(Cell::new(Ending::default()));
-        let watched = Watched { input, ending: Rc::clone(&ending) };
-        let read = read_entries(watched, format, &mut import).map_err(|error| match error {
-            ReadError::Input(error) => Failure::failed(error)
+        let (read, sha256) = reading.read(path, input, &mut rehearsal)?;
+        reading.end_file(path, &read, sha256, look_up(&[sha256])?.pop().flatten())?;
+    }
+    reading.end()?;
+    Ok(reading.report)
+}
+
+/// The files of one call, as they are read.
+struct Reading<'a> {
+    args: &'a args::Import,
+    now: Timestamp,
+    report: Report,
+    notices: Notices,
+    /// Of several files.
+    overlaps: Option<Overlaps>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(args: &'a args::Import) -> Result<Self, Failure> {
+        let overlaps = if args.files.len() > 1 { Some(Overlaps::new()?) } else { None };
+        let now = Timestamp::from(Utc::now()).floor_ms();
+        Ok(Self { args, now, report: Report::new(args.dry_run), notices: Notices::default(), overlaps })
+    }
+
+    /// Reads a file into the sink. Gives what its entries come to, and the SHA-256 of its content.
+    fn read(
+        &mut self,
+        path: &Path,
+        input: Input,
+        sink: &mut impl Sink<Error = Error>,
+    ) -> Result<(Summary, [u8; 32]), Failure> {
+        let unreadable = |error: anyhow::Error| {
+            Failure::failed(error)
                 .context(format!("`{}`", path.display()))
-                .hint("nothing was imported; mend the file and import it again"),
-            ReadError::Sink(error) => Failure::from(error).hint("nothing was imported"),
-        })?;
-        if ending.get().may_be_cut() {
-            terminal::note(&format!(
-                "warning: `{}` does not end with a line break; if it was cut off there, its last entry is wrong",
+                .hint(format!("{NOTHING}; mend the file and import it again"))
+        };
+        let format = match self.args.format {
+            ImportFormat::Auto => InputFormat::Auto,
+            ImportFormat::Ndjson => InputFormat::Ndjson,
+            ImportFormat::Json => InputFormat::Json,
+            ImportFormat::Csv => InputFormat::Csv,
+        };
+        let mut content = Content::open(input).map_err(|error| unreadable(error.into()))?;
+        let file = self.report.files.len();
+        let mut noted = Noted { sink, overlaps: self.overlaps.as_mut(), file };
+        self.notices.begin(path.display());
+        let read =
+            read_entries_noting(&mut content, format, &mut noted, &mut self.notices).map_err(|error| {
+                match error {
+                    ReadError::Input(error) => unreadable(error.into()),
+                    ReadError::Sink(error) => Failure::from(error).hint(NOTHING),
+                }
+            })?;
+        if may_be_cut(content.last()) {
+            self.report.warn(format!(
+                "`{}` does not end with a line break; if it was cut off there, its last entry is wrong",
                 path.display()
             ));
         }
-        summary.merge(&read);
+        let sha256 = content.finish().map_err(|error| unreadable(error.into()))?;
+        Ok((read, sha256))
     }
-    import.finish()?;
-    Ok(summary)
-}
 
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
-    }
-    let failed = |error: anyhow::Error| Failure::failed(error.context(format!("`{}`", path.display())));
-    let file = File::open(path).map_err(|error| failed(error.into()))?;
-    match file.metadata() {
-        Ok(metadata) if metadata.is_dir() => Err(failed(anyhow!("is a directory"))),
-        _ => Ok(Box::new(file)),
-    }
-}
-
-/// How an input begins and ends.
-#[derive(Clone, Copy, Default)]
-struct Ending {
-    first: Option<u8>,
-    last: Option<u8>,
-}
-
-impl Ending {
-    /// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
-    /// A gzip file, which begins with 0x1f, has a check of its own.
-    fn may_be_cut(self) -> bool {
-        self.first != Some(0x1f) && !matches!(self.last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
-    }
-}
-
-/// Notes how an input begins and ends while it is read.
-struct Watched {
-    input: Box<dyn Read>,
-    ending: Rc<Cell<Ending>>,
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        if let [first, ..] = buffer[..count] {
-            let seen = self.ending.get();
-            self.ending.set(Ending { first: seen.first.or(Some(first)), last: Some(buffer[count - 1]) });
+    /// Notes a file that was read.
+    fn end_file(
+        &mut self,
+        path: &Path,
+        read: &Summary,
+        sha256: [u8; 32],
+        before: Option<ImportedFile>,
+    ) -> Result<(), Failure> {
+        // Of one without entries nothing can be there twice.
+        if read.entries > 0 {
+            self.check_content(path, &sha256, before.as_ref())?;
         }
-        Ok(count)
+        self.report.summary.merge(read);
+        self.report.files.push(FileReport::new(path, read, sha256, before));
+        Ok(())
     }
+
+    /// Refuses content that the account has, or that a file before it had.
+    fn check_content(
+        &mut self,
+        path: &Path,
+        sha256: &[u8; 32],
+        before: Option<&ImportedFile>,
+    ) -> Result<(), Failure> {
+        let path = path.display();
+        if let Some(same) = self.report.same_content(sha256) {
+            let told = format!("`{path}` has the same content as `{same}`, which comes before it");
+            self.refuse(told, again("it"))?;
+        }
+        if let Some(before) = before {
+            let account = &self.args.account;
+            let told = format!("`{path}` was imported into account `{account}` before: {before}");
+            self.refuse(told, again("it"))?;
+        }
+        Ok(())
+    }
+
+    /// Says what was noticed of all files, and refuses those that hold the same entries in the time that they share.
+    fn end(&mut self) -> Result<(), Failure> {
+        // Here is all that a reader noticed. What is missing from a page is only known when the last file was read: it may be in another one.
+        for notice in self.notices.list() {
+            match notice.kind.is_warning() {
+                true => self.report.warn(notice.to_string()),
+                false => self.report.note(notice.to_string()),
+            }
+        }
+        self.report.unknown = self.notices.unknown();
+        let unknown: Vec<_> = self.report.unknown.iter().map(ToString::to_string).collect();
+        unknown.into_iter().for_each(|unknown| self.report.note(unknown));
+        self.check_overlaps()
+    }
+
+    /// Refuses files that hold the same entries in the time that they share.
+    fn check_overlaps(&mut self) -> Result<(), Failure> {
+        let Some(overlaps) = &self.overlaps else { return Ok(()) };
+        let (borders, overlaps): (Vec<_>, Vec<_>) =
+            overlaps.find()?.into_iter().partition(|overlap| overlap.is_border);
+        for Overlap { files, entries, first, .. } in borders {
+            let (one, other) = (self.report.name(files.0), self.report.name(files.1));
+            self.report.warn(format!(
+                "`{one}` and `{other}` meet at {first}, and both have {} there: right where a batch was cut in two, \
+                 and doubled where both windows hold that instant",
+                equal(entries)
+            ));
+        }
+        let told: Vec<_> = overlaps.iter().map(|overlap| self.report.told(overlap)).collect();
+        self.report.overlaps = overlaps;
+        if told.is_empty() {
+            return Ok(());
+        }
+        let more = match told.len() - told.len().min(NAMED_PAIRS) {
+            0 => String::new(),
+            more => format!("; and {more} more pairs of files"),
+        };
+        let told = told.into_iter().take(NAMED_PAIRS).collect::<Vec<_>>().join("; ");
+        self.refuse(
+            told + &more,
+            format!("{NOTHING}; leave out what is there twice, or --again imports all of it"),
+        )
+    }
+
+    /// Refuses, or says it only, where that was asked for.
+    fn refuse(&mut self, told: String, hint: String) -> Result<(), Failure> {
+        match (self.args.again, self.args.dry_run) {
+            (true, _) => self.report.warn(told),
+            (false, true) => self.report.warn(format!("{told}; without --again an import refuses that")),
+            (false, false) => return Err(Failure::failed(anyhow!(told)).hint(hint)),
+        }
+        Ok(())
+    }
+}
+
+fn again(what: &str) -> String {
+    format!("{NOTHING}; --again imports {what} once more")
+}
+
+/// `1 equal entry`, `1,204 equal entries`.
+fn equal(entries: u64) -> String {
+    text::entries(entries).replace(' ', " equal ")
+}
+
+/// A sink, and the look at what goes into it.
+struct Noted<'a, S> {
+    sink: &'a mut S,
+    overlaps: Option<&'a mut Overlaps>,
+    file: usize,
+}
+
+impl<S: Sink<Error = Error>> Sink for Noted<'_, S> {
+    type Output = ();
+    type Error = Error;
+
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        if let Some(overlaps) = &mut self.overlaps {
+            overlaps.add(self.file, entries)?;
+        }
+        self.sink.write(entries)
+    }
+
+    /// The sink takes the next file.
+    fn finish(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
+fn may_be_cut(last: Option<u8>) -> bool {
+    !matches!(last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
 }

@@ -20,6 +20,7 @@ mod interrupt;
 mod keys;
 mod log;
 mod manifest;
+mod mended;
 mod network;
 mod output;
 mod plan;

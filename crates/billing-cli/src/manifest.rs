@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
-/// The manifest of an export. Sums are text, because readers of JSON make binary floating point of numbers.
+/// The manifest of an export.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct Manifest<'a> {
     entries: u64,
     first: Option<String>,
     last: Option<String>,
-    amounts: BTreeMap<String, Amounts>,
+    amounts: AmountsByCurrency,
     /// Entries as the service counts them. `null` where it does not: `usage-history` has no total.
     pub(crate) service_total: Option<u64>,
     started: String,
@@ -44,12 +44,28 @@ struct Window {
     until: Option<String>,
 }
 
+/// The sums of each currency, by its name. They are text, because readers of JSON make binary floating point of numbers.
+pub(crate) type AmountsByCurrency = BTreeMap<String, Amounts>;
+
 #[derive(Serialize)]
-struct Amounts {
+pub(crate) struct Amounts {
     entries: u64,
     charged: String,
     credited: String,
     net: String,
+}
+
+pub(crate) fn amounts(summary: &Summary) -> AmountsByCurrency {
+    let amounts = summary.amounts.iter().map(|(currency, amounts)| {
+        let amounts = Amounts {
+            entries: amounts.entries,
+            charged: amounts.charged.to_string(),
+            credited: amounts.credited.to_string(),
+            net: amounts.net().to_string(),
+        };
+        (currency.to_string(), amounts)
+    });
+    amounts.collect()
 }
 
 /// How the walk of this run ended.
@@ -68,16 +84,7 @@ impl<'a> Manifest<'a> {
         times: (Timestamp, Timestamp),
         traffic: Traffic,
     ) -> Self {
-        let Summary { entries, first, last, amounts } = &finished.summary;
-        let amounts = amounts.iter().map(|(currency, amounts)| {
-            let amounts = Amounts {
-                entries: amounts.entries,
-                charged: amounts.charged.to_string(),
-                credited: amounts.credited.to_string(),
-                net: amounts.net().to_string(),
-            };
-            (currency.to_string(), amounts)
-        });
+        let Summary { entries, first, last, .. } = &finished.summary;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -90,7 +97,7 @@ impl<'a> Manifest<'a> {
             entries: *entries,
             first: text(*first),
             last: text(*last),
-            amounts: amounts.collect(),
+            amounts: amounts(&finished.summary),
             service_total: None,
             started: times.0.to_string(),
             finished: times.1.to_string(),

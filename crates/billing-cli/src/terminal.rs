@@ -18,6 +18,11 @@ pub(crate) fn hint(text: &str) {
     note(&format!("hint: {}", on_one_line(text)));
 }
 
+/// A line of what an error is made of, below it.
+pub(crate) fn detail(text: &str) {
+    note(&format!("  {}", on_one_line(text)));
+}
+
 /// Writes a line to stderr. One that cannot be written changes nothing about what was done.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(text));

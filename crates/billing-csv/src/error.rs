@@ -1,9 +1,13 @@
 //! What can be wrong with a file, and where.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 
-use billing_model::ValueError;
+use billing_model::{BadRows, Timestamp, ValueError, one_line};
+
+/// Characters of a name that are shown.
+const SHOWN: usize = 64;
 
 /// A file that could not be read, with record, line and column.
 ///
@@ -17,8 +21,27 @@ pub struct Error {
     place: Place,
     column: Option<&'static str>,
     cut_off: bool,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
+    // Apart, so that a result is not as large as an error.
+    details: Box<Details>,
 }
+
+/// What few errors have.
+#[derive(Debug, Default)]
+struct Details {
+    /// Columns that look like those that are missing.
+    meant: Misnamed,
+    timestamp: Option<Timestamp>,
+    /// True where the text says the timestamp too.
+    says_timestamp: bool,
+    /// What the text says in the place of the cause.
+    told: Option<Cause>,
+}
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Names of columns, each with the known column that it looks like.
+pub(crate) type Misnamed = BTreeMap<String, &'static str>;
 
 /// The kinds of [`Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +72,17 @@ pub enum ErrorKind {
     Value,
     /// A record of more bytes than any entry has: probably a stray quote.
     RecordTooLong,
+    /// Columns that are separated by this character, and not by commas.
+    Separator(char),
+    /// A line `sep=`, by which spreadsheets know the separator, in the place of the header.
+    SeparatorLine(char),
+    /// Lines above the header, such as a title.
+    Preamble {
+        /// The line of the header, from 1.
+        header_line: u64,
+    },
+    /// Several records; the cause is the [`BadRows`](billing_model::BadRows), which names them.
+    Records(u64),
 }
 
 /// Where in the file.
@@ -60,9 +94,48 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
+impl Place {
+    /// The same line, as one of the header.
+    pub(crate) fn in_header(self) -> Self {
+        Self { record: 0, ..self }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, place: Place) -> Self {
-        Self { kind, place, column: None, cut_off: false, cause: None }
+        Self { kind, place, column: None, cut_off: false, cause: None, details: Box::default() }
+    }
+
+    pub(crate) fn meaning(mut self, meant: Misnamed) -> Self {
+        self.details.meant = meant;
+        self
+    }
+
+    pub(crate) fn of_time(mut self, timestamp: Option<Timestamp>) -> Self {
+        self.details.timestamp = timestamp;
+        self
+    }
+
+    /// All of it on a line, causes and timestamp too.
+    pub(crate) fn line_of_text(&self) -> String {
+        let cause = self.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let timestamp = self.timestamp().map(|at| format!(" (timestamp {at})")).unwrap_or_default();
+        format!("{self}{cause}{timestamp}")
+    }
+
+    /// This error as the first of those records, with the timestamps in its text.
+    pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
+        match (self.timestamp(), &self.cause) {
+            _ if bad.count() > 1 => {
+                self.kind = ErrorKind::Records(bad.count());
+                self.details.told = Some(bad.into());
+            }
+            (Some(at), Some(cause)) => {
+                self.details.told = Some(format!("{cause} (timestamp {at})").into());
+            }
+            _ => self.details.says_timestamp = true,
+        }
+        self
     }
 
     pub(crate) fn io(cause: std::io::Error, place: Place) -> Self {
@@ -109,6 +182,11 @@ impl Error {
         self.column
     }
 
+    /// The timestamp of the record, where it can be read.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        self.details.timestamp
+    }
+
     /// What is wrong, without the place.
     ///
     /// ```
@@ -153,8 +231,14 @@ impl Error {
             ErrorKind::NoHeader => "there is none, the file is empty".to_owned(),
             ErrorKind::MissingColumns(names) => {
                 let what = if names.len() == 1 { "a column is" } else { "columns are" };
-                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-                format!("{what} missing: {}", names.join(", "))
+                let name =
+                    |name: &&'static str| match self.details.meant.iter().find(|(_, meant)| *meant == name) {
+                        Some((found, _)) => {
+                            format!("`{name}` (`{}` looks like it: rename it)", one_line(found, SHOWN))
+                        }
+                        None => format!("`{name}`"),
+                    };
+                format!("{what} missing: {}", names.iter().map(name).collect::<Vec<_>>().join(", "))
             }
             ErrorKind::DuplicateColumn(name) => format!("the column `{name}` is there twice"),
             ErrorKind::FieldCount { expected, found } => {
@@ -164,6 +248,26 @@ impl Error {
             ErrorKind::TextAfterQuote => "there is text after the closing quote".to_owned(),
             ErrorKind::NotUtf8 => "is not UTF-8 text".to_owned(),
             ErrorKind::Value => "does not hold what its column is for".to_owned(),
+            ErrorKind::Separator(';') => {
+                "the columns are separated by `;`, as spreadsheets write CSV where numbers have \
+                                          decimal commas: save it with `,` between columns and `.` in numbers"
+                    .to_owned()
+            }
+            ErrorKind::Separator('\t') => {
+                "the columns are separated by tabs: save it with `,` between columns".to_owned()
+            }
+            ErrorKind::Separator(separator) => {
+                format!("the columns are separated by `{separator}`: save it with `,` between columns")
+            }
+            ErrorKind::SeparatorLine(',') => "the line `sep=,` is for spreadsheets: remove it".to_owned(),
+            ErrorKind::SeparatorLine(_) => {
+                "the line `sep=` is for spreadsheets: remove it, and save the file with `,` between columns"
+                    .to_owned()
+            }
+            ErrorKind::Preamble { header_line } => {
+                format!("is no header, but line {header_line} is: remove what stands above that")
+            }
+            ErrorKind::Records(count) => format!("{count} of its records cannot be read"),
             ErrorKind::RecordTooLong => "is longer than 16 MiB; is a quote opened and not closed?".to_owned(),
         }
     }
@@ -171,6 +275,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ErrorKind::Records(_) = self.kind {
+            return f.write_str(&self.fault());
+        }
         match self.place {
             Place { record: 0, line } => write!(f, "header (line {line})")?,
             Place { record, line } => write!(f, "record {record} (line {line})")?,
@@ -183,12 +290,16 @@ impl fmt::Display for Error {
             ErrorKind::Value => Ok(()),
             ErrorKind::NotUtf8 => write!(f, " {}", self.fault()),
             _ => write!(f, ": {}", self.fault()),
+        }?;
+        match self.timestamp().filter(|_| self.details.says_timestamp) {
+            Some(at) => write!(f, " (timestamp {at})"),
+            None => Ok(()),
         }
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.details.told.as_deref().or(self.cause.as_deref()).map(|cause| cause as _)
     }
 }

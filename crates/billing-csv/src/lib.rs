@@ -22,11 +22,16 @@
 mod error;
 
 mod columns;
+mod decode;
+mod header;
+mod notes;
 mod reader;
 mod records;
 mod writer;
 
 pub use columns::Columns;
+pub use decode::decode;
 pub use error::{Error, ErrorKind};
-pub use reader::{Reader, decode};
+pub use notes::Notes;
+pub use reader::Reader;
 pub use writer::{Writer, encode};

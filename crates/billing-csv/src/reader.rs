@@ -2,11 +2,13 @@
 
 use std::io::Read;
 
-use billing_model::{UsageEntry, ValueError, parse_decimal};
+use billing_model::{Timestamp, UsageEntry, ValueError, parse_decimal};
 
-use crate::columns::{Column, TABLE, UNIT, blank_entry};
+use crate::columns::{UNIT, blank_entry};
 use crate::error::{Error, ErrorKind};
-use crate::records::{Fields, Records};
+use crate::header::{Header, MOST_NAMES, instead_of_header, is_meant_as_header, misnamed, unknown};
+use crate::notes::Notes;
+use crate::records::Records;
 
 /// Reads entries from CSV, one at a time and in bounded memory.
 ///
@@ -14,6 +16,9 @@ use crate::records::{Fields, Records};
 /// four `inferenceDetails.…` may be absent. An empty field of an optional column is no value. A byte order mark, LF and
 /// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing. Text after a
 /// closing quote is an error. A quote in a field that does not start with one is taken as it is: `5" disk` says `5" disk`.
+///
+/// Files that were put one behind the other are one file: a header that comes again says where the columns are from there
+/// on. A record whose fields are all blank is none. [`notes`](Reader::notes) has what was passed over.
 ///
 /// After the first error the iterator ends, unless it is [`going_on`](Reader::going_on).
 ///
@@ -38,6 +43,7 @@ pub struct Reader<R> {
     state: State<R>,
     goes_on: bool,
     is_strict: bool,
+    notes: Notes,
 }
 
 #[derive(Debug)]
@@ -51,7 +57,20 @@ enum State<R> {
 impl<R: Read> Reader<R> {
     /// Reads from `source`, which need not be buffered.
     pub fn new(source: R) -> Self {
-        Self { state: State::Unread(source), goes_on: false, is_strict: false }
+        Self { state: State::Unread(source), goes_on: false, is_strict: false, notes: Notes::default() }
+    }
+
+    /// What was passed over so far.
+    ///
+    /// ```
+    /// let file = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes,requestId\n,,,,,,,\n";
+    /// let mut reader = billing_csv::Reader::new(file.as_bytes());
+    /// assert!(reader.next().is_none());
+    /// assert_eq!(reader.notes().blank_rows, 1);
+    /// assert_eq!(reader.notes().misnamed["requestId"], "inferenceDetails.requestId");
+    /// ```
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// Goes on after a record that cannot be taken, so that every fault of a file is seen and not only the first.
@@ -82,7 +101,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Takes no record that has another value in a column `unit` than in `units`. Otherwise `unit` beside `units` is a
-    /// column like any that the format does not know.
+    /// column like any that the format does not know. A second header and a blank record are faults too.
     ///
     /// ```
     /// let file = "timestamp,sku,pricePerUnitUsd,units,unit,amount,currency,notes\n\
@@ -101,14 +120,14 @@ impl<R: Read> Iterator for Reader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut rows = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Unread(source) => match Rows::open(source, self.is_strict) {
+            State::Unread(source) => match Rows::open(source, self.is_strict, &mut self.notes) {
                 Ok(rows) => Box::new(rows),
                 Err(error) => return Some(Err(error)),
             },
             State::Rows(rows) => rows,
             State::Ended => return None,
         };
-        let item = rows.next_entry().transpose()?;
+        let item = rows.next_entry(&mut self.notes).transpose()?;
         if item.as_ref().err().is_none_or(|error| self.goes_on && !error.is_fatal()) {
             self.state = State::Rows(rows);
         }
@@ -118,58 +137,71 @@ impl<R: Read> Iterator for Reader<R> {
 
 impl<R: Read> std::iter::FusedIterator for Reader<R> {}
 
-/// Reads a whole body.
-///
-/// ```
-/// let entries = billing_csv::decode(b"timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n")?;
-/// assert!(entries.is_empty());
-/// # Ok::<(), billing_csv::Error>(())
-/// ```
-///
-/// # Errors
-/// The first [`Error`] of the body; a body without a header is one.
-pub fn decode(body: &[u8]) -> Result<Vec<UsageEntry>, Error> {
-    Reader::new(body).collect()
-}
-
 /// A file whose header was read.
 #[derive(Debug)]
 struct Rows<R> {
     records: Records<R>,
-    /// Fields of the header, and so of every record.
-    width: usize,
-    /// The columns that the file has, each with the number of its field.
-    layout: Vec<(usize, &'static Column)>,
-    /// Columns that must say what `units` says: none unless it is read strictly.
-    unit: Vec<usize>,
+    header: Header,
+    is_strict: bool,
 }
 
 impl<R: Read> Rows<R> {
-    fn open(source: R, is_strict: bool) -> Result<Self, Error> {
+    fn open(source: R, is_strict: bool, notes: &mut Notes) -> Result<Self, Error> {
         let mut records = Records::open(source)?;
         if !records.first()? {
             return Err(Error::new(ErrorKind::NoHeader, records.place()));
         }
-        if records.misquoted_field().is_some() {
-            return Err(Error::text_after_quote(None, records.place()));
+        let fields = records.fields().filter(|_| records.misquoted_field().is_none());
+        match fields.map(|fields| Header::of(fields, is_strict)) {
+            Some(Ok(header)) => {
+                notes.misnamed = fields.map(misnamed).unwrap_or_default();
+                notes.unknown = fields.map(unknown).unwrap_or_default();
+                Ok(Self { records, header, is_strict })
+            }
+            _ => Err(instead_of_header(&mut records)),
         }
-        let Some(header) = records.fields() else {
-            let cause = records.invalid_field().map(|(_, cause)| cause);
-            return Err(Error::utf8(None, cause, records.place()));
-        };
-        let layout =
-            layout(header).map_err(|kind| Error::new(kind, records.place()).cut_off(records.at_end()))?;
-        let is_unit = |number: &usize| header.text(*number) == UNIT;
-        let unit = if is_strict { (0..header.len()).filter(is_unit).collect() } else { Vec::new() };
-        Ok(Self { width: header.len(), layout, unit, records })
     }
 
-    fn next_entry(&mut self) -> Result<Option<UsageEntry>, Error> {
-        if !self.records.next()? {
-            return Ok(None);
+    fn next_entry(&mut self, notes: &mut Notes) -> Result<Option<UsageEntry>, Error> {
+        while self.records.next()? {
+            // Within the last line of the file a fault may come from a cut.
+            let error = match self.entry() {
+                Ok(entry) => return Ok(Some(entry)),
+                Err(error) => error.cut_off(self.records.at_end()).of_time(self.timestamp()),
+            };
+            if !self.is_passed_over(notes)? {
+                return Err(error);
+            }
         }
-        // Within the last line of the file a fault may come from a cut.
-        self.entry().map(Some).map_err(|error| error.cut_off(self.records.at_end()))
+        Ok(None)
+    }
+
+    /// True for a record that is none: a header that comes again, by which the next ones are read, or a blank one. It is
+    /// asked of records that are no entries, so that entries do not wait for it.
+    fn is_passed_over(&mut self, notes: &mut Notes) -> Result<bool, Error> {
+        if self.is_strict || self.records.misquoted_field().is_some() {
+            return Ok(false);
+        }
+        let Some(fields) = self.records.fields() else { return Ok(false) };
+        if fields.iter().all(|field| field.trim_ascii().is_empty()) {
+            notes.blank_rows += 1;
+        } else if is_meant_as_header(fields) {
+            let place = self.records.place();
+            self.header = Header::of(fields, self.is_strict).map_err(|kind| {
+                Error::new(kind, place).meaning(misnamed(fields)).cut_off(self.records.at_end())
+            })?;
+            notes.repeated_headers += 1;
+            if notes.misnamed.len() < MOST_NAMES {
+                notes.misnamed.extend(misnamed(fields));
+            }
+            if notes.unknown.len() < MOST_NAMES {
+                notes.unknown.extend(unknown(fields));
+            }
+        } else {
+            return Ok(false);
+        }
+        self.records.uncount();
+        Ok(true)
     }
 
     fn entry(&self) -> Result<UsageEntry, Error> {
@@ -181,16 +213,16 @@ impl<R: Read> Rows<R> {
             let (field, cause) = self.records.invalid_field().unzip();
             return Err(Error::utf8(field.and_then(|field| self.column_name(field)), cause, place));
         };
-        if fields.len() != self.width {
-            let kind = ErrorKind::FieldCount { expected: self.width, found: fields.len() };
+        if fields.len() != self.header.width {
+            let kind = ErrorKind::FieldCount { expected: self.header.width, found: fields.len() };
             return Err(Error::new(kind, place));
         }
         let mut entry = blank_entry();
-        for (number, column) in &self.layout {
+        for (number, column) in &self.header.layout {
             (column.read)(fields.text(*number), &mut entry)
                 .map_err(|cause| Error::value(column.name, cause, place))?;
         }
-        for text in self.unit.iter().map(|number| fields.text(*number)) {
+        for text in self.header.unit.iter().map(|number| fields.text(*number)) {
             if !text.is_empty() && parse_decimal(text) != Ok(entry.units) {
                 return Err(Error::value(UNIT, ValueError::not_the_units(text), place));
             }
@@ -200,34 +232,20 @@ impl<R: Read> Rows<R> {
 
     /// The column of a field, when it is one that the format knows.
     fn column_name(&self, field: usize) -> Option<&'static str> {
-        self.layout.iter().find(|(number, _)| *number == field).map(|(_, column)| column.name)
+        self.header.layout.iter().find(|(number, _)| *number == field).map(|(_, column)| column.name)
     }
-}
 
-/// Where the header has which column.
-fn layout(header: Fields<'_>) -> Result<Vec<(usize, &'static Column)>, ErrorKind> {
-    let mut layout = Vec::with_capacity(TABLE.len());
-    let mut missing = Vec::new();
-    for column in &TABLE {
-        let find = |name| header.iter().position(|field| field == name);
-        match find(column.name).or_else(|| column.alias.and_then(find)) {
-            Some(number) => {
-                let name = header.text(number);
-                if header.iter().skip(number + 1).any(|field| field == name) {
-                    return Err(ErrorKind::DuplicateColumn(column.name));
-                }
-                layout.push((number, column));
-            }
-            None if column.required => missing.push(column.name),
-            None => {}
-        }
+    /// The timestamp of a record that is no entry, where it can be read.
+    fn timestamp(&self) -> Option<Timestamp> {
+        let column = self.header.layout.iter().find(|(_, column)| column.name == "timestamp");
+        self.records.fields()?.text(column?.0).parse().ok()
     }
-    if missing.is_empty() { Ok(layout) } else { Err(ErrorKind::MissingColumns(missing)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode;
     use proptest::prelude::*;
     use std::error::Error as _;
     use std::io;

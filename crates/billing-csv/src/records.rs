@@ -83,6 +83,11 @@ impl<R: Read> Records<R> {
         self.read()
     }
 
+    /// Takes the current record for none, as blank lines are.
+    pub(crate) fn uncount(&mut self) {
+        self.place.record = self.place.record.saturating_sub(1);
+    }
+
     /// Blank lines are no records. Skipping the rest of a CRLF here as well keeps the count of lines right.
     fn skip_line_breaks(&mut self) -> Result<(), Error> {
         loop {

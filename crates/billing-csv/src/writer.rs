@@ -91,7 +91,8 @@ pub fn encode(entries: &[UsageEntry], columns: Columns, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::{Reader, decode};
+    use crate::decode;
+    use crate::reader::Reader;
     use billing_model::{Timestamp, decimal_text};
     use billing_testkit::{any_entries, entry_at};
     use proptest::prelude::*;

@@ -87,7 +87,12 @@ impl Client {
             let error = error.with_message("what answers there speaks https");
             return Err(Failure::new(Class::Fatal, error));
         }
-        let page = reply::read(&self.0.wire, request, status, &headers, &body)?;
+        let (page, halves) = reply::read(&self.0.wire, request, status, &headers, &body)?;
+        if !halves.is_empty() {
+            let entry = |(row, texts): &(usize, u64)| Some((page.entries.get(*row)?, *texts));
+            let mended: Vec<_> = halves.iter().filter_map(entry).collect();
+            self.notify(&Event::Mended { entries: &mended });
+        }
         tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
         Ok((page, wait_after_page(&headers)))
     }

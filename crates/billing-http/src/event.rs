@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_model::Timestamp;
+use billing_model::{Timestamp, UsageEntry};
 
 use crate::error::Error;
 use crate::walk::Endpoint;
@@ -69,6 +69,12 @@ pub enum Event<'a> {
         /// Entries in the window, as the service counts them, which are those of the walk. `None` where it does not
         /// count: `usage-history` has no total.
         total: Option<u64>,
+    },
+    /// A page came with texts that had half a character, which became U+FFFD. It may come again, and what of it lies outside
+    /// the window is not handed out.
+    Mended {
+        /// The entries of the page with such texts, and how many each has.
+        entries: &'a [(&'a UsageEntry, u64)],
     },
     /// What the service wants its users to know, on one line of bounded length. Sent once for each text.
     Warning(&'a str),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_model::{HistoryRequest, Page, PageRequest};
+use billing_model::{HalfCharacters, HistoryRequest, Page, PageRequest};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 
@@ -28,14 +28,14 @@ impl Failure {
     }
 }
 
-/// Reads a complete answer to a request.
+/// Reads a complete answer to a request, and says which texts had half a character.
 pub(crate) fn read(
     wire: &Wire,
     request: &PageRequest,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Page, Failure> {
+) -> Result<(Page, HalfCharacters), Failure> {
     if status == StatusCode::OK {
         check_media_type(wire, headers, body)?;
         return wire.decode(request, headers, body).map_err(|(class, error)| Failure::new(class, error));

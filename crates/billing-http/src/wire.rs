@@ -1,6 +1,6 @@
 //! The two forms of a page on the wire.
 
-use billing_model::{Cursor, Page, PageRequest, Pagination, Paging, UsageEntry};
+use billing_model::{Cursor, HalfCharacters, Page, PageRequest, Pagination, Paging, UsageEntry};
 use reqwest::header::HeaderMap;
 
 use crate::error::{Error, ErrorKind};
@@ -29,26 +29,27 @@ impl Wire {
         }
     }
 
-    /// Reads a complete body. The class says what a failure means for another try.
+    /// Reads a complete body, and says which texts had half a character. The class says what a failure means for another
+    /// try.
     pub(crate) fn decode(
         &self,
         request: &PageRequest,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Page, (Class, Error)> {
+    ) -> Result<(Page, HalfCharacters), (Class, Error)> {
         match self {
             Self::Json => decode_json(request, body),
             Self::Csv(decoder) => {
                 let paging = csv_paging(request, headers).map_err(|error| (Class::Fatal, error))?;
                 let entries = decoder(body)
                     .map_err(|cause| (Class::Fatal, Error::of(ErrorKind::Malformed).because(cause)))?;
-                Ok(Page { entries, paging, warning: None })
+                Ok((Page { entries, paging, warning: None }, HalfCharacters::new()))
             }
         }
     }
 }
 
-fn decode_json(request: &PageRequest, body: &[u8]) -> Result<Page, (Class, Error)> {
+fn decode_json(request: &PageRequest, body: &[u8]) -> Result<(Page, HalfCharacters), (Class, Error)> {
     let malformed = || Error::of(ErrorKind::Malformed);
     let text = std::str::from_utf8(body).map_err(|cause| match cause.error_len() {
         // Cut within its last character.
@@ -56,8 +57,8 @@ fn decode_json(request: &PageRequest, body: &[u8]) -> Result<Page, (Class, Error
         Some(_) => (Class::Fatal, malformed().because(cause)),
     })?;
     let page = match request {
-        PageRequest::ByNumber { .. } => Page::from_usage_json(text),
-        PageRequest::ByCursor(_) => Page::from_history_json(text),
+        PageRequest::ByNumber { .. } => Page::from_usage_json_noting(text),
+        PageRequest::ByCursor(_) => Page::from_history_json_noting(text),
     };
     page.map_err(|cause| {
         let (class, kind) = match cause.is_cut_off() {

@@ -1,11 +1,10 @@
 //! Entries from JSON and to JSON: the one conversion, used by pages, files and servers.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{self, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,17 +12,42 @@ use serde_json::value::RawValue;
 use crate::currency::Currency;
 use crate::decimal::{Decimal, parse_decimal, write_decimal};
 use crate::entry::{InferenceDetails, UsageEntry};
-use crate::error::{DecodeError, ValueError, ValueErrorKind};
+use crate::entry_text::{Text, given};
+use crate::error::{DecodeError, ValueError};
+use crate::half_characters::mended;
 use crate::plain_entry;
+use crate::read_notes::ReadNotes;
 use crate::timestamp::Timestamp;
 
 impl UsageEntry {
     /// Reads one entry from its JSON object.
     ///
+    /// Half a character in a text (`\ud83d` alone, as JavaScript prints it) becomes U+FFFD. `notes` that are null are the
+    /// empty text.
+    ///
     /// # Errors
     /// [`DecodeError`] naming the field that is missing or wrong. Nothing is rounded and nothing is guessed.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
         plain_entry::entry(text).map_or_else(|| read_entry(text, Reading::Lenient), Ok)
+    }
+
+    /// As [`UsageEntry::from_json`], and notes what was changed or passed over.
+    ///
+    /// # Errors
+    /// As there; nothing is noted then.
+    pub fn from_json_noting(text: &str, notes: &mut ReadNotes) -> Result<Self, DecodeError> {
+        if let Some((entry, strangers)) = plain_entry::entry_and_strangers(text) {
+            strangers.into_iter().for_each(|name| notes.note_stranger(name, &entry));
+            return Ok(entry);
+        }
+        let mut halves = 0;
+        let entry = read_entry_counting(text, Reading::Lenient, &mut halves)?;
+        notes.half_characters += halves;
+        match mended(text, |_| ()) {
+            Some(text) => notes.note_strangers(&text, &entry),
+            None => notes.note_strangers(text, &entry),
+        }
+        Ok(entry)
     }
 
     /// As [`UsageEntry::from_json`], for whoever can still ask what was meant: `unit` beside `units` must say the same.
@@ -140,6 +164,24 @@ pub(crate) enum Reading {
 
 /// Reads any entry there is, and says what is wrong with what is none.
 pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
+    read_entry_counting(text, reading, &mut 0)
+}
+
+/// The same, and counts the texts with half a character. serde_json refuses them, so they are mended once it did.
+fn read_entry_counting(text: &str, reading: Reading, halves: &mut u64) -> Result<UsageEntry, DecodeError> {
+    let error = match read_unmended(text, reading) {
+        Ok(entry) => return Ok(entry),
+        Err(error) => error,
+    };
+    let mut texts = 0;
+    let Some(text) = mended(text, |_| texts += 1) else { return Err(error) };
+    let entry = read_unmended(&text, reading)?;
+    *halves += texts;
+    Ok(entry)
+}
+
+/// The same of a text without half a character.
+pub(crate) fn read_unmended(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
     let raw = serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?;
     let entry = raw.decode()?;
     if reading == Reading::Strict {
@@ -151,7 +193,7 @@ pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, Dec
 /// An entry as it stands in the text: numbers as written, strings borrowed where they hold no escapes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
-pub(crate) struct RawEntry<'a> {
+struct RawEntry<'a> {
     #[serde(borrow)]
     timestamp: Option<Text<'a>>,
     #[serde(borrow)]
@@ -167,8 +209,8 @@ pub(crate) struct RawEntry<'a> {
     amount: Option<&'a RawValue>,
     #[serde(borrow)]
     currency: Option<Text<'a>>,
-    #[serde(borrow)]
-    notes: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    notes: Option<Option<Text<'a>>>,
     #[serde(borrow)]
     inference_details: Option<RawDetails<'a>>,
     #[serde(borrow)]
@@ -239,7 +281,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 impl RawEntry<'_> {
-    pub(crate) fn decode(&self) -> Result<UsageEntry, DecodeError> {
+    fn decode(&self) -> Result<UsageEntry, DecodeError> {
         let currency = required("currency", self.currency.as_ref(), |text| Ok(Currency::from(text.str()?)))?;
         let inference_details = match &self.inference_details {
             None => None,
@@ -254,7 +296,10 @@ impl RawEntry<'_> {
             units: required("units", self.units.or(self.unit), number)?,
             amount: required("amount", self.amount, number)?,
             currency,
-            notes: required("notes", self.notes.as_ref(), Text::owned)?,
+            // Some services write no text so.
+            notes: required("notes", self.notes.as_ref(), |text| {
+                text.as_ref().map_or(Ok(String::new()), Text::owned)
+            })?,
             inference_details,
             api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
                 .filter(|id| !id.is_empty()),
@@ -314,71 +359,6 @@ fn unquoted(raw: &RawValue) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// A string, borrowed where it can be; or the knowledge that there was something else.
-struct Text<'a>(Option<Cow<'a, str>>);
-
-impl Text<'_> {
-    fn str(&self) -> Result<&str, ValueError> {
-        self.0.as_deref().ok_or_else(|| ValueError::new(ValueErrorKind::NotAString, ""))
-    }
-
-    fn owned(&self) -> Result<String, ValueError> {
-        self.str().map(str::to_owned)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-/// Takes any value, so that the error for a wrong one can name the field.
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text(Some(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    #[expect(clippy::disallowed_types, reason = "a number where a string belongs; it is not kept")]
-    fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'de>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,7 +412,7 @@ mod tests {
             (with("2026-06-26T11", "2026/06/26T11"), "timestamp", "is not an RFC 3339 date-time"),
             (with(r#""DIEM""#, "{}"), "currency", "is not a string"),
             (with(r#""API Inference""#, "1.5"), "notes", "is not a string"),
-            (with(r#""API Inference""#, "null"), "notes", "is missing"),
+            (with(r#""notes":"API Inference","#, ""), "notes", "is missing"),
             (with("84306", "\"many\""), "inferenceDetails.promptTokens", "`many` is not a decimal number"),
         ] {
             let error = UsageEntry::from_json(&text).unwrap_err();
@@ -461,6 +441,8 @@ mod tests {
         assert_eq!(kept(&with(details, empty)).inference_details, None);
         assert_eq!(kept(&with(details, "null")).inference_details, None);
         assert_eq!(kept(&with("API Inference", "a\\nb \\u00e9")).notes, "a\nb é");
+        assert_eq!(kept(&with("\"API Inference\"", "null")).notes, "");
+        assert_eq!(kept(&with("API Inference", "cut \\ud83d")).notes, "cut \u{fffd}");
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bad_rows;
 mod error;
 mod one_line;
 
@@ -32,9 +33,14 @@ mod window;
 
 mod entry;
 mod entry_json;
+mod entry_text;
+mod field_name;
 mod fingerprint;
+mod half_characters;
+mod likeness;
 mod plain_entry;
 mod plain_json;
+mod read_notes;
 mod sku;
 mod summary;
 
@@ -66,6 +72,7 @@ mod both_ways;
 pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
 pub use analytics_builder::AnalyticsBuilder;
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
+pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
 pub use currency::Currency;
 pub use day::{Day, DayRange};
@@ -74,10 +81,14 @@ pub use entry::{InferenceDetails, UsageEntry};
 pub use error::{DecodeError, ValueError, ValueErrorKind};
 pub use error_body::ErrorBody;
 pub use fault::{Fault, FaultCode, QueryError};
+pub use field_name::meant_field;
 pub use fingerprint::Fingerprint;
+pub use half_characters::whole_characters;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
+pub use likeness::Likeness;
 pub use one_line::{is_invisible, one_line};
-pub use page::{Page, Pagination, Paging};
+pub use page::{HalfCharacters, Page, Pagination, Paging};
+pub use read_notes::ReadNotes;
 pub use request::{PageRequest, SequenceError};
 pub use server_message::ServerMessage;
 pub use sku::{ModelType, Sku, UnitType, UsageKind};

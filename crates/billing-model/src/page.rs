@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::entry::UsageEntry;
-use crate::entry_json::RawEntry;
+use crate::entry_json::{Reading, read_unmended};
 use crate::error::DecodeError;
+use crate::half_characters::mended;
 use crate::history_query::{Cursor, HistoryQuery};
 use crate::plain_entry;
 
@@ -72,8 +74,9 @@ struct HistoryBody<'a> {
     next_cursor: Option<String>,
 }
 
-/// The rows of a page as they stand in the text: no more than any page may have, so that no answer fills the memory.
-struct Rows<'a>(Vec<RawEntry<'a>>);
+/// The rows of a page as they stand in the text, each to be read by itself: no more than any page may have, so that no
+/// answer fills the memory.
+struct Rows<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -106,13 +109,24 @@ impl<'de> Visitor<'de> for RowsVisitor {
     }
 }
 
+/// The texts of a page that had half a character in them, which became U+FFFD: how many in which entry, from 0.
+pub type HalfCharacters = Vec<(usize, u64)>;
+
 impl Page {
     /// Reads the JSON that `GET /billing/usage` answers.
     ///
     /// # Errors
     /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
     pub fn from_usage_json(text: &str) -> Result<Self, DecodeError> {
-        read_page(text, read_usage)
+        Self::from_usage_json_noting(text).map(|(page, _)| page)
+    }
+
+    /// As [`Page::from_usage_json`], and says which entries had half a character in a text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_usage_json_noting(text: &str) -> Result<(Self, HalfCharacters), DecodeError> {
+        read_mending(text, |text| read_page(text, read_usage))
     }
 
     /// Reads the JSON that `GET /billing/usage-history` answers.
@@ -120,7 +134,24 @@ impl Page {
     /// # Errors
     /// [`DecodeError`]: one entry that cannot be read exactly fails the page.
     pub fn from_history_json(text: &str) -> Result<Self, DecodeError> {
-        read_page(text, read_history)
+        Self::from_history_json_noting(text).map(|(page, _)| page)
+    }
+
+    /// As [`Page::from_history_json`], and says which entries had half a character in a text.
+    ///
+    /// ```
+    /// use billing_model::Page;
+    /// let text = r#"{"nextCursor":null,"data":[{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","units":1,"amount":-1,
+    ///   "pricePerUnitUsd":1,"currency":"USD","notes":"cut \ud83d"}]}"#;
+    /// let (page, halves) = Page::from_history_json_noting(text)?;
+    /// assert_eq!((page.entries[0].notes.as_str(), halves), ("cut \u{fffd}", vec![(0, 1)]));
+    /// # Ok::<(), billing_model::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_history_json_noting(text: &str) -> Result<(Self, HalfCharacters), DecodeError> {
+        read_mending(text, |text| read_page(text, read_history))
     }
 
     /// Appends the page as its endpoint's JSON.
@@ -149,6 +180,38 @@ impl Page {
         }
         out.push(b'}');
     }
+}
+
+/// Reads a page. Where that fails for half a character in a text, reads it with U+FFFD in its place.
+pub(crate) fn read_mending(
+    text: &str,
+    read: impl Fn(&str) -> Result<Page, DecodeError>,
+) -> Result<(Page, HalfCharacters), DecodeError> {
+    let error = match read(text) {
+        Ok(page) => return Ok((page, Vec::new())),
+        Err(error) => error,
+    };
+    let mut places = Vec::new();
+    let Some(text) = mended(text, |at| places.push(at)) else { return Err(error) };
+    let page = read(&text)?;
+    Ok((page, halves_in(&text, &places)))
+}
+
+/// How many of the places are in which entry.
+fn halves_in(page: &str, places: &[usize]) -> HalfCharacters {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        data: Rows<'a>,
+    }
+    let Ok(Body { data }) = serde_json::from_str(page) else { return Vec::new() };
+    let count = |row: &RawValue| {
+        let start = row.get().as_ptr().addr() - page.as_ptr().addr();
+        let before = |end: usize| places.partition_point(|at| *at < end);
+        u64::try_from(before(start + row.get().len()) - before(start)).unwrap_or(u64::MAX)
+    };
+    let counts = data.0.iter().enumerate().map(|(row, raw)| (row, count(raw)));
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// Reads a page: its entries by the short way and what is around them by the long way, when that gives a page; else the
@@ -181,13 +244,22 @@ pub(crate) fn read_history(text: &str) -> Result<Page, DecodeError> {
     })
 }
 
+/// Every entry, or all that is wrong with those that are none.
 fn decode(rows: &Rows<'_>) -> Result<Vec<UsageEntry>, DecodeError> {
-    rows.0.iter().enumerate().map(|(row, raw)| raw.decode().map_err(|error| error.at(row + 1))).collect()
+    let (mut entries, mut bad) = (Vec::with_capacity(rows.0.len()), Vec::new());
+    for (row, raw) in rows.0.iter().enumerate() {
+        match read_unmended(raw.get(), Reading::Lenient) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => bad.push((row, error, raw.get())),
+        }
+    }
+    DecodeError::of_page(bad).map_or(Ok(entries), Err)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bad_rows::BadRows;
     use crate::currency::Currency;
 
     const USAGE: &str = include_str!("../../../tests/data/pages/usage.json");
@@ -253,8 +325,63 @@ mod tests {
     fn a_fault_of_the_text_names_its_entry() {
         let text = USAGE.replacen("0.06356", "0.06356,\"amount\":1", 1);
         let error = Page::from_usage_json(&text).unwrap_err();
+        assert_eq!((error.entry(), error.to_string().as_str()), (Some(2), "entry 2"));
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.starts_with("entry 2: duplicate field `amount`"), "{cause}");
+        assert!(cause.starts_with("duplicate field `amount`"), "{cause}");
+        assert!(cause.ends_with(" (timestamp 2026-06-15T19:05:10.504Z)"), "{cause}");
+    }
+
+    #[test]
+    fn every_bad_entry_of_a_page_is_named_up_to_twenty() {
+        let row = |second: usize, amount: &str| {
+            format!(
+                r#"{{"timestamp":"2026-06-14T19:52:{second:02}Z","sku":"a","pricePerUnitUsd":1,"units":1,"amount":{amount},"currency":"USD","notes":"\ud83d"}}"#
+            )
+        };
+        for bad in [2, 20, 21, 35] {
+            let rows = (0..40).map(|at| row(at, if at < bad { "\"x\"" } else { "1" }));
+            let text = format!("{{\"data\":[{}]}}", rows.collect::<Vec<_>>().join(","));
+            let error = Page::from_history_json(&text).unwrap_err();
+            assert_eq!((error.entry(), error.field()), (Some(1), Some("amount")));
+            assert_eq!(error.to_string(), format!("{bad} of its entries cannot be read"));
+            let cause = std::error::Error::source(&error).unwrap();
+            let lines: Vec<_> = cause.downcast_ref::<BadRows>().unwrap().lines().collect();
+            assert_eq!(lines.len(), bad.min(20) + usize::from(bad > 20));
+            let second =
+                "entry 2, field `amount`: `x` is not a decimal number (timestamp 2026-06-14T19:52:01.000Z)";
+            assert_eq!(lines[1], second);
+            assert_eq!(
+                bad > 20,
+                lines.last().is_some_and(|last| *last == format!("and {} more", bad - 20.min(bad)))
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_character_anywhere_on_a_page_is_counted_where_it_is() {
+        let row = |notes: &str, id: &str| {
+            format!(
+                r#"{{"timestamp":"2026-06-14T19:52:45Z","sku":"a","pricePerUnitUsd":1,"units":1,"amount":1,"currency":"USD","notes":"{notes}","inferenceDetails":{{"requestId":"{id}"}}}}"#
+            )
+        };
+        let rows = [
+            row("x", "y"),
+            row(r"\ud83d", r"\uDE00\ud83d"),
+            row(r"\ud83d\ude00", r"\\ud83d"),
+            row(r"\udc00", ""),
+        ];
+        let text = format!(
+            r#"{{"x":"\ud800","data":[{}],"warningMessage":"cut \ud83d","nextCursor":null,"pagination":{{"limit":5,"page":1,"total":4,"totalPages":1}}}}"#,
+            rows.join(",")
+        );
+        let (page, halves) = Page::from_usage_json_noting(&text).unwrap();
+        assert_eq!(halves, [(1, 2), (3, 1)]);
+        let notes: Vec<_> = page.entries.iter().map(|entry| entry.notes.as_str()).collect();
+        assert_eq!(notes, ["x", "\u{fffd}", "\u{1f600}", "\u{fffd}"]);
+        assert_eq!(page.warning.as_deref(), Some("cut \u{fffd}"));
+        assert_eq!(Page::from_history_json_noting(&text).unwrap().1, halves);
+        let whole = mended(&text, |_| ()).unwrap();
+        assert_eq!(Page::from_usage_json_noting(&whole).unwrap(), (page, HalfCharacters::new()));
     }
 
     #[test]

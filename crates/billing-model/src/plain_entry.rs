@@ -14,9 +14,19 @@ use crate::plain_json::{Member, PlainJson};
 
 /// The entry that the text is, when it is of the plain kind.
 pub(crate) fn entry(text: &str) -> Option<UsageEntry> {
-    let mut json = PlainJson::new(text);
-    let entry = next_entry(&mut json)?;
-    (json.position() == text.len()).then_some(entry)
+    whole_entry(&mut PlainJson::new(text))
+}
+
+/// The same, and the keys of its members that are no field and not null.
+pub(crate) fn entry_and_strangers(text: &str) -> Option<(UsageEntry, Vec<&str>)> {
+    let mut json = PlainJson::new(text).noting_strangers();
+    let entry = whole_entry(&mut json)?;
+    Some((entry, json.into_strangers()))
+}
+
+fn whole_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
+    let entry = next_entry(json)?;
+    json.is_at_end().then_some(entry)
 }
 
 /// The entries of a page, when all are of the plain kind and no more than `most`; and the text of the page without
@@ -101,7 +111,8 @@ fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
         units,
         amount: slots.amount??,
         currency: Currency::from(&*slots.currency??),
-        notes: slots.notes??.into_owned(),
+        // Null is the empty text.
+        notes: slots.notes?.map(Cow::into_owned).unwrap_or_default(),
         inference_details: slots.inference_details.flatten().and_then(InferenceDetails::into_option),
         api_key_id: id(slots.api_key_id),
     })

@@ -15,6 +15,8 @@ use crate::decimal::{Decimal, Short, parse_decimal};
 pub(crate) struct PlainJson<'a> {
     text: &'a str,
     at: usize,
+    /// Keys that no table has, of values that are not null, where they are to be noted.
+    strangers: Option<Vec<&'a str>>,
 }
 
 /// A key of an object that becomes `M`, and what takes its value.
@@ -22,7 +24,21 @@ pub(crate) type Member<'a, M> = (&'static str, fn(&mut PlainJson<'a>, &mut M) ->
 
 impl<'a> PlainJson<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, strangers: None }
+    }
+
+    /// Notes the keys that no table has.
+    pub(crate) fn noting_strangers(self) -> Self {
+        Self { strangers: Some(Vec::new()), ..self }
+    }
+
+    pub(crate) fn into_strangers(self) -> Vec<&'a str> {
+        self.strangers.unwrap_or_default()
+    }
+
+    /// True when nothing but white space follows.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.position() == self.text.len()
     }
 
     /// Where the next token starts.
@@ -76,8 +92,15 @@ impl<'a> PlainJson<'a> {
             let found = self.key(table, next)?;
             self.take(b':')?;
             match found {
-                None => self.value::<IgnoredAny>().map(drop)?,
-                Some(row) => {
+                Err(stranger) => {
+                    if !self.rest().starts_with(b"null")
+                        && let Some(strangers) = &mut self.strangers
+                    {
+                        strangers.push(stranger);
+                    }
+                    self.value::<IgnoredAny>().map(drop)?;
+                }
+                Ok(row) => {
                     let (_, take_value) = table[row];
                     take_value(self, members)?;
                     next = row + 1;
@@ -89,18 +112,18 @@ impl<'a> PlainJson<'a> {
         }
     }
 
-    /// Takes a key, and says in which row of the table it is, if in any. `next` is the row to try first.
-    fn key<M>(&mut self, table: &[Member<'a, M>], next: usize) -> Option<Option<usize>> {
+    /// Takes a key, and says in which row of the table it is, or which it is. `next` is the row to try first.
+    fn key<M>(&mut self, table: &[Member<'a, M>], next: usize) -> Option<Result<usize, &'a str>> {
         if let Some((name, _)) = table.get(next)
             && let [b'"', rest @ ..] = self.rest()
             && rest.starts_with(name.as_bytes())
             && rest.get(name.len()) == Some(&b'"')
         {
             self.at += name.len() + 2;
-            return Some(Some(next));
+            return Some(Ok(next));
         }
         let key = self.string()?;
-        Some(table.iter().position(|(name, _)| *name == key))
+        Some(table.iter().position(|(name, _)| *name == key).ok_or(key))
     }
 
     /// Takes an array; `element` takes one of its values.

@@ -174,7 +174,7 @@ impl Metrics {
 /// The answer with a text.
 pub(crate) fn answer(text: Result<String, fmt::Error>) -> Result<Response, Error> {
     let text = text.map_err(Error::internal)?;
-    Ok(whole_body(StatusCode::OK, HeaderValue::from_static(CONTENT_TYPE), text.into()))
+    Ok(whole_body(StatusCode::OK, HeaderValue::from_static(CONTENT_TYPE), text))
 }
 
 fn registry() -> Registry {

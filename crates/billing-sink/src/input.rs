@@ -2,13 +2,14 @@
 
 use std::io::{Cursor, Read};
 
-use billing_model::{Summary, UsageEntry};
+use billing_model::{BadRows, Summary, UsageEntry};
 
 use crate::error::ReadError;
 use crate::input_error::InputError;
 use crate::input_format::{InputFormat, open, recognise};
 use crate::json_input::JsonEntries;
 use crate::ndjson_input::{NdjsonEntries, Reading};
+use crate::notices::Notices;
 use crate::sink::Sink;
 
 /// Entries that a sink is given at once: enough that a ledger stores them in one transaction, and copies none.
@@ -19,8 +20,8 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Writes every entry of a file into the sink, and does not finish it: several files can go into one.
 ///
-/// What is compressed with gzip is read as it is. The sink is given up to 5000 entries at a time; nothing else is held,
-/// however large the file. Gives back what the entries come to. A file with nothing in it is what an export without
+/// What is compressed with gzip or zstd is read as it is. The sink is given up to 5000 entries at a time; nothing else is
+/// held, however large the file. Gives back what the entries come to. A file with nothing in it is what an export without
 /// entries leaves as NDJSON, so [`InputFormat::Auto`] reads it as no entries.
 ///
 /// ```
@@ -35,19 +36,33 @@ const BATCH_BYTES: usize = 4 << 20;
 /// ```
 ///
 /// # Errors
-/// [`ReadError`] with the first fault of the input, and its place, or with the error of the sink. The sink may have
-/// been given entries by then: drop it, do not finish it.
+/// [`ReadError`] with the faults of the input and their places, or with the error of the sink. Of rows that cannot be taken
+/// the first twenty are named, with their timestamps where those can be read: the file is read to its end for that. The
+/// sink may have been given entries by then: drop it, do not finish it.
 ///
 /// # What cannot be seen
 /// A file that is cut off is an error, with these exceptions, where what is left is a legal file: NDJSON cut at the end
-/// of a line; CSV cut at the end of a row or within the last field of one; gzip cut at the end of a member; anything cut
-/// down to nothing, unless its format is named and is CSV.
+/// of a line, and JSON between two values; CSV cut at the end of a row or within the last field of one; gzip and zstd cut
+/// at the end of a member; anything cut down to nothing, unless its format is named and is CSV.
 pub fn read_entries<S: Sink>(
     input: impl Read,
     format: InputFormat,
     sink: &mut S,
 ) -> Result<Summary, ReadError<S::Error>> {
-    let mut input = open(input).map_err(|cause| ReadError::Input(InputError::io(cause, None)))?;
+    read_entries_noting(input, format, sink, &mut Notices::default())
+}
+
+/// As [`read_entries`], and notes what is no error: what may be missing, and what was changed or passed over.
+///
+/// # Errors
+/// As there.
+pub fn read_entries_noting<S: Sink>(
+    input: impl Read,
+    format: InputFormat,
+    sink: &mut S,
+    notices: &mut Notices,
+) -> Result<Summary, ReadError<S::Error>> {
+    let mut input = open(input).map_err(ReadError::Input)?;
     let format = match format {
         InputFormat::Auto => {
             let (format, head) = recognise(&mut input).map_err(ReadError::Input)?;
@@ -58,20 +73,35 @@ pub fn read_entries<S: Sink>(
     };
     match format {
         InputFormat::Auto | InputFormat::Csv => {
-            let entries = billing_csv::Reader::new(input);
-            pour(entries.map(|entry| entry.map_err(InputError::csv)), sink)
+            let mut entries = billing_csv::Reader::new(input).going_on();
+            let summary = pour(entries.by_ref().map(|entry| entry.map_err(InputError::csv)), sink)?;
+            notices.note_csv(entries.notes(), summary.entries);
+            Ok(summary)
         }
-        InputFormat::Ndjson => pour(NdjsonEntries::new(input, Reading::Lenient), sink),
-        InputFormat::Json => pour(JsonEntries::new(input), sink),
+        InputFormat::Ndjson => {
+            let mut entries = NdjsonEntries::new(input, Reading::Lenient);
+            let summary = pour(entries.by_ref(), sink)?;
+            notices.note_json(entries.notes());
+            Ok(summary)
+        }
+        InputFormat::Json => {
+            let mut entries = JsonEntries::new(input);
+            let summary = pour(entries.by_ref(), sink)?;
+            notices.note_json(entries.notes());
+            entries.pages().iter().for_each(|page| notices.note_page(*page));
+            Ok(summary)
+        }
     }
 }
 
+/// Gives the sink all entries, or the error all rows that are none.
 fn pour<S: Sink>(
     entries: impl Iterator<Item = Result<UsageEntry, InputError>>,
     sink: &mut S,
 ) -> Result<Summary, ReadError<S::Error>> {
     let mut summary = Summary::default();
     let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+    let (mut first, mut bad) = (None, BadRows::default());
     let mut write = |batch: &mut Vec<UsageEntry>| {
         summary.extend(&*batch);
         sink.write(batch).map_err(ReadError::Sink)?;
@@ -79,13 +109,29 @@ fn pour<S: Sink>(
         Ok(())
     };
     for entry in entries {
-        let entry = entry.map_err(ReadError::Input)?;
-        bytes += entry.text_bytes();
-        batch.push(entry);
-        if batch.len() == BATCH || bytes >= BATCH_BYTES {
-            write(&mut batch)?;
-            bytes = 0;
+        match entry {
+            Ok(entry) if first.is_none() => {
+                bytes += entry.text_bytes();
+                batch.push(entry);
+                if batch.len() == BATCH || bytes >= BATCH_BYTES {
+                    write(&mut batch)?;
+                    bytes = 0;
+                }
+            }
+            // What follows a bad row is read for other bad ones only.
+            Ok(_) => {}
+            Err(error) => {
+                let is_fatal = error.is_fatal();
+                bad.add(|| error.line_of_text());
+                first.get_or_insert(error);
+                if is_fatal {
+                    break;
+                }
+            }
         }
+    }
+    if let Some(first) = first {
+        return Err(ReadError::Input(first.of_several(bad)));
     }
     if !batch.is_empty() {
         write(&mut batch)?;
@@ -300,12 +346,15 @@ mod tests {
             (lines.replace("\n{\"amount\"", "\n\n{\"cost\""), "line 3, field `amount`: is missing"),
             (second(&lines, "]"), "line 2: is not a usage entry: expected value at line 1 column 11"),
             (format!("{lines}[]"), "line 3: is not a usage entry: "),
-            (format!("{json},"), "entry 3: an array or a page of entries belongs here"),
+            (format!("{json},"), "entry 3: an entry, or an array or a page of entries belongs here"),
             (json.replace(",\n", "\n"), "entry 2: a `,` or the end of the list belongs before it"),
             (json.replace("\n]", ",]"), "entry 3: a JSON value belongs here"),
             ("[{}]".to_owned(), "entry 1, field `currency`: is missing"),
             ("[1]".to_owned(), "entry 1: is not a usage entry: "),
-            ("{\"error\":\"no\"\n}".to_owned(), "entry 1: the object has no array `data`: it is not a page"),
+            (
+                "{\"error\":\"no\"\n}".to_owned(),
+                "entry 1: is what a service answers when it fails, and no entry: no",
+            ),
             ("{\"data\":{}}".to_owned(), "entry 1: `data` is not an array"),
             ("{\"data\":[],\"data\":[]}".to_owned(), "entry 1: `data` is there twice"),
             ("{\"data\":[],\"x\":tru}".to_owned(), "entry 1: not a JSON value"),

@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use billing_model::DecodeError;
+use billing_model::{BadRows, DecodeError, ServerMessage, Timestamp, timestamp_in};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// Input that could not be read, with the place in it.
 ///
@@ -18,8 +20,22 @@ pub struct InputError {
     place: Option<Place>,
     field: Option<&'static str>,
     cut_off: bool,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
+    // Apart, so that a result is not as large as an error.
+    details: Box<Details>,
 }
+
+/// What few errors have.
+#[derive(Debug, Default)]
+struct Details {
+    timestamp: Option<Timestamp>,
+    /// True where the text says the timestamp too.
+    says_timestamp: bool,
+    /// What the text says in the place of the cause.
+    told: Option<Cause>,
+}
+
+type Cause = Box<dyn StdError + Send + Sync>;
 
 /// The kinds of [`InputError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +55,12 @@ pub enum InputErrorKind {
     NotUtf8,
     /// A fault in a CSV file; the cause says which.
     Csv,
+    /// A file of another kind; the text says which, and what to do.
+    Foreign(&'static str),
+    /// What a service answers when it fails, in the place of entries; the cause is what it said.
+    Answer,
+    /// So many rows that cannot be taken; the cause is the [`BadRows`], which names the first twenty.
+    Rows(u64),
 }
 
 /// Where in the input, as its format counts.
@@ -54,7 +76,7 @@ pub(crate) enum Place {
 
 impl InputError {
     pub(crate) fn new(kind: InputErrorKind, place: Option<Place>) -> Self {
-        Self { kind, place, field: None, cut_off: false, cause: None }
+        Self { kind, place, field: None, cut_off: false, cause: None, details: Box::default() }
     }
 
     /// Data that is compressed wrongly shows as an error of reading.
@@ -69,9 +91,31 @@ impl InputError {
         Self { cut_off, cause: Some(cause.into()), ..Self::new(kind, place) }
     }
 
-    pub(crate) fn entry(cause: DecodeError, place: Place) -> Self {
-        let field = cause.field();
-        Self { field, cause: Some(cause.into()), ..Self::new(InputErrorKind::Entry, Some(place)) }
+    /// A text that is no entry.
+    pub(crate) fn entry(cause: DecodeError, place: Place, text: &str) -> Self {
+        let details = Box::new(Details { timestamp: timestamp_in(text), ..Details::default() });
+        let (field, cause) = (cause.field(), Some(cause.into()));
+        Self { field, cause, details, ..Self::new(InputErrorKind::Entry, Some(place)) }
+    }
+
+    /// The same, of a file: it may be what a service answered that failed.
+    pub(crate) fn entry_of_file(cause: DecodeError, place: Place, text: &str) -> Self {
+        match Likeness::of(text) {
+            Likeness::Answer(said) => {
+                Self { cause: Some(said.into()), ..Self::new(InputErrorKind::Answer, Some(place)) }
+            }
+            Likeness::Entry | Likeness::Nothing => Self::entry(cause, place, text),
+        }
+    }
+
+    /// The same, of an object that stands by itself: it may be meant for a page.
+    pub(crate) fn of_object(self, text: &[u8]) -> Self {
+        let is_nothing = |text| matches!(Likeness::of(text), Likeness::Nothing);
+        if self.kind != InputErrorKind::Entry || !std::str::from_utf8(text).is_ok_and(is_nothing) {
+            return self;
+        }
+        let what = "the object is no entry, and without an array `data` no page";
+        Self::new(InputErrorKind::Syntax(what), self.place)
     }
 
     pub(crate) fn csv(cause: billing_csv::Error) -> Self {
@@ -83,6 +127,36 @@ impl InputError {
         // Only the kind decides between a fault of reading and one of compression.
         let Self { kind, cut_off, .. } = Self::io(io.kind().into(), None);
         Self { cut_off, cause: Some(cause.into()), ..Self::new(kind, None) }
+    }
+
+    /// All of it on a line, causes and timestamp too.
+    pub(crate) fn line_of_text(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        match self.timestamp() {
+            Some(at) => format!("{text} (timestamp {at})"),
+            None => text,
+        }
+    }
+
+    /// This error as the first of those rows, with the timestamps in its text.
+    pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
+        match (self.timestamp(), self.source()) {
+            _ if bad.count() > 1 => {
+                self.field = self.field();
+                self.kind = InputErrorKind::Rows(bad.count());
+                self.details.told = Some(bad.into());
+            }
+            (Some(at), Some(cause)) => {
+                self.details.told = Some(format!("{cause} (timestamp {at})").into());
+            }
+            _ => self.details.says_timestamp = true,
+        }
+        self
     }
 
     pub(crate) fn cut_off(self, cut_off: bool) -> Self {
@@ -99,6 +173,14 @@ impl InputError {
         match self.csv_error() {
             Some(csv) => csv.column(),
             None => self.field,
+        }
+    }
+
+    /// The timestamp of the row that the fault is in, where it can be read.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        match self.csv_error() {
+            Some(csv) => csv.timestamp(),
+            None => self.details.timestamp,
         }
     }
 
@@ -152,7 +234,13 @@ impl InputError {
     pub fn is_fatal(&self) -> bool {
         match self.csv_error() {
             Some(csv) => csv.is_fatal(),
-            None => !matches!(self.kind, InputErrorKind::Entry | InputErrorKind::NotUtf8),
+            None => !matches!(
+                self.kind,
+                InputErrorKind::Entry
+                    | InputErrorKind::NotUtf8
+                    | InputErrorKind::Answer
+                    | InputErrorKind::Rows(_)
+            ),
         }
     }
 
@@ -169,6 +257,9 @@ impl InputError {
     /// What this error says itself, without the place and without the cause.
     fn fault(&self) -> &'static str {
         match self.kind {
+            InputErrorKind::Foreign(what) => what,
+            InputErrorKind::Answer => "is what a service answers when it fails, and no entry",
+            InputErrorKind::Rows(_) => "several rows cannot be read",
             InputErrorKind::Io | InputErrorKind::Csv => "reading failed",
             InputErrorKind::Compression => "the compressed data is damaged or cut off",
             InputErrorKind::Entry => "is not a usage entry",
@@ -185,6 +276,19 @@ impl InputError {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let InputErrorKind::Rows(count) = self.kind {
+            return write!(f, "{count} rows cannot be read");
+        }
+        self.write_fault(f)?;
+        match self.timestamp().filter(|_| self.details.says_timestamp) {
+            Some(at) => write!(f, " (timestamp {at})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl InputError {
+    fn write_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An error of the CSV reader has its own place: it stands in for this one.
         if let Some(csv) = self.csv_error() {
             return fmt::Display::fmt(csv, f);
@@ -205,11 +309,45 @@ impl fmt::Display for InputError {
 
 impl StdError for InputError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        if let Some(told) = &self.details.told {
+            return Some(&**told);
+        }
         let cause = self.cause.as_deref()?;
         // What these two say themselves is in our own text already.
         if cause.is::<billing_csv::Error>() || cause.is::<DecodeError>() {
             return cause.source();
         }
         Some(cause)
+    }
+}
+
+/// What an object that is no entry is likely meant to be.
+enum Likeness {
+    Entry,
+    /// An error of a service, with its words.
+    Answer(String),
+    Nothing,
+}
+
+impl Likeness {
+    fn of(text: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Telling {
+            timestamp: Option<IgnoredAny>,
+            amount: Option<IgnoredAny>,
+            sku: Option<IgnoredAny>,
+            currency: Option<IgnoredAny>,
+            error: Option<IgnoredAny>,
+        }
+        let Ok(Telling { timestamp, amount, sku, currency, error }) = serde_json::from_str(text) else {
+            return Self::Entry;
+        };
+        if [timestamp, amount, sku, currency].iter().any(Option::is_some) {
+            return Self::Entry;
+        }
+        match ServerMessage::from_json(text).filter(|_| error.is_some()) {
+            Some(message) => Self::Answer(message.to_string()),
+            None => Self::Nothing,
+        }
     }
 }

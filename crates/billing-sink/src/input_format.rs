@@ -6,8 +6,9 @@ use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::input_error::InputError;
-use crate::json_input::fill;
+use crate::foreign::{HEAD_BYTES, foreign};
+use crate::input_error::{InputError, InputErrorKind};
+use crate::json_input::{Scan, fill};
 use crate::ndjson_input::MAX_ENTRY_BYTES;
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -17,34 +18,80 @@ const MAX_LEADING_SPACE: usize = 64 << 10;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+const ZSTD_MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// A frame that holds no text and may come first, as `pzstd` writes it: the lowest four bits are free (RFC 8878, 3.1.2).
+const ZSTD_SKIPPABLE_MAGIC: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
+
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The form of a file that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InputFormat {
-    /// Look and see: `[` opens a JSON array, `{` a page or a line of NDJSON, and everything else is CSV. A file with
-    /// nothing in it, or with more than 64 KiB of white space before anything else, is NDJSON.
+    /// Look and see: `[` opens a JSON array, `{` a line of NDJSON, or an entry or a page of more lines, and everything else
+    /// is CSV. A file with nothing in it, or with more than 64 KiB of white space before anything else, is NDJSON.
     #[default]
     Auto,
     /// One JSON object a line. An empty file has no entries.
     Ndjson,
-    /// A JSON array of entries, or a page as the API answers it (`{"data":[…],…}`), or several of them, one after the
-    /// other. A page is read whether or not it is the last.
+    /// A JSON array of entries, or a page as the API answers it (`{"data":[…],…}`), or an entry, or several of them, one
+    /// after the other. A page is read whether or not it is the last.
     Json,
     /// CSV with a header, as in `billing_csv`.
     Csv,
 }
 
 /// The text of the input: decompressed where it is compressed, and without a byte order mark.
-pub(crate) fn open<'a>(input: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
-    let mut input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
-    let magic = take(&mut input, GZIP_MAGIC.len())?;
-    let is_gzip = magic == GZIP_MAGIC;
-    input = Box::new(Cursor::new(magic).chain(input));
-    if is_gzip {
-        input = Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)));
+pub(crate) fn open<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, InputError> {
+    without_mark(decompressed(input)?).map(boxed).map_err(|cause| InputError::io(cause, None))
+}
+
+/// The input, decompressed where it is compressed, when it is nothing that cannot be read.
+pub(crate) fn decompressed<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, InputError> {
+    let input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
+    let (head, input) = looked_at(input)?;
+    let is_zstd = head.starts_with(ZSTD_MAGIC)
+        || head.first().is_some_and(|first| first & 0xf0 == ZSTD_SKIPPABLE_MAGIC[0])
+            && head.get(1..4) == Some(&ZSTD_SKIPPABLE_MAGIC[1..]);
+    let unpacked: Box<dyn Read> = if head.starts_with(GZIP_MAGIC) {
+        Box::new(MultiGzDecoder::new(input))
+    } else if is_zstd {
+        Box::new(ZstdDecoder::new(input).map_err(|cause| InputError::io(cause, None))?)
+    } else {
+        return Ok(input);
+    };
+    Ok(looked_at(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))?.1)
+}
+
+fn boxed<'a>(input: impl BufRead + 'a) -> Box<dyn BufRead + 'a> {
+    Box::new(input)
+}
+
+/// The input and its first bytes, when it is nothing that cannot be read.
+fn looked_at<'a>(mut input: Box<dyn BufRead + 'a>) -> Result<(Vec<u8>, Box<dyn BufRead + 'a>), InputError> {
+    let head = take(&mut input, HEAD_BYTES).map_err(|cause| InputError::io(cause, None))?;
+    match foreign(&head) {
+        Some(what) => Err(InputError::new(InputErrorKind::Foreign(what), None)),
+        None => Ok((head.clone(), boxed(Cursor::new(head).chain(input)))),
     }
-    Ok(Box::new(without_mark(input)?))
+}
+
+/// Takes zstd off, of all frames that there are, and says of damage what gzip says: that the data is wrong.
+struct ZstdDecoder<R: BufRead>(zstd::Decoder<'static, R>);
+
+impl<R: BufRead> ZstdDecoder<R> {
+    fn new(input: R) -> io::Result<Self> {
+        zstd::Decoder::with_buffer(input).map(Self)
+    }
+}
+
+impl<R: BufRead> Read for ZstdDecoder<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out).map_err(|cause| match (cause.kind(), cause.raw_os_error()) {
+            (io::ErrorKind::Other, None) => io::Error::new(io::ErrorKind::InvalidData, cause),
+            _ => cause,
+        })
+    }
 }
 
 /// The input without a byte order mark, where it starts with one.
@@ -93,12 +140,20 @@ pub(crate) fn recognise(input: &mut impl BufRead) -> Result<(InputFormat, Vec<u8
     }
 }
 
-/// Tells a line of NDJSON from a page, by its first line: an object with `data` is a page, and so is one that does not
-/// end on the line.
+/// Tells a line of NDJSON from a page and from an entry of several lines, by its first line: an object with `data` is a
+/// page, and one that does not end on the line is no line of NDJSON. One that ends there and is wrong is a bad line.
 fn is_entry(line: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Page {
         data: Option<IgnoredAny>,
     }
-    serde_json::from_slice(line).is_ok_and(|Page { data }| data.is_none())
+    match serde_json::from_slice(line) {
+        Ok(Page { data }) => data.is_none(),
+        Err(_) => {
+            let line = line.trim_ascii();
+            let mut scan = Scan::default();
+            let length = scan.advance(line);
+            scan.done && length == line.len() && !line.windows(6).any(|name| name == b"\"data\"")
+        }
+    }
 }

@@ -5,13 +5,16 @@
 
 use std::io::{self, BufRead};
 
-use billing_model::UsageEntry;
+use billing_model::{ReadNotes, UsageEntry, whole_characters};
 use serde::de::IgnoredAny;
 
 use crate::input_error::{InputError, InputErrorKind, Place};
+use crate::input_format::BOM;
 use crate::ndjson_input::{MAX_ENTRY_BYTES, Reading, decode};
+use crate::paging::PagePlace;
 
-/// The entries of a document, or of several, one after the other: arrays, and objects with an array `data`.
+/// The entries of a document, or of several, one after the other: arrays, objects with an array `data`, which are pages,
+/// and objects without one, which are entries.
 #[derive(Debug)]
 pub(crate) struct JsonEntries<R> {
     input: R,
@@ -22,6 +25,12 @@ pub(crate) struct JsonEntries<R> {
     /// True when the input is one array of entries and nothing else.
     one_array: bool,
     reading: Reading,
+    /// The object that is read, as long as it may be an entry: all of its text so far, without the white space.
+    object: Vec<u8>,
+    /// What it says of the pages around it, if it is one.
+    place: PagePlace,
+    pages: Vec<PagePlace>,
+    notes: ReadNotes,
 }
 
 /// Where we are. `first` until an element or a member was read.
@@ -33,19 +42,38 @@ enum Within {
     End,
     /// In an array of entries, which may be a page's.
     Array { first: bool, of_page: bool },
-    /// In a page, between its members.
-    Page { first: bool, with_data: bool },
+    /// In a page or an entry, between its members. It is a page once it is `with_data`.
+    Object { first: bool, with_data: bool },
 }
 
 impl<R: BufRead> JsonEntries<R> {
     pub(crate) fn new(input: R) -> Self {
-        let reading = Reading::Lenient;
-        Self { input, text: Vec::new(), number: 1, within: Within::Nothing, one_array: false, reading }
+        Self {
+            input,
+            text: Vec::new(),
+            number: 1,
+            within: Within::Nothing,
+            one_array: false,
+            reading: Reading::Lenient,
+            object: Vec::new(),
+            place: PagePlace::default(),
+            pages: Vec::new(),
+            notes: ReadNotes::default(),
+        }
     }
 
     /// Takes one array of entries, and no pages and no second document.
     pub(crate) fn one_array(input: R, reading: Reading) -> Self {
         Self { one_array: true, reading, ..Self::new(input) }
+    }
+
+    /// What the pages said of where they stand, in order.
+    pub(crate) fn pages(&self) -> &[PagePlace] {
+        &self.pages
+    }
+
+    pub(crate) fn notes(&self) -> &ReadNotes {
+        &self.notes
     }
 
     /// After an error in an entry alone the next call goes on with the entry behind it.
@@ -59,8 +87,19 @@ impl<R: BufRead> JsonEntries<R> {
                         return Err(error.cut_off(start.is_none()));
                     }
                     None => return Ok(None),
-                    Some(b'{') => self.open(Within::Page { first: true, with_data: false }),
-                    Some(_) => return Err(self.syntax("an array or a page of entries belongs here")),
+                    Some(b'{') => {
+                        self.object.clear();
+                        self.object.push(b'{');
+                        self.place = PagePlace::default();
+                        self.open(Within::Object { first: true, with_data: false })
+                    }
+                    Some(first) if first == BOM[0] => {
+                        self.skip_mark()?;
+                        Within::Nothing
+                    }
+                    Some(_) => {
+                        return Err(self.syntax("an entry, or an array or a page of entries belongs here"));
+                    }
                 },
                 Within::End => match self.peek()? {
                     None => return Ok(None),
@@ -72,31 +111,37 @@ impl<R: BufRead> JsonEntries<R> {
                         let place = Place::Entry(self.number);
                         self.number += 1;
                         self.within = Within::Array { first: false, of_page };
-                        return decode(&self.text, self.reading, place).map(Some);
+                        return decode(&self.text, self.reading, place, &mut self.notes).map(Some);
                     }
                     match (of_page, self.one_array) {
-                        (true, _) => Within::Page { first: false, with_data: true },
+                        (true, _) => Within::Object { first: false, with_data: true },
                         (false, true) => Within::End,
                         (false, false) => Within::Nothing,
                     }
                 }
-                Within::Page { first, with_data } => {
+                Within::Object { first, with_data } => {
                     if !self.is_closed(first, b'}')? {
-                        self.read_member(with_data)?
+                        self.read_member(first, with_data)?
                     } else if with_data {
+                        self.pages.push(self.place);
                         Within::Nothing
                     } else {
-                        return Err(self.syntax("the object has no array `data`: it is not a page"));
+                        self.object.push(b'}');
+                        let place = Place::Entry(self.number);
+                        self.number += 1;
+                        self.within = Within::Nothing;
+                        let entry = decode(&self.object, self.reading, place, &mut self.notes);
+                        return entry.map(Some).map_err(|error| error.of_object(&self.object));
                     }
                 }
             };
         }
     }
 
-    /// Reads a member of a page, and goes into it when it is `data`.
-    fn read_member(&mut self, with_data: bool) -> Result<Within, InputError> {
+    /// Reads a member of an object, and goes into it when it is the `data` of a page.
+    fn read_member(&mut self, first: bool, with_data: bool) -> Result<Within, InputError> {
         self.read_value()?;
-        let Ok(name) = serde_json::from_slice::<String>(&self.text) else {
+        let Some(name) = name_of(&self.text) else {
             return Err(self.syntax("the name of a member belongs here"));
         };
         if self.peek_some()? != b':' {
@@ -105,17 +150,53 @@ impl<R: BufRead> JsonEntries<R> {
         self.input.consume(1);
         let opens = self.peek_some()?;
         match (name.as_str(), opens, with_data) {
-            ("data", b'[', false) => Ok(self.open(Within::Array { first: true, of_page: true })),
+            ("data", b'[', false) => {
+                self.object.push(b'}');
+                self.check_json(&self.object)?;
+                Ok(self.open(Within::Array { first: true, of_page: true }))
+            }
             ("data", _, true) => Err(self.syntax("`data` is there twice")),
             ("data", _, false) => Err(self.syntax("`data` is not an array")),
             _ => {
-                self.read_value()?;
-                match serde_json::from_slice(&self.text) {
-                    Ok(IgnoredAny) => Ok(Within::Page { first: false, with_data }),
-                    Err(_) => Err(self.syntax("not a JSON value")),
+                if !with_data {
+                    if !first {
+                        self.object.push(b',');
+                    }
+                    self.object.extend_from_slice(&self.text);
+                    self.object.push(b':');
                 }
+                self.read_value()?;
+                self.place.note(&name, &self.text);
+                if with_data {
+                    self.check_json(&self.text)?;
+                } else if self.object.len() + self.text.len() > MAX_ENTRY_BYTES {
+                    return Err(InputError::new(InputErrorKind::TooLong, Some(Place::Entry(self.number))));
+                } else {
+                    self.object.extend_from_slice(&self.text);
+                }
+                Ok(Within::Object { first: false, with_data })
             }
         }
+    }
+
+    fn check_json(&self, text: &[u8]) -> Result<(), InputError> {
+        match serde_json::from_slice(text) {
+            Ok(IgnoredAny) => Ok(()),
+            Err(_) => Err(self.syntax("not a JSON value")),
+        }
+    }
+
+    /// Takes the byte order mark of a file that was put behind another one.
+    fn skip_mark(&mut self) -> Result<(), InputError> {
+        let place = self.place();
+        for byte in BOM {
+            let chunk = fill(&mut self.input).map_err(|cause| InputError::io(cause, place))?;
+            if chunk.first() != Some(byte) {
+                return Err(self.syntax("an entry, or an array or a page of entries belongs here"));
+            }
+            self.input.consume(1);
+        }
+        Ok(())
     }
 
     /// Takes the bracket that was peeked at.
@@ -185,7 +266,7 @@ impl<R: BufRead> JsonEntries<R> {
     fn place(&self) -> Option<Place> {
         Some(match self.within {
             Within::Array { .. } => Place::Entry(self.number),
-            Within::Nothing | Within::End | Within::Page { .. } => Place::Before(self.number),
+            Within::Nothing | Within::End | Within::Object { .. } => Place::Before(self.number),
         })
     }
 
@@ -224,18 +305,24 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// The name of a member from its text, in which half a character may be.
+fn name_of(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&whole_characters(text)?).ok())
+}
+
 /// Finds the end of a value: brackets are counted, and what stands in a string is no bracket.
 #[derive(Default)]
-struct Scan {
+pub(crate) struct Scan {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    done: bool,
+    pub(crate) done: bool,
 }
 
 impl Scan {
     /// How many of these bytes belong to the value.
-    fn advance(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> usize {
         for (position, byte) in bytes.iter().copied().enumerate() {
             if self.in_string {
                 match byte {

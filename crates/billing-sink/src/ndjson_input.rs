@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, Read};
 
-use billing_model::UsageEntry;
+use billing_model::{ReadNotes, UsageEntry};
 
 use crate::input_error::{InputError, InputErrorKind, Place};
+use crate::input_format::BOM;
 
 /// Bytes of an entry, at most: ten thousand times the usual, and little enough to hold. Without a bound, a file that is
 /// something else would be read into memory whole.
@@ -19,11 +20,16 @@ pub(crate) struct NdjsonEntries<R> {
     /// The entry that comes next, from 1.
     row: u64,
     reading: Reading,
+    notes: ReadNotes,
 }
 
 impl<R: BufRead> NdjsonEntries<R> {
     pub(crate) fn new(input: R, reading: Reading) -> Self {
-        Self { input, line: Vec::new(), number: 0, row: 1, reading }
+        Self { input, line: Vec::new(), number: 0, row: 1, reading, notes: ReadNotes::default() }
+    }
+
+    pub(crate) fn notes(&self) -> &ReadNotes {
+        &self.notes
     }
 
     /// After an error in an entry alone the next call goes on with the line behind it.
@@ -41,12 +47,17 @@ impl<R: BufRead> NdjsonEntries<R> {
                 }
                 _ => {}
             }
-            let text = self.line.trim_ascii();
+            let mut text = self.line.trim_ascii();
+            // Where files were put one behind the other each may bring its mark.
+            if self.reading == Reading::Lenient {
+                text = text.strip_prefix(BOM).unwrap_or(text);
+            }
             if !text.is_empty() {
                 self.row += 1;
                 // A faulty line that nothing ends was cut off, most likely.
                 let cut_off = !self.line.ends_with(b"\n");
-                return decode(text, self.reading, place).map(Some).map_err(|error| error.cut_off(cut_off));
+                let entry = decode(text, self.reading, place, &mut self.notes);
+                return entry.map(Some).map_err(|error| error.cut_off(cut_off));
             }
         }
     }
@@ -69,13 +80,20 @@ pub(crate) enum Reading {
     Strict,
 }
 
-/// One entry from its text.
-pub(crate) fn decode(text: &[u8], reading: Reading, place: Place) -> Result<UsageEntry, InputError> {
+/// One entry from its text, and what was changed in it or passed over.
+pub(crate) fn decode(
+    text: &[u8],
+    reading: Reading,
+    place: Place,
+    notes: &mut ReadNotes,
+) -> Result<UsageEntry, InputError> {
     let text =
         std::str::from_utf8(text).map_err(|_| InputError::new(InputErrorKind::NotUtf8, Some(place)))?;
-    let entry = match reading {
-        Reading::Lenient => UsageEntry::from_json(text),
-        Reading::Strict => UsageEntry::from_json_strict(text),
-    };
-    entry.map_err(|cause| InputError::entry(cause, place))
+    match reading {
+        Reading::Lenient => UsageEntry::from_json_noting(text, notes)
+            .map_err(|cause| InputError::entry_of_file(cause, place, text)),
+        Reading::Strict => {
+            UsageEntry::from_json_strict(text).map_err(|cause| InputError::entry(cause, place, text))
+        }
+    }
 }

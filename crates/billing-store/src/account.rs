@@ -1,5 +1,7 @@
 //! The accounts of a ledger: what they are called, and what they get.
 
+use std::path::Path;
+
 use billing_model::{Currency, Day, Decimal, Total, decimal_text, parse_decimal};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -40,7 +42,7 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
-        self.0.connections.read(|connection| account(connection, name))
+        self.0.connections.read(|connection| find(connection, name))
     }
 
     /// Makes an account, or finds the one that has this name already.
@@ -49,10 +51,7 @@ impl Ledger {
     /// [`ErrorKind::InvalidName`] for a name of nothing but white space or with control characters, or when the ledger
     /// cannot be written.
     pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
-        if name.trim().is_empty() || name.contains(char::is_control) {
-            let name = name.escape_debug().to_string();
-            return Err(Error::new(ErrorKind::InvalidName, self.0.connections.path(), name));
-        }
+        check_name(self.0.connections.path(), name)?;
         // One that is there is found even while an import is writing.
         if let Some(account) = self.account(name)? {
             return Ok(account);
@@ -60,7 +59,7 @@ impl Ledger {
         let connections = &self.0.connections;
         let created = connections.write(|connection| {
             connection.execute("INSERT INTO accounts (name) VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
-            account(connection, name)
+            find(connection, name)
         })?;
         created.ok_or_else(|| Error::new(ErrorKind::UnknownAccount, connections.path(), name))
     }
@@ -168,7 +167,15 @@ fn nets(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<(Cu
     Ok(nets)
 }
 
-fn account(connection: &Connection, name: &str) -> rusqlite::Result<Option<AccountId>> {
+/// Refuses a name that nobody can read.
+pub(crate) fn check_name(path: &Path, name: &str) -> Result<(), Error> {
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        return Err(Error::new(ErrorKind::InvalidName, path, name.escape_debug().to_string()));
+    }
+    Ok(())
+}
+
+pub(crate) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<AccountId>> {
     connection
         .prepare_cached("SELECT id FROM accounts WHERE name = ?1")?
         .query_row([name], |row| row.get(0).map(AccountId))

@@ -4,27 +4,23 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use crate::connections;
 use crate::error::{Error, ErrorKind};
-use crate::file::{self, Found, LedgerFile};
-use crate::handles::Handles;
+use crate::file::{self, LedgerFile};
 use crate::ledger::Ledger;
+use crate::look;
 use crate::schema;
 
 mod account;
 mod difference;
+mod files;
 mod findings;
+mod numbers;
 mod record;
 mod sequences;
 
 pub use difference::{Difference, DifferenceKind};
 
 use findings::Findings;
-
-/// Pages in memory, in KiB. Entries are read once and in their order, so more would not help.
-const CACHE_KIB: u32 = 8192;
 
 /// What a check looked at, and what it found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +50,8 @@ pub struct Checked {
     pub balances: u64,
     /// Receipts of batches.
     pub receipts: u64,
+    /// Files that were imported.
+    pub files: u64,
     /// API keys.
     pub keys: u64,
     /// Texts that entries share.
@@ -94,8 +92,8 @@ impl Report {
 impl Ledger {
     /// Checks the ledger at a path: that its file is whole, and that everything it keeps of its entries is what they come
     /// to. That is each count, rollup and balance, to the last digit; that each entry can be read, belongs to an account
-    /// and has the texts that it names; that no sequence number is missing, or there twice, or yet to come; and that keys
-    /// and receipts can be what they say.
+    /// and has the texts that it names; that no sequence number is missing, or there twice, or yet to come; and that keys,
+    /// receipts and what is kept of imported files can be what they say.
     ///
     /// It sees one moment of the ledger, writes nothing to it, and holds nobody up; what others record meanwhile stays in
     /// the log until it ends. Entries are read in their order, once but for days with very many sums, and its memory does
@@ -131,7 +129,7 @@ impl Ledger {
     /// what the report is for.
     pub fn check(path: &Path, progress: impl FnMut(&Checked)) -> Result<Report, Error> {
         let file = LedgerFile::new(path)?;
-        let opened = match open(&file) {
+        let opened = match look::open(&file) {
             // Nothing can be read of it, and that is what was asked.
             Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Report::of_damage(&error)),
             opened => opened?,
@@ -150,41 +148,4 @@ impl Ledger {
         }
         Ok(report)
     }
-}
-
-/// A ledger that is read.
-struct Opened {
-    /// First, because to close the handles drops its locks.
-    connection: Connection,
-    _handles: Handles,
-}
-
-/// A connection that reads one state, and leaves the file and a log that was there as they are.
-fn open(file: &LedgerFile) -> Result<Opened, Error> {
-    let fail = |cause| file.fail(cause);
-    let (found, handles) = connections::find(file, false)?;
-    if matches!(found, Found::Empty) {
-        return Err(file.error(ErrorKind::NotALedger, "it is empty"));
-    }
-    let has_log = std::fs::metadata(file.log()).is_ok_and(|log| log.len() > 0);
-    let connection = file.connect().map_err(fail)?;
-    if has_log {
-        connections::open_guard(file, &handles, &connection, &found)?;
-    } else {
-        // The engine then takes away the empty log that it makes to read.
-        file::trust(&connection).map_err(fail)?;
-    }
-    connection.pragma_update(None, "query_only", true).map_err(fail)?;
-    connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB)).map_err(fail)?;
-    // Ends with the connection. From here on all is read as the first statement finds it.
-    connection.execute_batch("BEGIN").map_err(fail)?;
-    file.check_identity(&connection, false)?;
-    let version = schema::version(&connection).map_err(fail)?;
-    if version > schema::VERSION {
-        return Err(file.newer(version));
-    }
-    if version < schema::VERSION {
-        return Err(file.error(ErrorKind::OlderVersion, version.to_string()));
-    }
-    Ok(Opened { connection, _handles: handles })
 }

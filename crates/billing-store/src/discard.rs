@@ -5,6 +5,7 @@ use std::{fs, io};
 use crate::error::{Error, ErrorKind};
 use crate::file::with_suffix;
 use crate::ledger::Ledger;
+use crate::pending;
 
 impl Ledger {
     /// Removes the ledger if [`Ledger::open_or_create`] made it and nothing was recorded in it since, by anybody: no entry,
@@ -20,12 +21,15 @@ impl Ledger {
         if !connections.is_new() {
             return Ok(false);
         }
+        // An import that has begun is about to record something.
+        let Some(_lock) = pending::lock(connections)? else { return Ok(false) };
         // Nobody writes until the file is gone, and who writes then is told so before anything is stored.
         let writer = connections.begin()?;
         let sql = "SELECT (SELECT COUNT(*) FROM accounts) <= 1
                    AND NOT EXISTS (SELECT 1 FROM accounts WHERE diem_allocation IS NOT NULL)
                    AND NOT EXISTS (SELECT 1 FROM keys) AND NOT EXISTS (SELECT 1 FROM imports)
-                   AND NOT EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM receipts)";
+                   AND NOT EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM receipts)
+                   AND NOT EXISTS (SELECT 1 FROM files)";
         let is_unused =
             writer.query_row(sql, [], |row| row.get(0)).map_err(|cause| connections.fail(cause))?;
         if is_unused {

@@ -50,6 +50,11 @@ pub enum ErrorKind {
     Busy,
     /// Another import of many entries runs, and a ledger takes one at a time. Import again when it has ended.
     ImportUnderWay,
+    /// The account has the content of a file already: it was imported before. Nothing of the import is stored.
+    AlreadyImported,
+    /// What is compared while files are read could not be kept: the directory for temporary files is full, or cannot be
+    /// written. Nothing of the import is stored.
+    CannotCompare,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
     /// A name that nobody can read: white space only, or with control characters.
@@ -181,6 +186,10 @@ impl fmt::Display for Error {
                     f,
                     "another import into the ledger `{path}` is under way: import again when it has ended"
                 )
+            }
+            ErrorKind::AlreadyImported => f.write_str(detail),
+            ErrorKind::CannotCompare => {
+                write!(f, "the files cannot be compared: the directory for temporary files cannot be used")
             }
             ErrorKind::TimestampOutOfRange => {
                 write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")

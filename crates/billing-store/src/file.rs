@@ -18,7 +18,7 @@ use crate::schema::{self, Identity, Secret};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that a connection keeps compiled: all that there are.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 40;
 
 const NOT_SQLITE: &str = "it is not an SQLite file";
 const ANOTHER_APPLICATION: &str = "it is the database of another application";

@@ -6,8 +6,10 @@ use billing_model::UsageEntry;
 use billing_sink::Sink;
 
 use crate::error::{Error, ErrorKind};
+use crate::imported_file::{self, FileContent, Part};
 use crate::intake::Intake;
 use crate::ledger::{AccountId, Ledger};
+use crate::rehearsal::check_timestamps;
 use crate::running::Running;
 use crate::snapshot::Present;
 
@@ -48,6 +50,10 @@ pub struct Import {
     most_held: usize,
     /// What is stored already, if anything is.
     running: Option<Running>,
+    /// How many entries were written.
+    written: u64,
+    /// The files that they came from, as far as those were named.
+    parts: Vec<Part>,
     has_failed: bool,
 }
 
@@ -70,12 +76,52 @@ impl Ledger {
             held_bytes: 0,
             most_held,
             running: None,
+            written: 0,
+            parts: Vec::new(),
             has_failed: false,
         })
     }
 }
 
 impl Import {
+    /// Notes which file the entries came from that were written since the last one ended. It is kept in the transaction that
+    /// shows the entries: the ledger has both or neither, whenever the import ends or is killed.
+    ///
+    /// An account takes the same content once, unless [`FileContent::again`] says otherwise: then `finish` fails with
+    /// [`ErrorKind::AlreadyImported`], also when somebody else imported it meanwhile, and stores nothing. A file without
+    /// entries is not kept. What is written and never named belongs to no file.
+    ///
+    /// ```
+    /// use billing_store::{ErrorKind, FileContent, Ledger, Sink};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
+    /// # let entry = billing_model::UsageEntry::from_json(r#"{"timestamp":"2026-06-14T19:52:45.087Z","units":1,"notes":"",
+    /// #   "sku":"venice-sd35-image-unit","pricePerUnitUsd":0.01,"amount":-1e-2,"currency":"USD"}"#)?;
+    /// let account = ledger.create_account("default")?;
+    /// let june = FileContent {
+    ///     name: "june.csv".to_owned(),
+    ///     sha256: [7; 32],
+    ///     imported_at: "2026-07-01T00:00:00Z".parse()?,
+    ///     again: false,
+    /// };
+    /// let import_june = || {
+    ///     let mut import = ledger.import(account)?;
+    ///     import.write(&[entry.clone()])?;
+    ///     import.end_file(june.clone());
+    ///     import.finish()
+    /// };
+    /// assert_eq!(import_june()?, 1);
+    /// assert_eq!(import_june().unwrap_err().kind(), ErrorKind::AlreadyImported);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn end_file(&mut self, content: FileContent) {
+        let before = self.parts.last().map_or(0, |part| part.before + part.entries);
+        let entries = self.written - before;
+        if entries > 0 {
+            self.parts.push(Part { content, before, entries });
+        }
+    }
+
     /// Does a step, after which nothing follows when it failed: half a batch is never followed by more.
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.has_failed {
@@ -90,9 +136,8 @@ impl Import {
     }
 
     fn take(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        if let Some(beyond) = entries.iter().find(|entry| entry.timestamp.unix_ns().is_none()) {
-            return Err(Error::timestamp(self.ledger.0.connections.path(), beyond.timestamp));
-        }
+        check_timestamps(self.ledger.0.connections.path(), entries)?;
+        self.written += entries.len() as u64;
         // So many are worth a transaction, and need not be copied.
         if let Some(running) = &mut self.running
             && self.held.is_empty()
@@ -128,7 +173,7 @@ impl Import {
             self.store_held()?;
         }
         match &mut self.running {
-            Some(running) => running.finish(),
+            Some(running) => running.finish(&self.parts),
             None => self.store_at_once(),
         }
     }
@@ -139,6 +184,7 @@ impl Import {
         let writer = connections.begin()?;
         let intake = Intake::open(&writer, self.account).map_err(|cause| connections.fail(cause))?;
         let mut intake = intake.ok_or_else(|| self.ledger.unknown_account(self.account))?;
+        imported_file::record(connections, &writer, self.account, intake.next_sequence(), &self.parts)?;
         intake.store_at_once(&writer, connections.path(), &self.held)?;
         let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;
         connections.commit(writer)?;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind};
 use crate::import_lock::ImportLock;
+use crate::imported_file::{self, Part};
 use crate::intake::Intake;
 use crate::ledger::{AccountId, Ledger};
 use crate::pace::Pace;
@@ -113,8 +114,8 @@ impl Running {
         gathered.map_err(|cause| self.ledger.0.connections.fail(cause))
     }
 
-    /// Shows all that was stored: one transaction adds the sums, and removes what hides the entries.
-    pub(crate) fn finish(&mut self) -> Result<u64, Error> {
+    /// Shows all that was stored: one transaction adds the sums, keeps the files, and removes what hides the entries.
+    pub(crate) fn finish(&mut self, parts: &[Part]) -> Result<u64, Error> {
         if self.has_gathered {
             self.gather()?;
         }
@@ -124,6 +125,8 @@ impl Running {
         let fail = |cause| connections.fail(cause);
         writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
         connections.begin_on(writer)?;
+        // First, because it may refuse what would take long.
+        imported_file::record(connections, writer, intake.account(), pending.sequences().first, parts)?;
         if self.has_gathered {
             rollup::add_gathered(writer, intake.account()).map_err(fail)?;
         }

@@ -9,13 +9,13 @@ use crate::rollup;
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The version whose sums and counts are those of today; those of an older one are made anew.
 const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4];
 
 /// The version whose seals say what they continue.
 pub(crate) const CHAINED_SINCE: u32 = 3;
@@ -178,6 +178,21 @@ const V3: &str = "
         first_sequence INTEGER NOT NULL,
         last_sequence INTEGER NOT NULL,
         PRIMARY KEY (account, first_sequence)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The files that entries came from, by the SHA-256 of what is in them: which entries those are, and what the file was called.
+/// Of the same content, imported once more because somebody asked for it, `copy` counts the times before.
+const V4: &str = "
+    CREATE TABLE files (
+        account INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        copy INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        imported_ns INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        PRIMARY KEY (account, sha256, copy)
     ) STRICT, WITHOUT ROWID;
 ";
 

@@ -19,7 +19,6 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
 }
 
 fn new_entry() -> ObjectBuilder {
-    let short = |description| text(description).max_length(Some(MAX_TEXT_BYTES));
     object(
         &format!(
             "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. `unit` is \
@@ -42,7 +41,7 @@ fn new_entry() -> ObjectBuilder {
             ("units", exact("Units consumed; of a `…-mtoken` sku one unit is a million tokens.")),
             ("amount", exact("What was charged, in `currency`: negative is a charge, positive a credit.")),
             ("currency", currency().into()),
-            ("notes", short("Free text.").into()),
+            ("notes", short_or_null("Free text; null is the empty text.").into()),
         ],
     )
     .property("inferenceDetails", or_null_too(named("NewInferenceDetails"), "The request behind the entry."))

@@ -1,12 +1,12 @@
 //! One account: its entries, one pass over them, and what is kept of them.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use billing_model::Decimal;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row};
 
 use super::findings::{DIGEST_BYTES, Findings, Values, decimal, held, instant, length, quoted_bytes, shown};
+use super::numbers::Numbers;
 use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
 use super::sequences::{Seen, Sequences};
 use super::{Checked, DifferenceKind};
@@ -22,6 +22,7 @@ const NEXT_ACCOUNT: &str = "
         UNION ALL SELECT min(account) FROM rollups WHERE account >= ?1
         UNION ALL SELECT min(account) FROM balances WHERE account >= ?1
         UNION ALL SELECT min(account) FROM receipts WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM files WHERE account >= ?1
     )";
 
 const ENTRIES: &str = "
@@ -59,10 +60,12 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
     }
 
     fn look_at_all_of(&mut self, id: i64, texts: &mut HashSet<i64>) -> rusqlite::Result<()> {
-        let numbers = Numbers { next: self.look_at_account(id)?, ..Numbers::of(self.connection, id)? };
+        let next = self.look_at_account(id)?;
+        let numbers = Numbers::of(self.connection, id, next)?;
         let entries = self.look_at_entries(id, &numbers, texts)?;
         self.look_at_unknown_levels(id)?;
-        self.look_at_receipts(id, entries)
+        let filed = self.look_at_files(id, &numbers)?;
+        self.look_at_receipts(id, entries, filed)
     }
 
     /// The account's own row: the number that its next entry gets, if there is one.
@@ -276,8 +279,11 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    /// Receipts speak of entries of the account, each of others, so together of no more than there are.
-    fn look_at_receipts(&mut self, id: i64, entries: u64) -> rusqlite::Result<()> {
+    /// Receipts speak of entries of the account, each of others and none of those of files, so together of no more than there
+    /// are.
+    fn look_at_receipts(&mut self, id: i64, entries: u64, filed: u64) -> rusqlite::Result<()> {
+        let which = if filed == 0 { "that are there" } else { "that came in no file" };
+        let entries = entries.saturating_sub(filed);
         let connection = self.connection;
         let sql = "SELECT idempotency_key, length(digest), entries FROM receipts WHERE account = ?1";
         let mut select = connection.prepare_cached(sql)?;
@@ -293,74 +299,19 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             }
             match u64::try_from(received) {
                 Ok(received) if received <= entries => together += u128::from(received),
-                _ => self.is_too_much(key, received, entries),
+                _ => self.is_too_much(key, received, (entries, which)),
             }
         }
         if together > u128::from(entries) {
-            self.is_too_much("all receipts".to_owned(), together, entries);
+            self.is_too_much("all receipts".to_owned(), together, (entries, which));
         }
         Ok(())
     }
 
-    fn is_too_much(&mut self, place: String, received: impl ToString, entries: u64) {
-        let expected = format!("from 0 to {entries}, the entries that are there");
+    fn is_too_much(&mut self, place: String, received: impl ToString, (entries, which): (u64, &str)) {
+        let expected = format!("from 0 to {entries}, the entries {which}");
         let values = Values::new("entries", Some(received.to_string()), Some(expected));
         self.add(DifferenceKind::Receipt, |_| place, values);
-    }
-}
-
-/// The numbers of an account's entries.
-struct Numbers {
-    /// The one that its next entry gets, if there is such an account.
-    next: Option<i64>,
-    /// Those of an import that has not ended: its entries are stored and count for nothing.
-    hidden: Option<Range<i64>>,
-    /// Those that no entry need have, in order: what an import reserved and did not use, and what one still may.
-    free: Vec<Range<i64>>,
-}
-
-impl Numbers {
-    fn of(connection: &Connection, account: i64) -> rusqlite::Result<Self> {
-        let ranges = |table: &str| {
-            let sql = format!(
-                "SELECT first_sequence, last_sequence FROM {table} WHERE account = ?1 ORDER BY first_sequence"
-            );
-            let mut select = connection.prepare(&sql)?;
-            let range = |row: &Row<'_>| Ok(row.get(0)?..row.get::<_, i64>(1)?.saturating_add(1));
-            select.query_map([account], range)?.collect::<rusqlite::Result<Vec<Range<i64>>>>()
-        };
-        let (hidden, mut free) = (ranges("imports")?.pop(), ranges("unused")?);
-        free.extend(hidden.clone());
-        free.sort_by_key(|range| range.start);
-        Ok(Self { next: None, hidden, free })
-    }
-
-    fn were_given(&self, sequence: i64) -> bool {
-        let is_free = || {
-            let at = self.free.partition_point(|free| free.end <= sequence);
-            self.free.get(at).is_some_and(|free| free.contains(&sequence))
-        };
-        self.next.is_none_or(|end| (0..end).contains(&sequence)) && (self.are_hidden(sequence) || !is_free())
-    }
-
-    fn are_hidden(&self, sequence: i64) -> bool {
-        self.hidden.as_ref().is_some_and(|hidden| hidden.contains(&sequence))
-    }
-
-    /// The parts of a stretch that some entry should have.
-    fn without_free(&self, stretch: Range<i64>, mut part: impl FnMut(Range<i64>)) {
-        let mut from = stretch.start;
-        for free in &self.free {
-            if free.start > from && free.start < stretch.end {
-                part(from..free.start);
-            }
-            if free.start < stretch.end {
-                from = from.max(free.end);
-            }
-        }
-        if from < stretch.end {
-            part(from..stretch.end);
-        }
     }
 }
 

@@ -41,6 +41,8 @@ pub enum DifferenceKind {
     Balance,
     /// A receipt of a batch.
     Receipt,
+    /// A file that was imported: entries that are not its, or a digest that is none.
+    File,
     /// An API key.
     Key,
     /// A text that entries share.
@@ -81,6 +83,7 @@ impl DifferenceKind {
             Self::Rollup => "rollup",
             Self::Balance => "balance",
             Self::Receipt => "receipt",
+            Self::File => "file",
             Self::Key => "key",
             Self::Text => "text",
         }

@@ -86,6 +86,7 @@ fn an_undamaged_ledger_is_clean() {
         rollups: 4,
         balances: 3,
         receipts: 1,
+        files: 0,
         keys: 1,
         texts: report.checked.texts,
     };

@@ -280,7 +280,7 @@ fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
     let now = "2026-06-15T00:00:00Z".parse().unwrap();
     let tables = [
         "meta", "accounts", "keys", "strings", "entries", "receipts", "counts", "rollups", "balances",
-        "imports", "unused",
+        "imports", "unused", "files",
     ];
     let lost = tables.map(|table| (format!("DROP TABLE {table}"), true));
     let other = [

@@ -17,7 +17,9 @@ mod funds;
 mod keys;
 
 mod batches;
+mod files;
 mod imports;
+mod overlaps;
 mod rollups;
 
 mod numbered_pages;

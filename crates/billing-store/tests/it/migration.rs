@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use billing_model::{Day, Timestamp};
 use billing_sample::History;
-use billing_store::{Batch, ErrorKind, Filter, KeyKind, Ledger, Receipt};
+use billing_store::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger, Receipt, Sink};
 use rusqlite::Connection;
 
 use crate::house::{House, import, walk};
@@ -30,6 +30,7 @@ const BACK_TO_1: &str = "
     DROP TABLE balances;
     DROP TABLE imports;
     DROP TABLE unused;
+    DROP TABLE files;
     CREATE TABLE days (account INTEGER, day INTEGER, currency INTEGER, entries INTEGER);
     PRAGMA user_version = 1;
 ";
@@ -73,13 +74,16 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
         entries: theirs_sent[..10].into(),
     };
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
+    assert!(!ledger.has_imported_files(theirs).unwrap());
+    drop(ledger);
+    assert!(Ledger::check(&path, |_| ()).unwrap().is_clean());
 }
 
 /// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
 fn back_to_2(path: &Path, names: &[&str]) -> Connection {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-    file.execute_batch("DROP TABLE imports; DROP TABLE unused; PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
         .unwrap();
     file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     for name in names {
@@ -162,7 +166,8 @@ fn a_ledger_of_version_2_is_taken_forward() {
     import(&house.ledger, house.account, &sent);
     let rollups = house.ledger.rollups(house.account, None).unwrap();
     let file = Connection::open(house.path()).unwrap();
-    file.execute_batch("DROP TABLE imports; DROP TABLE unused; PRAGMA user_version = 2;").unwrap();
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;")
+        .unwrap();
     drop(file);
     let house = house.reopened();
     assert!(house.entries() == sent);
@@ -170,4 +175,44 @@ fn a_ledger_of_version_2_is_taken_forward() {
     let many: Vec<_> = History::new(2, 10_000).collect();
     import(&house.ledger, house.account, &many);
     assert_eq!(house.entries().len(), 10_500);
+}
+
+/// What the program of version 3 left, killed amid an import of many entries.
+#[test]
+fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let account = house.account;
+    let mut running = house.ledger.import(account).unwrap();
+    running.write(&History::new(2, 12_000).collect::<Vec<_>>()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = killed(&house.path(), directory.path());
+    drop(running);
+    // Its own commit, sealed as that program sealed.
+    drop(Ledger::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE files; PRAGMA user_version = 3").unwrap();
+
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(walk(&ledger, account, &Filter::default(), 1000) == sent);
+    assert_eq!(ledger.remove_unfinished_import().unwrap(), 12_000);
+    // What was imported before is of no file, and comes in once more.
+    let june = |again| FileContent {
+        name: "june.csv".to_owned(),
+        sha256: [1; 32],
+        imported_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        again,
+    };
+    let import_june = |again| {
+        let mut import = ledger.import(account).unwrap();
+        import.write(&sent).unwrap();
+        import.end_file(june(again));
+        import.finish().map_err(|error| error.kind())
+    };
+    assert_eq!(import_june(false), Ok(500));
+    assert_eq!(import_june(false), Err(ErrorKind::AlreadyImported));
+    assert_eq!(import_june(true), Ok(500));
+    drop(ledger);
+    let report = Ledger::check(&path, |_| ()).unwrap();
+    assert_eq!((report.is_clean(), report.checked.files), (true, 2), "{:?}", report.differences);
 }
