@@ -17,8 +17,8 @@ mod scripted;
 mod arrivals;
 mod clocks;
 mod ingest;
-mod page_sizes;
 mod numbers;
+mod page_sizes;
 mod round_trip;
 mod windows;
 

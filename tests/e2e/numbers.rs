@@ -213,9 +213,7 @@ fn every_double_goes_through_every_path() {
         let ask = |path: &str| host.ask(&Request::get(path).bearing(key)).text().to_owned();
         let balance = Balance::from_json(&ask(BALANCE)).unwrap().balances;
         let net = |currency: &str| &sums[currency][0] + &sums[currency][1];
-        for (said, net) in
-            [(balance.usd, net("USD")), (balance.bundled_credits, net("BUNDLED_CREDITS"))]
-        {
+        for (said, net) in [(balance.usd, net("USD")), (balance.bundled_credits, net("BUNDLED_CREDITS"))] {
             assert_eq!(said.map(|said| total(&said.to_string())), Some(net).filter(|net| *net > IBig::ZERO));
         }
         let days = format!("{ANALYTICS}?startDate=2026-05-01&endDate=2026-05-01");

@@ -439,7 +439,8 @@ mod tests {
                 }
                 if query.contains("topN") {
                     for rows in [&analytics.by_model_daily, &analytics.by_key_daily] {
-                        let daily = rows.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend.clone()));
+                        let daily =
+                            rows.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend.clone()));
                         assert_eq!(total(daily.collect()), all);
                     }
                 }

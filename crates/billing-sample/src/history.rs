@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use billing_model::{Currency, InferenceDetails, UsageEntry};
-use rust_decimal::Decimal;
 use fastrand::Rng;
+use rust_decimal::Decimal;
 
 use crate::catalogue::{CHAT_MODELS, CLIPS, EMBEDDING, IMAGES, Piece, SEARCH, price};
 use crate::clock::Clock;

@@ -23,12 +23,16 @@ pub(crate) fn analytics_agree(host: &Host, key: &str, entries: &[UsageEntry]) {
         days.entry(Day::of(entry.timestamp).unwrap()).or_default().add(entry);
         keys.entry(entry.api_key_id.clone()).or_default().add(entry);
     }
-    let by_date: Vec<_> = found.by_date.iter().map(|row| (row.date, row.usd.clone(), row.diem.clone())).collect();
+    let by_date: Vec<_> =
+        found.by_date.iter().map(|row| (row.date, row.usd.clone(), row.diem.clone())).collect();
     let first = Day::of("2026-05-01T00:00:00Z".parse().unwrap()).unwrap();
     let expect: Vec<_> = (0..31).map(|n| Day(first.0 + n)).collect();
     let expect: Vec<_> = expect
         .into_iter()
-        .map(|day| days.get(&day).map_or((day, Total::default(), Total::default()), |s| (day, s.usd.clone(), s.diem.clone())))
+        .map(|day| {
+            days.get(&day)
+                .map_or((day, Total::default(), Total::default()), |s| (day, s.usd.clone(), s.diem.clone()))
+        })
         .collect();
     assert_eq!(by_date, expect);
     let by_key: BTreeMap<_, _> = found

@@ -41,7 +41,8 @@ async fn every_day_equals_the_debits_of_its_ledger() {
             }
         }
     }
-    let found: Vec<_> = analytics.by_date.iter().map(|row| (row.date, (row.usd.clone(), row.diem.clone()))).collect();
+    let found: Vec<_> =
+        analytics.by_date.iter().map(|row| (row.date, (row.usd.clone(), row.diem.clone()))).collect();
     assert_eq!(found, days.into_iter().collect::<Vec<_>>());
     assert_eq!(analytics.lookback, "2026-02-10:2026-05-09");
     assert_eq!(analytics.top_models.len(), 4);
@@ -53,14 +54,14 @@ async fn every_day_equals_the_debits_of_its_ledger() {
     };
     let all = sum(analytics.by_date.iter().flat_map(|row| [&row.usd, &row.diem]).collect());
     assert!(all.is_positive());
-    assert_eq!(sum(analytics.by_model.iter().flat_map(|row| [&row.total_usd, &row.total_diem]).collect()), all);
+    assert_eq!(
+        sum(analytics.by_model.iter().flat_map(|row| [&row.total_usd, &row.total_diem]).collect()),
+        all
+    );
     assert_eq!(sum(analytics.by_key.iter().flat_map(|row| [&row.total_usd, &row.total_diem]).collect()), all);
     for daily in [&analytics.by_model_daily, &analytics.by_key_daily] {
         assert_eq!(daily.len(), 89);
-        assert_eq!(
-            sum(daily.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend)).collect()),
-            all
-        );
+        assert_eq!(sum(daily.iter().flat_map(|row| row.spend.iter().map(|(_, spend)| spend)).collect()), all);
     }
 }
 

@@ -290,7 +290,9 @@ impl Model {
         }
         let rollups = ledger.rollups(account, None).unwrap();
         assert!(
-            rollups.iter().all(|row| sums[&(row.day, row.currency.clone())] == (row.entries, row.amount.clone()))
+            rollups
+                .iter()
+                .all(|row| sums[&(row.day, row.currency.clone())] == (row.entries, row.amount.clone()))
         );
         assert_eq!(rollups.len(), sums.len());
         let mut nets = BTreeMap::<Currency, Total>::new();
