@@ -25,6 +25,10 @@ const ENTRY_BYTES: usize = 384;
 /// The most that an entry takes in memory and in an answer, its texts apart.
 const PLAIN_BYTES: usize = 1024;
 
+/// Memory of this size goes back to the system as soon as it is free. The allocator of GNU keeps smaller pieces for later,
+/// for each thread its own. What is not written to takes none.
+const GIVEN_BACK: usize = 33 << 20;
+
 /// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
 pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -59,8 +63,8 @@ pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp)
     let usual = (page.entries.len() + 1) * ENTRY_BYTES;
     // One of long texts does not grow, by which it would be there twice: what it does not need is not touched.
     let texts = text_bytes(page);
-    let long = if texts > usual { texts * escaped_bytes(form) } else { 0 };
-    let mut body = Vec::with_capacity(usual + long);
+    let most = if texts > usual { GIVEN_BACK.max(usual + texts * escaped_bytes(form)) } else { usual };
+    let mut body = Vec::with_capacity(most);
     match form {
         Form::Json => {
             page.write_json(&mut body);
