@@ -79,7 +79,8 @@ fn a_program_reads_what_an_account_owes() {
     };
     let ledger = Ledger::of(&[
         of("USD", "25"),
-        of("USD", "-25.0000000000000000000000000001"),
+        of("USD", "-25"),
+        of("USD", "-1e-28"),
         of("BUNDLED_CREDITS", "5"),
         of("DIEM", "-8e-7"),
         of("NEW", "0"),
@@ -102,7 +103,7 @@ fn a_program_reads_what_an_account_owes() {
         {
           "id": 1,
           "name": "default",
-          "entries": 5,
+          "entries": 6,
           "diemAllocation": "10.5",
           "nets": {
             "BUNDLED_CREDITS": "5",
