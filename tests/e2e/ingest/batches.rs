@@ -192,6 +192,11 @@ impl<'a> Walk<'a> {
         Self { connection: host.connect(), key, query, found: Found::default(), pages: 0 }
     }
 
+    /// Goes on over a connection of its own: the server ends one that nothing came over for some seconds.
+    pub(crate) fn reconnect(&mut self, host: &Host) {
+        self.connection = host.connect();
+    }
+
     /// False when there was none left.
     pub(crate) fn next_page(&mut self) -> bool {
         let Some(query) = self.query.take() else { return false };

@@ -67,6 +67,7 @@ fn batches_are_recorded_and_walked_beside_an_import() {
         name => sent.iter().find(|batch| batch.name == name).unwrap().entries.len(),
     };
     for (mut walk, batches) in walks {
+        walk.reconnect(&host);
         while walk.next_page() {}
         walk.found.is_of_whole_batches(entries_of);
         assert!(!walk.found.has("import"), "it began before the import ended");
