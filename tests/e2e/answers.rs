@@ -78,7 +78,7 @@ fn an_entry_that_cannot_be_read_exactly_ends_the_run() {
         ("\"amount\":-0.1,", "", "entry 3, field `amount`: is missing"),
         ("\"amount\":-0.1,", "\"amount\":null,", "entry 3, field `amount`"),
         ("\"amount\":-0.1,", "\"amount\":1e400,", "entry 3, field `amount`: `1e400` does not fit"),
-        ("\"amount\":-0.1,", "\"amount\":-0.00000000000000000000000000001,", "entry 3, field `amount`"),
+        ("\"amount\":-0.1,", "\"amount\":-1.00000000000000000000000000001,", "entry 3, field `amount`"),
         ("\"amount\":-0.1,", "\"amount\":79228162514264337593543950336,", "entry 3, field `amount`"),
         (
             "\"amount\":-0.1,",

@@ -83,7 +83,8 @@ fn a_dry_run_says_what_was_imported_before_and_what_overlaps_and_changes_nothing
     let more = place.write("more.ndjson", ndjson(&some()[1..]));
     run(&["import", &file, "--ledger", &path]).done();
     let before = fs::read(&path).unwrap();
-    let tried = run(&["import", "--dry-run", &file, &more, "--ledger", &path]).done();
+    let tried = run(&["import", "--dry-run", &file, &more, "--ledger", &path]);
+    assert_eq!(tried.code, Some(1), "as the import would");
     assert!(fs::read(&path).unwrap() == before);
     assert_eq!(place.names(), ["ledger.db", "may.ndjson", "more.ndjson"]);
     let warnings: Vec<_> = tried.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
@@ -120,7 +121,7 @@ fn a_program_reads_what_was_imported_as_json() {
     let empty = place.write("empty.ndjson", "");
     let imported = run(&["import", &file, &empty, "--ledger", &path, "--json"]).done();
     assert!(
-        imported.stderr.starts_with("imported into account `default`: 4 entries, "),
+        imported.stderr.contains("has no entries\nimported into account `default`: 4 entries, "),
         "{}",
         imported.stderr
     );
@@ -166,12 +167,15 @@ fn a_program_reads_what_was_imported_as_json() {
       ],
       "overlaps": [],
       "unknown": [],
-      "warnings": [],
+      "warnings": [
+        "`empty.ndjson` has no entries"
+      ],
       "notes": []
     }
     "#);
 
-    let tried = run(&["import", "--dry-run", &file, "--ledger", &path, "--json"]).done();
+    let tried = run(&["import", "--dry-run", &file, "--ledger", &path, "--json"]);
+    assert_eq!(tried.code, Some(1));
     let text = json(&tried, &place);
     for piece in [
         "\n  \"dryRun\": true,\n",

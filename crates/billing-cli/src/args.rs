@@ -9,6 +9,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::instant;
 
+/// The account that is meant when none is named.
+pub(crate) const DEFAULT_ACCOUNT: &str = "default";
+
 /// Gets an AI provider's billing usage out, whole and exact.
 #[derive(Debug, Parser)]
 #[command(name = "billing", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -192,7 +195,7 @@ pub(crate) struct Import {
     #[arg(long, value_name = "PATH")]
     pub(crate) ledger: PathBuf,
     /// Account that the entries belong to; made when it is not there
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
     pub(crate) account: String,
     /// Format of the files; json is arrays, pages as the API answers, and entries of any number of lines
     #[arg(long, value_enum, default_value_t)]
@@ -231,7 +234,7 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "PATH")]
         ledger: PathBuf,
         /// Account that the key opens; made when it is not there
-        #[arg(long, value_name = "NAME", default_value = "default")]
+        #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
         /// What the key may do: admin reads the ledger, ingest records in it, inference neither
         #[arg(long, value_enum, default_value_t)]
@@ -288,7 +291,7 @@ pub(crate) enum AccountsCommand {
         #[arg(long, value_name = "PATH")]
         ledger: PathBuf,
         /// Account to set it for
-        #[arg(long, value_name = "NAME", default_value = "default")]
+        #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
         /// DIEM that the account may spend each UTC day, or `none`
         #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]

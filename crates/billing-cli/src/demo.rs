@@ -61,7 +61,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let key = ApiKey::new(secret.expose())?;
 
     runtime(2)?.block_on(async {
-        let listener = serve::listen(([127, 0, 0, 1], 0).into()).await?;
+        let listener = serve::listen("--listen", ([127, 0, 0, 1], 0).into()).await?;
         let base_url = serve::base_url("http", listener.local_addr().map_err(Failure::failed)?);
         // No signal is caught while the demo runs: Ctrl-C ends it, not only its server.
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -35,10 +35,13 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
         false => record(args, inputs)?,
     };
     terminal::note(&report.said(&args.account, start.elapsed()));
-    match args.json {
-        true => terminal::print(&report.json(args)?),
-        false => Ok(()),
+    if args.json {
+        terminal::print(&report.json(args)?)?;
     }
+    if report.is_refused {
+        return Err(Failure::failed(anyhow!("an import of this would be refused")).hint(again("all of it")));
+    }
+    Ok(())
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
@@ -51,6 +54,7 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
 fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Report, Failure> {
+    let is_new = ledger.account(&args.account)?.is_none();
     let account = ledger.create_account(&args.account)?;
     let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
@@ -76,6 +80,9 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
         _ => Failure::from(error),
     })?;
+    if is_new && args.account != args::DEFAULT_ACCOUNT {
+        reading.report.note(format!("account `{}` was not there and was made", args.account));
+    }
     Ok(reading.report)
 }
 
@@ -167,8 +174,9 @@ impl<'a> Reading<'a> {
         before: Option<ImportedFile>,
     ) -> Result<(), Failure> {
         // Of one without entries nothing can be there twice.
-        if read.entries > 0 {
-            self.check_content(path, &sha256, before.as_ref())?;
+        match read.entries {
+            0 => self.report.warn(format!("`{}` has no entries", path.display())),
+            _ => self.check_content(path, &sha256, before.as_ref())?,
         }
         self.report.summary.merge(read);
         self.report.files.push(FileReport::new(path, read, sha256, before));
@@ -243,7 +251,10 @@ impl<'a> Reading<'a> {
     fn refuse(&mut self, told: String, hint: String) -> Result<(), Failure> {
         match (self.args.again, self.args.dry_run) {
             (true, _) => self.report.warn(told),
-            (false, true) => self.report.warn(format!("{told}; without --again an import refuses that")),
+            (false, true) => {
+                self.report.warn(format!("{told}; without --again an import refuses that"));
+                self.report.is_refused = true;
+            }
             (false, false) => return Err(Failure::failed(anyhow!(told)).hint(hint)),
         }
         Ok(())

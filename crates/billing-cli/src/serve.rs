@@ -33,10 +33,13 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     };
     let config = config_of(args)?;
     let ledger = Ledger::open(&args.ledger)?;
+    if ledger.keys()?.is_empty() {
+        terminal::note("note: nobody has a key yet; `billing keys create` makes one");
+    }
     allow_files(args.max_connections);
     let log = Log::start(args.log_format);
     let served = runtime(2)?.block_on(async {
-        let listener = listen(args.listen).await?;
+        let listener = listen("--listen", args.listen).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
         if tls.is_none() && !address.ip().is_loopback() {
             terminal::note(
@@ -152,16 +155,16 @@ fn memory(args: &args::Serve, body_limit: usize, usual: usize) -> Result<usize, 
     }
 }
 
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         Failure::failed(anyhow::Error::new(error).context(format!("cannot listen on {address}")))
-            .hint("--listen 127.0.0.1:0 takes a free port")
+            .hint(format!("{flag} 127.0.0.1:0 takes a free port"))
     })
 }
 
 /// Says where, since nobody is asked for a key there.
 async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = listen(address).await?;
+    let listener = listen("--metrics-listen", address).await?;
     let address = listener.local_addr().map_err(Failure::failed)?;
     terminal::note(&format!("note: metrics of all accounts are at http://{address}/metrics, without a key"));
     if !address.ip().is_loopback() {

@@ -152,7 +152,7 @@ fn optional_currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decimal::parse_decimal;
+    use crate::decimal_text::parse_decimal;
 
     fn written(balance: &Balance) -> String {
         let mut out = Vec::new();

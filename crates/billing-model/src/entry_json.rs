@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::currency::Currency;
-use crate::decimal::{Decimal, parse_decimal, write_decimal};
+use crate::decimal::Decimal;
+use crate::decimal_text::{parse_decimal, write_decimal};
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::entry_text::{Text, given};
 use crate::error::{DecodeError, ValueError};

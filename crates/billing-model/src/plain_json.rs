@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::decimal::{Decimal, Short, parse_decimal};
+use crate::decimal::Decimal;
+use crate::decimal_text::{Short, parse_decimal};
 
 /// A place in a JSON text, between two of its tokens.
 pub(crate) struct PlainJson<'a> {
@@ -266,7 +267,11 @@ mod tests {
             ("7.9228162514264337593543950335x", "7.9228162514264337593543950335", "x"),
         ] {
             let mut json = PlainJson::new(text);
-            assert_eq!(json.number().map(crate::decimal::decimal_text).as_deref(), Some(taken), "{text}");
+            assert_eq!(
+                json.number().map(crate::decimal_text::decimal_text).as_deref(),
+                Some(taken),
+                "{text}"
+            );
             assert_eq!(&json.text[json.at..], rest, "{text}");
         }
         for text in [

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::decimal::{Decimal, PLAIN_PLACES, parse_decimal, put_power, write_scaled};
+use crate::decimal::{Decimal, PLAIN_PLACES};
+use crate::decimal_text::{parse_decimal, put_power, write_scaled};
 use crate::error::ValueError;
 
 /// Decimal places that the narrow part of a sum has.
@@ -118,7 +119,7 @@ impl Total {
     }
 
     /// Appends the sum, all its digits and no more: in plain form where 28 decimal places and some 37 digits before them are
-    /// enough, otherwise with a power of ten, as [`write_decimal`](crate::write_decimal) does.
+    /// enough, and beyond as [`write_decimal`](crate::write_decimal) does.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self.all() {
             None => self.write_plain(out),
@@ -426,6 +427,9 @@ mod tests {
             "170.3",
             "1e-29",
             "-5.551115123125783e-17",
+            "-150.07000000000000005551115123125783",
+            "0.00000150070000000000055511151231257831",
+            "0.4205500000000000000000000000000000000001",
             "42535295865117307932921825928971026432.0000000000000000000000000001",
             "1.7014118346046923173168730371588410572e+38",
             "-1.00000000000000000000000000000000000000000000000000000000005e+308",

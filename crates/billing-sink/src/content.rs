@@ -104,6 +104,16 @@ mod tests {
         }
     }
 
+    /// Read all the same, it would be the file inside, under another digest.
+    #[test]
+    fn what_is_compressed_twice_is_refused() {
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+        for twice in [gzip(&gzip(b"[]")), gzip(&zstd(b"[]")), zstd(&gzip(b"[]")), zstd(&zstd(b"[]"))] {
+            let error = sha256(&twice).unwrap_err();
+            assert!(error.to_string().contains("is compressed twice"), "{error}");
+        }
+    }
+
     #[test]
     fn what_is_damaged_has_no_digest() {
         let whole = gzip(b"entries");

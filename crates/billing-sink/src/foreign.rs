@@ -21,6 +21,9 @@ pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
         }
         () if begins(b"PAR1") => "is a Parquet file: write it as CSV or NDJSON first",
         () if begins(b"%PDF-") => "is a PDF document",
+        () if head.trim_ascii_start().starts_with(b"<") => {
+            "is an HTML or XML page: where it says what went wrong, fetch the file again"
+        }
         () => return None,
     })
 }
@@ -82,6 +85,7 @@ mod tests {
             (tar, "is a tar archive"),
             (b"SQLite format 3\0".to_vec(), "is an SQLite database"),
             (b"PAR1".to_vec(), "is a Parquet file"),
+            (b"\r\n <!doctype html>".to_vec(), "is an HTML or XML page"),
         ] {
             assert!(
                 foreign(&head).is_some_and(|found| found.starts_with(what)),

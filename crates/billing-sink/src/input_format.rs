@@ -50,17 +50,26 @@ pub(crate) fn open<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, I
 pub(crate) fn decompressed<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, InputError> {
     let input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let (head, input) = looked_at(input)?;
-    let is_zstd = head.starts_with(ZSTD_MAGIC)
-        || head.first().is_some_and(|first| first & 0xf0 == ZSTD_SKIPPABLE_MAGIC[0])
-            && head.get(1..4) == Some(&ZSTD_SKIPPABLE_MAGIC[1..]);
     let unpacked: Box<dyn Read> = if head.starts_with(GZIP_MAGIC) {
         Box::new(MultiGzDecoder::new(input))
-    } else if is_zstd {
+    } else if is_zstd(&head) {
         Box::new(ZstdDecoder::new(input).map_err(|cause| InputError::io(cause, None))?)
     } else {
         return Ok(input);
     };
-    Ok(looked_at(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))?.1)
+    let (head, input) = looked_at(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))?;
+    // Read all the same, it would be another file than the one that it holds.
+    if head.starts_with(GZIP_MAGIC) || is_zstd(&head) {
+        let twice = InputErrorKind::Foreign("is compressed twice: decompress it once first");
+        return Err(InputError::new(twice, None));
+    }
+    Ok(input)
+}
+
+fn is_zstd(head: &[u8]) -> bool {
+    head.starts_with(ZSTD_MAGIC)
+        || head.first().is_some_and(|first| first & 0xf0 == ZSTD_SKIPPABLE_MAGIC[0])
+            && head.get(1..4) == Some(&ZSTD_SKIPPABLE_MAGIC[1..])
 }
 
 fn boxed<'a>(input: impl BufRead + 'a) -> Box<dyn BufRead + 'a> {

@@ -213,7 +213,7 @@ pub(crate) fn numbers(rng: &mut Rng, stakes: &Stakes) -> Case {
     let number = match rng.u8(0..4) {
         0 => format!("7{digits}"),
         1 => format!("0.{digits}7"),
-        2 => format!("1{}", "0".repeat(pick(rng, &[40, 1000, 100_000]))),
+        2 => "9".repeat(pick(rng, &[40, 1000, 100_000])),
         _ => pick(
             rng,
             &[

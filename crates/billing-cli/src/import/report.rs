@@ -25,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) overlaps: Vec<Overlap>,
     /// What no field has the name of.
     pub(crate) unknown: Vec<Unknown>,
+    /// Of a dry run: an import would have ended with an error.
+    pub(crate) is_refused: bool,
     warnings: Vec<String>,
     notes: Vec<String>,
 }
@@ -44,7 +46,7 @@ impl Report {
         let summary = Summary::default();
         let (warnings, notes) = (Vec::new(), Vec::new());
         let (files, overlaps, unknown) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dry_run, summary, files, overlaps, unknown, warnings, notes }
+        Self { dry_run, summary, files, overlaps, unknown, is_refused: false, warnings, notes }
     }
 
     /// Says it on stderr at once: what comes later may fail.
