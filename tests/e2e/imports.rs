@@ -150,7 +150,7 @@ fn a_bad_entry_is_named_and_nothing_is_imported() {
     check(spoilt("{", "[").as_bytes(), "line 2: is not a usage entry");
     check(&rows.as_bytes()[..rows.len() - 10], "line 4: ");
     check(b"{\"error\":\n\"Authentication failed\"}", "no entry: Authentication failed");
-    check(b"<!doctype html>\n<p>Log in</p>\n", "columns are missing: ");
+    check(b"<!doctype html>\n<p>Log in</p>\n", "is an HTML or XML page");
 }
 
 #[test]
