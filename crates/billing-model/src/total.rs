@@ -81,7 +81,7 @@ impl Total {
             self.fraction -= ONE;
             self.whole += 1;
         }
-        if self.whole.abs() > MAX_WHOLE {
+        if !is_narrow(self.whole) {
             let whole = std::mem::take(&mut self.whole);
             self.add_wide(whole.into(), 0);
         }
@@ -154,6 +154,11 @@ impl Total {
     }
 }
 
+/// Whether two such sums can be added, and one be negated.
+fn is_narrow(whole: i128) -> bool {
+    (-MAX_WHOLE..=MAX_WHOLE).contains(&whole)
+}
+
 impl Wide {
     fn add(&mut self, mut digits: BigInt, exponent: i64) {
         if digits.sign() == Sign::NoSign {
@@ -181,7 +186,7 @@ impl Wide {
             _ => return None,
         };
         let one = BigInt::from(ONE);
-        let whole = i128::try_from(&units / &one).ok().filter(|whole| whole.abs() <= MAX_WHOLE)?;
+        let whole = i128::try_from(&units / &one).ok().filter(|whole| is_narrow(*whole))?;
         let fraction = i128::try_from(units % one).ok()?;
         let mut total = Total::default();
         total.carry(whole + fraction.div_euclid(ONE), fraction.rem_euclid(ONE));
@@ -442,6 +447,25 @@ mod tests {
         }
         for text in ["", "-", "1.", ".5", "--1", "+1", "1e", "e5", "1e5.5", "1e451", "1e-351", "0.1e"] {
             assert!(text.parse::<Total>().is_err(), "{text}");
+        }
+    }
+
+    /// Named after what broke: the least number of 128 bits has no counterpart above zero.
+    #[test]
+    fn whole_units_at_the_end_of_128_bits_are_exact() {
+        for (at, more, expect) in [
+            (i128::MIN, "-1", "-1.70141183460469231731687303715884105729e+38"),
+            (i128::MIN, "-0.5", "-1.701411834604692317316873037158841057285e+38"),
+            (i128::MIN, "0", "-1.70141183460469231731687303715884105728e+38"),
+            (i128::MAX, "1", "1.70141183460469231731687303715884105728e+38"),
+            (i128::MIN, "170141183460469231731687303715884105728", "0"),
+        ] {
+            let mut sum = total(&at.to_string());
+            sum.merge(&total(more));
+            assert_eq!(sum.to_string(), expect);
+            assert_eq!((-(-sum.clone())).to_string(), expect);
+            sum.merge(&-total(&at.to_string()));
+            assert_eq!(sum, total(more));
         }
     }
 

@@ -358,7 +358,20 @@ mod tests {
             ("{\"data\":{}}".to_owned(), "entry 1: `data` is not an array"),
             ("{\"data\":[],\"data\":[]}".to_owned(), "entry 1: `data` is there twice"),
             ("{\"data\":[],\"x\":tru}".to_owned(), "entry 1: not a JSON value"),
-            ("<html>".to_owned(), "header (line 1): columns are missing: `timestamp`"),
+            // Passed over, these entries would be lost.
+            (
+                format!("{{\"data\":{json},\"more\":{json}}}"),
+                "entry 3: entries stand in an array `data`, and",
+            ),
+            (format!("{{\"usage\":{json},\"data\":[]}}"), "entry 1: entries stand in an array `data`, and"),
+            (json.replacen("[\n{", "{\"data\":[],", 1), "entry 1: an object is an entry or"),
+            (
+                json.replacen("[\n{\"amount\"", "{\"amount\":1,\"data\":[],\"x\"", 1),
+                "entry 1: an object is an entry or",
+            ),
+            ("{\"data\":[],\"amount\":1}".to_owned(), "entry 1: an object is an entry or"),
+            ("<html>".to_owned(), "is an HTML or XML page"),
+            ("x\n".to_owned(), "header (line 1): columns are missing: `timestamp`"),
         ] {
             let text = message(&auto(file.as_bytes()).unwrap_err());
             assert!(text.starts_with(expect), "{text}");

@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 
 use billing_model::{ReadNotes, UsageEntry, whole_characters};
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::input_error::{InputError, InputErrorKind, Place};
 use crate::input_format::BOM;
@@ -29,6 +30,8 @@ pub(crate) struct JsonEntries<R> {
     object: Vec<u8>,
     /// What it says of the pages around it, if it is one.
     place: PagePlace,
+    /// True when it has a member that only entries have.
+    is_entry: bool,
     pages: Vec<PagePlace>,
     notes: ReadNotes,
 }
@@ -57,6 +60,7 @@ impl<R: BufRead> JsonEntries<R> {
             reading: Reading::Lenient,
             object: Vec::new(),
             place: PagePlace::default(),
+            is_entry: false,
             pages: Vec::new(),
             notes: ReadNotes::default(),
         }
@@ -91,6 +95,7 @@ impl<R: BufRead> JsonEntries<R> {
                         self.object.clear();
                         self.object.push(b'{');
                         self.place = PagePlace::default();
+                        self.is_entry = false;
                         self.open(Within::Object { first: true, with_data: false })
                     }
                     Some(first) if first == BOM[0] => {
@@ -123,7 +128,7 @@ impl<R: BufRead> JsonEntries<R> {
                     if !self.is_closed(first, b'}')? {
                         self.read_member(first, with_data)?
                     } else if with_data {
-                        self.pages.push(self.place);
+                        self.end_page();
                         Within::Nothing
                     } else {
                         self.object.push(b'}');
@@ -149,6 +154,13 @@ impl<R: BufRead> JsonEntries<R> {
         }
         self.input.consume(1);
         let opens = self.peek_some()?;
+        self.is_entry |= ["timestamp", "sku", "amount", "pricePerUnitUsd"].contains(&name.as_str());
+        if self.is_entry && (name == "data" || with_data) {
+            // Read as a page, the entry would be lost.
+            return Err(
+                self.syntax("an object is an entry or a page with `data`, and this has members of both")
+            );
+        }
         match (name.as_str(), opens, with_data) {
             ("data", b'[', false) => {
                 self.object.push(b'}');
@@ -167,6 +179,11 @@ impl<R: BufRead> JsonEntries<R> {
                 }
                 self.read_value()?;
                 self.place.note(&name, &self.text);
+                if opens == b'[' && holds_entries(&self.text) {
+                    return Err(
+                        self.syntax("entries stand in an array `data`, and this array has another name")
+                    );
+                }
                 if with_data {
                     self.check_json(&self.text)?;
                 } else if self.object.len() + self.text.len() > MAX_ENTRY_BYTES {
@@ -177,6 +194,15 @@ impl<R: BufRead> JsonEntries<R> {
                 Ok(Within::Object { first: false, with_data })
             }
         }
+    }
+
+    /// Of very many pages the last one still counts.
+    fn end_page(&mut self) {
+        const MOST_PAGES: usize = 1 << 17;
+        if self.pages.len() >= MOST_PAGES {
+            self.pages.pop();
+        }
+        self.pages.push(self.place);
     }
 
     fn check_json(&self, text: &[u8]) -> Result<(), InputError> {
@@ -285,6 +311,12 @@ impl<R: BufRead> Iterator for JsonEntries<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_entry().transpose()
     }
+}
+
+/// Whether an array begins with an entry.
+fn holds_entries(array: &[u8]) -> bool {
+    let first = serde_json::from_slice::<Vec<&RawValue>>(array).ok().and_then(|items| items.first().copied());
+    first.is_some_and(|first| UsageEntry::from_json(first.get()).is_ok())
 }
 
 /// `fill_buf` that tries again when a signal came between.
