@@ -30,6 +30,7 @@ mod decimal;
 mod decimal_text;
 mod timestamp;
 mod total;
+mod wide_sum;
 mod window;
 
 mod entry;

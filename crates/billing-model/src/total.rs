@@ -11,8 +11,9 @@ use serde::de::{self, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::decimal::{Decimal, PLAIN_PLACES};
-use crate::decimal_text::{parse_decimal, put_power, write_scaled};
+use crate::decimal_text::{parse_decimal, write_scaled};
 use crate::error::ValueError;
+use crate::wide_sum::Wide;
 
 /// Decimal places that the narrow part of a sum has.
 const PLACES: usize = PLAIN_PLACES.unsigned_abs() as usize;
@@ -22,9 +23,6 @@ const ONE: i128 = 10i128.pow(PLAIN_PLACES.unsigned_abs());
 
 /// The most whole units of the narrow part: two sums of that size can still be added.
 const MAX_WHOLE: i128 = 1 << 125;
-
-/// Powers of ten of the digits of a sum that is read: those of a [`Decimal`], and room for 10⁷⁰ of the largest.
-const POWERS: std::ops::RangeInclusive<i64> = -350..=450;
 
 /// An exact sum of decimals.
 ///
@@ -46,13 +44,6 @@ pub struct Total {
     fraction: i128,
     /// What whole units and 28 decimal places have no room for, beside them. Hardly any sum has it.
     wide: Option<Box<Wide>>,
-}
-
-/// `digits × 10^exponent`.
-#[derive(Clone, Default)]
-struct Wide {
-    digits: BigInt,
-    exponent: i64,
 }
 
 impl Total {
@@ -108,6 +99,24 @@ impl Total {
         Some(all)
     }
 
+    /// A wide sum as a narrow one, if it is one.
+    fn narrow(wide: &Wide) -> Option<Self> {
+        // In units of 10⁻²⁸.
+        let power = wide.exponent + i64::from(PLAIN_PLACES);
+        let unit = BigInt::from(10).pow(u32::try_from(power.unsigned_abs()).ok()?);
+        let units = match power {
+            0.. => &wide.digits * unit,
+            _ if (&wide.digits % &unit).sign() == Sign::NoSign => &wide.digits / unit,
+            _ => return None,
+        };
+        let one = BigInt::from(ONE);
+        let whole = i128::try_from(&units / &one).ok().filter(|whole| is_narrow(*whole))?;
+        let fraction = i128::try_from(units % one).ok()?;
+        let mut total = Self::default();
+        total.carry(whole + fraction.div_euclid(ONE), fraction.rem_euclid(ONE));
+        total.wide.is_none().then_some(total)
+    }
+
     /// True for a sum of zero.
     pub fn is_zero(&self) -> bool {
         self.sign().is_eq()
@@ -123,7 +132,7 @@ impl Total {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self.all() {
             None => self.write_plain(out),
-            Some(wide) => match wide.narrow() {
+            Some(wide) => match Self::narrow(&wide) {
                 Some(narrow) => narrow.write_plain(out),
                 None => wide.write(out),
             },
@@ -157,76 +166,6 @@ impl Total {
 /// Whether two such sums can be added, and one be negated.
 fn is_narrow(whole: i128) -> bool {
     (-MAX_WHOLE..=MAX_WHOLE).contains(&whole)
-}
-
-impl Wide {
-    fn add(&mut self, mut digits: BigInt, exponent: i64) {
-        if digits.sign() == Sign::NoSign {
-            return;
-        }
-        let apart = u32::try_from(self.exponent.abs_diff(exponent)).unwrap_or(u32::MAX);
-        let unit = BigInt::from(10).pow(apart);
-        if exponent < self.exponent {
-            self.digits *= unit;
-            self.exponent = exponent;
-        } else {
-            digits *= unit;
-        }
-        self.digits += digits;
-    }
-
-    /// The same as a narrow sum, if it is one.
-    fn narrow(&self) -> Option<Total> {
-        // In units of 10⁻²⁸.
-        let power = self.exponent + i64::from(PLAIN_PLACES);
-        let unit = BigInt::from(10).pow(u32::try_from(power.unsigned_abs()).ok()?);
-        let units = match power {
-            0.. => &self.digits * unit,
-            _ if (&self.digits % &unit).sign() == Sign::NoSign => &self.digits / unit,
-            _ => return None,
-        };
-        let one = BigInt::from(ONE);
-        let whole = i128::try_from(&units / &one).ok().filter(|whole| is_narrow(*whole))?;
-        let fraction = i128::try_from(units % one).ok()?;
-        let mut total = Total::default();
-        total.carry(whole + fraction.div_euclid(ONE), fraction.rem_euclid(ONE));
-        total.wide.is_none().then_some(total)
-    }
-
-    /// Reads what [`write`](Self::write) writes, and any other number.
-    fn parse(text: &str) -> Option<Self> {
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-            None => (text, 0),
-        };
-        let (sign, digits) = match mantissa.strip_prefix('-') {
-            Some(digits) => ("-", digits),
-            None => ("", mantissa),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let is_number =
-            |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-        if !is_number(whole) || (digits.len() > whole.len() && !is_number(fraction)) {
-            return None;
-        }
-        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        let highest = exponent.checked_add(i64::try_from(whole.len() + fraction.len()).ok()?)?;
-        let fits = POWERS.contains(&exponent) && POWERS.contains(&highest);
-        let digits = fits.then(|| format!("{sign}{whole}{fraction}").parse().ok())??;
-        Some(Self { digits, exponent })
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.digits.sign() == Sign::Minus {
-            out.push(b'-');
-        }
-        let start = out.len();
-        let digits = self.digits.magnitude().to_string();
-        let significant = digits.trim_end_matches('0');
-        out.extend_from_slice(significant.as_bytes());
-        let zeros = i64::try_from(digits.len() - significant.len()).unwrap_or(i64::MAX);
-        put_power(out, start, self.exponent + zeros);
-    }
 }
 
 impl fmt::Display for Total {
@@ -282,7 +221,7 @@ impl FromStr for Total {
             (None, Ok(number)) => return Ok(number.into()),
             (None, Err(error)) => return Err(error),
         };
-        Ok(wide.narrow().unwrap_or_else(|| Self { wide: Some(Box::new(wide)), ..Self::default() }))
+        Ok(Self::narrow(&wide).unwrap_or_else(|| Self { wide: Some(Box::new(wide)), ..Self::default() }))
     }
 }
 
