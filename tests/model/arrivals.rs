@@ -118,7 +118,8 @@ proptest! {
         if !by_cursor && !has_ended {
             // The service said how many there are at the end, or a request before it; and requests of walkers that were called
             // back may come after that.
-            let called_back = life.runs.last().map_or(0, |run| run.concurrency as usize - 1);
+            // Any of the runs may have been the last: one that was to be cut off may come to its end before that.
+            let called_back = life.runs.iter().map(|run| run.concurrency as usize - 1).max().unwrap_or(0);
             let is_late = |(request, _): &&(usize, Book)| request + called_back >= service.requests;
             let before = service.changed.iter().filter(is_late).map(|(_, book)| book);
             let mut known = before.chain([&service.kept]).map(|book| entries(book, order.window));
