@@ -59,6 +59,11 @@ impl Decimal {
         self.exponent.into()
     }
 
+    /// The digits of the [`mantissa`](Self::mantissa) where they fit 64 bits, as nearly all do.
+    pub(crate) fn narrow_digits(self) -> Option<u64> {
+        (self.high == 0).then_some(self.low)
+    }
+
     /// True for zero.
     pub fn is_zero(self) -> bool {
         self == Self::ZERO

@@ -21,6 +21,17 @@ const PLACES: usize = PLAIN_PLACES.unsigned_abs() as usize;
 /// One, in units of 10⁻²⁸.
 const ONE: i128 = 10i128.pow(PLAIN_PLACES.unsigned_abs());
 
+/// By how many zeros they have.
+const POWERS_OF_TEN: [i128; PLACES + 1] = {
+    let mut powers = [1; PLACES + 1];
+    let mut zeros = 1;
+    while zeros <= PLACES {
+        powers[zeros] = powers[zeros - 1] * 10;
+        zeros += 1;
+    }
+    powers
+};
+
 /// The most whole units of the narrow part: two sums of that size can still be added.
 const MAX_WHOLE: i128 = 1 << 125;
 
@@ -52,9 +63,22 @@ impl Total {
         if !amount.is_plain() {
             return self.add_wide(amount.mantissa().into(), amount.exponent().into());
         }
-        let unit = 10i128.pow(amount.exponent().unsigned_abs());
-        let mantissa = amount.mantissa();
-        self.carry(mantissa.div_euclid(unit), mantissa.rem_euclid(unit) * (ONE / unit));
+        let places = amount.exponent().unsigned_abs() as usize;
+        let unit = POWERS_OF_TEN[places];
+        let beyond = POWERS_OF_TEN[PLACES - places];
+        // A division of 64 bits takes a fraction of the time of one of 128.
+        let (whole, fraction) = match (amount.narrow_digits(), u64::try_from(unit)) {
+            (Some(digits), Ok(unit)) => (i128::from(digits / unit), i128::from(digits % unit)),
+            _ => {
+                let digits = amount.mantissa().abs();
+                (digits / unit, digits % unit)
+            }
+        };
+        match (amount.is_negative(), fraction * beyond) {
+            (false, fraction) => self.carry(whole, fraction),
+            (true, 0) => self.carry(-whole, 0),
+            (true, fraction) => self.carry(-whole - 1, ONE - fraction),
+        }
     }
 
     /// Adds another sum.
