@@ -370,7 +370,7 @@ pub(crate) struct Serve {
     /// /metrics takes an admin key, and has that account's figures alone
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// Origin whose pages may read answers in a browser (CORS), as https://app.example; give it again for another one.
+    /// Origin whose pages may read answers in a browser (CORS), as `https://app.example`; give it again for another one.
     /// `*` is every page, which still needs a key [default: no page]
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub(crate) allow_origins: Vec<Origin>,
