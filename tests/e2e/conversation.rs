@@ -114,6 +114,15 @@ impl<S: Read + Write> Connection<S> {
         stream.flush()
     }
 
+    /// Waits until the body of a request that has `expect: 100-continue` is asked for: its head was read, and it has its place.
+    pub(crate) fn is_asked_to_go_on(&mut self) -> io::Result<()> {
+        let lines = [self.line()?, self.line()?];
+        if lines != ["HTTP/1.1 100 Continue", ""] {
+            return Err(broken(format!("not asked to go on: {lines:?}")));
+        }
+        Ok(())
+    }
+
     /// Reads one answer, which has to say how long it is.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let status_line = self.line()?;

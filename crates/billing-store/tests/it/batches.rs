@@ -139,33 +139,26 @@ fn batches_of_many_writers_come_whole() {
     let house = House::new();
     let (ledger, account): (&Ledger, _) = (&house.ledger, house.account);
     let entries: Vec<_> = (0..50).map(|_| entry_at(now(), "-0.0000001")).collect();
-    std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            let entries = &entries;
-            scope.spawn(move || {
-                for n in 0..BATCHES {
-                    let sent = batch(account, &format!("{writer} {n}"), entries);
-                    let twice = [sent.clone(), sent];
-                    let receipts = loop {
-                        match ledger.store_batches(&twice) {
-                            Err(error) if error.is_busy() => {}
-                            stored => break stored.unwrap(),
-                        }
-                    };
-                    assert_eq!(receipts, [Receipt::Stored(50), Receipt::Repeated(50)]);
+    let write = &|writer: usize| {
+        for n in 0..BATCHES {
+            let sent = batch(account, &format!("{writer} {n}"), &entries);
+            let twice = [sent.clone(), sent];
+            let receipts = loop {
+                match ledger.store_batches(&twice) {
+                    Err(error) if error.is_busy() => {}
+                    stored => break stored.unwrap(),
                 }
-            });
+            };
+            assert_eq!(receipts, [Receipt::Stored(50), Receipt::Repeated(50)]);
         }
-        scope.spawn(move || {
-            loop {
-                let page =
-                    ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1).unwrap();
-                assert_eq!(page.total % 50, 0, "half a batch");
-                if page.total == (WRITERS * BATCHES * 50) as u64 {
-                    break;
-                }
-            }
-        });
+    };
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
+        // Until they have ended, well or not: who waited for their entries would wait for ever.
+        while !writers.iter().all(|writer| writer.is_finished()) {
+            let page = ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1).unwrap();
+            assert_eq!(page.total % 50, 0, "half a batch");
+        }
     });
     let rollups = ledger.rollups(account, None).unwrap();
     assert_eq!((rollups.len(), rollups[0].entries), (1, 4800));
