@@ -53,9 +53,12 @@ impl Short {
             return None;
         }
         let mut exponent = -i16::try_from((length - whole).saturating_sub(1)).ok()?;
-        while exponent < 0 && digits % 10 == 0 {
-            digits /= 10;
-            exponent += 1;
+        // The last byte is the last digit, and seldom a zero.
+        if bytes[length - 1] == b'0' {
+            while exponent < 0 && digits % 10 == 0 {
+                digits /= 10;
+                exponent += 1;
+            }
         }
         // `-0` is zero.
         Some(Self { is_negative: is_negative && digits > 0, digits, exponent, length })
@@ -167,13 +170,16 @@ pub fn write_decimal(out: &mut Vec<u8>, number: Decimal) {
     if number.is_negative() {
         out.push(b'-');
     }
-    let (mantissa, exponent) = (number.mantissa().unsigned_abs(), number.exponent());
-    if number.is_plain() {
-        return write_scaled(out, mantissa, exponent.unsigned_abs() as usize);
-    }
+    let exponent = number.exponent();
+    let places = if number.is_plain() { exponent.unsigned_abs() as usize } else { 0 };
     let start = out.len();
-    write_scaled(out, mantissa, 0);
-    put_power(out, start, exponent.into());
+    match number.narrow_digits() {
+        Some(digits) => write_scaled(out, digits, places),
+        None => write_scaled(out, number.mantissa().unsigned_abs(), places),
+    }
+    if !number.is_plain() {
+        put_power(out, start, exponent.into());
+    }
 }
 
 /// Makes of the digits that stand from `start` on, a whole number, that number times a power of ten: as ECMAScript has it, with
@@ -194,43 +200,23 @@ pub(crate) fn put_power(out: &mut Vec<u8>, start: usize, exponent: i64) {
                 out.insert(start + 1, b'.');
             }
             out.extend_from_slice(if before_point < 1 { b"e-" } else { b"e+" });
-            write_scaled(out, (before_point - 1).unsigned_abs().into(), 0);
+            write_scaled(out, (before_point - 1).unsigned_abs(), 0);
         }
     }
 }
 
-/// Appends `mantissa / 10^scale` in plain form. The mantissa has at most 39 digits, the scale is at most 28.
-pub(crate) fn write_scaled(out: &mut Vec<u8>, mantissa: u128, scale: usize) {
-    let mut buffer = [b'0'; 40];
-    let mut at = buffer.len();
-    // Most numbers fit 64 bits, where a division costs a tenth.
-    let mut wide = mantissa;
-    let mut narrow = loop {
-        if let Ok(narrow) = u64::try_from(wide) {
-            break narrow;
-        }
-        at -= 1;
-        buffer[at] = digit(wide % 10);
-        wide /= 10;
-    };
-    while narrow > 0 {
-        at -= 1;
-        buffer[at] = digit(u128::from(narrow % 10));
-        narrow /= 10;
-    }
+/// Appends `mantissa / 10^scale` in plain form.
+pub(crate) fn write_scaled(out: &mut Vec<u8>, mantissa: impl itoa::Integer, scale: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(mantissa).as_bytes();
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
     // At least one digit before the point.
-    let at = at.min(buffer.len() - scale - 1);
-    let (whole, fraction) = buffer[at..].split_at(buffer.len() - at - scale);
-    out.extend_from_slice(whole);
+    out.extend_from_slice(if whole.is_empty() { b"0" } else { whole });
     if scale > 0 {
         out.push(b'.');
+        out.resize(out.len() + scale - fraction.len(), b'0');
         out.extend_from_slice(fraction);
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a digit is below ten")]
-fn digit(value: u128) -> u8 {
-    b'0' + value as u8
 }
 
 /// The number as [`write_decimal`] writes it.

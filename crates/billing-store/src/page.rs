@@ -7,7 +7,7 @@ use crate::counts::{Counts, Found};
 use crate::day::Span;
 use crate::error::Error;
 use crate::ledger::{AccountId, Ledger};
-use crate::row::{self, COLUMNS, count, signed};
+use crate::row::{self, COLUMNS, signed};
 use crate::snapshot::{Present, Sequences, Snapshot};
 use crate::strings::{self, Texts};
 
@@ -78,10 +78,7 @@ impl Ledger {
             let total = scan.counts().count(scan.span)?;
             let skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
             scan.read(order, skip, u64::from(limit))?;
-            Ok(Some(NumberedPage {
-                entries: scan.entries.into_iter().map(|(_, entry)| entry).collect(),
-                total,
-            }))
+            Ok(Some(NumberedPage { entries: scan.entries, total }))
         })?;
         found.ok_or_else(|| self.unknown_account(account))
     }
@@ -120,10 +117,10 @@ impl Ledger {
             let has_next = scan.found() == wanted;
             if has_next {
                 scan.entries.pop();
+                scan.positions.pop();
             }
-            let next = scan.entries.last().map(|(position, _)| *position).filter(|_| has_next);
-            let entries = scan.entries.into_iter().map(|(_, entry)| entry).collect();
-            Ok(Some(PositionedPage { entries, snapshot, next }))
+            let next = scan.positions.pop().filter(|_| has_next);
+            Ok(Some(PositionedPage { entries: scan.entries, snapshot, next }))
         })?;
         found.ok_or_else(|| self.unknown_account(account))
     }
@@ -143,7 +140,9 @@ struct Scan<'c> {
     /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
     hidden: [Option<Sequences>; 2],
     texts: Texts,
-    entries: Vec<(Position, UsageEntry)>,
+    entries: Vec<UsageEntry>,
+    /// Of each entry.
+    positions: Vec<Position>,
 }
 
 impl<'c> Scan<'c> {
@@ -174,6 +173,7 @@ impl<'c> Scan<'c> {
             hidden: [present.pending, snapshot.without],
             texts: Texts::default(),
             entries: Vec::new(),
+            positions: Vec::new(),
         }))
     }
 
@@ -239,10 +239,12 @@ impl<'c> Scan<'c> {
         let after = self.after.max((part.first_ns, -1));
         // Runs along the primary key in both directions.
         let direction = order.as_str();
+        // Not asked of each entry where all are wanted.
+        let currency = if self.currency.is_some() { "currency = ?6" } else { "?6 IS NULL" };
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entries
              WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5
-             AND (?6 IS NULL OR currency = ?6)
+             AND {currency}
              ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
         ))?;
         // The engine skips and ends by itself where it may count every entry.
@@ -264,7 +266,7 @@ impl<'c> Scan<'c> {
         let (mut hidden, mut last_ns) = (0, None);
         while let Some(row) = rows.next()? {
             if !is_all_seen {
-                let (at_ns, sequence) = (row.get(0)?, count(row, 1)?);
+                let Position { timestamp_ns: at_ns, sequence } = row::position(row)?;
                 if self.hidden.iter().flatten().any(|hidden| hidden.contains(sequence)) {
                     // Only between two instants: of one instant all is read, or nothing.
                     if hidden >= MOST_HIDDEN && last_ns.is_some_and(|last_ns| last_ns != at_ns) {
@@ -279,6 +281,7 @@ impl<'c> Scan<'c> {
                     continue;
                 }
             }
+            self.positions.push(row::position(row)?);
             self.entries.push(row::decode(row, self.connection, &mut self.texts)?);
             if self.found() == limit {
                 break;

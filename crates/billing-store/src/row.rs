@@ -52,21 +52,25 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// Reads an entry and its place from a row of [`COLUMNS`].
+/// The place of an entry, from a row of [`COLUMNS`].
+pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
+    Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
+}
+
+/// Reads an entry from a row of [`COLUMNS`].
 pub(crate) fn decode(
     row: &Row<'_>,
     connection: &Connection,
     texts: &mut Texts,
-) -> rusqlite::Result<(Position, UsageEntry)> {
-    let position = Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? };
+) -> rusqlite::Result<UsageEntry> {
     let details = InferenceDetails {
         request_id: row.get(9)?,
         execution_time_ms: optional_decimal(row, 10)?,
         prompt_tokens: optional_decimal(row, 11)?,
         completion_tokens: optional_decimal(row, 12)?,
     };
-    let entry = UsageEntry {
-        timestamp: Timestamp::from_unix_ns(position.timestamp_ns),
+    Ok(UsageEntry {
+        timestamp: Timestamp::from_unix_ns(row.get(0)?),
         sku: texts.text(connection, row.get(2)?)?.to_owned(),
         price_per_unit_usd: decimal(row, 3)?,
         units: decimal(row, 4)?,
@@ -75,8 +79,7 @@ pub(crate) fn decode(
         notes: texts.text(connection, row.get(7)?)?.to_owned(),
         inference_details: details.into_option(),
         api_key_id: optional_text(row.get(8)?, connection, texts)?,
-    };
-    Ok((position, entry))
+    })
 }
 
 /// The text of a number, none for [`NO_TEXT`].

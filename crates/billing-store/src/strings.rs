@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
 /// The number that stands for no text; real ones begin at 1.
@@ -56,7 +57,7 @@ pub(crate) fn find(connection: &Connection, text: &str) -> rusqlite::Result<Opti
 /// The texts behind the numbers of one answer.
 #[derive(Default)]
 pub(crate) struct Texts {
-    known: HashMap<i64, Box<str>>,
+    known: HashMap<i64, Box<str>, RandomState>,
     bytes: usize,
 }
 
