@@ -95,6 +95,13 @@ impl Decimal {
         if mantissa == 0 {
             return Some(Self::ZERO);
         }
+        // As nearly all come.
+        if (-MAX_POWER..=0).contains(&exponent)
+            && let (Ok(digits), Ok(exponent)) = (u64::try_from(mantissa), i16::try_from(exponent))
+            && (exponent == 0 || !digits.is_multiple_of(10))
+        {
+            return Some(Self::short(is_negative, digits, exponent));
+        }
         while mantissa.is_multiple_of(10) {
             mantissa /= 10;
             exponent = exponent.saturating_add(1);

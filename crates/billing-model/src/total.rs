@@ -164,7 +164,7 @@ impl Total {
     }
 
     fn write_plain(&self, out: &mut Vec<u8>) {
-        let (whole, mut fraction) = match self.whole {
+        let (whole, fraction) = match self.whole {
             0.. => (self.whole, self.fraction),
             _ if self.fraction == 0 => (-self.whole, 0),
             _ => (-(self.whole + 1), ONE - self.fraction),
@@ -174,15 +174,12 @@ impl Total {
         }
         write_scaled(out, whole.unsigned_abs(), 0);
         if fraction > 0 {
-            let mut scale = PLACES;
-            while fraction % 10 == 0 {
-                fraction /= 10;
-                scale -= 1;
-            }
-            // Written as 0.123 behind the whole part: its leading zero goes.
+            // Written as 0.123 behind the whole part: its leading zero goes, and so do those at its end.
             let zero = out.len();
-            write_scaled(out, fraction.unsigned_abs(), scale);
+            write_scaled(out, fraction.unsigned_abs(), PLACES);
             out.remove(zero);
+            let end = out.iter().rposition(|digit| *digit != b'0').unwrap_or_default();
+            out.truncate(end + 1);
         }
     }
 }

@@ -95,20 +95,23 @@ impl Announced {
         let mut entries = PackedEntries::with_capacity(body.len());
         let (mut amounts, mut faults) = (Amounts::default(), Faults::default());
         for row in rows(&*body, self.format).strict() {
-            match row.map_err(Refused::from).and_then(|entry| rules.check(entry)) {
-                Ok(entry) => {
-                    faults.rows += 1;
-                    // Once nothing will be stored it need not be kept.
-                    if faults.is_none() {
-                        amounts.add(&entry);
-                        entries.push(&entry);
+            let refused = match row {
+                Ok(entry) => match rules.check(&entry) {
+                    Ok(()) => {
+                        faults.rows += 1;
+                        // Once nothing will be stored it need not be kept.
+                        if faults.is_none() {
+                            amounts.add(&entry);
+                            entries.push(&entry);
+                        }
+                        continue;
                     }
-                }
-                Err(refused) => {
-                    entries = PackedEntries::default();
-                    faults.add(refused);
-                }
-            }
+                    Err(refused) => refused,
+                },
+                Err(error) => error.into(),
+            };
+            entries = PackedEntries::default();
+            faults.add(refused);
         }
         let digest = digest.finalize().into();
         if faults.is_none() {

@@ -313,7 +313,7 @@ proptest! {
             ..entry_at(now, "-0.1")
         };
         let rules = RowRules { now, max_age: None, max_future: None };
-        prop_assert!(rules.check(entry).is_ok(), "{} {} {}", sku, currency, count);
+        prop_assert!(rules.check(&entry).is_ok(), "{} {} {}", sku, currency, count);
     }
 
     /// As the document promises.

@@ -52,20 +52,36 @@ impl Load {
 /// # Errors
 /// When one of them cannot be begun, or a page is not had.
 pub(super) fn run<'a>(connections: usize, begin: &dyn Fn() -> Result<Walk<'a>>) -> Result<Load> {
+    let mut walks = begun(connections, begin)?;
+    go_on(&mut walks, TIME)
+}
+
+/// So many walks, each at its second page: the first one warms up what all later ones use.
+///
+/// # Errors
+/// When one of them cannot be begun, or its first page is not had.
+pub(super) fn begun<'a>(connections: usize, begin: &dyn Fn() -> Result<Walk<'a>>) -> Result<Vec<Walk<'a>>> {
     let mut walks = (0..connections).map(|_| begin()).collect::<Result<Vec<_>>>()?;
-    // The first page warms up what all later ones use.
     walks.iter_mut().try_for_each(|walk| walk().map(drop))?;
+    Ok(walks)
+}
+
+/// Lets walks go on side by side for a time.
+///
+/// # Errors
+/// When a page is not had.
+pub(super) fn go_on(walks: &mut [Walk<'_>], time: Duration) -> Result<Load> {
     let start = Instant::now();
     let pages = thread::scope(|scope| {
-        let walk = |mut walk: Walk<'a>| {
+        let go_on = |walk: &mut Walk<'_>| {
             let (mut pages, mut bytes) = (0, 0);
-            while start.elapsed() < TIME {
+            while start.elapsed() < time {
                 bytes += walk()? as u64;
                 pages += 1;
             }
             Ok((pages, bytes))
         };
-        let threads: Vec<_> = walks.into_iter().map(|one| scope.spawn(move || walk(one))).collect();
+        let threads: Vec<_> = walks.iter_mut().map(|walk| scope.spawn(move || go_on(walk))).collect();
         joined(threads)
     })?;
     let elapsed = start.elapsed();
