@@ -43,6 +43,7 @@ mod refusals;
 mod repeats;
 mod resumes;
 mod trust;
+mod typed;
 mod words;
 
 // What a machine cannot run is said.

@@ -92,7 +92,7 @@ fn a_key_goes_over_https_or_stays_here() {
         ("http://localhost.example/api/v1", "would send the key in the clear; use https"),
         ("http://127.0.0.1@10.255.255.1/api/v1", "holds a user name or password"),
         ("ftp://127.0.0.1/api/v1", "is neither https nor http"),
-        ("127.0.0.1:8787", "base URL"),
+        ("127.0.0.1:x", "base URL"),
         ("", "base URL"),
     ] {
         finish(export_command(base_url, "any-key", &["-o", &path]), b"").failed(2, said);
@@ -115,7 +115,8 @@ fn a_key_that_is_missing_or_is_none_is_a_key_refused() {
     run.failed(4, "no API key");
     insta::assert_snapshot!(run.stderr, @"
     error: no API key
-    hint: set BILLING_API_KEY or VENICE_API_KEY, or give --api-key-file FILE
+    hint: put an admin key in BILLING_API_KEY or VENICE_API_KEY, or in a file for --api-key-file
+    hint: Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`
     ");
     let mut blank = no_key(&[]);
     blank.env("BILLING_API_KEY", " ").env("VENICE_API_KEY", "");

@@ -24,6 +24,10 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
+/// The page is named in the provider's guide, <https://docs.venice.ai/guides/getting-started/generating-api-key>.
+pub(crate) const WHERE_KEYS_ARE_MADE: &str =
+    "Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`";
+
 /// Why a command did not do what it was asked to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -48,6 +52,17 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// A hint before the others.
+    pub(crate) fn hint_first(mut self, hint: impl Into<String>) -> Self {
+        self.hints.insert(0, hint.into());
+        self
+    }
+
+    /// What kind of failure of the service it is, if it is one.
+    pub(crate) fn of_service(&self) -> Option<ErrorKind> {
+        self.error.downcast_ref::<billing_http::Error>().map(billing_http::Error::kind)
     }
 
     /// Says what was being done.
@@ -87,10 +102,9 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::EmptyWindow => {
                 (Exit::Usage, "the present is the service's; give a --since that lies before it")
             }
-            ErrorKind::Unauthorized => (
-                Exit::Key,
-                "check BILLING_API_KEY, VENICE_API_KEY or --api-key-file; billing takes an admin key of this service",
-            ),
+            ErrorKind::Unauthorized => {
+                (Exit::Key, "an admin key of this service is needed; an inference key is refused")
+            }
             ErrorKind::NotFound => {
                 (Exit::Unreachable, "check --base-url: it ends with the path, such as /api/v1")
             }

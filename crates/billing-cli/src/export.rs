@@ -18,7 +18,7 @@ use crate::mended::Mended;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::{key_source, runtime, terminal, text};
+use crate::{key_source, network, runtime, terminal, text};
 
 /// Walks of one window, when entries keep arriving behind them.
 const MAX_WALKS: u32 = 3;
@@ -38,8 +38,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
+    let which_key = key.described();
     // With another key it may be another account.
-    plan.asked.insert("fingerprint of the API key".to_owned(), key.fingerprint());
+    plan.asked.insert("fingerprint of the API key".to_owned(), key.key.fingerprint());
     // Before anything is fetched: a wrong path costs no hours.
     let place = Place::open(&plan, plan.restart)?;
     if plan.manifest
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let progress = Arc::new(Progress::new(plan.quiet));
     let walked = Arc::new(Mutex::new(Walked::default()));
     let mended = Arc::new(Mended::default());
-    let client = client(service, key, &plan, &progress, (&walked, &mended))?;
+    let client = client(service, key.key, &plan, &progress, (&walked, &mended))?;
     let runtime = runtime(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)))?;
     let base_url = &service.base_url;
     let export = Export { plan: &plan, base_url, client: &client, progress: &progress, mended: &mended };
@@ -62,7 +63,14 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     // Tasks that still fetch are of no more use.
     runtime.shutdown_background();
     drop((client, progress));
-    let exported = result?;
+    let exported = result.map_err(|failure| match failure.of_service() {
+        Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
+        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match network::with_path(base_url) {
+            Some(url) => failure.hint_first(format!("the API may be at --base-url {url}")),
+            None => failure,
+        },
+        _ => failure,
+    })?;
     if !plan.quiet {
         terminal::note(&said_of(&plan, &exported, elapsed));
     }
@@ -396,6 +404,11 @@ fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> St
     let to = plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
     let mut said = format!("{to}{}\nwindow {window}\n", text::pace(summary, *added, elapsed));
     said.push_str(&text::amounts(summary));
+    if !window.until().is_some_and(|until| is_a_day_before(until, now())) {
+        said.push_str(
+            "note: the window ends less than a day ago and is not final: entries may come hours late\n",
+        );
+    }
     if matches!(plan.wire, args::Wire::Csv) && plan.keeps_api_key_id && !has_key_ids {
         said.push_str(
             "warning: no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json\n",

@@ -8,28 +8,58 @@ use std::path::Path;
 use anyhow::anyhow;
 use billing_http::ApiKey;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, WHERE_KEYS_ARE_MADE};
 
 /// More than any key; what is longer is the wrong file.
 const MAX_KEY_BYTES: u64 = 16 << 10;
 
+/// Characters of its end by which a person knows a key, and how many a key has at least of which they are shown.
+const SHOWN: usize = 6;
+const LEAST_TO_SHOW: usize = 20;
+
+/// A key, and where it is from.
+pub(crate) struct Key {
+    pub(crate) key: ApiKey,
+    source: String,
+    /// How it ends. Nothing of a short one.
+    end: Option<String>,
+}
+
+impl Key {
+    /// What tells a person which of several keys it is.
+    pub(crate) fn described(&self) -> String {
+        match &self.end {
+            Some(end) => format!("the key is that of {}, which ends in `{end}`", self.source),
+            None => format!("the key is that of {}", self.source),
+        }
+    }
+}
+
 /// The key from the file, or from `BILLING_API_KEY` or `VENICE_API_KEY`.
-pub(crate) fn read(file: Option<&Path>) -> Result<ApiKey, Failure> {
-    let text = match file {
-        Some(path) => read_file(path).map_err(|error| {
-            let doing = format!("the API key cannot be read from `{}`", path.display());
-            Failure::new(Exit::Key, anyhow::Error::new(error).context(doing))
-        })?,
+pub(crate) fn read(file: Option<&Path>) -> Result<Key, Failure> {
+    let (text, source) = match file {
+        Some(path) => {
+            let text = read_file(path).map_err(|error| {
+                let doing = format!("the API key cannot be read from `{}`", path.display());
+                Failure::new(Exit::Key, anyhow::Error::new(error).context(doing))
+            })?;
+            let is_stdin = path == Path::new("-");
+            (text, if is_stdin { "stdin".to_owned() } else { format!("`{}`", path.display()) })
+        }
         None => ["BILLING_API_KEY", "VENICE_API_KEY"]
-            .iter()
-            .filter_map(|name| env::var(name).ok())
-            .find(|text| !text.trim().is_empty())
+            .into_iter()
+            .filter_map(|name| Some((env::var(name).ok()?, name.to_owned())))
+            .find(|(text, _)| !text.trim().is_empty())
             .ok_or_else(|| {
                 Failure::new(Exit::Key, anyhow!("no API key"))
-                    .hint("set BILLING_API_KEY or VENICE_API_KEY, or give --api-key-file FILE")
+                    .hint("put an admin key in BILLING_API_KEY or VENICE_API_KEY, or in a file for --api-key-file")
+                    .hint(WHERE_KEYS_ARE_MADE)
             })?,
     };
-    ApiKey::new(&text).map_err(Failure::from)
+    let key = ApiKey::new(&text)?;
+    let text = text.trim();
+    let end = (text.len() >= LEAST_TO_SHOW).then(|| text.get(text.len() - SHOWN..).map(str::to_owned));
+    Ok(Key { key, source, end: end.flatten() })
 }
 
 fn read_file(path: &Path) -> io::Result<String> {

@@ -33,6 +33,8 @@ pub(crate) struct Progress {
     longest_silence: Mutex<Duration>,
     /// Entries that were there before, and those that came.
     entries: Mutex<(u64, u64)>,
+    /// That the walk has gone to the other endpoint, until a page comes from there: where neither is, it is no news.
+    switched: Mutex<Option<String>>,
     /// The end of the first page: where an open window is taken to begin, for the percentage.
     first_reached: OnceLock<Timestamp>,
 }
@@ -48,13 +50,20 @@ impl Progress {
             paused_until: Mutex::default(),
             longest_silence: Mutex::default(),
             entries: Mutex::default(),
+            switched: Mutex::default(),
             first_reached: OnceLock::new(),
         }
     }
 
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
-            Event::Page { entries, reached, total } => self.page(*entries, *reached, *total),
+            Event::Page { entries, reached, total } => {
+                let switched = self.switched.lock().map_or(None, |mut switched| switched.take());
+                if let Some(note) = switched {
+                    self.say(&note);
+                }
+                self.page(*entries, *reached, *total);
+            }
             Event::Retrying { error, wait } => {
                 if error.kind() == ErrorKind::RateLimited {
                     self.pause(*wait);
@@ -84,7 +93,10 @@ impl Progress {
                 ));
             }
             Event::Switched { from, to, gone: false } => {
-                self.say(&format!("note: the service has no /billing/{from}; using /billing/{to}"));
+                if let Ok(mut switched) = self.switched.lock() {
+                    *switched =
+                        Some(format!("note: the service has no /billing/{from}; using /billing/{to}"));
+                }
             }
             Event::Warning(text) => self.say(&format!("warning: the service says: {}", text)),
             _ => {}

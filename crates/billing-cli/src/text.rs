@@ -51,31 +51,22 @@ pub(crate) fn pace(summary: &Summary, added: u64, elapsed: Duration) -> String {
     }
 }
 
-/// A line for each currency: entries, spend (the charges as money out) and net (charges and credits, signed as in the
-/// ledger), every digit of them. Nothing for no entries.
+/// A line for each currency: entries, spend (the charges as money out), credits, and net, which is credits less spend; every
+/// digit of them. Nothing for no entries.
 pub(crate) fn amounts(summary: &Summary) -> String {
-    table_of(summary, |[currency, entries, spend, _, net]| [currency, entries, spend, net])
-}
-
-/// The same, with the credits between spend and net.
-pub(crate) fn amounts_and_credits(summary: &Summary) -> String {
-    table_of(summary, |cells| cells)
-}
-
-fn table_of<const N: usize>(summary: &Summary, columns: impl Fn([String; 5]) -> [String; N]) -> String {
     if summary.amounts.is_empty() {
         return String::new();
     }
-    let mut rows = vec![columns(["", "entries", "spend", "credits", "net"].map(str::to_owned))];
+    let mut rows = vec![["", "entries", "spend", "credits", "net"].map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
-        rows.push(columns([
+        rows.push([
             // One that nobody knows yet may be any text.
             one_line(currency.as_str(), MOST_OF_A_CURRENCY),
             grouped(amounts.entries),
             amounts.spend().to_string(),
             amounts.credited.to_string(),
             amounts.net().to_string(),
-        ]));
+        ]);
     }
     table(&rows)
 }

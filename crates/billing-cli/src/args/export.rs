@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::network;
+
 /// Where the service is, and the key to it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Service {
     /// Base URL of the service: https, or http to this machine
     #[arg(long, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
-    #[arg(default_value = "https://api.venice.ai/api/v1")]
+    #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = network::base_url)]
     pub(crate) base_url: String,
     /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
     #[arg(long, value_name = "FILE")]

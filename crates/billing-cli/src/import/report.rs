@@ -89,8 +89,7 @@ impl Report {
             false => "imported into",
         };
         let pace = text::pace(&self.summary, self.summary.entries, elapsed);
-        let said =
-            format!("{done} account `{account}`: {pace}\n{}", text::amounts_and_credits(&self.summary));
+        let said = format!("{done} account `{account}`: {pace}\n{}", text::amounts(&self.summary));
         said.trim_end().to_owned()
     }
 
