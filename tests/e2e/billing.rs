@@ -71,10 +71,12 @@ impl Run {
         assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(stdout));
     }
 
-    /// All that it said, and how it ended, on any day and at any address: a failure without a result.
+    /// All that it said, and how it ended, on any day, at any pace and any address: a failure without a result.
     pub(crate) fn said(&self, address: &str) -> String {
         assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));
-        let text = self.stderr.replace(address, "ADDRESS");
+        // What took ten seconds has said how far it came.
+        let lines = self.stderr.split_inclusive('\n').filter(|line| !line.starts_with("so far: "));
+        let text = lines.collect::<String>().replace(address, "ADDRESS");
         // `(tried 5 times in 2.3s)`.
         let mut parts = text.split(" times in ");
         let mut said = parts.next().unwrap().to_owned();

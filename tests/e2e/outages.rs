@@ -4,6 +4,7 @@ use billing_testkit::{Reply, Request};
 
 use crate::billing::export_command;
 use crate::ledger::noted;
+use crate::place::Place;
 use crate::process::Process;
 use crate::scripted::{Scripted, history_page};
 
@@ -65,14 +66,19 @@ fn pages_that_come_compressed_are_read() {
     }
 }
 
-/// It takes as long as it takes for an export to say so. Where there is no terminal, it is a line of its own.
+/// It takes as long as it takes for an export to say so. Where there is no terminal, these are lines of their own.
 #[test]
-fn what_is_waited_for_is_said() {
-    let service = Scripted::answering(history_page(&[], None).stalled());
-    let mut export = Process::start(export_command(&service.base_url(), "any-key", &["--until", "2026-07"]));
-    insta::assert_snapshot!(export.said_line(), @"
-    waiting for /billing/usage-history, 15 s of at most 120 s
-    ");
+fn how_far_it_came_and_what_is_waited_for_is_said() {
+    let entries: Vec<_> = (10..20).map(|n| noted(&format!("2026-05-{n}T00:00:00Z"), "")).collect();
+    let service = Scripted::start(move |request| match request.query.contains("cursor=") {
+        false => history_page(&entries, Some("next")),
+        true => history_page(&[], None).stalled(),
+    });
+    let place = Place::new();
+    let arguments = ["--until", "2026-07", "--concurrency", "1", "-o", &place.path("usage.csv")];
+    let mut export = Process::start(export_command(&service.base_url(), "any-key", &arguments));
+    insta::assert_snapshot!(export.said_line(), @"so far: 9 entries, 0/s, at 2026-05-18T00:00:00.000Z");
+    insta::assert_snapshot!(export.said_line(), @"waiting for /billing/usage-history, 15 s of at most 120 s");
     export.signal("INT");
     assert_eq!(export.end().0, Some(130));
 }

@@ -15,9 +15,9 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::{self, Interrupted, Stopped};
 use crate::manifest::{self, Manifest, Walked};
 use crate::mended::Mended;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::plan::Plan;
-use crate::progress::Progress;
+use crate::progress::{Progress, Shown};
 use crate::{key_source, network, runtime, terminal, text};
 
 /// Walks of one window, when entries keep arriving behind them.
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     {
         manifest::check_place(path)?;
     }
-    let progress = Arc::new(Progress::new(plan.quiet));
+    let progress = Arc::new(Progress::new(shown(&plan)));
     let walked = Arc::new(Mutex::new(Walked::default()));
     let mended = Arc::new(Mended::default());
     let client = client(service, key.key, &plan, &progress, (&walked, &mended))?;
@@ -75,6 +75,16 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         terminal::note(&said_of(&plan, &exported, elapsed));
     }
     Ok(())
+}
+
+/// Entries on a terminal, or on their way to another program there, must not be torn by a line that moves.
+fn shown(plan: &Plan) -> Shown {
+    let is_apart = plan.output.is_some() || output::is_stdout_a_file();
+    match (plan.quiet, is_apart) {
+        (true, _) => Shown::Quiet,
+        (false, true) => Shown::All,
+        (false, false) => Shown::Events,
+    }
 }
 
 fn client(

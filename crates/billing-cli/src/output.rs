@@ -24,6 +24,12 @@ impl Output {
     }
 }
 
+/// True when stdout is a file, which nobody reads meanwhile.
+pub(crate) fn is_stdout_a_file() -> bool {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    stdout.and_then(|stdout| stdout.metadata()).is_ok_and(|about| about.is_file())
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {

@@ -1,0 +1,204 @@
+//! How far an export came, as a line of text.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use billing_model::{Timestamp, one_line};
+
+use crate::text::{self, grouped, rate};
+
+/// Pages back over which it is seen how many entries a span of time has.
+const PAGES_SEEN: usize = 32;
+
+/// Characters of what is in the way; no terminal is wider.
+const MOST_CHARS: usize = 500;
+
+const NS_PER_S: u128 = 1_000_000_000;
+
+/// How far it came, and what is in the way.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    /// Entries that were there before, and those that came.
+    before: u64,
+    came: u64,
+    /// Entries that were to come, where the service says it.
+    total: Option<u64>,
+    /// The end of the window.
+    until: Option<Timestamp>,
+    reached: Option<Timestamp>,
+    /// Where the latest pages ended, and how many entries had come by then.
+    pages: VecDeque<(Timestamp, u64)>,
+    trouble: Option<Trouble>,
+}
+
+/// Why no page comes.
+#[derive(Debug)]
+struct Trouble {
+    text: String,
+    /// When the service is asked again.
+    ends: Option<Instant>,
+}
+
+impl Way {
+    /// Begins to count, towards an end, where so many entries are there.
+    pub(super) fn begin(&mut self, until: Option<Timestamp>, before: u64) {
+        *self = Self { until, before, ..Self::default() };
+    }
+
+    pub(super) fn page(&mut self, entries: u64, reached: Option<Timestamp>, total: Option<u64>) {
+        self.came += entries;
+        self.total = total;
+        self.reached = reached.or(self.reached);
+        if let Some(reached) = reached {
+            self.pages.push_back((reached, self.came));
+            if self.pages.len() > PAGES_SEEN {
+                self.pages.pop_front();
+            }
+        }
+        // Pages that were on their way come also while the service is left alone.
+        self.trouble = self.trouble.take().filter(|trouble| trouble.ends > Some(Instant::now()));
+    }
+
+    /// Something is in the way, and it is known when there will be another try, or not.
+    pub(super) fn trouble(&mut self, text: &str, ends: Option<Instant>) {
+        self.trouble = Some(Trouble { text: one_line(text, MOST_CHARS), ends });
+    }
+
+    /// `43,000 entries, 9,100/s, at 2026-06-11T08:15:00.000Z, about 12 s left; next request in 3 s`.
+    pub(super) fn text(&self, elapsed: Duration, now: Instant) -> String {
+        let mut line = String::new();
+        if self.before + self.came > 0 || self.reached.is_some() {
+            let pace = grouped(rate(self.came, elapsed));
+            line = format!("{}, {pace}/s", text::entries(self.before + self.came));
+            if let Some(reached) = self.reached {
+                line.push_str(&format!(", at {reached}"));
+            }
+            if let Some(left) = self.time_left(elapsed) {
+                line.push_str(&format!(", about {} left", span_text(left)));
+            }
+        }
+        match &self.trouble {
+            Some(trouble) => {
+                let gap = if line.is_empty() { "" } else { "; " };
+                line.push_str(&format!("{gap}{}", trouble.text));
+                if let Some(left) = trouble.ends.and_then(|ends| ends.checked_duration_since(now)) {
+                    line.push_str(&format!(" in {}", seconds_up(left)));
+                }
+            }
+            None if line.is_empty() => line.push_str("waiting for the first page"),
+            None => {}
+        }
+        line
+    }
+
+    /// True when a page has come.
+    pub(super) fn is_begun(&self) -> bool {
+        self.reached.is_some()
+    }
+
+    /// What is left takes as long for each entry as what came.
+    fn time_left(&self, elapsed: Duration) -> Option<Duration> {
+        let ns = elapsed
+            .as_nanos()
+            .checked_mul(u128::from(self.entries_left()?))?
+            .checked_div(self.came.into())?;
+        Some(Duration::from_secs(u64::try_from(ns / NS_PER_S).ok()?))
+    }
+
+    /// What the service has said, or as many entries for each hour that is left as the latest pages had: a calendar tells
+    /// nothing of nights and of months without any.
+    fn entries_left(&self) -> Option<u64> {
+        if let Some(total) = self.total {
+            return Some(total.saturating_sub(self.came));
+        }
+        let (first, last) = (self.pages.front()?, self.pages.back()?);
+        let ns =
+            |from: Timestamp, to: Timestamp| u128::try_from(to.unix_ns()?.checked_sub(from.unix_ns()?)?).ok();
+        let left = u128::from(last.1 - first.1)
+            .checked_mul(ns(last.0, self.until?)?)?
+            .checked_div(ns(first.0, last.0)?)?;
+        u64::try_from(left).ok()
+    }
+}
+
+/// `12 s`, `3 min`, `2 h 10 min`.
+fn span_text(span: Duration) -> String {
+    match span.as_secs() {
+        s @ 0..=99 => format!("{s} s"),
+        s @ 100..=5999 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+pub(super) fn seconds_up(wait: Duration) -> String {
+    format!("{} s", wait.as_millis().div_ceil(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_left_is_told_by_what_came() {
+        let now = Instant::now();
+        let mut way = Way::default();
+        way.begin(Some(at("2026-06-11T00:00:00Z")), 500);
+        assert_eq!(way.text(TEN_SECONDS, now), "500 entries, 0/s");
+        way.page(1000, Some(at("2026-06-01T00:00:00Z")), None);
+        assert_eq!(way.text(TEN_SECONDS, now), "1,500 entries, 100/s, at 2026-06-01T00:00:00.000Z");
+        // A thousand a day, and eight days are left.
+        way.page(2000, Some(at("2026-06-03T00:00:00Z")), None);
+        assert_eq!(
+            way.text(TEN_SECONDS, now),
+            "3,500 entries, 300/s, at 2026-06-03T00:00:00.000Z, about 26 s left"
+        );
+        // As the service counts.
+        way.page(0, Some(at("2026-06-03T00:00:00Z")), Some(123_000));
+        assert_eq!(
+            way.text(TEN_SECONDS, now),
+            "3,500 entries, 300/s, at 2026-06-03T00:00:00.000Z, about 7 min left"
+        );
+    }
+
+    #[test]
+    fn a_wait_is_counted_down_until_a_page_comes_behind_it() {
+        let now = Instant::now();
+        let mut way = Way::default();
+        assert_eq!(way.text(TEN_SECONDS, now), "waiting for the first page");
+        way.trouble("429 Too many; again", Some(now + Duration::from_secs(300)));
+        assert_eq!(way.text(TEN_SECONDS, now), "429 Too many; again in 300 s");
+        assert_eq!(way.text(TEN_SECONDS, now + Duration::from_millis(1500)), "429 Too many; again in 299 s");
+        way.page(10, Some(at("2026-06-01T00:00:00Z")), None);
+        assert_eq!(
+            way.text(TEN_SECONDS, now),
+            "10 entries, 1/s, at 2026-06-01T00:00:00.000Z; 429 Too many; again in 300 s"
+        );
+        way.trouble("waiting for /x, 15 s of at most 120 s", None);
+        way.page(0, None, None);
+        assert_eq!(way.text(TEN_SECONDS, now), "10 entries, 1/s, at 2026-06-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn odd_clocks_and_windows_give_no_estimate() {
+        let mut way = Way::default();
+        way.begin(Some(at("2026-06-01T00:00:00Z")), 0);
+        for (entries, reached) in
+            [(1, "2026-06-02T00:00:00Z"), (1, "2026-06-02T00:00:00Z"), (1, "9999-01-01T00:00:00Z")]
+        {
+            way.page(entries, Some(at(reached)), None);
+            assert_eq!(way.time_left(TEN_SECONDS), None);
+        }
+    }
+
+    #[test]
+    fn spans_are_short() {
+        let found = [0, 99, 100, 5999, 6000, 90_000].map(|s| span_text(Duration::from_secs(s)));
+        assert_eq!(found, ["0 s", "99 s", "2 min", "100 min", "1 h 40 min", "25 h 0 min"]);
+    }
+}
