@@ -6,6 +6,10 @@ use super::failures::Failures;
 use super::pace::{Pace, Refused};
 use super::width::Width;
 
+/// Pages by which it is found out whether requests without a pace are faster, and those that follow when they are.
+const PAGES_OF_A_TRIAL: u32 = 8;
+const PAGES_WITHOUT_PACE: u32 = 100;
+
 /// Since the limiter was made.
 pub(super) type Time = Duration;
 
@@ -81,12 +85,23 @@ struct Pause {
     /// The service named the time itself, on a page.
     is_told: bool,
     is_refused: bool,
+    /// How long it is refused, as the service's clocks have it: the longest.
+    asked: Option<Duration>,
     /// Refused when the time of the round was over.
     is_late: bool,
     /// Refusals with a clock, which the next one disproved.
     clocks: u32,
     /// The latest wait between two probes.
     gap: Duration,
+}
+
+/// Requests as the service's clocks alone have them, beside the pace.
+#[derive(Debug)]
+struct Trial {
+    pace: Pace,
+    start: Time,
+    pages: u32,
+    refusals: u32,
 }
 
 /// The state of the gate.
@@ -103,6 +118,10 @@ pub(super) struct Gate {
     round: Round,
     pause: Option<Pause>,
     pace: Option<Pace>,
+    /// Requests without the pace, which is in doubt.
+    trial: Option<Trial>,
+    /// Pages from which no pace is learnt, because the service has none.
+    pages_without_pace: u32,
     /// When the last refusal was overcome, and the pages since: together what the service really takes.
     streak: (Time, u32),
     /// The round that began then. Refusals of requests that were sent before it are old news.
@@ -121,6 +140,8 @@ impl Gate {
             round: Round { allowed: u32::MAX, ..Round::default() },
             pause: None,
             pace: None,
+            trial: None,
+            pages_without_pace: 0,
             streak: (Time::ZERO, 0),
             recovered: 0,
             refused_since: None,
@@ -224,6 +245,8 @@ impl Gate {
         if let Some(pace) = &mut self.pace {
             pace.page();
         }
+        self.pages_without_pace = self.pages_without_pace.saturating_sub(1);
+        self.try_without(now);
         match self.pause.take_if(|_| ticket.is_probe) {
             Some(pause) => self.reopen(&pause, ticket.sent),
             None => {
@@ -286,7 +309,7 @@ impl Gate {
     /// learn: that was one outage.
     fn learn(&mut self, pause: &Pause, sent: Time) {
         let (since, all) = self.streak;
-        if all == 0 {
+        if all == 0 || self.trial.is_some() || self.pages_without_pace > 0 {
             return;
         }
         let mean = (sent - since) / all;
@@ -298,6 +321,7 @@ impl Gate {
                 is_late: pause.is_late,
                 took: mean.min((sent - self.round.start) / pages),
                 is_contested: pause.clocks > 1,
+                asked: pause.asked,
             }),
             untested => {
                 // Two in a row that are alike are as good as a test: no two outages are. But what the first probe ended says
@@ -309,6 +333,28 @@ impl Gate {
                     pace.confirm();
                 }
             }
+        }
+        if let Some(pace) = self.pace.take_if(|pace| pace.is_doubtful()) {
+            self.trial = Some(Trial { pace, start: sent, pages: 0, refusals: 0 });
+        }
+    }
+
+    /// Counts the pages of a trial, and judges at its end. Refusals by chance have no pace: whoever comes back when the service
+    /// says so gets through, and every pace that is made of them is slower than that.
+    fn try_without(&mut self, now: Time) {
+        let Some(trial) = &mut self.trial else { return };
+        trial.pages += 1;
+        if trial.pages < PAGES_OF_A_TRIAL {
+            return;
+        }
+        let each = (now - trial.start) / trial.pages;
+        let is_each_refused = trial.refusals * 4 >= trial.pages * 3;
+        let Some(Trial { mut pace, .. }) = self.trial.take() else { return };
+        if each * 2 <= pace.each && !is_each_refused {
+            self.pages_without_pace = PAGES_WITHOUT_PACE;
+        } else {
+            pace.is_right_after_all(each);
+            self.pace = Some(pace);
         }
     }
 
@@ -327,8 +373,12 @@ impl Gate {
             // One more that was sent before the pause.
             now
         };
+        if let Some(trial) = self.trial.as_mut().filter(|_| is_first || ticket.is_probe) {
+            trial.refusals += 1;
+        }
         let pause = self.pause.get_or_insert_default();
         pause.is_refused = true;
+        pause.asked = pause.asked.max(clock);
         let until = match clock {
             Some(clock) => {
                 let is_by_clock = pause.is_late || !pause.is_foreseen;
@@ -383,115 +433,4 @@ impl Gate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limiter::width::MAX_CONCURRENCY;
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-    const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    const REFUSED: Outcome = Outcome::Refused { clock: None, is_counted: false };
-
-    fn gate() -> Gate {
-        Gate::new(Probing { first: MS(500), longest: S(20) })
-    }
-
-    /// Sends as many as the gate takes at this instant.
-    fn fill(gate: &mut Gate, now: Time) -> Vec<Ticket> {
-        let mut tickets = Vec::new();
-        while gate.admission(now) == Admission::Now {
-            tickets.push(gate.begin(now));
-        }
-        tickets
-    }
-
-    fn end_all(gate: &mut Gate, tickets: Vec<Ticket>, outcome: Outcome, now: Time) {
-        for ticket in tickets {
-            gate.end(&ticket, outcome, now);
-        }
-    }
-
-    #[test]
-    fn after_a_refusal_one_at_a_time_finds_out() {
-        let mut gate = gate();
-        let tickets = fill(&mut gate, S(0));
-        assert_eq!(tickets.len(), MAX_CONCURRENCY as usize);
-        let news = |refusal: Refusal| (refusal.is_news, refusal.wait);
-        let refusals: Vec<_> =
-            tickets.iter().map(|ticket| news(gate.end(ticket, REFUSED, MS(100)))).collect();
-        assert_eq!(refusals[0], (true, MS(500)));
-        assert!(refusals[1..].iter().all(|refusal| *refusal == (false, MS(500))), "of the same burst");
-        assert_eq!(gate.admission(MS(100)), Admission::At(MS(600)));
-        let probe = gate.begin(MS(600));
-        assert_eq!(gate.admission(MS(600)), Admission::AfterAnother, "the others wait");
-        assert_eq!(news(gate.end(&probe, REFUSED, MS(700))), (true, MS(750)), "half as long again");
-        let probe = gate.begin(MS(1450));
-        gate.end(&probe, Outcome::Page(None), MS(1550));
-        let mut now = MS(1550);
-        // Twice as wide with every round trip, up to half of those that were too many.
-        for width in [1, 2, 4, 8] {
-            let tickets = fill(&mut gate, now);
-            assert_eq!(tickets.len(), width);
-            now += MS(100);
-            end_all(&mut gate, tickets, Outcome::Page(None), now);
-        }
-    }
-
-    #[test]
-    fn a_clock_is_waited_for_to_the_instant() {
-        let mut gate = gate();
-        let ticket = gate.begin(S(1));
-        let refused = Outcome::Refused { clock: Some(S(30)), is_counted: false };
-        assert_eq!(gate.end(&ticket, refused, S(2)).wait, S(30));
-        assert_eq!(gate.admission(S(31)), Admission::At(S(32)));
-        let probe = gate.begin(S(32));
-        gate.end(&probe, Outcome::Page(Some(S(60))), S(33));
-        assert_eq!(gate.admission(S(34)), Admission::At(S(93)), "the service takes no more for now");
-    }
-
-    /// Named after what broke: refusals without a page between them were taken for a service of one request in that time.
-    #[test]
-    fn an_outage_is_no_pace() {
-        let mut gate = gate();
-        let mut now = S(0);
-        for _ in 0..8 {
-            let Admission::At(at) = gate.admission(now) else {
-                let probe = gate.begin(now);
-                gate.end(&probe, REFUSED, now);
-                continue;
-            };
-            now = at;
-        }
-        let probe = gate.begin(now);
-        gate.end(&probe, Outcome::Page(None), now);
-        assert_eq!(gate.pace, None);
-        assert_eq!(gate.admission(now), Admission::Now);
-    }
-
-    #[test]
-    fn it_says_for_how_long_there_was_nothing_but_refusals() {
-        let mut gate = gate();
-        let mut lasting = |seconds, outcome| {
-            let ticket = gate.begin(S(seconds));
-            gate.end(&ticket, outcome, S(seconds)).lasting
-        };
-        assert_eq!(lasting(10, REFUSED), S(0));
-        assert_eq!(lasting(100, REFUSED), S(90));
-        assert_eq!(lasting(1000, REFUSED), S(990));
-        assert_eq!(lasting(1005, Outcome::Failed), S(0));
-        assert_eq!(lasting(1010, REFUSED), S(0), "something else came between");
-        assert_eq!(lasting(1020, Outcome::Page(None)), S(0));
-        assert_eq!(lasting(1030, REFUSED), S(0));
-    }
-
-    #[test]
-    fn a_request_that_was_given_up_frees_its_place_and_its_turn_to_probe() {
-        let mut gate = gate();
-        let first = gate.begin(S(0));
-        gate.end(&first, REFUSED, S(0));
-        let probe = gate.begin(S(1));
-        assert_eq!(gate.admission(S(1)), Admission::AfterAnother);
-        gate.end(&probe, Outcome::Broken, S(2));
-        assert_eq!(gate.admission(S(2)), Admission::Now);
-    }
-}
+mod tests;

@@ -9,6 +9,15 @@ const REST: u32 = 30;
 /// After tests that keep failing. Still few enough for a limit that was lifted to be noticed soon.
 const LONGEST_REST: u32 = 60;
 
+/// Pages after which a refusal is not soon any more; the part of the time of a round beside which a wait is short; and as many
+/// soon and short refusals as a pace bears.
+const SOON: u32 = 16;
+const SHORT: u32 = 4;
+const MOST_DOUBTS: u32 = 5;
+
+/// Pages from a trial that a pace has stood to the next one, at least.
+const TRUSTED: u32 = 200;
+
 /// How slowly the pace quickens: after `n` pages without a refusal by about `n² / (2 × HASTE)` in all, so little at first
 /// and more the longer nothing speaks against it. A sixteenth, which a refusal costs, is made good in 45 pages.
 const HASTE: u32 = 1 << 14;
@@ -36,6 +45,11 @@ pub(super) struct Pace {
     has_held: bool,
     /// The latest refusal cut a burst short.
     cut: bool,
+    /// Refusals in a row that came soon, and that the service itself wanted waited for much less than the pace has it.
+    doubts: u32,
+    /// Pages until it can be doubted again, and until after the next trial that it stands.
+    trusted: u32,
+    next_trusted: u32,
 }
 
 /// How a round went that ended with a refusal.
@@ -51,6 +65,8 @@ pub(super) struct Refused {
     pub(super) took: Duration,
     /// Whether the service named the time to come back, and refused again at that time: then somebody else comes first.
     pub(super) is_contested: bool,
+    /// How long it said that it would refuse.
+    pub(super) asked: Option<Duration>,
 }
 
 impl Pace {
@@ -66,6 +82,25 @@ impl Pace {
             held: false,
             has_held: false,
             cut: false,
+            doubts: 0,
+            trusted: 0,
+            next_trusted: TRUSTED,
+        }
+    }
+
+    /// True when requests without a pace are worth a trial.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubts >= MOST_DOUBTS && self.trusted == 0
+    }
+
+    /// Without it pages took so long, and it is a pace that they were refused by.
+    pub(super) fn is_right_after_all(&mut self, each: Duration) {
+        self.doubts = 0;
+        if each * 2 <= self.each {
+            self.each = each;
+        } else {
+            self.trusted = self.next_trusted;
+            self.next_trusted = self.next_trusted.saturating_mul(2);
         }
     }
 
@@ -75,6 +110,7 @@ impl Pace {
 
     pub(super) fn page(&mut self) {
         self.rest = self.rest.saturating_sub(1);
+        self.trusted = self.trusted.saturating_sub(1);
     }
 
     pub(super) fn is_like(&self, each: Duration) -> bool {
@@ -120,6 +156,8 @@ impl Pace {
             let least = if self.held { least.min(missing + self.each / 128) } else { least };
             self.each += believed.max(least);
             self.rest = self.rest.max(REST);
+            let is_short = round.asked.is_some_and(|asked| asked * SHORT <= self.each * round.pages);
+            self.doubts = if self.calm < SOON && is_short { self.doubts + 1 } else { 0 };
             (self.calm, self.held) = (0, false);
         }
         if is_cut {
@@ -138,7 +176,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn late(pages: u32, took: Duration) -> Refused {
-        Refused { pages, is_beyond_burst: false, is_late: true, took, is_contested: false }
+        Refused { pages, is_beyond_burst: false, is_late: true, took, is_contested: false, asked: None }
     }
 
     #[test]

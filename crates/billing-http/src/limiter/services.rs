@@ -51,6 +51,8 @@ pub(super) struct Kind {
     pub(super) lifted_at: Option<Time>,
     /// Of a thousand requests so many fail with 500.
     pub(super) fails: u32,
+    /// Of a thousand requests so many are refused for a second, and only they: when they come is all the same.
+    pub(super) refuses: u32,
 }
 
 /// An answer. The headers are what a client sees of it.
@@ -113,6 +115,9 @@ impl Service {
         self.under_way += 1;
         if self.random.u32(0..1000) < self.kind.fails {
             return Answer::Failed;
+        }
+        if self.kind.refuses > 0 && self.random.u32(0..1000) < self.kind.refuses {
+            return Answer::Refused(self.said(now, now + Duration::from_secs(1)));
         }
         match self.closed_until(now) {
             Some(until) => Answer::Refused(self.said(now, until)),
@@ -240,6 +245,7 @@ mod tests {
             is_shared: false,
             lifted_at: None,
             fails: 0,
+            refuses: 0,
         };
         let mut service = Service::new(kind, Duration::ZERO, Time::ZERO, 1);
         service.take(Duration::from_secs(1));

@@ -180,7 +180,7 @@ impl Worst {
 
 impl Kind {
     fn of(limit: Limit, clock: Clock) -> Self {
-        Self { limit, clock, counts_down: false, is_shared: false, lifted_at: None, fails: 0 }
+        Self { limit, clock, counts_down: false, is_shared: false, lifted_at: None, fails: 0, refuses: 0 }
     }
 
     fn a_minute(&self) -> Option<u32> {
@@ -293,6 +293,25 @@ fn a_limit_that_is_lifted_is_noticed() {
                 // The rest between two tests, and a round: sixty pages each, at one in a second.
                 assert!(lost < S(125), "{service}, {concurrency} at once: {lost:?}");
             }
+        }
+    }
+}
+
+/// No pace is right for refusals that come by chance: who waits as long as the service asks, and asks again, gets through in
+/// a time that is plain. Every refusal made the pace slower, up to two hundred times that time.
+#[test]
+fn refusals_by_chance_cost_a_few_times_what_the_service_asks_for() {
+    for refuses in [100, 200, 300, 400, 500] {
+        let kind = Kind { refuses, ..Kind::of(Limit::AtOnce(usize::MAX), Clock::RetryAfter) };
+        for concurrency in CONCURRENCIES {
+            let pages = 200;
+            let refusals = pages * refuses / (1000 - refuses);
+            let plain = WAY * 2 * (pages + refusals) + S(1) * refusals;
+            let total = |phase| run(kind, pages, concurrency, phase).total;
+            let totals: Vec<_> = (0..PHASES).map(total).collect();
+            let (worst, mean) = (totals.iter().max().unwrap(), totals.iter().sum::<Time>() / PHASES);
+            assert!(*worst < plain * 15, "{refuses} of 1000, {concurrency} at once: {worst:?} of {plain:?}");
+            assert!(mean < plain * 6, "{refuses} of 1000, {concurrency} at once: {mean:?} of {plain:?}");
         }
     }
 }
