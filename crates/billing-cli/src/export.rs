@@ -245,7 +245,9 @@ impl Export<'_> {
                 Err(error) => {
                     let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
                     let failure = Failure::from(error);
-                    return Err(match self.kept() {
+                    // A pipe keeps nothing, and to open it again waits for another reader.
+                    let kept = if takes_back { self.kept() } else { None };
+                    return Err(match kept {
                         Some(kept) => failure.hint(kept),
                         None if takes_back && is_interrupted => failure.hint(NOTHING_WRITTEN),
                         None if !takes_back && noted.any => failure.hint(INCOMPLETE),

@@ -28,7 +28,7 @@ pub(crate) struct Part {
     pages: VecDeque<(usize, Result<WindowPage, Error>)>,
     /// What was fetched from behind the end of the part, for as long as the next one may be given up.
     spare: Option<WindowPage>,
-    /// True when the service has come to its first entry, or to the end.
+    /// True when the service has come to its first entry; for the first part of a walk, or to the end.
     pub(crate) is_proven: bool,
     /// The latest timestamp that was fetched.
     reached: Option<Timestamp>,
@@ -72,7 +72,7 @@ impl Part {
     pub(crate) fn put(&mut self, page: WindowPage) -> usize {
         let WindowPage { mut entries, total, end } = page;
         // A page without entries may lead nowhere.
-        self.is_proven |= !entries.is_empty() || end.is_some();
+        self.is_proven |= !entries.is_empty() || (end.is_some() && self.number == 0);
         self.sample(&entries);
         self.empty_pages = if entries.is_empty() { self.empty_pages + 1 } else { 0 };
         let inside = match self.until {
@@ -98,6 +98,23 @@ impl Part {
     /// True for a part that only leads on and on.
     pub(crate) fn leads_nowhere(&self) -> bool {
         !self.is_proven && self.empty_pages > MAX_UNSURE_PAGES
+    }
+
+    /// True for a part in which there is nothing, as it was told, nor behind it. A walk that follows its cursors asks for no such
+    /// part, and takes nobody's word for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.is_proven && self.end.is_some()
+    }
+
+    /// True when the part before has an entry from behind the end of this one.
+    pub(crate) fn is_disproved_by(&self, before: &Self) -> bool {
+        let beyond = before.spare.as_ref().and_then(|spare| spare.entries.last());
+        self.end.is_some() && beyond.is_some_and(|entry| Some(entry.timestamp) > self.reached)
+    }
+
+    /// The latest timestamp that was fetched.
+    pub(crate) fn reached(&self) -> Option<Timestamp> {
+        self.reached
     }
 
     /// True when entries were fetched.

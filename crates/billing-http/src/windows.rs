@@ -70,6 +70,8 @@ pub(crate) struct Windows {
     page_weight: usize,
     /// How dense the ledger was in the parts that were handed out, latest first.
     samples: Vec<Sample>,
+    /// From here on a service has said that there is nothing, which is no reason to ask it again.
+    nothing_from: Option<Timestamp>,
     /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
     tail: Vec<UsageEntry>,
     /// What was handed out so far.
@@ -133,6 +135,7 @@ impl Windows {
             trust: Trust::default(),
             page_weight: 1,
             samples: Vec::new(),
+            nothing_from: None,
             tail: Vec::new(),
             entries: 0,
             reached: None,
@@ -219,6 +222,8 @@ impl Windows {
         }
         // What begins close to the end, or after the present, is likely to have nothing in it.
         let end = self.client.present().map_or(end, |now| end.min(now));
+        let is_nothing = |from: &Timestamp| self.parts.iter().all(|part| part.reached() < Some(*from));
+        let end = self.nothing_from.filter(is_nothing).map_or(end, |from| end.min(from));
         let latest = earlier(end, LEAST_WINDOW);
         let candidates = || (0..failed.min(self.parts.len())).filter(|index| !self.parts[*index].is_done());
         let much = candidates().filter_map(|index| {
@@ -302,6 +307,21 @@ impl Windows {
             self.give_up(index);
             return Ok(());
         }
+        if index > 0 && part.is_empty() {
+            self.nothing_from = self.parts[index - 1].until;
+            self.leave(index);
+            return Ok(());
+        }
+        for behind in [index, index + 1] {
+            let (Some(before), Some(part)) = (behind.checked_sub(1), self.parts.get(behind)) else {
+                continue;
+            };
+            if part.is_disproved_by(&self.parts[before]) {
+                self.give_up(behind);
+                return Ok(());
+            }
+        }
+        let part = &self.parts[index];
         let is_news = index > 0 && !was_proven && part.is_proven;
         self.trust.page(is_news);
         if is_news {
@@ -314,11 +334,16 @@ impl Windows {
         Ok(())
     }
 
-    /// Leaves a part to the one before it.
+    /// Leaves a part, with which something is wrong, to the one before it.
     fn give_up(&mut self, index: usize) {
+        self.trust.lose();
+        self.leave(index);
+    }
+
+    /// Leaves a part to the one before it.
+    fn leave(&mut self, index: usize) {
         if let Some(part) = self.parts.remove(index) {
             self.parts[index - 1].extend(part.until);
-            self.trust.lose();
             self.give_up_behind(index - 1);
         }
     }

@@ -1,7 +1,7 @@
 //! Services that do not do what they were asked: an error, or all of the window all the same.
 
 use billing_http::{Endpoint, Error, ErrorKind, Walk};
-use billing_model::{Currency, Fingerprint, Timestamp, UsageEntry};
+use billing_model::{Currency, Fingerprint, Page, Paging, Timestamp, UsageEntry};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -90,6 +90,70 @@ async fn a_cursor_that_is_lost_on_the_way_was_the_end() {
     })
     .await;
     assert_eq!(collect(&upstream, Endpoint::UsageHistory, None).await.unwrap(), all);
+}
+
+/// The answer of a copy that has nothing from an instant on.
+fn as_of(instant: Timestamp, reply: Reply) -> Reply {
+    let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
+    let count = page.entries.len();
+    page.entries.retain(|entry| entry.timestamp < instant);
+    if page.entries.len() < count {
+        page.paging = Paging::ByCursor(None);
+    }
+    let mut body = Vec::new();
+    page.write_json(&mut body);
+    Reply::json(200, body)
+}
+
+/// What a walk finds where some of the pages that are asked for without a cursor are as of an earlier instant.
+async fn found_beside_a_copy(
+    all: &[UsageEntry],
+    instant: Timestamp,
+    concurrency: u32,
+    is_old: impl Fn(u32) -> bool + Send + 'static,
+) -> Vec<UsageEntry> {
+    let mut book = Book::new(all.to_vec());
+    let mut firsts = 0;
+    let upstream = Upstream::start(move |request| {
+        let is_first = !request.query.contains("cursor=");
+        firsts += u32::from(is_first);
+        let reply = book.answer(request);
+        if is_first && is_old(firsts) { as_of(instant, reply) } else { reply }
+    })
+    .await;
+    let walk = Walk::over(window(0, 10_000)).endpoint(Endpoint::UsageHistory).page_size(50);
+    let walk = walk.concurrency(concurrency).build().unwrap();
+    walk.entries(&client(&upstream)).try_collect().await.unwrap()
+}
+
+/// A plain walk asks for one page without a cursor, and a walk by several windows for more. One answer that was older than the
+/// others, and said that nothing followed, ended the whole export, and nobody was told.
+#[tokio::test]
+async fn an_end_that_a_window_of_its_own_was_told_ended_the_walk() {
+    let all = uneven(3010);
+    for (nth, concurrency) in
+        [(2, 1), (2, 2), (3, 2), (5, 2), (2, 4), (3, 4), (5, 4), (2, 8), (4, 8), (2, 16), (3, 16), (9, 16)]
+    {
+        for as_of_s in [0, 1000, 2000, 4000, 6900] {
+            let is_old = move |first| first == nth;
+            let found = found_beside_a_copy(&all, second(as_of_s), concurrency, is_old).await;
+            assert_eq!(found.len(), all.len(), "request {nth}, {concurrency} at once, as of {as_of_s}");
+            assert_eq!(found, all);
+        }
+    }
+}
+
+/// Every second page without a cursor comes from a copy that lags behind.
+#[tokio::test]
+async fn a_copy_that_lags_ended_the_walk() {
+    let all = uneven(3010);
+    for concurrency in [1, 2, 4, 16] {
+        for as_of_s in [1000, 2000, 4000, 6900] {
+            let found = found_beside_a_copy(&all, second(as_of_s), concurrency, |first| first % 2 == 0).await;
+            assert_eq!(found.len(), all.len(), "{concurrency} at once, as of {as_of_s}");
+            assert_eq!(found, all);
+        }
+    }
 }
 
 #[tokio::test]
