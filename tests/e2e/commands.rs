@@ -59,8 +59,9 @@ fn the_front_page_names_the_commands_and_the_exit_codes() {
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;
     insta::assert_snapshot!(codes, @"
-      0 done   1 failed   2 wrong usage   3 ledger differs (check)   4 key refused or missing
-      5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted
+      0 done   1 failed   2 wrong usage   3 ledger differs (check)
+      4 key refused or missing   5 service or endpoint gone, unreachable or failing
+      6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)
     ");
 }
 

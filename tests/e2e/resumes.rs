@@ -221,9 +221,19 @@ fn a_second_run_is_refused_with_a_restart_too() {
     assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole(&service)));
 }
 
-/// Where it is complete, an interrupt need not wait for the page that is on its way.
 #[test]
 fn an_interrupted_export_goes_on_where_it_was() {
+    goes_on_after("INT", 130, "error: interrupted\nhint: ");
+}
+
+#[test]
+fn a_terminated_export_goes_on_where_it_was() {
+    goes_on_after("TERM", 143, "error: terminated\nhint: ");
+}
+
+/// Where it is complete, a signal need not wait for the page that is on its way.
+#[track_caller]
+fn goes_on_after(signal: &str, expect: i32, words: &str) {
     let (place, service) = (Place::new(), Service::start());
     let (tell, told) = channel();
     let (go, gone) = channel::<()>();
@@ -245,10 +255,10 @@ fn an_interrupted_export_goes_on_where_it_was() {
     };
     let process = Process::start(command());
     told.recv_timeout(LIMIT).unwrap();
-    process.signal("INT");
+    process.signal(signal);
     let (code, printed, said) = process.end();
-    assert_eq!((code, printed.as_str()), (Some(130), ""), "{said}");
-    assert!(said.starts_with("error: interrupted\nhint: ") && said.ends_with(GOES_ON), "{said}");
+    assert_eq!((code, printed.as_str()), (Some(expect), ""), "{said}");
+    assert!(said.starts_with(words) && said.ends_with(GOES_ON), "{said}");
     assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
     assert_eq!(slow.requests().len(), 6);
     go.send(()).unwrap();

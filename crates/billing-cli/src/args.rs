@@ -27,8 +27,9 @@ pub(crate) struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 done   1 failed   2 wrong usage   3 ledger differs (check)   4 key refused or missing
-  5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted";
+  0 done   1 failed   2 wrong usage   3 ledger differs (check)
+  4 key refused or missing   5 service or endpoint gone, unreachable or failing
+  6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -11,7 +11,7 @@ use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::args::{self, Service};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::interrupt::{self, Interrupted, Stopped};
 use crate::manifest::{self, Manifest, Walked};
 use crate::mended::Mended;
@@ -162,9 +162,8 @@ impl Export<'_> {
             None => {
                 let begun = tokio::select! {
                     begun = self.begin_walk() => begun?,
-                    () = interrupted.happens() => {
-                        let interrupted = Failure::new(Exit::Interrupted, anyhow!("interrupted"));
-                        return Err(interrupted.hint(NOTHING_WRITTEN));
+                    cause = interrupted.happens() => {
+                        return Err(Failure::from(cause).hint(NOTHING_WRITTEN));
                     }
                 };
                 first.insert(begun).window()
@@ -192,8 +191,9 @@ impl Export<'_> {
                 None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
             };
             let stretches = noted.note(stretches).inspect_ok(|stretch| self.mended.count(stretch));
-            let stretches = interrupted.stop(stretches, || {
-                self.progress.say("interrupted: finishing the page at hand (once more to stop at once)");
+            let stretches = interrupted.stop(stretches, |cause| {
+                self.progress
+                    .say(&format!("{cause}: finishing the page at hand (once more to stop at once)"));
             });
             let drained = drain(stretches, FileSink::new(self.plan.format, output)).await;
             match drained {
@@ -225,7 +225,7 @@ impl Export<'_> {
                     return Err(error.into());
                 }
                 Err(error) => {
-                    let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
+                    let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted(_)));
                     let failure = Failure::from(error);
                     return Err(match self.kept() {
                         Some(kept) => failure.hint(kept),
