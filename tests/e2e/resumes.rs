@@ -116,6 +116,29 @@ fn files(place: &Place) -> Vec<(String, Vec<u8>)> {
     place.names().into_iter().map(|name| (name.clone(), place.read(&name))).collect()
 }
 
+/// `--month 2026-06` is `--since 2026-06 --until 2026-07`, typed shorter.
+#[test]
+fn a_month_is_the_window_from_its_start_to_the_next() {
+    let service = Service::start();
+    let march = entries().into_iter().filter(|entry| entry.timestamp.to_string().starts_with("2026-03"));
+    let march: Vec<_> = march.collect();
+    for month_is_first in [true, false] {
+        let place = Place::new();
+        let flags = Flags::to(&place.path("usage.csv")).with("--since", None).with("--until", None);
+        let flags = flags.with("--concurrency", Some("1"));
+        let month = flags.with("--month", Some("2026-03"));
+        let ends = flags.with("--since", Some("2026-03")).with("--until", Some("2026-04"));
+        let (first, second) = if month_is_first { (&month, &ends) } else { (&ends, &month) };
+        service.export(first, 4).failed(4, "not today");
+        assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
+        let other = month.with("--month", Some("2026-04"));
+        service.export(&other, usize::MAX).failed(2, "was begun with other arguments");
+        let run = service.export(second, usize::MAX).done();
+        assert!(run.stderr.starts_with(GOING_ON), "{}", run.stderr);
+        assert_eq!(billing_csv::decode(&place.read("usage.csv")).unwrap(), march);
+    }
+}
+
 #[test]
 fn other_arguments_are_refused() {
     let (service, place) = (Service::start(), Place::new());

@@ -94,6 +94,9 @@ impl From<billing_http::Error> for Failure {
                 Exit::Key,
                 "check BILLING_API_KEY, VENICE_API_KEY or --api-key-file; billing takes an admin key of this service",
             ),
+            ErrorKind::Unsupported => {
+                (Exit::Usage, "give another --currency, or none: then all entries come")
+            }
             ErrorKind::NotFound => {
                 (Exit::Unreachable, "check --base-url: it ends with the path, such as /api/v1")
             }
