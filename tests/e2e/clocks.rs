@@ -12,7 +12,13 @@ use crate::place::Place;
 use crate::scripted::Scripted;
 
 /// The days of the service, decades from any clock that this runs by.
-const DAYS: [&str; 2] = ["Thu, 15 Mar 2001 12:00:00 GMT", "Fri, 16 Mar 2001 12:00:00 GMT"];
+const DAYS: [&str; 4] = [
+    "Thu, 15 Mar 2001 12:00:00 GMT",
+    "Fri, 16 Mar 2001 12:00:00 GMT",
+    // A little after midnight, and at it.
+    "Sat, 17 Mar 2001 00:10:00 GMT",
+    "Sat, 17 Mar 2001 00:00:00 GMT",
+];
 
 /// An entry every four hours, from the first of March on to the last.
 fn entries() -> Vec<UsageEntry> {
@@ -63,10 +69,59 @@ fn now_is_the_time_of_the_service() {
         (&["--since", "2001-03-03"], Some("2001-03-03T00:00:00Z"), "2001-03-15T12:00:00Z"),
         (&["--since", "1w", "--until", "12h"], Some("2001-03-08T12:00:00Z"), "2001-03-15T00:00:00Z"),
         (&[], None, "2001-03-15T12:00:00Z"),
+        (&["--days", "7"], Some("2001-03-08T12:00:00Z"), "2001-03-15T12:00:00Z"),
+        (&["--since", "today"], Some("2001-03-15T00:00:00Z"), "2001-03-15T12:00:00Z"),
+        (&["--since", "yesterday"], Some("2001-03-14T00:00:00Z"), "2001-03-15T12:00:00Z"),
+        (&["--since", "yesterday", "--until", "today"], Some("2001-03-14T00:00:00Z"), "2001-03-15T00:00:00Z"),
+        (
+            &["--since", "2001-03-03", "--until", "today"],
+            Some("2001-03-03T00:00:00Z"),
+            "2001-03-15T00:00:00Z",
+        ),
+        (&["--until", "yesterday"], None, "2001-03-14T00:00:00Z"),
     ] {
         service.export(&place, args).done();
         assert!(place.read("usage.ndjson") == between(since, until), "{args:?}");
     }
+}
+
+#[test]
+fn a_day_begins_at_the_midnight_of_the_service() {
+    let (service, place) = (Service::start(), Place::new());
+    let (sixteenth, seventeenth) = ("2001-03-16T00:00:00Z", "2001-03-17T00:00:00Z");
+    service.day.store(2, Ordering::SeqCst);
+    for (args, since, until) in [
+        (&["--since", "today"][..], seventeenth, "2001-03-17T00:10:00Z"),
+        (&["--since", "yesterday"], sixteenth, "2001-03-17T00:10:00Z"),
+        (&["--since", "yesterday", "--until", "today"], sixteenth, seventeenth),
+    ] {
+        service.export(&place, args).done();
+        assert!(place.read("usage.ndjson") == between(Some(since), until), "{args:?}");
+    }
+    service.day.store(3, Ordering::SeqCst);
+    service.export(&place, &["--since", "yesterday"]).done();
+    assert!(place.read("usage.ndjson") == between(Some(sixteenth), seventeenth));
+    let run = service.export(&Place::new(), &["--since", "today"]);
+    insta::assert_snapshot!(run.said("nowhere"), @"
+    error: the window is empty: it begins at 2001-03-17T00:00:00.000Z and ends at 2001-03-17T00:00:00.000Z
+    hint: the present is the service's; give a --since that lies before it
+    exit code 2
+    ");
+}
+
+#[test]
+fn a_day_is_that_of_the_run_that_began() {
+    let (service, place) = (Service::start(), Place::new());
+    service.left.store(5, Ordering::SeqCst);
+    service.export(&place, &["--until", "today", "--concurrency", "1"]).failed(4, "not today");
+
+    service.left.store(usize::MAX, Ordering::SeqCst);
+    service.day.store(1, Ordering::SeqCst);
+    let run = service.export(&place, &["--until", "today"]).done();
+    assert!(run.stderr.starts_with("warning: going on with the export begun "), "{}", run.stderr);
+    assert!(place.read("usage.ndjson") == between(None, "2001-03-15T00:00:00Z"));
+    service.export(&place, &["--until", "today"]).done();
+    assert!(place.read("usage.ndjson") == between(None, "2001-03-16T00:00:00Z"));
 }
 
 /// Otherwise the bytes of the two runs would not belong to one window.
@@ -80,7 +135,8 @@ fn a_span_back_is_that_of_the_run_that_began() {
 
     service.left.store(usize::MAX, Ordering::SeqCst);
     service.day.store(1, Ordering::SeqCst);
-    let run = service.export(&place, &["--since", "7d"]).done();
+    // The same question in other words.
+    let run = service.export(&place, &["--days", "7"]).done();
     let window = "window 2001-03-08T12:00:00.000Z to 2001-03-15T12:00:00.000Z";
     // It is not the window that the same words would be today, so this is said in any case.
     assert!(run.stderr.starts_with("warning: going on with the export begun "), "{}", run.stderr);

@@ -1,6 +1,6 @@
 //! What the program says of itself.
 
-use crate::billing::run;
+use crate::billing::{self, finish, run};
 
 #[test]
 fn every_command_explains_itself() {
@@ -51,6 +51,97 @@ fn every_command_explains_itself() {
     }
 }
 
+/// The commands that everybody types first.
+#[test]
+fn help_fits_a_terminal_and_has_examples() {
+    for command in ["demo", "export", "import"] {
+        for flag in ["-h", "--help"] {
+            // Whatever the width of the terminal.
+            let mut asked = billing::command(&[command, flag]);
+            asked.env("COLUMNS", "200");
+            let help = finish(asked, b"").done();
+            let longest = help.text().lines().max_by_key(|line| line.chars().count()).unwrap();
+            assert!(longest.chars().count() <= 80, "{longest}");
+            let examples = help.text().split_once("\nExamples:\n").unwrap().1;
+            assert_eq!(examples.lines().count(), 3, "{examples}");
+            assert!(examples.lines().all(|line| line.starts_with("  billing ")), "{examples}");
+        }
+    }
+}
+
+#[test]
+fn the_options_of_an_export_are_in_groups() {
+    let help = run(&["export", "-h"]).done();
+    insta::assert_snapshot!(help.text(), @"
+    Exports a window of the ledger from a service, oldest first
+
+    Usage: billing export [OPTIONS]
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Window:
+          --since <T>        First instant of the window [default: first entry]
+          --until <T>        First instant after the window [default: now]
+          --month <YYYY-MM>  That month, whole and in UTC
+          --days <N>         The last N days, as `--since Nd`; not with --until
+          --currency <C>     Only entries charged in this currency, such as USD,
+                             DIEM or BUNDLED_CREDITS
+
+    Output:
+      -o, --output <FILE>    Write to FILE, `-` for stdout [default: stdout, unless
+                             it is a terminal]. FILE appears only when it is
+                             complete; run the same command again to resume
+          --format <FORMAT>  Format of the export [default: as the name of FILE
+                             ends, or csv] [possible values: csv, json, ndjson]
+          --with-api-key-id  Add the column apiKeyId to csv, last; json and ndjson
+                             always have it
+          --manifest         Write a manifest beside FILE: window, sums, checksum,
+                             requests
+          --restart          Throw away what an interrupted export to FILE left, and
+                             begin anew
+      -q, --quiet            Say nothing but errors
+
+    Service:
+          --base-url <URL>       Base URL of the service: https, or http to this
+                                 machine [env: BILLING_BASE_URL] [default:
+                                 https://api.venice.ai/api/v1]
+          --api-key-file <FILE>  File with the API key, `-` for stdin; otherwise
+                                 BILLING_API_KEY, else VENICE_API_KEY
+          --proxy <URL>          Go by this proxy, but never to this machine: http,
+                                 https, socks5 or socks5h; otherwise HTTPS_PROXY,
+                                 else ALL_PROXY, but for the hosts in NO_PROXY
+          --no-proxy             Go by no proxy, whatever the environment says
+          --cacert <FILE>        PEM file with the certificates to trust in the
+                                 place of the system's; otherwise SSL_CERT_FILE
+          --endpoint <ENDPOINT>  Endpoint to read from; auto is usage-history, or
+                                 usage where there is no other [default: auto]
+                                 [possible values: auto, usage, usage-history]
+          --wire <WIRE>          Format in which pages travel [default: json]
+                                 [possible values: json, csv]
+
+    Pace:
+          --concurrency <N>       Requests at the same time, 1 to 16; the service's
+                                  limits slow all of them down [default: 4]
+          --page-size <N>         Entries a page: 1 to 500 on usage, otherwise 10 to
+                                  1000 [default: the most]
+          --max-wait <S>          Longest wait that the service may ask for, in
+                                  seconds [default: 900]
+          --checkpoint-every <S>  Seconds of work that a kill may cost, about; 0
+                                  keeps as much as can be kept [default: 1]
+
+    Times T: 2026-06-15T19:05:10.504Z; 2026-06-15, today and yesterday (00:00 UTC);
+    2026-06 (its first instant); or a span back from now in hours, days or weeks:
+    12h, 7d, 2w. A window that ends now is not final: entries may arrive hours late.
+
+    Examples:
+      billing export --month 2026-06 -o june.csv
+      billing export --days 7 --currency USD -o week.json
+      billing export --since yesterday --until today --format ndjson | gzip > day.gz
+    ");
+}
+
 #[test]
 fn the_front_page_names_the_commands_and_the_exit_codes() {
     let help = run(&["--help"]).done();
@@ -59,9 +150,15 @@ fn the_front_page_names_the_commands_and_the_exit_codes() {
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;
     insta::assert_snapshot!(codes, @"
-      0 done   1 failed   2 wrong usage   3 ledger differs (check)   4 key refused or missing
-      5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted
+      0 done   1 failed   2 wrong usage   3 ledger differs (check)
+      4 key refused or missing   5 service or endpoint gone, unreachable or failing
+      6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)
     ");
+}
+
+#[test]
+fn the_front_page_fits_a_terminal() {
+    assert!(run(&["--help"]).done().text().lines().all(|line| line.chars().count() <= 80));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod scripted;
 // Nothing lost, nothing doubled.
 mod arrivals;
 mod clocks;
+mod currencies;
 mod ingest;
 mod numbers;
 mod page_sizes;
@@ -42,6 +43,8 @@ mod proxies;
 mod refusals;
 mod repeats;
 mod resumes;
+#[cfg(target_os = "linux")]
+mod terminals;
 mod trust;
 mod typed;
 mod words;

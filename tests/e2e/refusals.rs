@@ -37,32 +37,73 @@ fn wrong_flags_are_wrong_usage() {
         (&["--since", "2026-06", "--until", "2026-06"], "the window is empty"),
         (&["--concurrency", "0"], "0 is not in 1..=16"),
         (&["--concurrency", "17"], "17 is not in 1..=16"),
-        (&["--since", "yesterday"], "--since: `yesterday` is not a time"),
+        (&["--since", "tomorrow"], "--since: `tomorrow` is not a time"),
         (&["--until", "2026-13"], "--until: `2026-13` is not a time"),
         (&["--until", "7x"], "--until: `7x` is not a time"),
         (&["--since", "-7d"], "--since: `-7d` is not a time"),
         // A month to one reader, a minute to another.
-        (&["--since", "1m"], "--since: `1m` is not a time"),
+        (&["--since", "1m"], "--since: `1m` is not a time: m could be months or minutes; give days or hours"),
+        (
+            &["--start", "2026-06", "--end", "2026-05"],
+            "the window is empty: --since 2026-06-01T00:00:00.000Z",
+        ),
+        (&["--from", "1m"], "--since: `1m` is not a time"),
+        (&["--to", "7x"], "--until: `7x` is not a time"),
+        (&["--month", "june"], "--month: `june` is not a month; give it as 2026-06"),
+        (&["--month", "2026-13"], "--month: `2026-13` is not a month"),
+        (&["--month", "2026-06-01"], "--month: `2026-06-01` is not a month"),
+        (&["--month", "-1"], "--month: `-1` is not a month"),
+        (
+            &["--month", "2026-06", "--since", "2026-06"],
+            "'--month <YYYY-MM>' cannot be used with '--since <T>'",
+        ),
+        (
+            &["--month", "2026-06", "--end", "2026-06"],
+            "'--month <YYYY-MM>' cannot be used with '--until <T>'",
+        ),
+        (&["--month", "2026-06", "--days", "7"], "'--month <YYYY-MM>' cannot be used with '--days <N>'"),
+        (&["--days", "7", "--start-date", "2026-06"], "'--days <N>' cannot be used with '--since <T>'"),
+        // N days before the end, or before now?
+        (&["--days", "7", "--end-date", "2026-06"], "'--days <N>' cannot be used with '--until <T>'"),
+        (&["--days", "0"], "0 is not in 1..=20000"),
+        (&["--days", "-7"], "-7 is not in 1..=20000"),
+        (&["--days", "7d"], "invalid value '7d' for '--days <N>'"),
         (
             &["--endpoint", "usage", "--page-size", "0"],
-            "--page-size: `0` is out of range: this endpoint takes 1 to 500",
+            "--page-size: 0 is out of range; usage-history takes 10 to 1000, usage 1 to 500",
         ),
         (
             &["--endpoint", "usage", "--page-size", "501"],
-            "`501` is out of range: this endpoint takes 1 to 500",
+            "--page-size: 501 is out of range; usage-history takes",
         ),
         (
             &["--endpoint", "usage-history", "--page-size", "9"],
-            "`9` is out of range: this endpoint takes 10 to 1000",
+            "--page-size: 9 is out of range; usage-history takes",
         ),
-        (&["--endpoint", "usage-history", "--page-size", "1001"], "this endpoint takes 10 to 1000"),
-        (&["--page-size", "9"], "this endpoint takes 10 to 1000"),
-        (&["--page-size", "-1"], "unexpected argument '-1'"),
-        (&["--page-size", "many"], "invalid value 'many'"),
+        (&["--endpoint", "usage-history", "--page-size", "1001"], "--page-size: 1001 is out of range;"),
+        (&["--page-size", "9"], "usage-history takes 10 to 1000, usage 1 to 500"),
+        (
+            &["--page-size", "-1"],
+            "invalid value '-1' for '--page-size <N>': it is not a whole number; usage-history",
+        ),
+        (
+            &["--page-size", "many"],
+            "it is not a whole number; usage-history takes 10 to 1000, usage 1 to 500",
+        ),
         (&["--currency", "EUR"], "`EUR` is not one of USD, "),
+        (&["--currency", "EUR"], "hint: without --currency all entries come, whatever they are charged in\n"),
         (&["--currency", "VCU", "--endpoint", "usage-history"], "`VCU` is not one of USD, "),
+        (
+            &["--currency", "VCU", "--endpoint", "usage-history"],
+            "hint: --endpoint usage takes this currency\n",
+        ),
+        (
+            &["--currency", "EARNED_CREDITS", "--endpoint", "usage"],
+            "hint: --endpoint usage-history takes this",
+        ),
         (&["--endpoint", "usage-analytics"], "invalid value 'usage-analytics'"),
-        (&["--format", "parquet"], "invalid value 'parquet'"),
+        (&["--format", "parquet"], "invalid value 'parquet' for '--format <FORMAT>'"),
+        (&["--format", "parquet"], "[possible values: csv, json, ndjson]"),
         (&["--wire", "xml"], "invalid value 'xml'"),
         (&["--api-key", "secret"], "unexpected argument '--api-key'"),
         (&["--everything"], "unexpected argument '--everything'"),
@@ -72,6 +113,16 @@ fn wrong_flags_are_wrong_usage() {
     }
     run(&["export", "--manifest"])
         .failed(2, "a manifest stands beside a file, and this export goes to stdout");
+    for stdout in [&[][..], &["-o", "-"]] {
+        let run = run(&[&["export", "--restart"], stdout].concat());
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(run.said("nowhere"), @"
+            error: --restart throws away what is left of a file, and this export goes to stdout
+            hint: name the file with -o, or leave --restart out
+            exit code 2
+            ");
+        }
+    }
     assert_eq!(run(&[]).code, Some(2), "no command at all");
     for name in ["june.csv.gz", "june.xlsx"] {
         let place = Place::new();

@@ -116,6 +116,29 @@ fn files(place: &Place) -> Vec<(String, Vec<u8>)> {
     place.names().into_iter().map(|name| (name.clone(), place.read(&name))).collect()
 }
 
+/// `--month 2026-06` is `--since 2026-06 --until 2026-07`, typed shorter.
+#[test]
+fn a_month_is_the_window_from_its_start_to_the_next() {
+    let service = Service::start();
+    let march = entries().into_iter().filter(|entry| entry.timestamp.to_string().starts_with("2026-03"));
+    let march: Vec<_> = march.collect();
+    for month_is_first in [true, false] {
+        let place = Place::new();
+        let flags = Flags::to(&place.path("usage.csv")).with("--since", None).with("--until", None);
+        let flags = flags.with("--concurrency", Some("1"));
+        let month = flags.with("--month", Some("2026-03"));
+        let ends = flags.with("--since", Some("2026-03")).with("--until", Some("2026-04"));
+        let (first, second) = if month_is_first { (&month, &ends) } else { (&ends, &month) };
+        service.export(first, 4).failed(4, "not today");
+        assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
+        let other = month.with("--month", Some("2026-04"));
+        service.export(&other, usize::MAX).failed(2, "was begun with other arguments");
+        let run = service.export(second, usize::MAX).done();
+        assert!(run.stderr.starts_with(GOING_ON), "{}", run.stderr);
+        assert_eq!(billing_csv::decode(&place.read("usage.csv")).unwrap(), march);
+    }
+}
+
 #[test]
 fn other_arguments_are_refused() {
     let (service, place) = (Service::start(), Place::new());
@@ -221,9 +244,19 @@ fn a_second_run_is_refused_with_a_restart_too() {
     assert_eq!((place.names(), place.read("usage.csv")), (vec!["usage.csv".to_owned()], whole(&service)));
 }
 
-/// Where it is complete, an interrupt need not wait for the page that is on its way.
 #[test]
 fn an_interrupted_export_goes_on_where_it_was() {
+    goes_on_after("INT", 130, "error: interrupted\nhint: ");
+}
+
+#[test]
+fn a_terminated_export_goes_on_where_it_was() {
+    goes_on_after("TERM", 143, "error: terminated\nhint: ");
+}
+
+/// Where it is complete, a signal need not wait for the page that is on its way.
+#[track_caller]
+fn goes_on_after(signal: &str, expect: i32, words: &str) {
     let (place, service) = (Place::new(), Service::start());
     let (tell, told) = channel();
     let (go, gone) = channel::<()>();
@@ -245,10 +278,10 @@ fn an_interrupted_export_goes_on_where_it_was() {
     };
     let process = Process::start(command());
     told.recv_timeout(LIMIT).unwrap();
-    process.signal("INT");
+    process.signal(signal);
     let (code, printed, said) = process.end();
-    assert_eq!((code, printed.as_str()), (Some(130), ""), "{said}");
-    assert!(said.starts_with("error: interrupted\nhint: ") && said.ends_with(GOES_ON), "{said}");
+    assert_eq!((code, printed.as_str()), (Some(expect), ""), "{said}");
+    assert!(said.starts_with(words) && said.ends_with(GOES_ON), "{said}");
     assert_eq!(place.names(), ["usage.csv.checkpoint", "usage.csv.part"]);
     assert_eq!(slow.requests().len(), 6);
     go.send(()).unwrap();

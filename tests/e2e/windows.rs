@@ -72,7 +72,16 @@ fn times_are_taken_as_people_type_them() {
         ("2026-04", "2026-05-01T00:00:00.000000Z", "april"),
         ("2026-06-01T00:00:00Z", "2026-07", "june"),
     ] {
-        check(&server, &["--since", since, "--until", until], expect);
+        for (start, end) in
+            [("--since", "--until"), ("--start", "--end"), ("--from", "--to"), ("--start-date", "--end-date")]
+        {
+            check(&server, &[start, since, end, until], expect);
+        }
+    }
+    for (month, expect) in
+        [("2026-04", "april"), ("2026-05", "may evening third"), ("2026-06", "june"), ("2026-07", "")]
+    {
+        check(&server, &["--month", month], expect);
     }
 }
 
@@ -95,6 +104,7 @@ fn spans_count_back_from_now() {
     for (args, expect) in [
         (&["--since", "12h"][..], "hours"),
         (&["--since", "7d"], "days hours"),
+        (&["--days", "7"], "days hours"),
         (&["--since", "1h"], ""),
         (&["--since", "10w"], "month days hours"),
         (&["--since", "7d", "--until", "12h"], "days"),

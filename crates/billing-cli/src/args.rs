@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use export::{Endpoint, Export, ExportFormat, Service, Wire};
+pub(crate) use export::{Endpoint, Export, ExportFormat, Service, Wire, page_sizes};
 pub(crate) use import::{Import, ImportFormat};
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
 pub(crate) use serve::{LogFormat, Serve, UsageEndpoint};
@@ -17,9 +17,13 @@ pub(crate) use serve::{LogFormat, Serve, UsageEndpoint};
 /// The account that is meant when none is named.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
+/// Columns that the help fits in, of every command.
+const HELP_WIDTH: usize = 80;
+
 /// Gets an AI provider's billing usage out, whole and exact.
 #[derive(Debug, Parser)]
-#[command(name = "billing", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "billing", version, propagate_version = true, max_term_width = HELP_WIDTH)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -27,8 +31,9 @@ pub(crate) struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 done   1 failed   2 wrong usage   3 ledger differs (check)   4 key refused or missing
-  5 service or endpoint gone, unreachable or failing   6 incomplete   130 interrupted";
+  0 done   1 failed   2 wrong usage   3 ledger differs (check)
+  4 key refused or missing   5 service or endpoint gone, unreachable or failing
+  6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -52,7 +57,14 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
+const DEMOS: &str = "\
+Examples:
+  billing demo
+  billing demo --entries 100000 --dir big-demo
+  billing demo --serve";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = DEMOS)]
 pub(crate) struct Demo {
     /// Entries to make up
     #[arg(long, value_name = "N", default_value_t = 20_000)]
@@ -76,6 +88,21 @@ mod tests {
     #[test]
     fn the_flags_fit_together() {
         Args::command().debug_assert();
+    }
+
+    /// Up to where the shell takes over.
+    #[test]
+    fn the_examples_can_be_typed() {
+        let mut command = Args::command();
+        for name in ["demo", "export", "import"] {
+            let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+            let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  billing ")).collect();
+            assert_eq!(examples.len(), 3, "{help}");
+            for example in examples {
+                let words = example.split_whitespace().take_while(|word| !["|", "<", ">"].contains(word));
+                assert!(Args::try_parse_from(words).is_ok(), "{example}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use billing_http::{CertificateFault, ErrorKind};
 use billing_model::BadRows;
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
-use crate::interrupt::Stopped;
+use crate::interrupt::{Cause, Stopped};
 use crate::terminal;
 
 /// The exit codes. They change only with a line in the CHANGELOG.
@@ -21,7 +21,10 @@ pub(crate) enum Exit {
     Key = 4,
     Unreachable = 5,
     Incomplete = 6,
+    /// By SIGINT (and SIGHUP): 128 and the number of the signal, as shells have it.
     Interrupted = 130,
+    /// By SIGTERM.
+    Terminated = 143,
 }
 
 /// The page is named in the provider's guide, <https://docs.venice.ai/guides/getting-started/generating-api-key>.
@@ -104,6 +107,9 @@ impl From<billing_http::Error> for Failure {
             }
             ErrorKind::Unauthorized => {
                 (Exit::Key, "an admin key of this service is needed; an inference key is refused")
+            }
+            ErrorKind::Unsupported => {
+                (Exit::Usage, "give another --currency, or none: then all entries come")
             }
             ErrorKind::NotFound => {
                 (Exit::Unreachable, "check --base-url: it ends with the path, such as /api/v1")
@@ -198,10 +204,16 @@ impl From<billing_sink::Error> for Failure {
     }
 }
 
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::new(cause.exit(), anyhow!(cause))
+    }
+}
+
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
         match stopped {
-            Stopped::Interrupted => Self::new(Exit::Interrupted, anyhow!("interrupted")),
+            Stopped::Interrupted(cause) => cause.into(),
             Stopped::Failed(error) => error.into(),
         }
     }

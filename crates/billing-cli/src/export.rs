@@ -1,6 +1,7 @@
 //! `billing export`: a window of the ledger, from a service to a file or stdout.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -11,7 +12,7 @@ use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use crate::args::{self, Service};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::interrupt::{self, Interrupted, Stopped};
 use crate::manifest::{self, Manifest, Walked};
 use crate::mended::Mended;
@@ -35,6 +36,11 @@ const IN_PLACE: &str = "the file itself is complete and in its place; the same c
 pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let service = &args.service;
     let mut plan = Plan::new(args)?;
+    if args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Failure::usage(anyhow!("stdout is a terminal, and all entries would be printed to it"))
+            .hint("-o usage.csv writes them to a file")
+            .hint("-o - prints them here"));
+    }
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
     let key = key_source::read(service.api_key_file.as_deref())?;
@@ -180,9 +186,8 @@ impl Export<'_> {
             None => {
                 let begun = tokio::select! {
                     begun = self.begin_walk() => begun?,
-                    () = interrupted.happens() => {
-                        let interrupted = Failure::new(Exit::Interrupted, anyhow!("interrupted"));
-                        return Err(interrupted.hint(NOTHING_WRITTEN));
+                    cause = interrupted.happens() => {
+                        return Err(Failure::from(cause).hint(NOTHING_WRITTEN));
                     }
                 };
                 first.insert(begun).window()
@@ -210,8 +215,9 @@ impl Export<'_> {
                 None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
             };
             let stretches = noted.note(stretches).inspect_ok(|stretch| self.mended.count(stretch));
-            let stretches = interrupted.stop(stretches, || {
-                self.progress.say("interrupted: finishing the page at hand (once more to stop at once)");
+            let stretches = interrupted.stop(stretches, |cause| {
+                self.progress
+                    .say(&format!("{cause}: finishing the page at hand (once more to stop at once)"));
             });
             let drained = drain(stretches, FileSink::new(self.plan.format, output)).await;
             match drained {
@@ -243,8 +249,14 @@ impl Export<'_> {
                     return Err(error.into());
                 }
                 Err(error) => {
-                    let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted));
-                    let failure = Failure::from(error);
+                    let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted(_)));
+                    let failure = match error {
+                        // Before anything came, it is the question that was refused.
+                        DrainError::Pages(Stopped::Failed(error)) if !noted.any && resumed.is_none() => {
+                            self.refused(error)
+                        }
+                        error => error.into(),
+                    };
                     // A pipe keeps nothing, and to open it again waits for another reader.
                     let kept = if takes_back { self.kept() } else { None };
                     return Err(match kept {
@@ -272,7 +284,7 @@ impl Export<'_> {
     /// is wrong would make it another.
     async fn begin_walk(&self) -> Result<Begun, Failure> {
         let walk = self.plan.walk(self.plan.times.by_any_clock()).build().map_err(Failure::usage)?;
-        let begun = walk.begin(self.client, now()).await?;
+        let begun = walk.begin(self.client, now()).await.map_err(|error| self.refused(error))?;
         match begun.service_time() {
             Some(time) if is_a_day_before(time, now()) || is_a_day_before(now(), time) => {
                 let text = format!("warning: the service's clock says {time}, and this machine's {}", now());
@@ -284,6 +296,19 @@ impl Export<'_> {
             _ => {}
         }
         Ok(begun)
+    }
+
+    /// What it means that nothing came. A request with a currency that was refused may be refused for that: which ones
+    /// there are, only the service knows.
+    fn refused(&self, error: billing_http::Error) -> Failure {
+        let is_refused = error.kind() == ErrorKind::Rejected && matches!(error.status(), Some(400 | 422));
+        let Some(currency) = self.plan.currency.as_ref().filter(|_| is_refused) else { return error.into() };
+        let says_so = error.brief().to_lowercase().contains("currency");
+        let hint = match says_so {
+            true => format!("the service does not take --currency {currency}; without it all entries come"),
+            false => format!("the service may not take --currency {currency}; without it all entries come"),
+        };
+        Failure::usage(error).hint(hint)
     }
 
     /// The walk over a window, or what is left of it.

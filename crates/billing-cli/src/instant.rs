@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use billing_http::Border;
 use billing_model::Timestamp;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 /// A time, or how long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,28 +12,36 @@ pub(crate) enum Instant {
     At(Timestamp),
     /// So long before the present.
     Back(TimeDelta),
+    /// 00:00 UTC so many days before today.
+    Midnight(u32),
 }
 
 impl Instant {
-    /// Reads RFC 3339, `YYYY-MM-DD` and `YYYY-MM` (their first instant, UTC), or a span back: `7d`, `12h`, `2w`.
+    /// Reads RFC 3339, `YYYY-MM-DD` and `YYYY-MM` (their first instant, UTC), `today` and `yesterday` (theirs too), or a span
+    /// back: `7d`, `12h`, `2w`.
     ///
     /// There is no `m`: it would be a month to one reader and a minute to another.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Ok(timestamp) = text.parse::<Timestamp>() {
             return Ok(Self::At(timestamp));
         }
-        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .or_else(|_| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d"));
-        // chrono reads `2026-6-1` too; a date is eight digits, so that a slip is not taken for another date.
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if let Ok(day) = day
-            && is_plain
-            && matches!(text.len(), 7 | 10)
-        {
+        if let Some(day) = first_of_month(text).or_else(|| date(text)) {
             return Ok(Self::At(Timestamp::from(day.and_time(chrono::NaiveTime::MIN).and_utc())));
         }
-        span(text).map(Self::Back).ok_or_else(|| {
-            format!("`{text}` is not a time; give 2026-06-15T19:05:10Z, 2026-06-15, 2026-06, 7d or 12h")
+        match text {
+            "today" => return Ok(Self::Midnight(0)),
+            "yesterday" => return Ok(Self::Midnight(1)),
+            _ => {}
+        }
+        span(text).map(Self::Back).ok_or_else(|| match text.strip_suffix('m') {
+            Some(digits) if is_digits(digits) => {
+                format!(
+                    "`{text}` is not a time: m could be months or minutes; give days or hours, as 30d or 1h"
+                )
+            }
+            _ => format!(
+                "`{text}` is not a time; give 2026-06-15T19:05:10Z, 2026-06-15, 2026-06, 7d, 12h or yesterday"
+            ),
         })
     }
 
@@ -41,6 +49,7 @@ impl Instant {
     pub(crate) fn at(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
+            Self::Midnight(_) => Some(self.border().at(now)),
             // Before 1970 there was no such time as services write.
             Self::Back(span) => DateTime::<Utc>::from(now)
                 .checked_sub_signed(span)
@@ -55,8 +64,30 @@ impl Instant {
             Self::At(at) => Border::At(at),
             // A span is read without a sign.
             Self::Back(span) => Border::Ago(span.to_std().unwrap_or_default()),
+            Self::Midnight(days) => Border::Midnight(days),
         }
     }
+}
+
+/// The month after `YYYY-MM`, in the same form: where the month ends.
+pub(crate) fn next_month(text: &str) -> Result<String, String> {
+    let next = first_of_month(text).and_then(|first| first.checked_add_months(Months::new(1)));
+    // A year has four digits.
+    let next = next.filter(|next| next.year() <= 9999);
+    next.map(|next| next.format("%Y-%m").to_string())
+        .ok_or_else(|| format!("`{text}` is not a month; give it as 2026-06"))
+}
+
+/// The first day of `YYYY-MM`.
+fn first_of_month(text: &str) -> Option<NaiveDate> {
+    (text.len() == 7).then(|| date(&format!("{text}-01")))?
+}
+
+/// Reads `YYYY-MM-DD`.
+fn date(text: &str) -> Option<NaiveDate> {
+    // chrono reads `2026-6-1` too; a date is eight digits, so that a slip is not taken for another date.
+    let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| is_plain)
 }
 
 /// Reads a length of time: as a span back, or in seconds, `90s`.
@@ -114,6 +145,8 @@ mod tests {
             ("2026-06-15", "2026-06-15T00:00:00.000Z"),
             ("2026-06", "2026-06-01T00:00:00.000Z"),
             ("2024-02-29", "2024-02-29T00:00:00.000Z"),
+            ("today", "2026-06-15T00:00:00.000Z"),
+            ("yesterday", "2026-06-14T00:00:00.000Z"),
             ("7d", "2026-06-08T12:30:00.000Z"),
             ("12h", "2026-06-15T00:30:00.000Z"),
             ("1w", "2026-06-08T12:30:00.000Z"),
@@ -137,12 +170,34 @@ mod tests {
             " 2026-6-1",
             "2026-13",
             "2026-02-30",
-            "yesterday",
+            "tomorrow",
+            "Today",
             "7é",
             "99999999999999999999d",
             "9999999999999w",
         ] {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_begins() {
+        for (month, next) in [("2026-06", "2026-07"), ("2026-12", "2027-01"), ("2024-02", "2024-03")] {
+            assert_eq!(next_month(month).as_deref(), Ok(next));
+        }
+        for text in [
+            "",
+            "june",
+            "2026",
+            "2026-6",
+            "2026-13",
+            "2026-00",
+            "2026-06-01",
+            "9999-12",
+            "+026-06",
+            "2026/06",
+        ] {
+            assert!(next_month(text).is_err(), "{text}");
         }
     }
 }

@@ -19,15 +19,35 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long a process may take to stop at once: it may wait where it cannot be interrupted.
 const LAST_GRACE: Duration = Duration::from_secs(3);
 
-/// Hears how often it was interrupted.
+/// Hears how often it was interrupted, and by what at first.
 #[derive(Clone)]
-pub(crate) struct Interrupted(watch::Receiver<u32>);
+pub(crate) struct Interrupted(watch::Receiver<(u32, Cause)>);
+
+/// What interrupts a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cause {
+    /// Ctrl-C, or a terminal that was closed.
+    #[error("interrupted")]
+    Interrupt,
+    /// `kill`, a supervisor, a system that shuts down.
+    #[error("terminated")]
+    Terminate,
+}
+
+impl Cause {
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Interrupt => Exit::Interrupted,
+            Self::Terminate => Exit::Terminated,
+        }
+    }
+}
 
 /// Why a walk did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stopped {
-    #[error("interrupted")]
-    Interrupted,
+    #[error(transparent)]
+    Interrupted(Cause),
     #[error(transparent)]
     Failed(billing_http::Error),
 }
@@ -45,8 +65,9 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
     let mut hang_up = on(SignalKind::hangup())?;
-    let (interrupted, watched) = watch::channel(0);
+    let (interrupted, watched) = watch::channel((0, Cause::Interrupt));
     tokio::spawn(async move {
+        let mut first = None;
         for times in 1.. {
             let ended = async {
                 match times {
@@ -54,20 +75,21 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                     _ => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                () = ended => {}
-                () = comes(&mut interrupt) => {}
-                () = comes(&mut terminate) => {}
-                () = comes(&mut hang_up) => {}
-            }
+            let cause = tokio::select! {
+                () = ended => Cause::Interrupt,
+                () = comes(&mut interrupt) => Cause::Interrupt,
+                () = comes(&mut terminate) => Cause::Terminate,
+                () = comes(&mut hang_up) => Cause::Interrupt,
+            };
+            let first = *first.get_or_insert(cause);
             if at_once || times > 2 {
-                terminal::error("interrupted");
+                terminal::error(&first.to_string());
                 if at_once {
                     terminal::hint(INCOMPLETE);
                 }
-                process::exit(Exit::Interrupted as i32);
+                process::exit(first.exit() as i32);
             }
-            interrupted.send_replace(times);
+            interrupted.send_replace((times, first));
         }
     });
     Ok(Interrupted(watched))
@@ -90,14 +112,16 @@ fn ignored_signals() -> u64 {
 
 impl Interrupted {
     /// Ready at the first interrupt.
-    pub(crate) async fn happens(&mut self) {
-        self.happens_times(1).await;
+    pub(crate) async fn happens(&mut self) -> Cause {
+        self.happens_times(1).await
     }
 
-    async fn happens_times(&mut self, least: u32) {
-        if self.0.wait_for(|times| *times >= least).await.is_err() {
+    async fn happens_times(&mut self, least: u32) -> Cause {
+        let heard = self.0.wait_for(|(times, _)| *times >= least).await.map(|heard| heard.1);
+        match heard {
+            Ok(cause) => cause,
             // Nobody listens any more, so there is no interrupt to come.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 
@@ -105,13 +129,14 @@ impl Interrupted {
     pub(crate) fn stop(
         &self,
         stretches: impl Stream<Item = Result<Stretch, billing_http::Error>>,
-        say: impl Fn(),
+        say: impl Fn(Cause),
     ) -> impl Stream<Item = Result<Stretch, Stopped>> {
         let stopping = Stopping {
             stretches: Box::pin(stretches),
             interrupted: self.clone(),
             is_complete: true,
             until: None,
+            cause: Cause::Interrupt,
             ended: false,
         };
         stream::unfold((stopping, say), |(mut stopping, say)| async move {
@@ -129,11 +154,13 @@ struct Stopping<S> {
     is_complete: bool,
     /// When it ends at the latest; set by the interrupt.
     until: Option<Instant>,
+    /// What it was interrupted by.
+    cause: Cause,
     ended: bool,
 }
 
 impl<S: Stream<Item = Result<Stretch, billing_http::Error>> + Unpin> Stopping<S> {
-    async fn next(&mut self, say: &impl Fn()) -> Option<Result<Stretch, Stopped>> {
+    async fn next(&mut self, say: &impl Fn(Cause)) -> Option<Result<Stretch, Stopped>> {
         while !self.ended {
             if self.until.is_some() && self.is_complete {
                 break;
@@ -148,13 +175,14 @@ impl<S: Stream<Item = Result<Stretch, billing_http::Error>> + Unpin> Stopping<S>
             tokio::select! {
                 biased;
                 () = late => break,
-                () = self.interrupted.happens_times(if until.is_some() { 2 } else { 1 }) => {
+                cause = self.interrupted.happens_times(if until.is_some() { 2 } else { 1 }) => {
                     if until.is_some() {
                         break;
                     }
+                    self.cause = cause;
                     self.until = Some(Instant::now() + GRACE);
                     if !self.is_complete {
-                        say();
+                        say(cause);
                     }
                 }
                 stretch = self.stretches.next() => return match stretch? {
@@ -170,6 +198,6 @@ impl<S: Stream<Item = Result<Stretch, billing_http::Error>> + Unpin> Stopping<S>
             }
         }
         let was_ended = std::mem::replace(&mut self.ended, true);
-        (!was_ended).then_some(Err(Stopped::Interrupted))
+        (!was_ended).then_some(Err(Stopped::Interrupted(self.cause)))
     }
 }

@@ -12,9 +12,9 @@ use billing_sink::Format;
 use chrono::Utc;
 use clap::ValueEnum;
 
-use crate::args::{self, Endpoint, ExportFormat};
+use crate::args::{self, Endpoint, ExportFormat, page_sizes};
 use crate::exit::Failure;
-use crate::instant::Instant;
+use crate::instant::{Instant, next_month};
 use crate::network::Network;
 
 /// What will be done.
@@ -48,11 +48,18 @@ pub(crate) struct Times {
     until: Option<Instant>,
 }
 
+/// The window in the words of `--since` and `--until`, whichever flags it was typed with.
+struct Typed {
+    since: Option<String>,
+    until: Option<String>,
+}
+
 impl Plan {
     pub(crate) fn new(args: &args::Export) -> Result<Self, Failure> {
+        let typed = Typed::new(args)?;
         let format = args.format.map_or_else(|| format_of(args.output.as_deref()), Ok)?;
         let plan = Self {
-            times: Times::new(args)?,
+            times: Times::new(&typed)?,
             endpoint: match args.endpoint {
                 Endpoint::Auto => billing_http::Endpoint::Auto,
                 Endpoint::Usage => billing_http::Endpoint::Usage,
@@ -76,7 +83,7 @@ impl Plan {
             quiet: args.quiet,
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
-            asked: asked(args, format),
+            asked: asked(args, &typed, format),
         };
         if plan.manifest && plan.output.is_none() {
             return Err(Failure::usage(anyhow!(
@@ -84,8 +91,14 @@ impl Plan {
             ))
             .hint("name the file with -o"));
         }
+        if plan.restart && plan.output.is_none() {
+            return Err(Failure::usage(anyhow!(
+                "--restart throws away what is left of a file, and this export goes to stdout"
+            ))
+            .hint("name the file with -o, or leave --restart out"));
+        }
         // Whatever the window will be, the rest of the query is right or wrong now.
-        plan.walk(TimeWindow::ALL).build().map_err(|refused| refusal(&refused))?;
+        plan.walk(TimeWindow::ALL).build().map_err(|refused| plan.refusal(&refused))?;
         Ok(plan)
     }
 
@@ -97,17 +110,56 @@ impl Plan {
             .page_size(self.page_size)
             .concurrency(self.concurrency)
     }
+
+    /// The faults of a query, under the names of the flags that they came from.
+    fn refusal(&self, refused: &QueryError) -> Failure {
+        let fault = |fault: &Fault| match fault.field {
+            Some("limit" | "pageSize") => {
+                let size = self.page_size.unwrap_or_default();
+                format!("--page-size: {size} is out of range; {}", page_sizes())
+            }
+            Some(field) => format!("--{field}: {}", fault.message),
+            None => fault.message.clone(),
+        };
+        let failure =
+            Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")));
+        if refused.faults().iter().all(|fault| fault.field != Some("currency")) {
+            return failure;
+        }
+        let others = [billing_http::Endpoint::UsageHistory, billing_http::Endpoint::Usage];
+        let taking = others.into_iter().find(|endpoint| {
+            Walk::over(TimeWindow::ALL).endpoint(*endpoint).currency(self.currency.clone()).build().is_ok()
+        });
+        failure.hint(match taking {
+            Some(endpoint) => format!("--endpoint {endpoint} takes this currency"),
+            None => "without --currency all entries come, whatever they are charged in".to_owned(),
+        })
+    }
+}
+
+impl Typed {
+    fn new(args: &args::Export) -> Result<Self, Failure> {
+        let (since, until) = match (&args.month, args.days) {
+            (Some(month), _) => {
+                let next = next_month(month).map_err(|error| Failure::usage(anyhow!("--month: {error}")))?;
+                (Some(month.clone()), Some(next))
+            }
+            (None, Some(days)) => (Some(format!("{days}d")), None),
+            (None, None) => (args.since.clone(), args.until.clone()),
+        };
+        Ok(Self { since, until })
+    }
 }
 
 impl Times {
-    fn new(args: &args::Export) -> Result<Self, Failure> {
+    fn new(typed: &Typed) -> Result<Self, Failure> {
         let time = |flag: &str, text: &Option<String>| {
             let read = |text: &String| {
                 Instant::parse(text).map_err(|error| Failure::usage(anyhow!("{flag}: {error}")))
             };
             text.as_ref().map(read).transpose()
         };
-        let times = Self { since: time("--since", &args.since)?, until: time("--until", &args.until)? };
+        let times = Self { since: time("--since", &typed.since)?, until: time("--until", &typed.until)? };
         times.check(Timestamp::from(Utc::now()))?;
         Ok(times)
     }
@@ -141,14 +193,14 @@ impl Times {
 }
 
 /// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
-fn asked(args: &args::Export, format: ExportFormat) -> BTreeMap<String, String> {
+fn asked(args: &args::Export, typed: &Typed, format: ExportFormat) -> BTreeMap<String, String> {
     let name = |value: Option<clap::builder::PossibleValue>| {
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     };
     let all = [
         ("base-url", Some(args.service.base_url.trim_end_matches('/').to_owned())),
-        ("since", args.since.as_deref().map(one_form)),
-        ("until", args.until.as_deref().map(one_form)),
+        ("since", typed.since.as_deref().map(one_form)),
+        ("until", typed.until.as_deref().map(one_form)),
         ("currency", args.currency.as_ref().map(|currency| currency.to_uppercase())),
         ("endpoint", Some(name(args.endpoint.to_possible_value()))),
         ("wire", Some(name(args.wire.to_possible_value()))),
@@ -156,16 +208,6 @@ fn asked(args: &args::Export, format: ExportFormat) -> BTreeMap<String, String> 
         ("with-api-key-id", args.with_api_key_id.then(|| "yes".to_owned())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-}
-
-/// The faults of a query, under the names of the flags that they came from.
-fn refusal(refused: &QueryError) -> Failure {
-    let fault = |fault: &Fault| match fault.field {
-        Some("limit" | "pageSize") => format!("--page-size: {}", fault.message),
-        Some(field) => format!("--{field}: {}", fault.message),
-        None => fault.message.clone(),
-    };
-    Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")))
 }
 
 /// A time in one form, however it was typed. How long ago stays as it is.

@@ -138,14 +138,14 @@ fn told(client: &Client, elapsed: Duration) -> Option<Timestamp> {
 fn guess(times: Times, now: Timestamp) -> TimeWindow {
     let late = earlier(now, MARGIN);
     let since = times.since.map(|since| match since {
-        Border::Ago(span) => earlier(late, span),
         // Up to now it would be a short window.
         Border::At(at) if late < at && at <= now => late,
         Border::At(at) => at,
+        relative => relative.at(late),
     });
     let until = match times.until {
         Border::At(until) => Some(until),
-        Border::Ago(_) => None,
+        Border::Ago(_) | Border::Midnight(_) => None,
     };
     let too_late = since.zip(until).is_some_and(|(since, until)| until <= since);
     let since = if too_late { until.map(|until| earlier(until, LEAST_WINDOW)) } else { since };

@@ -11,8 +11,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # What to do
 /// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
-/// [`ErrorKind::Unauthorized`] and [`ErrorKind::Protocol`] the caller; [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`] and
-/// [`ErrorKind::NotTheApi`] the network between; [`ErrorKind::Tls`] whoever keeps the service's certificate, unless the
+/// [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`] and [`ErrorKind::Protocol`] the caller;
+/// [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`] and [`ErrorKind::NotTheApi`] the network between; [`ErrorKind::Tls`] whoever keeps the service's certificate, unless the
 /// caller knows better whom to trust ([`Error::certificate_fault`]); [`ErrorKind::RateLimited`], [`ErrorKind::NoAnswer`]
 /// and [`ErrorKind::Unavailable`] time; the others the service. After [`ErrorKind::Moved`] the same walk, begun anew, is
 /// likely to succeed.
@@ -54,6 +54,9 @@ pub enum ErrorKind {
     Gone,
     /// The service refused the request: another 4xx.
     Rejected,
+    /// The endpoint that was asked is not there, and the other one does not take the question: a currency that it does not
+    /// filter by.
+    Unsupported,
     /// The service refused a cursor: the walk has to go back.
     CursorLost,
     /// The service asks to come back later than the policy allows, or asked too often.
@@ -270,6 +273,7 @@ impl ErrorKind {
             Self::NotFound => "the service has no such endpoint",
             Self::Gone => "the endpoint is gone",
             Self::Rejected => "the request was refused",
+            Self::Unsupported => "the service has no endpoint that takes the request",
             Self::CursorLost => "the cursor was refused",
             Self::RateLimited => "too many requests",
             Self::Unavailable => "the service failed",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_model::{TimeWindow, Timestamp, ValueError};
+use billing_model::{Day, TimeWindow, Timestamp, ValueError};
 
 use crate::planner::earlier;
 
@@ -13,6 +13,8 @@ pub enum Border {
     At(Timestamp),
     /// So long before the present.
     Ago(Duration),
+    /// 00:00 UTC of a day, so many days before the day of the present: 0 is today, 1 yesterday.
+    Midnight(u32),
 }
 
 impl Border {
@@ -24,6 +26,8 @@ impl Border {
         match self {
             Self::At(at) => at,
             Self::Ago(span) => earlier(now, span),
+            // A clock that is centuries off has no day, and then the present is as good as any other time.
+            Self::Midnight(days) => Day::of(now).map_or(now, |today| Day(today.0 - i64::from(days)).start()),
         }
     }
 }
@@ -59,5 +63,23 @@ impl Times {
     pub fn are_fixed(self) -> bool {
         let is_fixed = |border: Border| matches!(border, Border::At(_));
         self.since.is_none_or(is_fixed) && is_fixed(self.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        for (now, days, expect) in [
+            ("2026-06-15T12:30:00Z", 0, "2026-06-15T00:00:00.000Z"),
+            ("2026-06-15T00:00:00Z", 0, "2026-06-15T00:00:00.000Z"),
+            ("2026-06-14T23:59:59.999999999Z", 0, "2026-06-14T00:00:00.000Z"),
+            ("2026-06-15T01:00:00+02:00", 0, "2026-06-14T00:00:00.000Z"),
+            ("2026-03-01T12:30:00Z", 1, "2026-02-28T00:00:00.000Z"),
+        ] {
+            assert_eq!(Border::Midnight(days).at(now.parse().unwrap()).to_string(), expect, "{now}");
+        }
     }
 }

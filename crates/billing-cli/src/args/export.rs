@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use billing_model::{HistoryQuery, UsageQuery};
 use clap::ValueEnum;
 
 use crate::network;
 
 /// Where the service is, and the key to it.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = SERVICE)]
 pub(crate) struct Service {
     /// Base URL of the service: https, or http to this machine
     #[arg(long, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
@@ -28,64 +30,101 @@ pub(crate) struct Service {
     pub(crate) cacert: Option<PathBuf>,
 }
 
+/// The groups of the help.
+const WINDOW: &str = "Window";
+const OUTPUT: &str = "Output";
+const SERVICE: &str = "Service";
+const PACE: &str = "Pace";
+
 #[derive(Debug, clap::Args)]
-#[command(after_help = TIMES)]
+#[command(after_help = TIMES_AND_EXAMPLES)]
 pub(crate) struct Export {
+    /// First instant of the window [default: first entry]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = WINDOW)]
+    #[arg(aliases = ["start", "from", "start-date"])]
+    pub(crate) since: Option<String>,
+    /// First instant after the window [default: now]
+    #[arg(long, value_name = "T", allow_hyphen_values = true, help_heading = WINDOW)]
+    #[arg(aliases = ["end", "to", "end-date"])]
+    pub(crate) until: Option<String>,
+    /// That month, whole and in UTC
+    #[arg(long, value_name = "YYYY-MM", allow_hyphen_values = true, help_heading = WINDOW)]
+    #[arg(conflicts_with_all = ["since", "until", "days"])]
+    pub(crate) month: Option<String>,
+    // Services know no time before 1970. With an end, N days could count back from it or from now.
+    /// The last N days, as `--since Nd`; not with --until
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = WINDOW)]
+    #[arg(conflicts_with_all = ["since", "until"], value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) days: Option<u32>,
+    /// Only entries charged in this currency, such as USD, DIEM or BUNDLED_CREDITS
+    #[arg(long, value_name = "C", help_heading = WINDOW)]
+    pub(crate) currency: Option<String>,
+
+    /// Write to FILE, `-` for stdout [default: stdout, unless it is a terminal]. FILE appears only when it
+    /// is complete; run the same command again to resume
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) output: Option<PathBuf>,
+    /// Format of the export [default: as the name of FILE ends, or csv]
+    #[arg(long, value_enum, ignore_case = true, help_heading = OUTPUT)]
+    pub(crate) format: Option<ExportFormat>,
+    /// Add the column apiKeyId to csv, last; json and ndjson always have it
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) with_api_key_id: bool,
+    /// Write a manifest beside FILE: window, sums, checksum, requests
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) manifest: bool,
+    /// Throw away what an interrupted export to FILE left, and begin anew
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) restart: bool,
+    /// Say nothing but errors
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub(crate) quiet: bool,
+
     #[command(flatten)]
     pub(crate) service: Service,
-    /// First instant of the window; from the first entry unless given
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) since: Option<String>,
-    /// First instant after the window; now unless given
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) until: Option<String>,
-    /// Only entries charged in this currency, such as USD, DIEM or BUNDLED_CREDITS
-    #[arg(long, value_name = "C")]
-    pub(crate) currency: Option<String>,
-    /// Format of the export; otherwise as the name of the file ends, or csv
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<ExportFormat>,
-    /// File to write, whole or not at all; cut off, the same command goes on with it; `-` or nothing
-    /// is stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
     /// Endpoint to read from; auto is usage-history, or usage where there is no other
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = SERVICE)]
     pub(crate) endpoint: Endpoint,
-    /// Entries a page: 1 to 500 on usage, otherwise 10 to 1000; the most unless given
-    #[arg(long, value_name = "N")]
-    pub(crate) page_size: Option<u32>,
     /// Format in which pages travel
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = SERVICE)]
     pub(crate) wire: Wire,
+
     /// Requests at the same time, 1 to 16; the service's limits slow all of them down
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = PACE)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) concurrency: u32,
-    /// Throw away what an interrupted export of the same file left, and begin anew
-    #[arg(long)]
-    pub(crate) restart: bool,
-    /// Write a manifest beside the file: window, sums, checksum, requests
-    #[arg(long)]
-    pub(crate) manifest: bool,
+    /// Entries a page: 1 to 500 on usage, otherwise 10 to 1000 [default: the most]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = PACE)]
+    #[arg(value_parser = page_size)]
+    pub(crate) page_size: Option<u32>,
     /// Longest wait that the service may ask for, in seconds
-    #[arg(long, value_name = "S", default_value_t = 900)]
+    #[arg(long, value_name = "S", default_value_t = 900, help_heading = PACE)]
     pub(crate) max_wait: u64,
     /// Seconds of work that a kill may cost, about; 0 keeps as much as can be kept
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, help_heading = PACE)]
     pub(crate) checkpoint_every: u64,
-    /// Add the column apiKeyId to csv, last; json and ndjson always have it
-    #[arg(long)]
-    pub(crate) with_api_key_id: bool,
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
-const TIMES: &str = "\
-Times T: 2026-06-15T19:05:10.504Z, 2026-06-15 (00:00 UTC), 2026-06 (its
-first instant), or a span back from now in hours, days or weeks: 12h, 7d, 2w.
-A window that ends now is not final: entries may arrive hours late.";
+const TIMES_AND_EXAMPLES: &str = "\
+Times T: 2026-06-15T19:05:10.504Z; 2026-06-15, today and yesterday (00:00 UTC);
+2026-06 (its first instant); or a span back from now in hours, days or weeks:
+12h, 7d, 2w. A window that ends now is not final: entries may arrive hours late.
+
+Examples:
+  billing export --month 2026-06 -o june.csv
+  billing export --days 7 --currency USD -o week.json
+  billing export --since yesterday --until today --format ndjson | gzip > day.gz";
+
+fn page_size(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("it is not a whole number; {}", page_sizes()))
+}
+
+/// How many entries the endpoints put on a page.
+pub(crate) fn page_sizes() -> String {
+    let (least, most, most_of_usage) =
+        (HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE, UsageQuery::MAX_LIMIT);
+    format!("usage-history takes {least} to {most}, usage 1 to {most_of_usage}")
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
@@ -94,6 +133,7 @@ pub(crate) enum ExportFormat {
     /// One array
     Json,
     /// One object a line
+    #[value(alias = "jsonl")]
     Ndjson,
 }
 

@@ -20,7 +20,12 @@ import before its end. Until then it takes up as much space in the ledger as it
 will in the end, and some in the directory for temporary files. What a failed or
 killed import took is free for what comes next, and the file does not shrink;
 after a kill, the next import of 10,000 entries and more, or `serve`, removes
-the entries first. A killed import can leave an empty ledger where none was.";
+the entries first. A killed import can leave an empty ledger where none was.
+
+Examples:
+  billing import june.csv --ledger ledger.db
+  billing import may.csv.gz june.ndjson --ledger ledger.db --dry-run
+  billing import - --format ndjson --ledger ledger.db < june.ndjson";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = IMPORTS)]

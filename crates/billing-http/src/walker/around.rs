@@ -141,10 +141,17 @@ impl Walker {
         if self.missing.contains(&to) {
             return Err(error);
         }
+        let is_untouched = self.is_untouched();
         self.missing.push(from);
         self.route = to;
         // The other endpoint may refuse what this one took: a currency, say.
-        self.first_request().map_err(|fault| self.inconsistent(fault))?;
+        if let Err(fault) = self.first_request() {
+            if !is_untouched {
+                return Err(error);
+            }
+            let message = format!("the service has no endpoint {from}, and {to} does not take this {fault}");
+            return Err(Error::of(ErrorKind::Unsupported).with_message(message));
+        }
         if self.client.replace(from, gone) {
             self.client.notify(&Event::Switched { from, to, gone });
         }
