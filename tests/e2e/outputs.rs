@@ -1,16 +1,21 @@
 //! Where an export goes: a file that is whole or as it was, a pipe, a disk that is full.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::process::Stdio;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use billing_sample::History;
+use billing_testkit::{Reply, make_pipe};
 
 use crate::billing::{Run, export_command, finish, ndjson};
 use crate::ledger::{Ledger, noted};
 use crate::place::Place;
 use crate::scripted::{Scripted, forward};
+
+/// Much longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn one() -> Ledger {
     Ledger::of(&[noted("2026-05-01T00:00:00Z", "one")])
@@ -137,6 +142,34 @@ fn a_reader_that_has_enough_is_no_fault() {
             let run = Run::from(child.wait_with_output().unwrap());
             assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{format} after {wanted} bytes");
         }
+    }
+}
+
+/// To open a named pipe waits for somebody to read it, so it is opened once.
+#[test]
+fn a_named_pipe_is_left_when_its_reader_leaves_or_the_service_fails() {
+    let entries: Vec<_> = History::new(1, 5_000).collect();
+    let server = Ledger::of(&entries).serve();
+    let base_url = server.base_url.clone();
+    let mut requests = 0;
+    let refusing = Scripted::start(move |request| {
+        requests += 1;
+        if requests < 6 { forward(&base_url, request) } else { Reply::error(401, "Key revoked") }
+    });
+    let place = Place::new();
+    let path = place.path("pipe");
+    make_pipe(&path);
+    for (base_url, wanted, code) in [(&server.base_url, 100, 0), (&refusing.base_url(), u64::MAX, 4)] {
+        let export = export_command(base_url, &server.key, &["--page-size", "100", "-o", &path]);
+        let (sender, ended) = mpsc::channel();
+        std::thread::spawn(move || sender.send(finish(export, b"").code));
+        File::open(&path).unwrap().take(wanted).read_to_end(&mut Vec::new()).unwrap();
+        let found = ended.recv_timeout(LIMIT).unwrap_or_else(|_| {
+            // It ends when somebody reads.
+            drop(File::open(&path));
+            None
+        });
+        assert_eq!(found, Some(code));
     }
 }
 
