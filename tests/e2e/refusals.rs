@@ -73,9 +73,17 @@ fn wrong_flags_are_wrong_usage() {
     run(&["export", "--manifest"])
         .failed(2, "a manifest stands beside a file, and this export goes to stdout");
     assert_eq!(run(&[]).code, Some(2), "no command at all");
-    for name in ["june.csv.gz", "june.xlsx"] {
+    for (name, said) in
+        [("june.gz", ".gz"), ("june.tar.gz", ".gz"), ("june.csv.zst", ".zst"), ("june.xlsx", ".xlsx")]
+    {
         let place = Place::new();
-        run(&["export", "-o", &place.path(name)]).failed(2, "an export cannot be written as .");
+        let run = run(&["export", "-o", &place.path(name)]);
+        assert_eq!(
+            run.said(""),
+            format!(
+                "error: an export cannot be written as {said}\nhint: name it .csv, .json or .ndjson, or .csv.gz and so on for gzip, or say what it is with --format\nexit code 2"
+            )
+        );
         assert!(place.names().is_empty());
     }
     run(&["exports"]).failed(2, "unrecognized subcommand 'exports'");

@@ -15,8 +15,9 @@ const MAX_HELD_BYTES: usize = 1 << 20;
 /// The member that has not ended, and the rows that are not in it yet.
 ///
 /// What is durable has to end with a member, and it ends at a mark. But which mark will be made durable is not known when it
-/// is made: it is the newest one when the time has come, or when a run breaks off. To end a member at each would cost a
-/// tenth of the size. So the rows behind the newest mark are held back, and the member can end there.
+/// is made: it is the newest one when the time has come, or when a run breaks off. A member for each mark would make the
+/// file 2 % larger where pages have 1000 entries, and 19 % where they have 100. So the rows behind the newest mark are held
+/// back, and the member can end there.
 #[derive(Default)]
 pub(crate) struct Members {
     /// `None` while nothing is in it.
