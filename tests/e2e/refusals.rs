@@ -78,12 +78,10 @@ fn wrong_flags_are_wrong_usage() {
     {
         let place = Place::new();
         let run = run(&["export", "-o", &place.path(name)]);
-        assert_eq!(
-            run.said(""),
-            format!(
-                "error: an export cannot be written as {said}\nhint: name it .csv, .json or .ndjson, or .csv.gz and so on for gzip, or say what it is with --format\nexit code 2"
-            )
-        );
+        let hint =
+            "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+        assert_eq!(run.stderr, format!("error: an export cannot be written as {said}\nhint: {hint}\n"));
+        assert_eq!((run.code, run.text()), (Some(2), ""));
         assert!(place.names().is_empty());
     }
     run(&["exports"]).failed(2, "unrecognized subcommand 'exports'");

@@ -204,9 +204,8 @@ fn format_of(output: Option<&Path>) -> Result<ExportFormat, Failure> {
 }
 
 fn unwritable(extension: &str) -> Failure {
-    Failure::usage(anyhow!("an export cannot be written as .{extension}")).hint(
-        "name it .csv, .json or .ndjson, or .csv.gz and so on for gzip, or say what it is with --format",
-    )
+    let hint = "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+    Failure::usage(anyhow!("an export cannot be written as .{extension}")).hint(hint)
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
