@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use billing_sample::History;
 use billing_testkit::{Reply, make_pipe};
+use flate2::read::MultiGzDecoder;
 
 use crate::billing::{Run, export_command, finish, ndjson};
 use crate::ledger::{Ledger, noted};
@@ -52,6 +53,74 @@ fn the_name_of_the_file_tells_the_format() {
     }
     server.export(&["-o", &place.path("b.json"), "--format", "csv"]).done();
     assert_eq!(place.read("b.json"), place.read("a.csv"), "a flag says it better than a name");
+}
+
+/// What `gunzip` would write.
+fn gunzip(file: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    MultiGzDecoder::new(file).read_to_end(&mut content).unwrap();
+    content
+}
+
+#[test]
+fn a_name_that_ends_in_gz_is_compressed() {
+    let entries: Vec<_> = History::new(1, 300).collect();
+    let (server, place) = (Ledger::of(&entries).serve(), Place::new());
+    for (name, format, flags) in [
+        ("a.csv.gz", "csv", &[][..]),
+        ("a.json.gz", "json", &[]),
+        ("a.ndjson.gz", "ndjson", &[]),
+        ("a.jsonl.gz", "ndjson", &[]),
+        ("a.CSV.GZ", "csv", &[]),
+        ("a.gz", "ndjson", &["--format", "ndjson"]),
+        ("b.json.gz", "csv", &["--format", "csv"]),
+    ] {
+        let plain = server.export(&["--format", format]).done().stdout;
+        let path = place.path(name);
+        // Every page a member: all of them are one file.
+        for every in ["1", "0"] {
+            let more = ["-o", &path, "--page-size", "20", "--checkpoint-every", every];
+            let run = server.export(&[flags, &more].concat()).done();
+            assert!(run.stderr.starts_with(&format!("{path}: 300 entries, ")), "{}", run.stderr);
+            assert!(gunzip(&place.read(name)) == plain, "{name}");
+        }
+        assert_eq!(place.names(), [name]);
+        std::fs::remove_file(path).unwrap();
+    }
+    // An empty window is an empty list, and not an empty file: `gunzip` would not take one.
+    server.export(&["-o", &place.path("a.ndjson.gz"), "--until", "2000-01"]).done();
+    assert_eq!(gunzip(&place.read("a.ndjson.gz")), b"");
+}
+
+/// stdout is for another program, which compresses it if it likes.
+#[test]
+fn stdout_is_never_compressed() {
+    let (server, place) = (one().serve(), Place::new());
+    let plain = server.export(&[]).done().stdout;
+    assert_eq!(server.export(&["-o", "-"]).done().stdout, plain);
+    assert_eq!(server.export(&["-o", "/dev/stdout"]).done().stdout, plain);
+    assert!(plain.starts_with(b"timestamp,") && place.names().is_empty());
+}
+
+/// Written for the same readers: it has the sums of the file.
+#[test]
+fn a_manifest_has_the_permissions_of_its_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let (server, place) = (one().serve(), Place::new());
+    let path = place.write("usage.csv", "what was there");
+    let names = ["usage.csv", "usage.csv.manifest.json"];
+    let mode = |name: &str| fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
+    for (was, manifest_was) in [(0o600, None), (0o640, Some(0o644)), (0o644, Some(0o600))] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(was)).unwrap();
+        if let Some(mode) = manifest_was {
+            fs::set_permissions(place.path(names[1]), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        server.export(&["-o", &path, "--manifest"]).done();
+        assert_eq!(names.map(mode), [was; 2]);
+    }
+    // A new file has what the system gives new files.
+    server.export(&["-o", &place.path("new.csv"), "--manifest"]).done();
+    assert_eq!(mode("new.csv"), mode("new.csv.manifest.json"));
 }
 
 /// Found out before anything is fetched: a wrong path costs no hours.

@@ -124,9 +124,15 @@ fn wrong_flags_are_wrong_usage() {
         }
     }
     assert_eq!(run(&[]).code, Some(2), "no command at all");
-    for name in ["june.csv.gz", "june.xlsx"] {
+    for (name, said) in
+        [("june.gz", ".gz"), ("june.tar.gz", ".gz"), ("june.csv.zst", ".zst"), ("june.xlsx", ".xlsx")]
+    {
         let place = Place::new();
-        run(&["export", "-o", &place.path(name)]).failed(2, "an export cannot be written as .");
+        let run = run(&["export", "-o", &place.path(name)]);
+        let hint =
+            "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+        assert_eq!(run.stderr, format!("error: an export cannot be written as {said}\nhint: {hint}\n"));
+        assert_eq!((run.code, run.text()), (Some(2), ""));
         assert!(place.names().is_empty());
     }
     run(&["exports"]).failed(2, "unrecognized subcommand 'exports'");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use billing_model::UsageEntry;
 use billing_testkit::{Book, Reply};
+use flate2::read::MultiGzDecoder;
 
-use crate::billing::{Run, export_command, finish, ndjson};
+use crate::billing::{Run, export_command, finish, ndjson, run as run_program};
 use crate::ledger::{at, noted};
 use crate::place::Place;
 use crate::process::Process;
@@ -171,6 +173,53 @@ fn other_arguments_are_refused() {
     assert_eq!(service.scripted.requests().len(), asked, "found out before anything is asked");
     service.export(&flags, usize::MAX).done();
     assert_eq!(place.read("usage.csv"), whole(&service));
+}
+
+/// It ends with the same content, and an import knows the content again, however it is packed.
+#[test]
+fn a_compressed_export_goes_on() {
+    let (service, place) = (Service::start(), Place::new());
+    let flags = Flags::to(&place.path("usage.csv.gz"));
+    let run = service.export(&flags, 9);
+    run.failed(4, "not today");
+    assert!(run.stderr.ends_with(GOES_ON), "{}", run.stderr);
+    assert_eq!(place.names(), ["usage.csv.gz.checkpoint", "usage.csv.gz.part"]);
+    // Another name of the same file that says it is not compressed.
+    let link = place.path("link.csv");
+    std::os::unix::fs::symlink("usage.csv.gz", &link).unwrap();
+    let before = files_but_link(&place);
+    let run = service.export(&flags.with("-o", Some(&link)), usize::MAX);
+    run.failed(2, "link.csv` was begun with other arguments: compression: asked nothing, begun with `gzip`");
+    assert_eq!(files_but_link(&place), before);
+    fs::remove_file(&link).unwrap();
+    // What was altered is refused.
+    let part = place.read("usage.csv.gz.part");
+    place.write("usage.csv.gz.part", [&part[..part.len() - 1], b"?"].concat());
+    service.export(&flags, usize::MAX).failed(1, "bytes are not those that were written");
+    place.write("usage.csv.gz.part", &part);
+
+    let run = service.export(&flags, usize::MAX).done();
+    assert!(run.stderr.starts_with(GOING_ON), "{}", run.stderr);
+    assert_eq!(place.names(), ["usage.csv.gz"]);
+    let (whole, mut content) = (whole(&service), Vec::new());
+    MultiGzDecoder::new(place.read("usage.csv.gz").as_slice()).read_to_end(&mut content).unwrap();
+    assert!(content == whole);
+
+    let (plain, ledger) = (place.write("usage.csv", whole), place.path("ledger.db"));
+    let import = |file: &str| run_program(&["import", file, "--ledger", &ledger]);
+    import(&plain).done();
+    let again = import(&place.path("usage.csv.gz"));
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("usage.csv.gz` was imported into account `default` before: on 20"),
+        "{}",
+        again.stderr
+    );
+}
+
+fn files_but_link(place: &Place) -> Vec<(String, Vec<u8>)> {
+    let names = place.names().into_iter().filter(|name| name != "link.csv");
+    names.map(|name| (name.clone(), place.read(&name))).collect()
 }
 
 /// How it is fetched decides nothing about the bytes.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use billing_http::{Client, Error};
 use billing_model::{Stretch, Timestamp, UsageEntry};
-use billing_sink::{Begun, DrainError, FileSink, InputFormat, Opened, ResumableFile, drain, read_entries};
+use billing_sink::{
+    Begun, Content, DrainError, FileSink, InputFormat, Opened, ResumableFile, drain, read_entries,
+};
 use billing_testkit::Upstream;
 use futures::{Stream, StreamExt, stream};
 use proptest::prelude::*;
@@ -44,6 +47,7 @@ pub(crate) struct Life {
     pub(crate) runs: Vec<Run>,
     /// There was a file before.
     pub(crate) has_old_file: bool,
+    pub(crate) is_gzip: bool,
 }
 
 pub(crate) fn any_life() -> impl Strategy<Value = Life> {
@@ -58,10 +62,14 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
             ending,
         })
     };
-    (prop::collection::vec(run(ending.boxed()), 0..5), run(Just(Ending::Complete).boxed()), any::<bool>())
-        .prop_map(|(mut runs, last, has_old_file)| {
+    (
+        prop::collection::vec(run(ending.boxed()), 0..5),
+        run(Just(Ending::Complete).boxed()),
+        any::<[bool; 2]>(),
+    )
+        .prop_map(|(mut runs, last, [has_old_file, is_gzip])| {
             runs.push(last);
-            Life { runs, has_old_file }
+            Life { runs, has_old_file, is_gzip }
         })
 }
 
@@ -82,7 +90,7 @@ enum Cut {
     Failed(Error),
 }
 
-/// Runs an export until it is done: the bytes of the file. Errors that are `excused` are gone on after.
+/// Runs an export until it is done: what is in the file, decompressed. Errors that are `excused` are gone on after.
 ///
 /// At no time is there another file under its name than the old one, or all of the new one.
 pub(crate) async fn export(
@@ -101,7 +109,7 @@ pub(crate) async fn export(
     let mut runs = others.iter().chain(std::iter::repeat(last));
     // An excused error is one of a few faults, each of which happens once.
     for _ in 0..others.len() + 16 {
-        let outcome = run(order, runs.next().unwrap(), &client, directory.path()).await;
+        let outcome = run(order, runs.next().unwrap(), life.is_gzip, &client, directory.path()).await;
         let file = fs::read(directory.path().join(FILE)).ok();
         match outcome {
             Outcome::Complete => {
@@ -110,7 +118,7 @@ pub(crate) async fn export(
                 let file = file.unwrap();
                 seen.note(Some(file.clone()));
                 assert!(seen.new.is_some_and(|new| new == file), "the old file is not the new one");
-                return Ok(file);
+                return Ok(if life.is_gzip { decompressed(&file) } else { file });
             }
             Outcome::Dropped => seen.note(file),
             Outcome::Killed(left) => {
@@ -148,7 +156,7 @@ impl Seen {
     }
 }
 
-async fn run(order: &Order, run: &Run, client: &Client, directory: &Path) -> Outcome {
+async fn run(order: &Order, run: &Run, is_gzip: bool, client: &Client, directory: &Path) -> Outcome {
     let asked = BTreeMap::from([("order".to_owned(), format!("{order:?}"))]);
     let opened = ResumableFile::open(directory.join(FILE), &asked, false).unwrap();
     let walk = order.walk(order.window).concurrency(run.concurrency);
@@ -179,6 +187,7 @@ async fn run(order: &Order, run: &Run, client: &Client, directory: &Path) -> Out
         }
     };
     let file = file.checkpoint_every(if run.is_careful { Duration::ZERO } else { Duration::MAX });
+    let file = if is_gzip { file.gzip() } else { file };
     let (kill, most) = match run.ending {
         Ending::Complete => (None, None),
         Ending::Dropped(stretches) => (None, Some(stretches)),
@@ -217,6 +226,12 @@ fn cut(
         };
         next.map(|next| (next, (stretches, most.map(|left| left.saturating_sub(1)), is_dead)))
     })
+}
+
+fn decompressed(file: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    Content::open(file).unwrap().read_to_end(&mut content).unwrap();
+    content
 }
 
 /// The entries in the bytes of a file.

@@ -346,6 +346,7 @@ impl Export<'_> {
             Opened::Written(file) => return Ok(Ready::Written(Box::new(file.commit()?))),
         };
         let file = file.checkpoint_every(self.plan.checkpoint_every);
+        let file = if self.plan.is_gzip { file.gzip() } else { file };
         if self.plan.manifest && !file.takes_back() {
             return Err(Failure::usage(anyhow!("a manifest stands beside a file, and this output is none")));
         }

@@ -1,6 +1,7 @@
 //! What is said of a file beside it, so that whoever gets it can check it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ use crate::exit::Failure;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest<'a> {
     file: String,
+    /// Of the file as it lies there, compressed where it is compressed.
     bytes: u64,
+    /// Of those bytes, so that `sha256sum` shows it.
     sha256: String,
     window: Window,
     pub(crate) service: &'a str,
@@ -108,10 +111,16 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// Writes it beside the file, whole or not at all.
+    /// Writes it beside the file, whole or not at all, and for the same readers: it tells what the file comes to.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let permissions = fs::metadata(path)
+            .with_context(|| format!("`{}` cannot be looked at", path.display()))
+            .map_err(Failure::failed)?
+            .permissions();
         let path = path_of(path);
-        let mut file = AtomicFile::create(&path).map_err(Failure::failed)?;
+        let mut file = AtomicFile::create(&path)
+            .and_then(|file| file.with_permissions(permissions))
+            .map_err(Failure::failed)?;
         // One call: written as it is made, every word and every comma would be a call of its own.
         serde_json::to_vec_pretty(self)
             .map_err(std::io::Error::from)

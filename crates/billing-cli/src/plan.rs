@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
     /// `None` is stdout.
     pub(crate) output: Option<PathBuf>,
+    /// True when the file is gzip, as its name says.
+    pub(crate) is_gzip: bool,
     pub(crate) manifest: bool,
     pub(crate) restart: bool,
     pub(crate) max_wait: Duration,
@@ -58,6 +60,8 @@ impl Plan {
     pub(crate) fn new(args: &args::Export) -> Result<Self, Failure> {
         let typed = Typed::new(args)?;
         let format = args.format.map_or_else(|| format_of(args.output.as_deref()), Ok)?;
+        let output = file(args.output.as_deref());
+        let is_gzip = output.as_deref().is_some_and(|output| has_extension(output, GZIP));
         let plan = Self {
             times: Times::new(&typed)?,
             endpoint: match args.endpoint {
@@ -75,7 +79,8 @@ impl Plan {
                 (ExportFormat::Json, _) => Format::Json,
                 (ExportFormat::Ndjson, _) => Format::Ndjson,
             },
-            output: file(args.output.as_deref()),
+            output,
+            is_gzip,
             manifest: args.manifest,
             restart: args.restart,
             max_wait: Duration::from_secs(args.max_wait),
@@ -83,7 +88,7 @@ impl Plan {
             quiet: args.quiet,
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
-            asked: asked(args, &typed, format),
+            asked: asked(args, &typed, format, is_gzip),
         };
         if plan.manifest && plan.output.is_none() {
             return Err(Failure::usage(anyhow!(
@@ -193,7 +198,12 @@ impl Times {
 }
 
 /// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
-fn asked(args: &args::Export, typed: &Typed, format: ExportFormat) -> BTreeMap<String, String> {
+fn asked(
+    args: &args::Export,
+    typed: &Typed,
+    format: ExportFormat,
+    is_gzip: bool,
+) -> BTreeMap<String, String> {
     let name = |value: Option<clap::builder::PossibleValue>| {
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     };
@@ -206,6 +216,8 @@ fn asked(args: &args::Export, typed: &Typed, format: ExportFormat) -> BTreeMap<S
         ("wire", Some(name(args.wire.to_possible_value()))),
         ("format", Some(name(format.to_possible_value()))),
         ("with-api-key-id", args.with_api_key_id.then(|| "yes".to_owned())),
+        // Two names may be links to the same file.
+        ("compression", is_gzip.then(|| "gzip".to_owned())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -218,19 +230,33 @@ fn one_form(text: &str) -> String {
     }
 }
 
+/// How the name of a file ends that is to be compressed.
+const GZIP: &str = "gz";
+
 /// The format that the name of a file asks for; csv unless it asks for something.
 fn format_of(output: Option<&Path>) -> Result<ExportFormat, Failure> {
-    let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
+    let inner = output.filter(|output| has_extension(output, GZIP)).map(|output| output.with_extension(""));
+    let extension =
+        inner.as_deref().or(output).and_then(Path::extension).and_then(|extension| extension.to_str());
     match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("ndjson" | "jsonl") => Ok(ExportFormat::Ndjson),
         Some("json") => Ok(ExportFormat::Json),
+        Some("csv") => Ok(ExportFormat::Csv),
+        // What would be in it nobody has said.
+        _ if inner.is_some() => Err(unwritable(GZIP)),
         // Plain text under such a name would be taken for something else.
-        Some(other @ ("gz" | "zst" | "xz" | "bz2" | "zip" | "xlsx" | "xls" | "parquet")) => {
-            Err(Failure::usage(anyhow!("an export cannot be written as .{other}"))
-                .hint("name it .csv, .json or .ndjson, or say what it is with --format"))
-        }
+        Some(other @ ("zst" | "xz" | "bz2" | "zip" | "xlsx" | "xls" | "parquet")) => Err(unwritable(other)),
         _ => Ok(ExportFormat::Csv),
     }
+}
+
+fn unwritable(extension: &str) -> Failure {
+    let hint = "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+    Failure::usage(anyhow!("an export cannot be written as .{extension}")).hint(hint)
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
 /// stdout for no file, for `-`, and for its name, which would be opened anew and written from its start.

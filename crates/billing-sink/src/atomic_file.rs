@@ -1,6 +1,6 @@
 //! A file that is whole under its name, or not there.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,8 @@ use crate::target::Target;
 /// * The partial file is locked: a second run on the same file is refused ([`ErrorKind::Busy`]). What stands in its
 ///   place and is not a file is left alone ([`ErrorKind::PartInTheWay`]). Where `.part` would make the name longer than
 ///   the 255 bytes that a name can have, the end of the name gives way to a hash.
-/// * The new file has the permissions of the old one, and belongs to whoever runs the program.
+/// * The new file has the permissions of the old one, if no others are [said](AtomicFile::with_permissions), and belongs to
+///   whoever runs the program.
 /// * Behind a symbolic link, the file that it points to is replaced, and the link stays.
 /// * What exists and is not a file (`/dev/null`, a pipe) is written straight through: it cannot take anything back
 ///   ([`takes_back`](Target::takes_back)). `create` waits until somebody opens a named pipe to read it, as every program
@@ -66,6 +67,17 @@ impl AtomicFile {
         part.set_stays(false);
         file.set_len(0).map_err(|cause| Error::io(ErrorKind::Create, Some(path), cause))?;
         Ok(Self { path: path.to_owned(), part: Some(part), file })
+    }
+
+    /// Gives the new file these permissions, whatever the old one had: say it before anything is written. What is written
+    /// straight through keeps its own.
+    ///
+    /// # Errors
+    /// When the partial file's permissions cannot be changed.
+    pub fn with_permissions(mut self, permissions: Permissions) -> Result<Self, Error> {
+        let set = self.part.as_mut().map_or(Ok(()), |part| part.set_permissions(&self.file, permissions));
+        set.map_err(|cause| Error::io(ErrorKind::Create, Some(&self.path), cause))?;
+        Ok(self)
     }
 }
 
@@ -133,6 +145,21 @@ mod tests {
         assert!(names(&directory).is_empty());
         write_new(&path).commit().unwrap();
         assert_eq!(names(&directory), ["usage.csv"]);
+    }
+
+    #[test]
+    fn permissions_that_were_said_go_before_those_of_the_old_file() {
+        for said in [0o600, 0o640, 0o644, 0o666] {
+            let (directory, path) = old_file();
+            for path in [path, directory.path().join("another.csv")] {
+                let file = AtomicFile::create(&path).unwrap();
+                let mut file = file.with_permissions(fs::Permissions::from_mode(said)).unwrap();
+                assert_eq!(mode(&path.with_extension("csv.part")), 0o600, "nobody else reads it on the way");
+                file.write_all(b"new").unwrap();
+                file.commit().unwrap();
+                assert_eq!((mode(&path), fs::read(&path).unwrap()), (said, b"new".to_vec()));
+            }
+        }
     }
 
     #[test]

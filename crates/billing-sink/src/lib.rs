@@ -4,7 +4,7 @@
 //! sink; [`read_entries`] is the same for a file, [`Content`] tells by the way
 //! which file it was, and [`rows`] gives every row of a body, with all that is wrong with it.
 //! [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets its name when it is complete; so does a [`ResumableFile`],
-//! which the next run goes on with when a run was killed; a [`Plain`] stream takes what comes. There is no HTTP here, and
+//! which the next run goes on with when a run was killed, compressed or not; a [`Plain`] stream takes what comes. There is no HTTP here, and
 //! no ledger: the ledger is a sink of its own.
 //!
 //! ```
@@ -53,6 +53,7 @@ mod part;
 
 mod checkpoint;
 mod finished;
+mod members;
 mod opened;
 mod record;
 mod resumable_file;

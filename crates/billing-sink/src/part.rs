@@ -1,7 +1,7 @@
 //! The partial file: where the bytes are until they are all there.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ pub(crate) struct Part {
     path: PathBuf,
     target: PathBuf,
     directory: Directory,
+    /// What the new file is to have; `None` for those of the old one, where there is one.
+    permissions: Option<Permissions>,
     /// True when the partial file is to stay, or has become the file. Otherwise it goes when this goes.
     stays: bool,
 }
@@ -39,7 +41,7 @@ impl Part {
         let file = claim(&path, &options, named, ErrorKind::PartInTheWay)?;
         // What an earlier run left stays whatever fails from here on; one without bytes is as good as none.
         let stays = file.metadata().map_err(failed)?.len() > 0;
-        let part = Self { path, target, directory, stays };
+        let part = Self { path, target, directory, permissions: None, stays };
         if is_taken {
             // The old file may be secret, and the new one must not be less so while it grows.
             make_private(&file).map_err(failed)?;
@@ -62,10 +64,19 @@ impl Part {
         self.stays = stays;
     }
 
+    /// Says what permissions the new file is to have.
+    pub(crate) fn set_permissions(&mut self, file: &File, permissions: Permissions) -> io::Result<()> {
+        // They may be narrower than those that it has now, and until it is complete nobody else needs any.
+        make_private(file)?;
+        self.permissions = Some(permissions);
+        Ok(())
+    }
+
     /// Makes the bytes and the permissions of the new file durable. It has not got its name yet.
     pub(crate) fn complete(&self, file: &File) -> io::Result<()> {
-        if let Ok(existing) = fs::metadata(&self.target) {
-            file.set_permissions(existing.permissions())?;
+        let existing = || fs::metadata(&self.target).ok().map(|existing| existing.permissions());
+        if let Some(permissions) = self.permissions.clone().or_else(existing) {
+            file.set_permissions(permissions)?;
         }
         file.sync_all()
     }

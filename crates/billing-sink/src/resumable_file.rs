@@ -11,11 +11,12 @@ use billing_model::{Summary, Timestamp};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
 use crate::finished::Finished;
+use crate::members::Members;
 use crate::opened::Opened;
 use crate::part::Part;
 use crate::record::{Header, Record};
 use crate::sink::Mark;
-use crate::tally::Tally;
+use crate::tally::{TalliedFile, Tally};
 use crate::target::Target;
 
 /// How long a run may be set back by a kill. What it costs is two calls of `fdatasync`, some milliseconds on most disks.
@@ -35,6 +36,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 ///   nothing to go on with, and nothing stays.
 /// * [`open`](ResumableFile::open) compares the arguments: what decides the bytes of the file belongs into them, the
 ///   format too. A partial file or a checkpoint that was altered is an error, never a part of the file.
+/// * With [`gzip`](ResumableFile::gzip) it is compressed, and all of this is true of what is in it: the bytes of the file
+///   depend on where marks were made durable.
 /// * What is written straight through (`/dev/null`, a pipe) has no checkpoint, and marks do nothing.
 ///
 /// ```
@@ -93,9 +96,10 @@ pub struct ResumableFile {
     path: PathBuf,
     /// `None` for what is written straight through. Before `file`, so that what is removed is removed under the lock.
     kept: Option<Kept>,
-    file: File,
-    /// Of everything in the file.
-    tally: Tally,
+    /// The file, and the tally of everything in it.
+    out: TalliedFile,
+    /// `None` when rows are written as they are.
+    members: Option<Members>,
     /// What earlier runs wrote.
     before: Summary,
     /// That, and what this one wrote up to the newest mark.
@@ -118,7 +122,17 @@ struct Kept {
     /// True when the checkpoint holds a record, of this run or of an earlier one.
     has_record: bool,
     /// The newest mark, while it is not durable.
-    noted: Option<Record>,
+    noted: Option<Noted>,
+}
+
+/// A mark that is not durable yet.
+#[derive(Debug)]
+enum Noted {
+    /// What is before it is in the file, and is all of these bytes.
+    Written(Record),
+    /// The member that has not ended has all that is before it, and nothing that is behind it: ended now, it ends at the
+    /// mark.
+    InMember,
 }
 
 impl Kept {
@@ -163,6 +177,33 @@ impl ResumableFile {
         self
     }
 
+    /// Compresses what is written, from the first byte on: whoever goes on with a file says it again, so it belongs into
+    /// its arguments.
+    ///
+    /// The file is gzip in members, one for each mark that was made durable, and one at least. Programs that read gzip
+    /// read them all as one: gunzip, Python's `gzip`, [`read_entries`](crate::read_entries). What a straight run and one
+    /// that was gone on with write is equal when it is decompressed, and not byte by byte.
+    /// [`Finished`] tells of the file as it lies there.
+    ///
+    /// ```
+    /// use billing_sink::{FileSink, Format, Opened, ResumableFile, Sink};
+    /// use std::collections::BTreeMap;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("june.json.gz");
+    /// let asked = BTreeMap::from([("compression".to_owned(), "gzip".to_owned())]);
+    /// let Opened::New(file) = ResumableFile::open(&path, &asked, false)? else { panic!("there is nothing yet") };
+    /// let file = file.begin(BTreeMap::new(), "2026-07-01T08:00:00Z".parse()?)?.gzip();
+    /// FileSink::new(Format::Json, file).finish()?.close()?;
+    /// assert_eq!(std::fs::read(&path)?[..3], [0x1f, 0x8b, 8]); // RFC 1952, 2.3.1
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn gzip(mut self) -> Self {
+        self.members = Some(Members::default());
+        self
+    }
+
     /// Writes what exists and is not a file.
     pub(crate) fn straight_through(path: PathBuf, file: File) -> Self {
         Self::new(path, None, file)
@@ -182,7 +223,7 @@ impl ResumableFile {
         // First the records and then the bytes that they speak of: killed in between, there is nothing to go on with. In
         // the other order there would be records of bytes that are gone.
         kept.checkpoint.empty()?;
-        this.file.set_len(0).and_then(|()| this.file.rewind()).map_err(failed)?;
+        this.out.file.set_len(0).and_then(|()| this.out.file.rewind()).map_err(failed)?;
         // Killed in it, there is nothing to go on with. Killed after it, what was settled is kept, and there is no entry
         // that could be lost: the file begins with the first one.
         kept.checkpoint.append(header)?;
@@ -205,16 +246,18 @@ impl ResumableFile {
             kept.has_record = true;
             // Only a format that has no start has written nothing yet: it begins by writing nothing once more.
             this.entries_held = (tally.bytes > 0).then_some(record.summary.entries);
-            this.tally = tally;
+            this.out.tally = tally;
             this.before = record.summary.clone();
             this.summary = record.summary;
             this.complete_until = record.complete_until;
         }
         // What follows the last record is not known to be whole: it is cut off and written again. Killed before, between
-        // or after these, the next run finds the same record, and its bytes.
+        // or after these, the next run finds the same record, and its bytes. Where they are gzip they end with a member, so
+        // the next one begins there.
         kept.checkpoint.cut()?;
-        let cut = this.file.set_len(this.tally.bytes);
-        cut.and_then(|()| this.file.seek(SeekFrom::Start(this.tally.bytes)))
+        let TalliedFile { file, tally } = &mut this.out;
+        let cut = file.set_len(tally.bytes);
+        cut.and_then(|()| file.seek(SeekFrom::Start(tally.bytes)))
             .map_err(|cause| Error::io(ErrorKind::Write, Some(&this.path), cause))?;
         // The partial file may be a new one when there was nothing in it: as above, its name comes before its records.
         let named = kept.part.sync_directory();
@@ -226,8 +269,8 @@ impl ResumableFile {
         Self {
             path,
             kept,
-            file,
-            tally: Tally::default(),
+            out: TalliedFile::new(file),
+            members: None,
             before: Summary::default(),
             summary: Summary::default(),
             complete_until: None,
@@ -236,18 +279,31 @@ impl ResumableFile {
         }
     }
 
+    /// What the checkpoint says of the newest mark when all bytes before it, and no others, have been written.
+    fn record(&self, finished: bool) -> Record {
+        Record {
+            finished,
+            complete_until: self.complete_until,
+            bytes: self.out.tally.bytes,
+            sha256: self.out.tally.sha256(),
+            summary: self.summary.clone(),
+        }
+    }
+
     /// Makes the newest mark durable, if it is not yet.
     fn record_noted(&mut self) -> Result<(), Error> {
-        let Some(kept) = &mut self.kept else { return Ok(()) };
-        if self.is_unknown {
+        let failed = |path: &Path, cause| Error::io(ErrorKind::Write, Some(path), cause);
+        if self.is_unknown || self.kept.as_ref().is_none_or(|kept| kept.noted.is_none()) {
             return Ok(());
         }
-        let Some(record) = kept.noted.take() else { return Ok(()) };
         // Unknown until every call has returned well: a second try after a failed fsync can succeed without having
         // written anything.
         self.is_unknown = true;
+        self.end_member_at_mark().map_err(|cause| failed(&self.path, cause))?;
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        let Some(Noted::Written(record)) = kept.noted.take() else { return Ok(()) };
         // Killed before this returns, the checkpoint still ends with the record before, whose bytes are durable.
-        self.file.sync_data().map_err(|cause| Error::io(ErrorKind::Write, Some(&self.path), cause))?;
+        self.out.file.sync_data().map_err(|cause| failed(&self.path, cause))?;
         // Only now, so that no record ever speaks of bytes that a power loss can take. Killed in the middle of it, the
         // line is torn and does not count; killed after it, it counts, and its bytes are there.
         kept.checkpoint.append(&record)?;
@@ -257,52 +313,91 @@ impl ResumableFile {
         Ok(())
     }
 
+    /// Takes rows that are to be compressed.
+    fn pack(&mut self, rows: &[u8]) -> io::Result<()> {
+        let Some(members) = &mut self.members else { return Ok(()) };
+        if is_in_member(&self.kept) {
+            // They are behind the mark. Killed here, they are gone with the process; so is the member up to the mark, or
+            // it is half of one that the next run cuts off. It fetches the rows of both again.
+            if members.hold(rows) {
+                return Ok(());
+            }
+            // Too many to be held. The member ends at the mark, and from here on the mark is in the file as it is where
+            // nothing is compressed: with rows behind it.
+            self.end_member_at_mark()?;
+        }
+        let Some(members) = &mut self.members else { return Ok(()) };
+        members.release()?;
+        members.write_all(rows)?;
+        self.out.write_all(&members.ready())
+    }
+
+    /// Ends the member at the newest mark, if it is there that it stands.
+    fn end_member_at_mark(&mut self) -> io::Result<()> {
+        let Some(members) = self.members.as_mut().filter(|_| is_in_member(&self.kept)) else { return Ok(()) };
+        // Killed in the middle of it, half a member is behind the last record: the next run cuts it off, and fetches its
+        // rows again. Killed after it, it is whole, but as long as no record speaks of it the same happens.
+        self.out.write_all(&members.end()?)?;
+        let record = self.record(false);
+        if let Some(kept) = &mut self.kept {
+            kept.noted = Some(Noted::Written(record));
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of rows that are compressed.
+    fn end_last_member(&mut self) -> io::Result<()> {
+        let Some(members) = &mut self.members else { return Ok(()) };
+        members.release()?;
+        if self.out.tally.bytes == 0 {
+            // A file without a byte is not gzip: a member without a row is.
+            members.begun();
+        }
+        // Killed in the middle of it, it is as everywhere behind the last record.
+        self.out.write_all(&members.end()?)
+    }
+
     /// Makes the file complete and gives it its name.
     fn put_in_place(&mut self) -> Result<(), Error> {
-        let failed = |cause| Error::io(ErrorKind::Commit, Some(&self.path), cause);
-        let Some(kept) = &mut self.kept else { return Ok(()) };
         // What is unknown must not become the file.
         if self.is_unknown {
             return Err(Error::new(ErrorKind::Commit, &self.path));
         }
         // What fails below leaves the files as they are, and says so: no mark is recorded after it.
         self.is_unknown = true;
-        let record = Record {
-            finished: true,
-            complete_until: self.complete_until,
-            bytes: self.tally.bytes,
-            sha256: self.tally.sha256(),
-            summary: self.summary.clone(),
-        };
+        self.end_last_member().map_err(|cause| Error::io(ErrorKind::Write, Some(&self.path), cause))?;
+        let record = self.record(true);
+        let failed = |cause| Error::io(ErrorKind::Commit, Some(&self.path), cause);
+        let Some(kept) = &mut self.kept else { return Ok(()) };
         // Killed up to here, the next run goes on from the last durable mark and cuts off what follows it.
-        kept.part.complete(&self.file).map_err(failed)?;
+        kept.part.complete(&self.out.file).map_err(failed)?;
         // All bytes are durable. Killed in the middle of this, it is as before; killed after it, the next run knows that
         // the partial file is the file, and has to give it its name only.
         kept.checkpoint.append(&record)?;
         kept.has_record = true;
         // Killed after this, the next run finds the bytes of the last record under the name of the file. So does one
         // after a power loss that undid the rename, under the name of the partial file.
-        kept.part.put_in_place(&self.file, Some(self.tally.bytes)).map_err(failed)
+        kept.part.put_in_place(&self.out.file, Some(record.bytes)).map_err(failed)
     }
+}
+
+/// True when the newest mark is where the member stands that has not ended.
+fn is_in_member(kept: &Option<Kept>) -> bool {
+    kept.as_ref().is_some_and(|kept| matches!(kept.noted, Some(Noted::InMember)))
 }
 
 impl Write for ResumableFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Rows behind the last durable mark. Killed here, they are cut off by the next run, which writes them again.
-        match self.file.write(bytes) {
-            Ok(count) => {
-                self.tally.add(&bytes[..count]);
-                Ok(count)
-            }
-            Err(cause) => {
-                self.is_unknown |= cause.kind() != io::ErrorKind::Interrupted;
-                Err(cause)
-            }
-        }
+        let written = match self.members {
+            None => self.out.write(bytes),
+            Some(_) => self.pack(bytes).map(|()| bytes.len()),
+        };
+        written.inspect_err(|cause| self.is_unknown |= cause.kind() != io::ErrorKind::Interrupted)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.out.flush()
     }
 }
 
@@ -310,17 +405,23 @@ impl Target for ResumableFile {
     type Done = Finished;
 
     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
+        if let Some(members) = &mut self.members {
+            // What was held back behind the mark before is in front of this one.
+            let packed = members.release().and_then(|()| self.out.write_all(&members.ready()));
+            packed.map_err(|cause| {
+                self.is_unknown = true;
+                Error::io(ErrorKind::Write, Some(&self.path), cause)
+            })?;
+        }
         self.summary.clone_from(&self.before);
         self.summary.merge(mark.written);
         self.complete_until = Some(mark.complete_until);
+        let noted = match self.members {
+            None => Noted::Written(self.record(false)),
+            Some(_) => Noted::InMember,
+        };
         let Some(kept) = &mut self.kept else { return Ok(()) };
-        kept.noted = Some(Record {
-            finished: false,
-            complete_until: self.complete_until,
-            bytes: self.tally.bytes,
-            sha256: self.tally.sha256(),
-            summary: self.summary.clone(),
-        });
+        kept.noted = Some(noted);
         if kept.recorded_at.elapsed() < kept.interval {
             return Ok(());
         }
@@ -334,8 +435,8 @@ impl Target for ResumableFile {
     fn commit(mut self) -> Result<Finished, Error> {
         self.put_in_place()?;
         Ok(Finished {
-            bytes: self.tally.bytes,
-            sha256: self.tally.sha256().0,
+            bytes: self.out.tally.bytes,
+            sha256: self.out.tally.sha256().0,
             summary: std::mem::take(&mut self.summary),
             checkpoint: self.kept.take().map(|kept| kept.checkpoint),
         })

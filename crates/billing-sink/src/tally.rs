@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
@@ -43,6 +43,31 @@ impl Tally {
                 Err(cause) => return Err(cause),
             }
         }
+    }
+}
+
+/// A file, and the tally of what is written to it.
+#[derive(Debug)]
+pub(crate) struct TalliedFile {
+    pub(crate) file: File,
+    pub(crate) tally: Tally,
+}
+
+impl TalliedFile {
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, tally: Tally::default() }
+    }
+}
+
+impl Write for TalliedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.tally.add(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -91,7 +116,6 @@ pub(crate) struct NotASum;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     /// FIPS 180-2, B.1.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -51,6 +51,17 @@ fn killed_at_every_fdatasync() {
     killed_at_every("usage.json", "fdatasync", 15);
 }
 
+/// Half a member, members without a record, the last one without a name.
+#[test]
+fn killed_at_every_write_of_a_compressed_file() {
+    killed_at_every("usage.json.gz", "write", 15);
+}
+
+#[test]
+fn killed_at_every_fdatasync_of_a_compressed_file() {
+    killed_at_every("usage.ndjson.gz", "fdatasync", 15);
+}
+
 #[test]
 fn killed_at_every_fsync() {
     killed_at_every("usage.ndjson", "fsync", 8);

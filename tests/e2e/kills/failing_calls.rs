@@ -61,11 +61,11 @@ fn another_call_that_fails() {
 #[test]
 fn a_disk_that_is_full_from_a_call_on() {
     for call in ["write", "fsync", "rename", "ftruncate", "openat"] {
-        failing_at_every("usage.csv", call, "ENOSPC", true);
+        failing_at_every("usage.csv.gz", call, "ENOSPC", true);
     }
 }
 
 #[test]
 fn a_disk_that_is_full_when_it_is_asked_to_keep() {
-    failing_at_every("usage.ndjson", "fdatasync", "ENOSPC", true);
+    failing_at_every("usage.ndjson.gz", "fdatasync", "ENOSPC", true);
 }

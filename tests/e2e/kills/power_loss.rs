@@ -73,6 +73,13 @@ fn a_power_loss_at_any_point() {
 }
 
 #[test]
+fn a_power_loss_at_any_point_of_a_compressed_export() {
+    let Some(strace) = Strace::find() else { return };
+    let export = SmallExport::new("usage.csv.gz");
+    assert!(survives(&strace, &export, &Files::new(), None, &[]) > 6);
+}
+
+#[test]
 fn a_power_loss_at_any_point_of_a_run_that_goes_on() {
     let Some(strace) = Strace::find() else { return };
     let export = SmallExport::new("usage.json");

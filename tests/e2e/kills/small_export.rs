@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
 use billing_model::{Timestamp, UsageEntry};
 use billing_sample::History;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
 
 use crate::billing::{Run, entries, export_command, finish};
 use crate::ledger::{AFTER_REAL, Ledger, Server};
@@ -26,6 +29,7 @@ const START_NS: i64 = 1_769_904_000_000_000_000;
 pub(crate) struct SmallExport {
     server: Server,
     name: &'static str,
+    /// Decompressed, where it is compressed.
     whole: Vec<u8>,
     manifest: Vec<String>,
 }
@@ -39,7 +43,7 @@ pub(crate) struct Stage<'a> {
 }
 
 impl SmallExport {
-    /// To a file of this name, which tells the format.
+    /// To a file of this name, which tells the format, and whether it is compressed.
     pub(crate) fn new(name: &'static str) -> Self {
         // At even distances: bursts would make dozens of windows of them.
         let at = |n: i64| Timestamp::from_unix_ns(START_NS + n * 18 * 3600 * 1_000_000_000);
@@ -51,7 +55,7 @@ impl SmallExport {
         let mut export = Self { server, name, whole: Vec::new(), manifest: Vec::new() };
         let stage = export.stage();
         finish(stage.command(), b"").done();
-        let (whole, manifest) = (stage.place.read(name), stage.manifest().unwrap());
+        let (whole, manifest) = (content(stage.place.read(name)), stage.manifest().unwrap());
         assert!(entries(&whole) == all, "the undisturbed run has exactly the ledger");
         (export.whole, export.manifest) = (whole, manifest);
         export
@@ -72,7 +76,7 @@ impl SmallExport {
         Stage { export: self, place, old: has_old.then_some(OLD) }
     }
 
-    /// What an undisturbed run writes.
+    /// What is in the file that an undisturbed run writes.
     pub(crate) fn whole(&self) -> &[u8] {
         &self.whole
     }
@@ -103,13 +107,23 @@ impl Stage<'_> {
     #[track_caller]
     pub(crate) fn is_sound(&self) -> bool {
         let file = fs::read(self.place.path(self.export.name)).ok();
-        let is_new = file.as_ref() == Some(&self.export.whole);
+        let is_new = file.clone().map(content).as_ref() == Some(&self.export.whole);
         assert!(is_new || file.as_deref() == self.old, "neither the old file nor the new: {file:?}");
         if let Some(manifest) = self.manifest() {
             assert_eq!(manifest, self.export.manifest);
             assert!(is_new, "a manifest of a file that is not there");
+            self.is_checked(&file.unwrap());
         }
         is_new
+    }
+
+    /// Whoever has the file and the manifest can check one by the other, without decompressing anything.
+    #[track_caller]
+    fn is_checked(&self, file: &[u8]) {
+        let sum: String = Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect();
+        let says = format!("\"bytes\": {},\n  \"sha256\": \"{sum}\"", file.len());
+        let manifest = self.place.read(&format!("{}.manifest.json", self.export.name));
+        assert!(String::from_utf8(manifest).unwrap().contains(&says), "{says}");
     }
 
     /// What is true when a run has come to its end: the new file and its manifest, and nothing else.
@@ -142,12 +156,14 @@ impl Stage<'_> {
         self.place.names().into_iter().map(|name| (name.clone(), self.place.read(&name))).collect()
     }
 
-    /// The manifest as far as it does not tell of a run: window, sums, checksum.
+    /// The manifest as far as it does not tell of a run: window, sums.
     fn manifest(&self) -> Option<Vec<String>> {
         let text =
             fs::read_to_string(self.place.path(&format!("{}.manifest.json", self.export.name))).ok()?;
         assert!(text.starts_with("{\n") && text.ends_with("\n}\n"), "{text}");
         let of_a_run = [
+            "bytes",
+            "sha256",
             "endpoint",
             "serviceTotal",
             "started",
@@ -160,6 +176,16 @@ impl Stage<'_> {
         let tells = |line: &&str| of_a_run.iter().all(|key| !line.starts_with(&format!("  \"{key}\"")));
         Some(text.lines().filter(tells).map(str::to_owned).collect())
     }
+}
+
+/// What is in a file, decompressed where it is compressed: its bytes depend on where a run went on.
+fn content(file: Vec<u8>) -> Vec<u8> {
+    if !file.starts_with(&[0x1f, 0x8b]) {
+        return file;
+    }
+    let mut content = Vec::new();
+    MultiGzDecoder::new(file.as_slice()).read_to_end(&mut content).unwrap();
+    content
 }
 
 /// Whole records in the checkpoint of a file, as a kill or a power loss leaves it: lines, the first of which is none.

@@ -1,15 +1,17 @@
 //! Files that were altered behind our back never become part of the file.
 
-use billing_sink::{Error, ErrorKind, Format, Opened, ResumableFile};
+use billing_sink::{Error, ErrorKind, Opened, ResumableFile};
 
-use crate::support::{FORMATS, Files, Place, Run, Walk, asked, broken_off, check_begun, not_yet_renamed};
+use crate::support::{
+    CSV, FORMS, Files, Form, JSON, Place, Run, Walk, asked, broken_off, check_begun, not_yet_renamed,
+};
 
 /// Opens what there is and completes it, or says why not. Whatever comes of it, no other bytes are in the file.
-fn complete(place: &Place, format: Format, walk: &Walk, case: &str) -> Result<(), ErrorKind> {
+fn complete(place: &Place, form: Form, walk: &Walk, case: &str) -> Result<(), ErrorKind> {
     let before = place.files();
-    match Run::complete(&place.path(), format, walk) {
+    match Run::complete(&place.path(), form, walk) {
         Ok(()) => {
-            place.check_complete(format, walk);
+            place.check_complete(form, walk);
             Ok(())
         }
         Err(error) => {
@@ -22,7 +24,7 @@ fn complete(place: &Place, format: Format, walk: &Walk, case: &str) -> Result<()
 #[test]
 fn every_altered_byte_of_a_checkpoint_is_seen() {
     let walk = Walk::plain(3);
-    for whole in [broken_off(Format::Json, &walk, 2), not_yet_renamed(Format::Json, &walk)] {
+    for whole in [broken_off(JSON, &walk, 2), not_yet_renamed(JSON, &walk)] {
         let checkpoint = whole.checkpoint.as_ref().unwrap();
         let last_line =
             checkpoint[..checkpoint.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
@@ -35,7 +37,7 @@ fn every_altered_byte_of_a_checkpoint_is_seen() {
                 }
                 let place = Place::with(&Files { checkpoint: Some(altered), ..whole.clone() });
                 let case = format!("byte {at}");
-                match complete(&place, Format::Json, &walk, &case) {
+                match complete(&place, JSON, &walk, &case) {
                     // The last line, or the break before it: it is as if it were torn, and the record before it counts.
                     Ok(()) => assert!(at + 1 >= last_line, "{case}"),
                     Err(ErrorKind::CheckpointDamaged) => {}
@@ -50,8 +52,8 @@ fn every_altered_byte_of_a_checkpoint_is_seen() {
 #[test]
 fn lines_that_changed_places_are_seen() {
     let walk = Walk::plain(3);
-    let format = FORMATS[0];
-    let files = broken_off(format, &walk, 3);
+    let form = CSV;
+    let files = broken_off(form, &walk, 3);
     let text = String::from_utf8(files.checkpoint.clone().unwrap()).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     let [header, first, second, third] = lines[..] else { panic!("a header and three marks: {text}") };
@@ -67,7 +69,7 @@ fn lines_that_changed_places_are_seen() {
         (String::new(), Ok(())),
     ] {
         let place = Place::with(&Files { checkpoint: Some(text.clone().into_bytes()), ..files.clone() });
-        assert_eq!(complete(&place, format, &walk, &text), expect, "{text}");
+        assert_eq!(complete(&place, form, &walk, &text), expect, "{text}");
     }
 }
 
@@ -84,8 +86,8 @@ fn open_and_go_on(place: &Place, walk: &Walk) -> Result<ResumableFile, Error> {
 #[test]
 fn every_altered_byte_of_a_partial_file_is_seen() {
     let walk = Walk::plain(3);
-    for format in FORMATS {
-        let files = broken_off(format, &walk, 2);
+    for form in FORMS {
+        let files = broken_off(form, &walk, 2);
         let part = files.part.clone().unwrap();
         for at in 0..part.len() {
             let mut altered = part.clone();
@@ -116,11 +118,29 @@ fn every_altered_byte_of_a_partial_file_is_seen() {
 #[test]
 fn what_follows_the_last_mark_is_cut_off() {
     let walk = Walk::plain(3);
-    for format in FORMATS {
-        let mut files = broken_off(format, &walk, 2);
+    for form in FORMS {
+        let mut files = broken_off(form, &walk, 2);
         // More than what is still to be written over it.
         files.part.as_mut().unwrap().extend_from_slice(&[b'x'; 10_000]);
         files.checkpoint.as_mut().unwrap().extend_from_slice(b"{\"half a record\": 1");
-        Place::with(&files).check_completes(format, &walk);
+        Place::with(&files).check_completes(form, &walk);
+    }
+}
+
+/// Half a row, half a member: what a kill leaves of what is not durable ends anywhere.
+#[test]
+fn what_is_not_durable_is_torn_anywhere() {
+    let walk = Walk::plain(3);
+    for form in FORMS {
+        let (broken, whole) = (broken_off(form, &walk, 2), not_yet_renamed(form, &walk));
+        let (durable, all) = (broken.part.clone().unwrap(), whole.part.unwrap());
+        assert!(all.starts_with(&durable) && all.len() > durable.len(), "the same bytes every time");
+        for end in durable.len()..=all.len() {
+            let place = Place::with(&Files { part: Some(all[..end].to_vec()), ..broken.clone() });
+            let (run, _) = Run::start(&place.path(), form, &walk, std::time::Duration::ZERO).unwrap();
+            assert_eq!(run.from(), 2, "{end}");
+            drop(run);
+            place.check_completes(form, &walk);
+        }
     }
 }

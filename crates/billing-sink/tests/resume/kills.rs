@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use billing_sink::{Format, ResumableFile};
+use billing_sink::ResumableFile;
 use billing_testkit::any_entries;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::support::{FORMATS, Files, Place, Run, Walk, asked, check_begun, check_finished, not_yet_renamed};
+use crate::support::{
+    FORMS, Files, Form, JSON_GZ, Place, Run, Walk, asked, check_begun, check_finished, not_yet_renamed,
+};
 
 /// Chooses what a disk has kept.
 struct Luck<'a>(std::iter::Cycle<std::slice::Iter<'a, Index>>);
@@ -94,7 +96,7 @@ fn left_of(step: Step, before: &Files, after: &Files, durable: usize, luck: &mut
 /// before. `acknowledged` is how many entries an earlier life has been told to be durable.
 fn live(
     place: &Place,
-    format: Format,
+    form: Form,
     walk: &Walk,
     steps: usize,
     acknowledged: &mut usize,
@@ -112,7 +114,7 @@ fn live(
         before = after;
         left
     };
-    let (mut run, written) = Run::start(&place.path(), format, walk, every).unwrap();
+    let (mut run, written) = Run::start(&place.path(), form, walk, every).unwrap();
     assert!(run.from() >= *acknowledged, "{} entries are left of {acknowledged}", run.from());
     let finished = match written {
         Some(finished) => finished,
@@ -147,7 +149,7 @@ fn live(
             finished
         }
     };
-    check_finished(&finished, format, walk);
+    check_finished(&finished, &std::fs::read(place.path()).unwrap(), form, walk);
     finished.close().unwrap();
     fails_in(Step::Close, durable, luck)
 }
@@ -172,7 +174,7 @@ proptest! {
     #[test]
     fn a_killed_export_ends_with_the_same_bytes(
         walk in any_walk(),
-        format in prop::sample::select(FORMATS.to_vec()),
+        form in prop::sample::select(FORMS.to_vec()),
         lives in prop::collection::vec(0usize..20, 1..6),
         luck in prop::collection::vec(any::<Index>(), 40),
     ) {
@@ -180,7 +182,7 @@ proptest! {
         let mut acknowledged = 0;
         let mut place = Place::new();
         for steps in lives {
-            let Some(left) = live(&place, format, &walk, steps, &mut acknowledged, &mut luck) else { break };
+            let Some(left) = live(&place, form, &walk, steps, &mut acknowledged, &mut luck) else { break };
             // In another directory, so that the locks of the life that ended are not in the way.
             place = Place::with(&left);
             if left.checkpoint.is_none() {
@@ -189,16 +191,16 @@ proptest! {
         }
         // A life that was through has left nothing to go on with: the next one would begin anew.
         if place.files().checkpoint.is_some() {
-            place.check_completes(format, &walk);
+            place.check_completes(form, &walk);
         }
-        place.check_complete(format, &walk);
+        place.check_complete(form, &walk);
     }
 }
 
 #[test]
 fn a_checkpoint_that_is_torn_anywhere_is_gone_on_with() {
     let walk = Walk::plain(3);
-    let whole = not_yet_renamed(Format::Json, &walk);
+    let whole = not_yet_renamed(JSON_GZ, &walk);
     let checkpoint = whole.checkpoint.as_ref().unwrap();
     let mut lines = 0;
     for end in 0..=checkpoint.len() {
@@ -210,7 +212,7 @@ fn a_checkpoint_that_is_torn_anywhere_is_gone_on_with() {
         assert_eq!(marked, lines.checked_sub(1).map(|records| records.min(3)), "cut at {end}");
         drop(opened);
         assert_eq!(place.files(), torn, "looking changes nothing");
-        place.check_completes(Format::Json, &walk);
+        place.check_completes(JSON_GZ, &walk);
     }
     assert_eq!(lines, 5, "the header, three marks and the last record");
 }

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use billing_sink::{ErrorKind, FileSink, Format, Mark, Opened, ResumableFile, Sink, Target};
+use billing_sink::{ErrorKind, FileSink, Mark, Opened, ResumableFile, Sink, Target};
 use billing_testkit::make_pipe;
 
-use crate::support::{Files, Place, Run, Walk, asked, broken_off, instant, settled, started};
-
-const CSV: Format = crate::support::FORMATS[0];
+use crate::support::{
+    CSV, Files, Form, JSON_GZ, Place, Run, Walk, asked, broken_off, check_finished, instant, settled, started,
+};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -117,11 +117,12 @@ fn long_names_are_gone_on_with_too() {
 }
 
 /// Opens, begins, writes a walk and marks it, and says what it came to.
-fn write_straight_through(path: &Path, walk: &Walk) -> billing_sink::Finished {
+fn write_straight_through(path: &Path, form: Form, walk: &Walk) -> billing_sink::Finished {
     let Opened::New(file) = ResumableFile::open(path, &asked(), false).unwrap() else { panic!("not new") };
     let file = file.begin(settled(), started()).unwrap().checkpoint_every(Duration::ZERO);
     assert!(!file.takes_back());
-    let mut sink = FileSink::new(CSV, file);
+    let file = if form.is_gzip { file.gzip() } else { file };
+    let mut sink = FileSink::new(form.format, file);
     sink.write(&walk.entries).unwrap();
     let written = walk.summary(walk.entries.len());
     sink.mark(&Mark { complete_until: instant(walk.entries.len()), written: &written }).unwrap();
@@ -131,21 +132,24 @@ fn write_straight_through(path: &Path, walk: &Walk) -> billing_sink::Finished {
 #[test]
 fn what_is_written_straight_through_has_no_checkpoint() {
     let walk = Walk::plain(3);
-    let finished = write_straight_through(Path::new("/dev/null"), &walk);
-    crate::support::check_finished(&finished, CSV, &walk);
+    let finished = write_straight_through(Path::new("/dev/null"), CSV, &walk);
+    check_finished(&finished, &walk.file(CSV), CSV, &walk);
     finished.close().unwrap();
     assert!(!Path::new("/dev/null.part").exists() && !Path::new("/dev/null.checkpoint").exists());
 
-    let place = Place::new();
-    let pipe = place.directory().join("pipe");
-    make_pipe(&pipe);
-    let reader = std::thread::spawn({
-        let pipe = pipe.clone();
-        move || fs::read(pipe).unwrap()
-    });
-    write_straight_through(&pipe, &walk).close().unwrap();
-    assert_eq!(reader.join().unwrap(), walk.file(CSV));
-    assert_eq!(place.names(), ["pipe"]);
+    for form in [CSV, JSON_GZ] {
+        let place = Place::new();
+        let pipe = place.directory().join("pipe");
+        make_pipe(&pipe);
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        let finished = write_straight_through(&pipe, form, &walk);
+        check_finished(&finished, &reader.join().unwrap(), form, &walk);
+        finished.close().unwrap();
+        assert_eq!(place.names(), ["pipe"]);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -3,15 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
-use billing_sink::{ErrorKind, FileSink, Format, Mark, Opened, ResumableFile, Sink, Target};
+use billing_sink::{ErrorKind, FileSink, Mark, Opened, ResumableFile, Sink, Target};
 use sha2::{Digest, Sha256};
 
 use crate::support::{
-    FORMATS, Files, Place, Run, Walk, arguments, asked, broken_off, check_finished, instant, not_yet_renamed,
-    settled, started,
+    FORMS, Files, NDJSON, Place, Run, Walk, arguments, asked, broken_off, check_finished, instant,
+    not_yet_renamed, settled, started,
 };
-
-const NDJSON: Format = Format::Ndjson;
 
 fn open(place: &Place) -> Opened {
     ResumableFile::open(place.path(), &asked(), false).unwrap()
@@ -71,7 +69,7 @@ fn restart_throws_away_whatever_there_is() {
         drop(restart());
         assert_eq!(place.files(), files, "not before the file is begun");
 
-        let mut sink = FileSink::new(NDJSON, restart().begin(settled(), started()).unwrap());
+        let mut sink = FileSink::new(NDJSON.format, restart().begin(settled(), started()).unwrap());
         sink.write(&walk.entries[..1]).unwrap();
         let written = walk.summary(1);
         sink.mark(&Mark { complete_until: instant(1), written: &written }).unwrap();
@@ -88,8 +86,8 @@ fn restart_throws_away_whatever_there_is() {
 #[test]
 fn a_file_that_is_written_is_not_written_again() {
     let walk = Walk::plain(3);
-    for format in FORMATS {
-        let unnamed = not_yet_renamed(format, &walk);
+    for form in FORMS {
+        let unnamed = not_yet_renamed(form, &walk);
         let named = Files { part: None, target: unnamed.part.clone(), ..unnamed.clone() };
         let old = Files { target: Some(b"old".to_vec()), ..unnamed.clone() };
         let with_a_new_part = Files { part: Some(Vec::new()), ..named.clone() };
@@ -101,15 +99,15 @@ fn a_file_that_is_written_is_not_written_again() {
             assert_eq!(opened.begun().unwrap().summary, walk.summary(3));
             let Opened::Written(file) = opened else { panic!("{opened:?}") };
             let finished = file.commit().unwrap();
-            check_finished(&finished, format, &walk);
+            check_finished(&finished, &fs::read(place.path()).unwrap(), form, &walk);
             assert_eq!(place.names(), ["usage", "usage.checkpoint"], "until it is closed");
             drop(finished);
 
             let Opened::Written(file) = open(&place) else { panic!("it was not closed") };
             file.commit().unwrap().close().unwrap();
-            place.check_complete(format, &walk);
+            place.check_complete(form, &walk);
             assert_eq!(found(&open(&place)), "new", "nothing is left to do");
-            place.check_complete(format, &walk);
+            place.check_complete(form, &walk);
         }
     }
 }
@@ -173,10 +171,10 @@ fn a_part_without_a_checkpoint_is_nothing_to_go_on_with() {
 #[test]
 fn the_newest_mark_is_durable_when_a_run_breaks_off() {
     let walk = Walk::plain(3);
-    for format in FORMATS {
+    for form in FORMS {
         for every in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
             let place = Place::new();
-            let (mut run, _) = Run::start(&place.path(), format, &walk, every).unwrap();
+            let (mut run, _) = Run::start(&place.path(), form, &walk, every).unwrap();
             for _ in 0..2 {
                 run.write().unwrap();
                 run.mark().unwrap();
@@ -185,10 +183,10 @@ fn the_newest_mark_is_durable_when_a_run_breaks_off() {
             assert_eq!(lines, if every.is_zero() { 3 } else { 1 }, "{every:?}");
             run.write().unwrap();
             drop(run);
-            let (run, _) = Run::start(&place.path(), format, &walk, every).unwrap();
+            let (run, _) = Run::start(&place.path(), form, &walk, every).unwrap();
             assert_eq!(run.from(), 2);
             drop(run);
-            place.check_completes(format, &walk);
+            place.check_completes(form, &walk);
         }
     }
 }
@@ -196,23 +194,23 @@ fn the_newest_mark_is_durable_when_a_run_breaks_off() {
 #[test]
 fn no_entries_are_a_file_too() {
     let walk = Walk { entries: Vec::new(), ends: Vec::new() };
-    for format in FORMATS {
+    for form in FORMS {
         let place = Place::new();
-        place.check_completes(format, &walk);
+        place.check_completes(form, &walk);
         // Marked, and broken off before the end.
         let place = Place::new();
-        let (mut run, _) = Run::start(&place.path(), format, &walk, Duration::ZERO).unwrap();
+        let (mut run, _) = Run::start(&place.path(), form, &walk, Duration::ZERO).unwrap();
         assert!(run.mark().unwrap());
         drop(run);
         let found = open(&place);
         assert_eq!(found.begun().unwrap().complete_until, Some(instant(0)));
         drop(found);
-        place.check_completes(format, &walk);
+        place.check_completes(form, &walk);
         // Written, and killed before the rename or after it.
-        let unnamed = not_yet_renamed(format, &walk);
+        let unnamed = not_yet_renamed(form, &walk);
         let named = Files { part: None, target: unnamed.part.clone(), ..unnamed.clone() };
         for files in [unnamed, named] {
-            Place::with(&files).check_completes(format, &walk);
+            Place::with(&files).check_completes(form, &walk);
         }
     }
 }
@@ -230,7 +228,7 @@ fn a_second_run_is_refused_until_the_first_is_through() {
     let opened = open(&place);
     refused("opened");
     let Opened::New(file) = opened else { panic!("{opened:?}") };
-    let mut sink = FileSink::new(NDJSON, file.begin(settled(), started()).unwrap());
+    let mut sink = FileSink::new(NDJSON.format, file.begin(settled(), started()).unwrap());
     refused("begun");
     sink.write(&walk.entries).unwrap();
     let written = walk.summary(3);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +10,36 @@ use billing_csv::Columns;
 use billing_model::{Summary, Timestamp, UsageEntry};
 use billing_sink::{Begun, Error, FileSink, Finished, Format, Mark, Opened, Plain, ResumableFile, Sink};
 use billing_testkit::entry_at;
+use flate2::read::MultiGzDecoder;
 use tempfile::TempDir;
 
-pub(crate) const FORMATS: [Format; 3] = [Format::Csv(Columns::WithApiKeyId), Format::Json, Format::Ndjson];
+pub(crate) const CSV: Form = Form { format: Format::Csv(Columns::WithApiKeyId), is_gzip: false };
+pub(crate) const JSON: Form = Form { format: Format::Json, is_gzip: false };
+pub(crate) const NDJSON: Form = Form { format: Format::Ndjson, is_gzip: false };
+pub(crate) const JSON_GZ: Form = Form { is_gzip: true, ..JSON };
+/// It has no start: without entries there is nothing to compress.
+pub(crate) const NDJSON_GZ: Form = Form { is_gzip: true, ..NDJSON };
+
+pub(crate) const FORMS: [Form; 5] = [CSV, JSON, NDJSON, JSON_GZ, NDJSON_GZ];
+
+/// What a run writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    pub(crate) is_gzip: bool,
+}
+
+impl Form {
+    /// What is in a file of this form. One that is gzip has to be whole.
+    pub(crate) fn content(self, file: &[u8]) -> Vec<u8> {
+        if !self.is_gzip {
+            return file.to_vec();
+        }
+        let mut content = Vec::new();
+        MultiGzDecoder::new(file).read_to_end(&mut content).unwrap();
+        content
+    }
+}
 
 /// What a mark says of a place in the walk: the instant stands for the count of entries before it.
 pub(crate) fn instant(entries: usize) -> Timestamp {
@@ -58,9 +86,9 @@ impl Walk {
         summary
     }
 
-    /// The file of an undisturbed run.
-    pub(crate) fn file(&self, format: Format) -> Vec<u8> {
-        let mut sink = FileSink::new(format, Plain(Vec::new()));
+    /// What is in the file of an undisturbed run.
+    pub(crate) fn file(&self, form: Form) -> Vec<u8> {
+        let mut sink = FileSink::new(form.format, Plain(Vec::new()));
         sink.write(&self.entries).unwrap();
         sink.finish().unwrap()
     }
@@ -80,7 +108,7 @@ impl<'a> Run<'a> {
     /// Begins or goes on, and checks that what is said of the earlier runs is true.
     pub(crate) fn start(
         path: &Path,
-        format: Format,
+        form: Form,
         walk: &'a Walk,
         every: Duration,
     ) -> Result<(Self, Option<Finished>), Error> {
@@ -93,7 +121,9 @@ impl<'a> Run<'a> {
                 return Ok((Self { walk, from, at: from, sink: None }, Some(file.commit()?)));
             }
         };
-        let sink = FileSink::new(format, file.checkpoint_every(every));
+        let file = file.checkpoint_every(every);
+        let file = if form.is_gzip { file.gzip() } else { file };
+        let sink = FileSink::new(form.format, file);
         Ok((Self { walk, from, at: from, sink: Some(sink) }, None))
     }
 
@@ -128,8 +158,8 @@ impl<'a> Run<'a> {
     }
 
     /// All that is left to do.
-    pub(crate) fn complete(path: &Path, format: Format, walk: &'a Walk) -> Result<(), Error> {
-        let (mut run, finished) = Self::start(path, format, walk, Duration::ZERO)?;
+    pub(crate) fn complete(path: &Path, form: Form, walk: &'a Walk) -> Result<(), Error> {
+        let (mut run, finished) = Self::start(path, form, walk, Duration::ZERO)?;
         let finished = match finished {
             Some(finished) => finished,
             None => {
@@ -140,7 +170,7 @@ impl<'a> Run<'a> {
                 run.finish()?
             }
         };
-        check_finished(&finished, format, walk);
+        check_finished(&finished, &fs::read(path).unwrap(), form, walk);
         finished.close()
     }
 }
@@ -158,12 +188,13 @@ pub(crate) fn check_begun(begun: &Begun, walk: &Walk) -> usize {
     entries
 }
 
-pub(crate) fn check_finished(finished: &Finished, format: Format, walk: &Walk) {
+/// What is said of a file is true of its bytes, and they are those of the walk.
+pub(crate) fn check_finished(finished: &Finished, file: &[u8], form: Form, walk: &Walk) {
     use sha2::{Digest, Sha256};
-    let file = walk.file(format);
+    assert_eq!(form.content(file), walk.file(form));
     assert_eq!(finished.bytes, file.len() as u64);
     assert_eq!(finished.summary, walk.summary(walk.entries.len()));
-    let sha256: [u8; 32] = Sha256::digest(&file).into();
+    let sha256: [u8; 32] = Sha256::digest(file).into();
     assert_eq!(finished.sha256, sha256);
     assert_eq!(finished.sha256_hex(), sha256.map(|byte| format!("{byte:02x}")).concat());
 }
@@ -235,21 +266,22 @@ impl Place {
     }
 
     /// Runs until everything is done, and checks that it is.
-    pub(crate) fn check_completes(&self, format: Format, walk: &Walk) {
-        Run::complete(&self.path(), format, walk).unwrap();
-        self.check_complete(format, walk);
+    pub(crate) fn check_completes(&self, form: Form, walk: &Walk) {
+        Run::complete(&self.path(), form, walk).unwrap();
+        self.check_complete(form, walk);
     }
 
-    pub(crate) fn check_complete(&self, format: Format, walk: &Walk) {
-        assert_eq!(fs::read(self.path()).unwrap(), walk.file(format), "the bytes of an undisturbed run");
+    pub(crate) fn check_complete(&self, form: Form, walk: &Walk) {
+        let file = fs::read(self.path()).unwrap();
+        assert_eq!(form.content(&file), walk.file(form), "what an undisturbed run writes");
         assert_eq!(self.names(), ["usage"], "and nothing else");
     }
 }
 
 /// The files after a run that broke off after `entries` entries, all of them durable.
-pub(crate) fn broken_off(format: Format, walk: &Walk, entries: usize) -> Files {
+pub(crate) fn broken_off(form: Form, walk: &Walk, entries: usize) -> Files {
     let place = Place::new();
-    let (mut run, _) = Run::start(&place.path(), format, walk, Duration::ZERO).unwrap();
+    let (mut run, _) = Run::start(&place.path(), form, walk, Duration::ZERO).unwrap();
     while run.at < entries {
         run.write().unwrap();
         run.mark().unwrap();
@@ -258,14 +290,15 @@ pub(crate) fn broken_off(format: Format, walk: &Walk, entries: usize) -> Files {
 }
 
 /// The files after a run that was killed between the last record and the rename.
-pub(crate) fn not_yet_renamed(format: Format, walk: &Walk) -> Files {
+pub(crate) fn not_yet_renamed(form: Form, walk: &Walk) -> Files {
     let place = Place::new();
-    let (mut run, _) = Run::start(&place.path(), format, walk, Duration::ZERO).unwrap();
+    let (mut run, _) = Run::start(&place.path(), form, walk, Duration::ZERO).unwrap();
     while run.write().unwrap() {
         run.mark().unwrap();
     }
     // Not closed, so that the checkpoint stays.
-    check_finished(&run.finish().unwrap(), format, walk);
+    let finished = run.finish().unwrap();
     let files = place.files();
+    check_finished(&finished, files.target.as_ref().unwrap(), form, walk);
     Files { part: files.target, checkpoint: files.checkpoint, target: None }
 }
