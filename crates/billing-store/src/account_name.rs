@@ -28,7 +28,11 @@ pub(crate) fn check(path: &Path, name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::new(ErrorKind::InvalidName, path, format!("`{}` is no name for an account: {fault}", shown(name))))
+    Err(Error::new(
+        ErrorKind::InvalidName,
+        path,
+        format!("`{}` is no name for an account: {fault}", shown(name)),
+    ))
 }
 
 /// Those that end a line are of this kind too, whatever Unicode calls them.
@@ -81,13 +85,27 @@ mod tests {
         }
         let long = "é".repeat(129);
         let shown = "é".repeat(40);
-        check_refused(&long, &format!("`{shown}…` is no name for an account: it is longer than 128 characters"));
+        check_refused(
+            &long,
+            &format!("`{shown}…` is no name for an account: it is longer than 128 characters"),
+        );
     }
 
     #[test]
     fn a_name_of_any_script_is_good() {
         let longest = "é".repeat(128);
-        for name in ["x", "our  team", "élan", "課金", "-", "50%", "שלום", "می\u{200c}خواهم", "👩\u{200d}🚀", &longest] {
+        for name in [
+            "x",
+            "our  team",
+            "élan",
+            "課金",
+            "-",
+            "50%",
+            "שלום",
+            "می\u{200c}خواهم",
+            "👩\u{200d}🚀",
+            &longest,
+        ] {
             assert!(check(Path::new("ledger.db"), name).is_ok(), "{name}");
         }
     }

@@ -12,12 +12,13 @@ use crate::schema::LAST_ACCOUNT;
 /// is not removed with its traces.
 const OBSTACLES: [(&str, &str, &str); 7] = [
     ("entry", "entries", "SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = ?1"),
-    // Those that no sum has: of an import that has not ended, or of a ledger that is damaged.
+    // Of a ledger that is damaged. Those of an import that has not ended are said below.
     (
-        "entry that no sum has",
-        "entries that no sum has",
-        "SELECT EXISTS (SELECT 1 FROM entries WHERE account = ?1)
-            AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)",
+        "entry without a sum",
+        "entries without a sum",
+        "SELECT COUNT(*) FROM entries WHERE account = ?1
+            AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)
+            AND NOT EXISTS (SELECT 1 FROM imports WHERE account = ?1)",
     ),
     ("batch", "batches", "SELECT COUNT(*) FROM receipts WHERE account = ?1"),
     ("imported file", "imported files", "SELECT COUNT(*) FROM files WHERE account = ?1"),
