@@ -13,9 +13,10 @@ fn every_command_explains_itself() {
         ),
         (&["check"], &["--ledger", "--json", "Examples:", "Exit code 3"]),
         (&["accounts", "list"], &["--ledger", "--json", "nets"]),
+        (&["accounts", "remove"], &["--ledger", "<NAME>"]),
         (&["keys"], &["create", "list", "revoke"]),
         (&["keys", "create"], &["--ledger", "--account", "--kind", "inference"]),
-        (&["keys", "list"], &["--ledger"]),
+        (&["keys", "list"], &["--ledger", "--json"]),
         (&["keys", "revoke"], &["--ledger", "<ID>"]),
         (
             &["export"],
@@ -169,4 +170,56 @@ fn the_version_is_one_line() {
         run(&["export", "--version"]).done().text(),
         format!("billing-export {}\n", env!("CARGO_PKG_VERSION"))
     );
+}
+
+/// Those that work on a ledger: as wide as the narrowest terminal, with examples that the program takes as they stand.
+#[test]
+fn what_works_on_a_ledger_is_explained_by_three_examples() {
+    for command in [
+        &["serve"][..],
+        &["keys", "create"],
+        &["keys", "list"],
+        &["keys", "revoke"],
+        &["accounts", "list"],
+        &["accounts", "remove"],
+        &["accounts", "set"],
+        &["check"],
+        &["backup"],
+        &["restore"],
+    ] {
+        for flag in ["-h", "--help"] {
+            let help = run(&[command, &[flag]].concat()).done();
+            let text = help.text();
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            assert!(text.contains("[env: BILLING_LEDGER]"), "{text}");
+            let examples: Vec<_> = text.split_once("Examples:\n").unwrap().1.lines().collect();
+            assert_eq!(examples.len(), 6, "{text}");
+            for example in examples.chunks(2) {
+                let typed = example[0].strip_prefix("  billing ").unwrap();
+                assert!(example[1].starts_with("      ") && example[1].ends_with('.'), "{}", example[1]);
+                let typed = typed.split(['|', '>']).next().unwrap().split_whitespace();
+                run(&typed.chain(["--help"]).collect::<Vec<_>>()).done();
+            }
+        }
+    }
+    for parent in ["keys", "accounts"] {
+        let help = run(&[parent, "--help"]).done();
+        assert!(help.text().lines().all(|line| line.chars().count() <= 80), "{}", help.text());
+    }
+}
+
+#[test]
+fn what_a_server_takes_stands_in_groups() {
+    let help = run(&["serve", "-h"]).done();
+    let headings: Vec<_> =
+        help.text().lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+    insta::assert_snapshot!(headings.join("\n"), @"
+    Options:
+    Address:
+    Limits:
+    Batches:
+    Log:
+    Tests of clients:
+    Examples:
+    ");
 }

@@ -41,6 +41,7 @@ fn an_import_says_what_it_came_to_as_an_export_does() {
     let imported = run(&["import", &file, "--ledger", &path]).done();
     assert_eq!(imported.text(), "");
     insta::assert_snapshot!(said(&imported, &place), @"
+    note: account `default` was not there and was made
     imported into account `default`: 4 entries, PACE
     first 2026-05-01T00:00:00.000Z, last 2026-05-03T00:00:00.000Z
           entries                        spend  credits                           net
@@ -68,7 +69,7 @@ fn a_dry_run_says_the_same_and_makes_no_ledger() {
     // It refuses what cannot be imported.
     let bad = place.write("bad.ndjson", "{\n");
     run(&["import", "--dry-run", &file, &bad, "--ledger", &path]).failed(1, "bad.ndjson`");
-    run(&["import", "--dry-run", &file, "--ledger", &path, "--account", " "]).failed(1, "is no name");
+    run(&["import", "--dry-run", &file, "--ledger", &path, "--account", " "]).failed(2, "is no name");
     run(&["import", "--dry-run", &file, "--ledger", &file]).failed(1, "is not a ledger");
     let mut beyond = some();
     beyond[0].timestamp = "1600-01-01T00:00:00Z".parse().unwrap();
@@ -121,7 +122,7 @@ fn a_program_reads_what_was_imported_as_json() {
     let empty = place.write("empty.ndjson", "");
     let imported = run(&["import", &file, &empty, "--ledger", &path, "--json"]).done();
     assert!(
-        imported.stderr.contains("has no entries\nimported into account `default`: 4 entries, "),
+        imported.stderr.contains("was made\nimported into account `default`: 4 entries, "),
         "{}",
         imported.stderr
     );
@@ -170,7 +171,9 @@ fn a_program_reads_what_was_imported_as_json() {
       "warnings": [
         "`empty.ndjson` has no entries"
       ],
-      "notes": []
+      "notes": [
+        "account `default` was not there and was made"
+      ]
     }
     "#);
 

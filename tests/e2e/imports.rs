@@ -213,7 +213,7 @@ fn a_failed_import_leaves_no_ledger_behind_that_was_not_there() {
         assert_eq!(place.names(), ["bad.ndjson"]);
     }
     let bad = place.path("bad.ndjson");
-    run(&["import", &bad, "--ledger", &path, "--account", " "]).failed(1, "is no name");
+    run(&["import", &bad, "--ledger", &path, "--account", " "]).failed(2, "is no name");
     assert_eq!(place.names(), ["bad.ndjson"]);
     run(&["keys", "create", "--ledger", &path]).done();
     run(&["import", &bad, "--ledger", &path]).failed(1, "bad.ndjson`");

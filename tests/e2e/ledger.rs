@@ -47,12 +47,51 @@ impl Ledger {
         run(&args).done().text().trim_end().to_owned()
     }
 
+    /// What `--json` lists of `keys` or of `accounts`.
+    pub(crate) fn listed(&self, what: &str) -> Listed {
+        let list = run(&[what, "list", "--ledger", &self.path(), "--json"]).done();
+        serde_json::from_str(list.text()).unwrap()
+    }
+
+    /// Revokes all keys of an account.
+    pub(crate) fn revoke_keys_of(&self, account: &str) {
+        for key in self.listed("keys").keys.iter().filter(|key| key.account == account) {
+            run(&["keys", "revoke", &key.id, "--ledger", &self.path()]).done();
+        }
+    }
+
     pub(crate) fn serve(&self) -> Server {
         let key = self.key("default", "admin");
         let mut process =
             Process::start(command(&["serve", "--ledger", &self.path(), "--listen", "127.0.0.1:0"]));
         Server { base_url: process.line(), key, process, _ledger: self.clone() }
     }
+}
+
+/// What the lists of a ledger say in JSON, as far as tests ask for it.
+#[derive(serde::Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) ledger: String,
+    #[serde(default)]
+    pub(crate) keys: Vec<ListedKey>,
+    #[serde(default)]
+    pub(crate) accounts: Vec<ListedAccount>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedKey {
+    pub(crate) id: String,
+    pub(crate) account: String,
+    pub(crate) last_six: String,
+    pub(crate) created_at: String,
+    pub(crate) revoked_at: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+pub(crate) struct ListedAccount {
+    pub(crate) id: i64,
+    pub(crate) name: String,
 }
 
 /// Adds entries to the ledger at a path, as another process does; the same ones as often as it is asked to.

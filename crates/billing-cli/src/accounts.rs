@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use billing_model::{decimal_text, parse_decimal};
-use billing_store::{Account, ErrorKind, Ledger};
+use billing_model::{decimal_text, is_invisible, one_line, parse_decimal};
+use billing_store::{Account, AccountId, ErrorKind, Ledger};
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
@@ -15,9 +15,20 @@ use crate::{terminal, text};
 /// What is said to whoever gave something else.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
 
+/// What is said to whoever gave another name to a new account.
+const NAME: &str = "a name has 1 to 128 characters, no space at either end, no control characters and none that \
+     change the direction of reading";
+
+/// What is said of an account that stays.
+const STAYS: &str = "what was recorded is never removed; `billing keys revoke ID` revokes a key, and an import ends by itself";
+
+/// Characters of a name in a list. A ledger may have names from before there was a limit.
+const MOST_OF_A_NAME: usize = 128;
+
 pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
     match &args.command {
         AccountsCommand::List { ledger, json } => list(ledger, *json),
+        AccountsCommand::Remove { ledger, name } => remove(ledger, name),
         AccountsCommand::Set { ledger, account, diem_allocation } => set(ledger, account, diem_allocation),
     }
 }
@@ -34,7 +45,7 @@ fn table(accounts: Vec<Account>) -> String {
     let mut rows = vec![["account", "entries", "DIEM a day"].map(str::to_owned)];
     for account in accounts {
         let allocation = account.diem_allocation.map_or_else(|| "-".to_owned(), decimal_text);
-        rows.push([account.name, text::grouped(account.entries), allocation]);
+        rows.push([shown(&account.name), text::grouped(account.entries), allocation]);
     }
     text::table(&rows)
 }
@@ -64,7 +75,67 @@ fn json(path: &Path, accounts: Vec<Account>) -> Result<String, Failure> {
     });
     let json = Json { ledger: path.display().to_string(), accounts: accounts.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
-    Ok(text + "\n")
+    Ok(plain_json(&text) + "\n")
+}
+
+/// The account of this name, and whether it was made.
+pub(crate) fn find_or_create(ledger: &Ledger, name: &str) -> Result<(AccountId, bool), Failure> {
+    let is_new = ledger.account(name)?.is_none();
+    Ok((ledger.create_account(name).map_err(refused)?, is_new))
+}
+
+/// What it means that an account was not made: a name that is none is wrong usage.
+pub(crate) fn refused(error: billing_store::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::InvalidName => Failure::usage(anyhow::Error::new(error).context("--account")).hint(NAME),
+        _ => Failure::from(error),
+    }
+}
+
+/// A name on a line of a list, whatever is in it.
+pub(crate) fn shown(name: &str) -> String {
+    one_line(name, MOST_OF_A_NAME)
+}
+
+/// The JSON with all that would steer a terminal escaped. Outside of texts JSON has none of it, so what a program reads is the
+/// same.
+pub(crate) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| plain.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+fn remove(path: &Path, name: &str) -> Result<(), Failure> {
+    let ledger = Ledger::open(path)?;
+    let account = ledger.accounts()?.into_iter().find(|account| account.name == name);
+    let account = account.ok_or_else(|| no_account(path, name))?;
+    let keys = ledger.keys()?.iter().filter(|key| key.account == name).count();
+    ledger.remove_account(account.id).map_err(|error| match error.kind() {
+        ErrorKind::AccountInUse => Failure::failed(error).hint(STAYS),
+        _ => Failure::from(error),
+    })?;
+    terminal::note(&format!("removed account `{}`, in which nothing was recorded", shown(name)));
+    if let Some(allocation) = account.diem_allocation {
+        terminal::note(&format!("note: it got {} DIEM a day", decimal_text(allocation)));
+    }
+    match keys {
+        0 => {}
+        1 => terminal::note("note: its revoked key is no longer listed"),
+        keys => terminal::note(&format!("note: its {keys} revoked keys are no longer listed")),
+    }
+    Ok(())
+}
+
+fn no_account(path: &Path, name: &str) -> Failure {
+    Failure::failed(anyhow!("there is no account `{name}` in `{}`", path.display()))
+        .hint("billing accounts list shows them; billing keys create --account makes one")
 }
 
 fn set(path: &Path, name: &str, allocation: &str) -> Result<(), Failure> {
@@ -75,10 +146,7 @@ fn set(path: &Path, name: &str, allocation: &str) -> Result<(), Failure> {
         })?),
     };
     let ledger = Ledger::open(path)?;
-    let account = ledger.account(name)?.ok_or_else(|| {
-        Failure::failed(anyhow!("there is no account `{name}` in `{}`", path.display()))
-            .hint("billing accounts list shows them; billing keys create --account makes one")
-    })?;
+    let account = ledger.account(name)?.ok_or_else(|| no_account(path, name))?;
     ledger.set_diem_allocation(account, allocation).map_err(|error| match error.kind() {
         ErrorKind::InvalidAllocation => Failure::usage(error).hint(ALLOCATION),
         _ => Failure::from(error),

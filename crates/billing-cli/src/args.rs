@@ -11,8 +11,9 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use export::{Endpoint, Export, ExportFormat, Service, Wire, page_sizes};
 pub(crate) use import::{Import, ImportFormat};
+use ledger::ledger_variable;
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
-pub(crate) use serve::{LogFormat, Serve, UsageEndpoint};
+pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
 
 /// The account that is meant when none is named.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
@@ -37,7 +38,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the accounts of a ledger, and sets what they get
+    /// Lists and removes the accounts of a ledger, and sets what they get
     Accounts(Accounts),
     /// Copies a ledger as it is at one moment, also while it is served
     Backup(Backup),

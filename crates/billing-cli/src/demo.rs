@@ -65,8 +65,13 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         let base_url = serve::base_url("http", listener.local_addr().map_err(Failure::failed)?);
         // No signal is caught while the demo runs: Ctrl-C ends it, not only its server.
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server =
-            tokio::spawn(serve::serve(listener, ledger, serve::config(), async { drop(stopped.await) }));
+        let server = tokio::spawn(serve::serve(
+            listener,
+            ledger,
+            serve::config(),
+            async { drop(stopped.await) },
+            serve::Says::default(),
+        ));
         terminal::print(&format!("serving it at {base_url}\n\n"))?;
         show(&base_url, key, &place, recorded).await?;
         if args.serve {

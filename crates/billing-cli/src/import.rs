@@ -13,7 +13,7 @@ use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{accounts, terminal, text};
 
 mod input;
 mod report;
@@ -54,8 +54,7 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
 fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Report, Failure> {
-    let is_new = ledger.account(&args.account)?.is_none();
-    let account = ledger.create_account(&args.account)?;
+    let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
     let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
     // A digest of its own takes a part of the time of an import. So it is made where it can spare one.
@@ -80,7 +79,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
         _ => Failure::from(error),
     })?;
-    if is_new && args.account != args::DEFAULT_ACCOUNT {
+    if is_new {
         reading.report.note(format!("account `{}` was not there and was made", args.account));
     }
     Ok(reading.report)
@@ -96,7 +95,7 @@ fn imported_before(
 
 /// Reads and checks all that an import would, and touches no ledger.
 fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let mut rehearsal = Rehearsal::new(&args.ledger, &args.account)?;
+    let mut rehearsal = Rehearsal::new(&args.ledger, &args.account).map_err(accounts::refused)?;
     // What is no ledger is found out before anything is read.
     let look_up = |sha256s: &[[u8; 32]]| Ledger::look_up_files(&args.ledger, &args.account, sha256s);
     look_up(&[])?;

@@ -2,35 +2,46 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use billing_model::Timestamp;
-use billing_store::Ledger;
+use billing_store::{ErrorKind, Key, Ledger};
 use chrono::Utc;
+use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{accounts, terminal, text};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
         KeysCommand::Create { ledger, account, kind, description } => {
             create(ledger, account, *kind, description)
         }
-        KeysCommand::List { ledger } => list(ledger),
+        KeysCommand::List { ledger, json } => list(ledger, *json),
         KeysCommand::Revoke { ledger, id } => revoke(ledger, id),
     }
 }
 
 fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
     let ledger = Ledger::open_or_create(path)?;
-    let is_new = ledger.account(account)?.is_none();
-    let account_id = ledger.create_account(account)?;
+    create_in(&ledger, account, kind, description).inspect_err(|_| {
+        // What cannot be removed is an empty ledger; what failed before says why.
+        let _ = ledger.remove_if_unused();
+    })
+}
+
+fn create_in(ledger: &Ledger, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
+    let (account_id, is_new) = accounts::find_or_create(ledger, account)?;
     let kind = match kind {
         KeyKind::Admin => billing_store::KeyKind::Admin,
         KeyKind::Ingest => billing_store::KeyKind::Ingest,
         KeyKind::Inference => billing_store::KeyKind::Inference,
     };
-    let (key, secret) = ledger.create_key(account_id, kind, description, now())?;
+    let created = ledger.create_key(account_id, kind, description, now());
+    let (key, secret) = created.map_err(|error| match error.kind() {
+        ErrorKind::InvalidName => Failure::usage(error).hint("give --description one line of plain text"),
+        _ => Failure::from(error),
+    })?;
     if is_new {
         terminal::note(&format!("note: account `{account}` was not there and was made"));
     }
@@ -43,15 +54,23 @@ fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Resul
     })
 }
 
-fn list(path: &Path) -> Result<(), Failure> {
+fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
+    let keys = Ledger::open(path)?.keys()?;
+    match as_json {
+        true => json(path, keys).and_then(|json| terminal::print(&json)),
+        false => terminal::print(&table(keys)),
+    }
+}
+
+fn table(keys: Vec<Key>) -> String {
     let mut rows = vec![
         ["id", "account", "kind", "ends in", "created", "last used", "revoked", "description"]
             .map(str::to_owned),
     ];
-    for key in Ledger::open(path)?.keys()? {
+    for key in keys {
         rows.push([
             key.id,
-            key.account,
+            accounts::shown(&key.account),
             key.kind.as_str().to_owned(),
             key.last_six,
             date(key.created_at),
@@ -61,9 +80,45 @@ fn list(path: &Path) -> Result<(), Failure> {
         ]);
     }
     match rows.len() {
-        1 => terminal::print("no keys\n"),
-        _ => terminal::print(&text::table(&text::without_empty_columns(&rows))),
+        1 => "no keys\n".to_owned(),
+        _ => text::table(&text::without_empty_columns(&rows)),
     }
+}
+
+/// What `--json` prints: no more of a key than its last six characters.
+#[derive(Serialize)]
+struct Json {
+    ledger: String,
+    keys: Vec<JsonKey>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonKey {
+    id: String,
+    account: String,
+    kind: &'static str,
+    description: String,
+    last_six: String,
+    created_at: String,
+    last_used_at: Option<String>,
+    revoked_at: Option<String>,
+}
+
+fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
+    let keys = keys.into_iter().map(|key| JsonKey {
+        id: key.id,
+        account: key.account,
+        kind: key.kind.as_str(),
+        description: key.description,
+        last_six: key.last_six,
+        created_at: key.created_at.to_string(),
+        last_used_at: key.last_used_at.map(|at| at.to_string()),
+        revoked_at: key.revoked_at.map(|at| at.to_string()),
+    });
+    let json = Json { ledger: path.display().to_string(), keys: keys.collect() };
+    let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
+    Ok(accounts::plain_json(&text) + "\n")
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {

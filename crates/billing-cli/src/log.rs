@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::LogFormat;
+use crate::args::{LogFormat, LogLevel};
 
 /// Lines that wait, at most: some MiB.
 const QUEUE: usize = 10_000;
@@ -35,22 +37,19 @@ pub(crate) struct Log {
 
 impl Log {
     /// Begins the log of this process, which can be done once.
-    pub(crate) fn start(format: LogFormat) -> Self {
+    pub(crate) fn start(format: LogFormat, level: LogLevel) -> Self {
         let (queue, lines) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let log = Self { queue, lost: Arc::clone(&lost) };
         std::thread::spawn(move || write_lines(&lines, &lost));
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::INFO);
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(level_filter(level));
+        let subscriber = subscriber.with_writer(log.clone());
         match format {
-            LogFormat::Text => subscriber.with_writer(log.clone()).init(),
+            LogFormat::Text => subscriber.finish().with(targets(level)).init(),
             LogFormat::Json => {
-                subscriber
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false)
-                    .with_writer(log.clone())
-                    .init();
+                let json =
+                    subscriber.json().flatten_event(true).with_current_span(true).with_span_list(false);
+                json.finish().with(targets(level)).init();
             }
         }
         log
@@ -63,6 +62,22 @@ impl Log {
             let _ = written.recv_timeout(LAST_LINES);
         }
     }
+}
+
+fn level_filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    }
+}
+
+/// What the server says for whoever looks for a fault is its own: libraries say so much at that level that it would hide
+/// the rest, and nobody has looked whether it could have a key in it.
+fn targets(level: LogLevel) -> Targets {
+    let most = level_filter(level);
+    Targets::new().with_default(most.min(LevelFilter::INFO)).with_target("billing_", most)
 }
 
 fn write_lines(lines: &Receiver<Item>, lost: &AtomicU64) {
@@ -111,6 +126,35 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         if self.log.queue.try_send(Item::Line(std::mem::take(&mut self.text))).is_err() {
             self.log.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_never_say_more_than_what_is_worth_knowing() {
+        for (level, ours, theirs) in [
+            (LogLevel::Error, LevelFilter::ERROR, LevelFilter::ERROR),
+            (LogLevel::Warn, LevelFilter::WARN, LevelFilter::WARN),
+            (LogLevel::Info, LevelFilter::INFO, LevelFilter::INFO),
+            (LogLevel::Debug, LevelFilter::DEBUG, LevelFilter::INFO),
+        ] {
+            let targets = targets(level);
+            let most = |target: &str| {
+                [
+                    LevelFilter::TRACE,
+                    LevelFilter::DEBUG,
+                    LevelFilter::INFO,
+                    LevelFilter::WARN,
+                    LevelFilter::ERROR,
+                ]
+                .into_iter()
+                .find(|filter| filter.into_level().is_some_and(|level| targets.would_enable(target, &level)))
+            };
+            assert_eq!((most("billing_server::access"), most("hyper::proto")), (Some(ours), Some(theirs)));
         }
     }
 }

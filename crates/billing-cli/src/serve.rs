@@ -12,7 +12,7 @@ use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args;
+use crate::args::{self, LogLevel};
 use crate::exit::Failure;
 use crate::log::Log;
 use crate::{runtime, terminal};
@@ -21,6 +21,24 @@ const MIB: usize = 1 << 20;
 
 /// Time for running requests when the server is told to stop: a client that does not read must not hold it.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// What is said beside the log, as far as it was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Says(pub(crate) LogLevel);
+
+impl Says {
+    fn note(self, text: &str) {
+        if self.0 >= LogLevel::Info {
+            terminal::note(&format!("note: {text}"));
+        }
+    }
+
+    fn warn(self, text: &str) {
+        if self.0 >= LogLevel::Warn {
+            terminal::note(&format!("warning: {text}"));
+        }
+    }
+}
 
 /// Files that are open beside those of connections: the ledger's, its readers', and a few more.
 #[cfg(unix)]
@@ -33,22 +51,26 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     };
     let config = config_of(args)?;
     let ledger = Ledger::open(&args.ledger)?;
-    if ledger.keys()?.is_empty() {
-        terminal::note("note: nobody has a key yet; `billing keys create` makes one");
+    let says = Says(args.level());
+    if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
+        let path = shell_word(&args.ledger.display().to_string());
+        says.note(&format!(
+            "nobody has a key to this ledger; this makes one:\n  billing keys create --ledger {path}"
+        ));
     }
-    allow_files(args.max_connections);
-    let log = Log::start(args.log_format);
+    allow_files(args.max_connections, says);
+    let log = Log::start(args.log_format, says.0);
     let served = runtime(2)?.block_on(async {
         let listener = listen("--listen", args.listen).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;
         if tls.is_none() && !address.ip().is_loopback() {
-            terminal::note(
-                "warning: this is plain http; serve https with --tls-cert and --tls-key, or let only a proxy that does \
+            says.warn(
+                "this is plain http; serve https with --tls-cert and --tls-key, or let only a proxy that does \
                  reach it from elsewhere",
             );
         }
         let metrics = match args.metrics_listen {
-            Some(address) => Some(listen_for_metrics(address).await?),
+            Some(address) => Some(listen_for_metrics(address, says).await?),
             None => None,
         };
         // Before it says that it is ready: whoever reads that may tell it to stop at once.
@@ -56,16 +78,25 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         let scheme = if tls.is_some() { "https" } else { "http" };
         terminal::print(&format!("{}\n", base_url(scheme, address)))?;
         let listeners = Listeners { api: listener, tls, metrics };
-        serve(listeners, ledger, config, stop).await
+        serve(listeners, ledger, config, stop, says).await
     });
     log.flush();
     served
 }
 
+/// The text as one word of a shell, so that a command can be copied.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Lets the process have open what its connections and the ledger take, as far as the system lets it: usually a shell
 /// gives it less than it may have.
 #[cfg(unix)]
-fn allow_files(connections: u32) {
+fn allow_files(connections: u32, says: Says) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = u64::from(connections) + FILES;
     let limit = getrlimit(Resource::Nofile);
@@ -75,14 +106,14 @@ fn allow_files(connections: u32) {
     let most = limit.maximum.unwrap_or(wanted).min(wanted);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
     if raised.is_err() || most < wanted {
-        terminal::note(&format!(
-            "warning: {connections} connections take {wanted} open files, and fewer are allowed: see `ulimit -n`"
+        says.warn(&format!(
+            "{connections} connections take {wanted} open files, and fewer are allowed: see `ulimit -n`"
         ));
     }
 }
 
 #[cfg(not(unix))]
-fn allow_files(_: u32) {}
+fn allow_files(_: u32, _: Says) {}
 
 fn tls(certificate: &Path, key: &Path) -> Result<Tls, Failure> {
     let read = |path: &Path| {
@@ -163,13 +194,13 @@ pub(crate) async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListene
 }
 
 /// Says where, since nobody is asked for a key there.
-async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn listen_for_metrics(address: SocketAddr, says: Says) -> Result<TcpListener, Failure> {
     let listener = listen("--metrics-listen", address).await?;
     let address = listener.local_addr().map_err(Failure::failed)?;
-    terminal::note(&format!("note: metrics of all accounts are at http://{address}/metrics, without a key"));
+    says.note(&format!("metrics of all accounts are at http://{address}/metrics, without a key"));
     if !address.ip().is_loopback() {
-        terminal::note(
-            "warning: whoever reaches the metrics reads what all accounts spend together; listen on 127.0.0.1, or let only \
+        says.warn(
+            "whoever reaches the metrics reads what all accounts spend together; listen on 127.0.0.1, or let only \
              your Prometheus reach them",
         );
     }
@@ -186,6 +217,7 @@ pub(crate) async fn serve(
     ledger: Ledger,
     config: Config,
     told_to_stop: impl Future<Output = ()> + Send + 'static,
+    says: Says,
 ) -> Result<(), Failure> {
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async {
@@ -201,7 +233,7 @@ pub(crate) async fn serve(
             served.map_err(|error| Failure::failed(anyhow::Error::new(error).context("the server failed")))
         }
         () = grace => {
-            terminal::note("warning: a connection did not end in time and was dropped");
+            says.warn("a connection did not end in time and was dropped");
             Ok(())
         }
     }

@@ -128,10 +128,12 @@ fn authentication(components: &Components) -> String {
     format!(
         "<section id=\"authentication\">\n<h2>Authentication</h2>\n\
          <p>A key goes in the header <code>Authorization: Bearer …</code> of every request to a billing route; the routes \
-         that operate the server need none, but <code>/metrics</code> does. There are two kinds.</p>\n{}\
-         <p>The examples on this page take the server and the keys from the environment:</p>\n\
-         <pre><code>export BILLING_URL=…   # where this server is\nexport BILLING_KEY=…   # an admin key\n\
-         export INGEST_KEY=…    # an ingest key</code></pre>\n</section>\n",
+         that operate the server need none, but <code>/metrics</code> does. Keys are of three kinds: <em>admin</em> reads, \
+         <em>ingest</em> records, <em>inference</em> neither, so it opens no route here.</p>\n{}\
+         <p>The examples on this page take two variables, which <code>billing export</code> takes too. The key that \
+         records is in the file <code>ingest-key</code>.</p>\n\
+         <pre><code>export BILLING_BASE_URL=…/api/v1   # where this server is\n\
+         export BILLING_API_KEY=…           # an admin key</code></pre>\n</section>\n",
         table(&["Key", "What it may do"], keys),
     )
 }

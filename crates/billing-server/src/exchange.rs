@@ -66,7 +66,8 @@ pub(crate) async fn exchange(
     let (is_operational, is_post) = (OPERATIONAL.contains(&route), request.method() == Method::POST);
     let peer = request.extensions().get::<Peer>().copied();
     let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
-    let span = tracing::info_span!("request", request_id = request_id.to_str().unwrap_or_default());
+    // At the level of errors, so that an error says which request it is of also where nothing else is logged.
+    let span = tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default());
 
     // Whoever watches the server is answered also when it is busy, and takes nobody's place. Nor does what is there for all,
     // nor a browser that only asks what a page may.

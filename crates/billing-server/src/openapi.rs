@@ -59,6 +59,8 @@ fn info() -> Info {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "The usage ledger of an account: read by page or by cursor, summed up, and added to.\n\n\
+             **Keys** are of three kinds: *admin* reads, *ingest* records, *inference* neither. A key opens one account and \
+             never shows another's entries.\n\n\
              **Numbers** are decimals and have all their digits. Read them as decimals, not as doubles; sums belong to one \
              currency.\n\n\
              **Errors** are JSON, `{\"error\":\"…\"}`, also where CSV was asked for; a refused query says every fault. After \

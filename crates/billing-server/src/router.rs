@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_O
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use billing_store::Ledger;
 use tower_http::CompressionLevel;
@@ -31,16 +31,17 @@ const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
 const OPENAPI: &str = "/openapi.json";
 const DOCS: &str = "/docs";
+const ROOT: &str = "/";
 
 /// Those that watch the server: no limit holds for them, and none of their failures counts.
 pub(crate) const OPERATIONAL: [&str; 3] = [HEALTHZ, READYZ, METRICS];
 
-/// Documents, which are the same for everybody and cost nothing.
-pub(crate) const PUBLIC: [&str; 2] = [OPENAPI, DOCS];
+/// Documents and the way to them, which are the same for everybody and cost nothing.
+pub(crate) const PUBLIC: [&str; 3] = [OPENAPI, DOCS, ROOT];
 
 /// A path as it is declared here, for labels.
 pub(crate) fn declared(path: &str) -> Option<&'static str> {
-    [USAGE, USAGE_HISTORY, USAGE_ANALYTICS, BALANCE, HEALTHZ, READYZ, METRICS, OPENAPI, DOCS]
+    [USAGE, USAGE_HISTORY, USAGE_ANALYTICS, BALANCE, HEALTHZ, READYZ, METRICS, OPENAPI, DOCS, ROOT]
         .into_iter()
         .find(|declared| *declared == path)
 }
@@ -90,6 +91,8 @@ fn api() -> Router<Arc<Service>> {
         .route(OPENAPI, get(async || text("application/json", openapi::json())))
         .route(METRICS, get(counts))
         .route(DOCS, get(async || page()))
+        // Whoever opens the server's address in a browser wants to know what is there.
+        .route(ROOT, get(async || Redirect::temporary(DOCS)))
 }
 
 async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Response {

@@ -1,12 +1,12 @@
 //! The accounts of a ledger: what they are called, and what they get.
 
-use std::path::Path;
-
 use billing_model::{Currency, Day, Decimal, Total, decimal_text, parse_decimal};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::account_name;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{AccountId, Ledger};
+use crate::removal;
 use crate::row::{count, parse};
 use crate::strings::{self, Texts};
 
@@ -48,17 +48,20 @@ impl Ledger {
     /// Makes an account, or finds the one that has this name already.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidName`] for a name of nothing but white space or with control characters, or when the ledger
-    /// cannot be written.
+    /// [`ErrorKind::InvalidName`] for a new name that nobody can read: empty, longer than 128 characters, with a space at
+    /// either end, with control characters or such that change the direction of reading. Or when the ledger cannot be
+    /// written.
     pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
-        check_name(self.0.connections.path(), name)?;
-        // One that is there is found even while an import is writing.
+        // One that is there is found even while an import is writing, and whatever it is called.
         if let Some(account) = self.account(name)? {
             return Ok(account);
         }
         let connections = &self.0.connections;
+        account_name::check(connections.path(), name)?;
         let created = connections.write(|connection| {
-            connection.execute("INSERT INTO accounts (name) VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
+            let id = removal::next_account(connection)?;
+            let sql = "INSERT INTO accounts (id, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            connection.execute(sql, (id, name))?;
             find(connection, name)
         })?;
         created.ok_or_else(|| Error::new(ErrorKind::UnknownAccount, connections.path(), name))
@@ -165,14 +168,6 @@ fn nets(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<(Cu
         }
     }
     Ok(nets)
-}
-
-/// Refuses a name that nobody can read.
-pub(crate) fn check_name(path: &Path, name: &str) -> Result<(), Error> {
-    if name.trim().is_empty() || name.contains(char::is_control) {
-        return Err(Error::new(ErrorKind::InvalidName, path, name.escape_debug().to_string()));
-    }
-    Ok(())
 }
 
 pub(crate) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<AccountId>> {

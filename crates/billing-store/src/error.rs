@@ -57,7 +57,9 @@ pub enum ErrorKind {
     CannotCompare,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
-    /// A name that nobody can read: white space only, or with control characters.
+    /// A name that nobody can read; the message says why. Give an account another one: 1 to 128 characters, no space at either
+    /// end, no control characters and none that change the direction of reading. A key's description must have no control
+    /// characters.
     InvalidName,
     /// A DIEM allocation below zero.
     InvalidAllocation,
@@ -71,6 +73,9 @@ pub enum ErrorKind {
     CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
+    /// An account that has something, and so is not removed; the message says what. Entries, batches and imported files are
+    /// for good. Revoke its keys, and wait for an import to end.
+    AccountInUse,
     /// An import that was used after it had failed, or whose entries somebody removed while it ran.
     Aborted,
     /// The file holds what no ledger holds.
@@ -187,18 +192,14 @@ impl fmt::Display for Error {
                     "another import into the ledger `{path}` is under way: import again when it has ended"
                 )
             }
-            ErrorKind::AlreadyImported => f.write_str(detail),
+            ErrorKind::AlreadyImported | ErrorKind::InvalidName | ErrorKind::AccountInUse => {
+                f.write_str(detail)
+            }
             ErrorKind::CannotCompare => {
                 write!(f, "the files cannot be compared: the directory for temporary files cannot be used")
             }
             ErrorKind::TimestampOutOfRange => {
                 write!(f, "the timestamp {detail} does not fit: a ledger holds the years 1678 to 2262")
-            }
-            ErrorKind::InvalidName => {
-                write!(
-                    f,
-                    "`{detail}` is no name: it must have more than white space, and no control characters"
-                )
             }
             ErrorKind::InvalidAllocation => {
                 write!(f, "`{detail}` is no allocation: an account gets 0 DIEM a day or more")

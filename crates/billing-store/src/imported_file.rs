@@ -98,6 +98,18 @@ impl Ledger {
     }
 }
 
+/// Whether the ledger at a path, which is left as it is, has an account of this name.
+pub(crate) fn has_account(path: &Path, name: &str) -> Result<bool, Error> {
+    let file = LedgerFile::new(path)?;
+    match look::open(&file) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => Ok(false),
+        opened => {
+            let found = account::find(&opened?.connection, name).map_err(|cause| file.fail(cause))?;
+            Ok(found.is_some())
+        }
+    }
+}
+
 /// A file of an import, and which of the import's entries are its.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {

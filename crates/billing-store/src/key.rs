@@ -125,8 +125,9 @@ impl Ledger {
     ) -> Result<(Key, Secret), Error> {
         let connections = &self.0.connections;
         if description.contains(char::is_control) {
-            let description = description.escape_debug().to_string();
-            return Err(Error::new(ErrorKind::InvalidName, connections.path(), description));
+            let description = description.escape_debug();
+            let detail = format!("`{description}` is no description for a key: it has control characters");
+            return Err(Error::new(ErrorKind::InvalidName, connections.path(), detail));
         }
         let no_randomness =
             |cause| Error::new(ErrorKind::NoRandomness, connections.path(), "").caused_by(cause);

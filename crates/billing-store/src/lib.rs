@@ -40,7 +40,9 @@ mod error;
 mod ledger;
 
 mod account;
+mod account_name;
 mod key;
+mod removal;
 
 mod batch;
 mod import;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use billing_model::UsageEntry;
 use billing_sink::Sink;
 
-use crate::account;
+use crate::account_name;
 use crate::error::Error;
+use crate::imported_file;
 
 /// A [`Sink`] that refuses what an [`Import`](crate::Import) would refuse, and stores nothing: it needs no ledger.
 #[derive(Debug)]
@@ -19,9 +20,14 @@ impl Rehearsal {
     /// Of an import into the account with this name, in the ledger that is at a path or would be made there.
     ///
     /// # Errors
-    /// [`InvalidName`](crate::ErrorKind::InvalidName).
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) for the name of an account that is not there, or when what is at the
+    /// path cannot be read.
     pub fn new(path: &Path, account: &str) -> Result<Self, Error> {
-        account::check_name(path, account)?;
+        if let Err(error) = account_name::check(path, account)
+            && !imported_file::has_account(path, account)?
+        {
+            return Err(error);
+        }
         Ok(Self { path: path.to_owned(), entries: 0 })
     }
 }

@@ -24,6 +24,10 @@ pub(crate) const CHAINED_SINCE: u32 = 3;
 pub(crate) const SECRET: &[u8] = b"secret";
 pub(crate) const SEAL: &[u8] = b"seal";
 
+/// The row of `meta` that has the highest number of an account that was removed, in eight bytes, the highest first. It is
+/// there once one was.
+pub(crate) const LAST_ACCOUNT: &str = "last_account";
+
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
 /// `SUM` is floating point. Texts that repeat are kept once, in `strings`; 0 stands for no API key. Entries hold no
 /// foreign keys, because every id in them comes from the transaction that writes them.

@@ -136,15 +136,24 @@ pub(crate) fn other_form(rng: &mut Rng, stakes: &Stakes) -> Case {
     match rng.u8(0..5) {
         0 => Case::refused(at(origin, &format!("{USAGE}?limit=0")), &[400]).saying(Says::Details),
         1 => Case::refused(at(origin, "/api/v2/billing/usage"), &[404]),
-        2 => Case::refused(at(origin, ""), &[404]),
+        2 => Case::refused(at(origin, "/nothing"), &[404]),
         3 => Case::refused(Draft::new("OPTIONS", "*").bytes(), &[404]),
         _ => Case::refused(at(pick(rng, &["other.test:443", "*", "localhost"]), ""), &[404]),
     }
 }
 
 pub(crate) fn connect(rng: &mut Rng, stakes: &Stakes) -> Case {
-    let target = pick(rng, &["other.test:443", "127.0.0.1:1", "[::1]:443", "http://other.test/"]);
-    Case::refused(Draft::new("CONNECT", target).key(&stakes.admin).bytes(), &[404])
+    let (target, statuses): (_, &[u16]) = pick(
+        rng,
+        &[
+            ("other.test:443", &[404][..]),
+            ("127.0.0.1:1", &[404]),
+            ("[::1]:443", &[404]),
+            // There is something at `/`, for GET.
+            ("http://other.test/", &[405]),
+        ],
+    );
+    Case::refused(Draft::new("CONNECT", target).key(&stakes.admin).bytes(), statuses)
 }
 
 pub(crate) fn http_10(rng: &mut Rng, stakes: &Stakes) -> Case {

@@ -36,7 +36,7 @@ pub(crate) fn unknown_path(rng: &mut Rng, stakes: &Stakes) -> Case {
             "/api/v1/billing/{}",
             pick(rng, &["ledger.db", "keys", "usages", "usage-", "{usage}", ":usage"])
         ),
-        _ => pick(rng, &["/", "/api", "/api/v1/billing", "/.git/config", "/admin", "/metrics/", "/docs/x"])
+        _ => pick(rng, &["/api", "/api/v1/billing", "/.git/config", "/admin", "/metrics/", "/docs/x"])
             .to_owned(),
     };
     let path = if rng.u8(0..4) == 0 { format!("{path}?limit=1&page=1") } else { path };

@@ -34,7 +34,7 @@ pub(crate) struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Ledger to record in; made when it is not there
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = super::ledger_variable(), hide_env_values = true)]
     pub(crate) ledger: PathBuf,
     /// Account that the entries belong to; made when it is not there
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]

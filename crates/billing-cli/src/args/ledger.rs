@@ -6,7 +6,20 @@ use clap::{Subcommand, ValueEnum};
 
 use super::DEFAULT_ACCOUNT;
 
+/// Columns of a help text: those of the narrowest terminal that is in use.
+pub(super) const WIDTH: usize = 80;
+
+/// The variable that names the ledger where `--ledger` does not.
+const LEDGER: &str = "BILLING_LEDGER";
+
+/// The same for clap. One that is empty counts as not given: that is how a script takes it back.
+pub(super) fn ledger_variable() -> Option<&'static str> {
+    let is_empty = std::env::var_os(LEDGER).is_some_and(|path| path.is_empty());
+    (!is_empty).then_some(LEDGER)
+}
+
 #[derive(Debug, clap::Args)]
+#[command(max_term_width = WIDTH)]
 pub(crate) struct Keys {
     #[command(subcommand)]
     pub(crate) command: KeysCommand,
@@ -15,9 +28,10 @@ pub(crate) struct Keys {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Makes a key and prints it, once and alone
+    #[command(after_help = KEYS_CREATE)]
     Create {
         /// Ledger of the account; made when it is not there
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
         ledger: PathBuf,
         /// Account that the key opens; made when it is not there
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
@@ -30,20 +44,55 @@ pub(crate) enum KeysCommand {
         description: String,
     },
     /// Lists the keys, without their secrets
+    #[command(after_help = KEYS_LIST)]
     List {
         /// Ledger whose keys to list
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
         ledger: PathBuf,
+        /// Print one JSON object: the keys, with the times to the last digit
+        #[arg(long)]
+        json: bool,
     },
     /// Revokes a key, at once and for good
+    #[command(after_help = KEYS_REVOKE)]
     Revoke {
         /// Ledger of the key
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
         ledger: PathBuf,
         /// Id of the key, as `keys list` shows it
         id: String,
     },
 }
+
+const KEYS_CREATE: &str = "\
+The key is the one line on stdout. It is shown this once: keep it in a file that
+only you can read, as with `umask 077`.
+
+Examples:
+  billing keys create --ledger ledger.db > admin-key
+      Makes a key that reads the account `default`.
+  billing keys create --ledger ledger.db --kind ingest > ingest-key
+      Makes a key that records in it.
+  billing keys create --ledger ledger.db --account acme --description books
+      Makes a key that reads another account, and says what it is for.";
+
+const KEYS_LIST: &str = "\
+Examples:
+  billing keys list --ledger ledger.db
+      Shows the keys, each with its last six characters.
+  billing keys list --ledger ledger.db --json
+      Prints them for a program.
+  billing keys list --ledger ledger.db --json | jq -r '.keys[].id'
+      Prints their ids, one a line.";
+
+const KEYS_REVOKE: &str = "\
+Examples:
+  billing keys list --ledger ledger.db
+      Shows the ids of the keys.
+  billing keys revoke 0123456789abcdef --ledger ledger.db
+      Revokes the key with this id; a server refuses it from then on.
+  billing keys create --ledger ledger.db > admin-key
+      Makes a new key in its place.";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum KeyKind {
@@ -54,6 +103,7 @@ pub(crate) enum KeyKind {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(max_term_width = WIDTH)]
 pub(crate) struct Accounts {
     #[command(subcommand)]
     pub(crate) command: AccountsCommand,
@@ -62,19 +112,29 @@ pub(crate) struct Accounts {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountsCommand {
     /// Lists the accounts
-    #[command(after_help = NETS)]
+    #[command(after_help = ACCOUNTS_LIST)]
     List {
         /// Ledger whose accounts to list
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
         ledger: PathBuf,
         /// Print one JSON object: the accounts, with what they have or owe
         #[arg(long)]
         json: bool,
     },
+    /// Removes an account that has no entries, batches or keys
+    #[command(after_help = ACCOUNTS_REMOVE)]
+    Remove {
+        /// Ledger of the account
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
+        ledger: PathBuf,
+        /// Name of the account, as `accounts list` shows it
+        name: String,
+    },
     /// Sets what an account gets
+    #[command(after_help = ACCOUNTS_SET)]
     Set {
         /// Ledger of the account
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
         ledger: PathBuf,
         /// Account to set it for
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
@@ -85,26 +145,67 @@ pub(crate) enum AccountsCommand {
     },
 }
 
-const NETS: &str = "\
+const ACCOUNTS_LIST: &str = "\
 With --json every account has `nets`: the sum of all entries of each currency,
 as text, to the last digit. Below zero is what the account owes, which the API's
-balance does not tell. Of DIEM, which does not roll over, it is no debt.";
+balance does not tell. Of DIEM, which does not roll over, it is no debt.
+
+Examples:
+  billing accounts list --ledger ledger.db
+      Shows the accounts and how many entries each has.
+  billing accounts list --ledger ledger.db --json
+      Prints them for a program, with what they owe.
+  billing accounts list --ledger ledger.db --json | jq '.accounts[].nets.USD'
+      Prints what each has or owes in USD.";
+
+const ACCOUNTS_REMOVE: &str = "\
+Nothing that was recorded is ever removed: an account with entries, batches or
+imported files stays, and so does one with a key that is not revoked. What
+stands in the way is said (exit code 1). Revoked keys and the allocation go with
+the account. A server of the ledger goes on meanwhile.
+
+Examples:
+  billing accounts remove amce --ledger ledger.db
+      Removes an account that was made by a slip in its name.
+  billing keys revoke 0123456789abcdef --ledger ledger.db
+      Revokes a key of it that stands in the way.
+  billing accounts list --ledger ledger.db
+      Shows the accounts that are left.";
+
+const ACCOUNTS_SET: &str = "\
+Examples:
+  billing accounts set --ledger ledger.db --diem-allocation 10.5
+      Gives the account `default` 10.5 DIEM each UTC day.
+  billing accounts set --ledger ledger.db --account acme --diem-allocation 3
+      Gives another account 3 DIEM each UTC day.
+  billing accounts set --ledger ledger.db --diem-allocation none
+      Gives the account `default` no DIEM any more.";
 
 #[derive(Debug, clap::Args)]
+#[command(max_term_width = WIDTH, after_help = BACKUP)]
 pub(crate) struct Backup {
     /// Ledger to copy
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
     pub(crate) ledger: PathBuf,
     /// Path of the copy, where nothing is yet
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
 }
 
+const BACKUP: &str = "\
+Examples:
+  billing backup --ledger ledger.db --to copy.db
+      Copies the ledger, keys included.
+  billing check --ledger copy.db
+      Checks that the copy is whole.
+  billing restore --from copy.db --ledger ledger.db
+      Puts the copy in the ledger's place.";
+
 #[derive(Debug, clap::Args)]
-#[command(after_help = CHECKS)]
+#[command(max_term_width = WIDTH, after_help = CHECKS)]
 pub(crate) struct Check {
     /// Ledger to check
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
     pub(crate) ledger: PathBuf,
     /// Print one JSON object: what was checked, and the differences
     #[arg(long)]
@@ -124,16 +225,20 @@ content of an imported file kept: only how many entries it had, and which.
 
 Examples:
   billing check --ledger ledger.db
-  billing check --ledger copy.db --json > report.json";
+      Checks the ledger, and shows what differs.
+  billing check --ledger copy.db --json > report.json
+      Checks a copy, for a program.
+  billing check --ledger ledger.db --json | jq .clean
+      Prints true or false.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = RESTORE)]
+#[command(max_term_width = WIDTH, after_help = RESTORE)]
 pub(crate) struct Restore {
     /// Copy to restore, as `backup` made it; it stays as it is
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
     /// Ledger whose place it takes; nobody may have it open
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
     pub(crate) ledger: PathBuf,
 }
 
@@ -142,4 +247,12 @@ The copy is checked before anything is touched, as `billing check` does it. What
 it replaces stays beside it as it was, as PATH.replaced-TIME. The keys are those
 of the copy: one that was revoked since the copy was made opens it again.
 Copying or moving a file there yourself is safe only when no PATH-wal is left
-beside it; one that does not belong to the file is refused.";
+beside it; one that does not belong to the file is refused.
+
+Examples:
+  billing restore --from copy.db --ledger ledger.db
+      Puts the copy in the ledger's place, once the server is stopped.
+  billing keys list --ledger ledger.db
+      Shows which keys open it now.
+  billing serve --ledger ledger.db
+      Serves it again.";

@@ -54,7 +54,7 @@ fn usage() -> Operation {
         ))
         .response("200", page)
         .response("400", refused_query())
-        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_KEY\" \\\n  \"$BILLING_URL/api/v1/billing/usage?startDate=2026-06-01T00:00:00Z&limit=50&sortOrder=asc\""));
+        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_API_KEY\" \\\n  \"$BILLING_BASE_URL/billing/usage?startDate=2026-06-01T00:00:00Z&limit=50&sortOrder=asc\""));
     share(operation, &["Gone"]).build()
 }
 
@@ -79,7 +79,7 @@ fn usage_history() -> Operation {
         )))
         .response("200", page)
         .response("400", refused_query())
-        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_KEY\" -H \"Accept: text/csv\" \\\n  \"$BILLING_URL/api/v1/billing/usage-history?startTimestamp=2026-06-01T00:00:00Z&pageSize=1000\""));
+        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_API_KEY\" -H \"Accept: text/csv\" \\\n  \"$BILLING_BASE_URL/billing/usage-history?startTimestamp=2026-06-01T00:00:00Z&pageSize=1000\""));
     share(operation, &[]).build()
 }
 
@@ -99,7 +99,7 @@ fn usage_analytics() -> Operation {
         ))
         .response("200", sums)
         .response("400", refused_query())
-        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_KEY\" \\\n  \"$BILLING_URL/api/v1/billing/usage-analytics?lookback=30d&topN=10\""));
+        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_API_KEY\" \\\n  \"$BILLING_BASE_URL/billing/usage-analytics?lookback=30d&topN=10\""));
     share(operation, &[]).build()
 }
 
@@ -113,7 +113,7 @@ fn balance() -> Operation {
         ))
         .response("200", left)
         .extensions(curl(
-            "curl -H \"Authorization: Bearer $BILLING_KEY\" \"$BILLING_URL/api/v1/billing/balance\"",
+            "curl -H \"Authorization: Bearer $BILLING_API_KEY\" \"$BILLING_BASE_URL/billing/balance\"",
         ));
     share(operation, &[]).build()
 }
@@ -165,7 +165,7 @@ fn record() -> Operation {
         .response("415", with(&["Accept-Encoding"], no_form))
         .response("422", refused)
         .response("507", with(&["Retry-After"], disk_is_full))
-        .extensions(curl("gzip -c june.ndjson | curl -H \"Authorization: Bearer $INGEST_KEY\" \\\n  -H \"Content-Type: application/x-ndjson\" -H \"Content-Encoding: gzip\" \\\n  -H \"Idempotency-Key: 2026-06/1\" --data-binary @- \"$BILLING_URL/api/v1/billing/usage\""));
+        .extensions(curl("gzip -c june.ndjson | curl -H \"Authorization: Bearer $(cat ingest-key)\" \\\n  -H \"Content-Type: application/x-ndjson\" -H \"Content-Encoding: gzip\" \\\n  -H \"Idempotency-Key: 2026-06/1\" --data-binary @- \"$BILLING_BASE_URL/billing/usage\""));
     share(operation, &[]).build()
 }
 

@@ -75,7 +75,9 @@ fn counts() -> (&'static str, PathItem) {
              address of its own, when it was told one.",
         ))
         .securities(Some([SecurityRequirement::new(ADMIN_KEY, [""; 0])]))
-        .extensions(curl("curl -H \"Authorization: Bearer $BILLING_KEY\" \"$BILLING_URL/metrics\""))
+        .extensions(curl(
+            "curl -H \"Authorization: Bearer $BILLING_API_KEY\" \\\n  \"${BILLING_BASE_URL%/api/v1}/metrics\"",
+        ))
         .response("200", answer("The counters.").content(metrics::CONTENT_TYPE, counters))
         .response("401", Ref::from_response_name("Unauthorized"));
     ("/metrics", PathItem::new(HttpMethod::Get, unrated(operation)))
@@ -99,7 +101,7 @@ fn route(
         .description(Some(description))
         // An empty list says that no key is needed.
         .securities(Some([]))
-        .extensions(curl(&format!("curl \"$BILLING_URL{path}\"")));
+        .extensions(curl(&format!("curl \"${{BILLING_BASE_URL%/api/v1}}{path}\"")));
     let operation = responses
         .into_iter()
         .fold(operation, |operation, (status, response)| operation.response(status, response));
