@@ -145,7 +145,10 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Inconsistent | ErrorKind::CursorLost | ErrorKind::TooManyPages => {
                 (Exit::Incomplete, "the service contradicts itself; try again, or the other --endpoint")
             }
-            ErrorKind::NotTheApi | ErrorKind::Redirected => (
+            ErrorKind::Redirected => {
+                (Exit::Failed, "check --base-url: the key does not follow a redirect to another place")
+            }
+            ErrorKind::NotTheApi => (
                 Exit::Failed,
                 "check --base-url; a proxy or a login page may be in between, or a page is too large: try a smaller --page-size",
             ),
@@ -186,6 +189,8 @@ impl From<billing_sink::Error> for Failure {
                 let hint = match full.kind() {
                     // At the very last of its steps the new file, whole, is in the place of the old one.
                     SinkErrorKind::Commit | SinkErrorKind::Remove => "the disk is full",
+                    // Nor is there anything of before where entries go out as they come.
+                    _ if full.path().is_none() => "the disk is full",
                     _ => "the disk is full; a file that was there before is as it was",
                 };
                 Self::failed(error).hint(hint)
@@ -195,6 +200,9 @@ impl From<billing_sink::Error> for Failure {
             ),
             left if left.is_restartable() => {
                 Self::failed(error).hint("--restart throws it away and begins anew")
+            }
+            other if other.kind() == SinkErrorKind::CheckpointInTheWay => {
+                Self::failed(error).hint("move it away, or choose another -o")
             }
             busy if busy.is_busy() => {
                 Self::failed(error).hint("wait for the other run, or choose another -o")

@@ -37,7 +37,8 @@ impl ApiKey {
     /// The text without the key, should a service repeat it.
     pub(crate) fn black_out(&self, text: &str) -> String {
         match self.header.to_str().ok().and_then(|header| header.strip_prefix("Bearer ")) {
-            Some(key) => text.replace(key, "[key]"),
+            // In lower case too, as media types are shown.
+            Some(key) => text.replace(key, "[key]").replace(&key.to_ascii_lowercase(), "[key]"),
             None => text.to_owned(),
         }
     }

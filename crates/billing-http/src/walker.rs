@@ -1,11 +1,11 @@
 //! Takes a walk from page to page, from one instant on, and knows at every step which entries it has handed out.
 
 mod around;
+mod shared;
 
-use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use billing_model::{
@@ -27,6 +27,7 @@ use crate::totals::count;
 use crate::walk::{Endpoint, Walk};
 
 use self::around::Detour;
+pub(crate) use self::shared::Shared;
 
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
 const MAX_EMPTY_PAGES: u32 = 10_000;
@@ -43,22 +44,6 @@ const MAX_WARNINGS: usize = 16;
 /// How far outside a window an entry of `usage` may lie.
 const SLACK_NS: i128 = 1_000_000_000;
 
-/// What the walkers of one walk share.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Requests for pages, of all walkers.
-    pages: AtomicU64,
-    /// Halvings since the service last gave a page to anybody: when nobody gets one, it is not the window.
-    narrowings: AtomicU32,
-    /// Set when the service has said that a window takes it too long.
-    too_much: AtomicBool,
-    /// Cursors that the service has refused so far.
-    pub(crate) lost_cursors: AtomicU64,
-    /// Set when a window without an end failed as well: it is not tried again.
-    endless_failed: AtomicBool,
-    warned: Mutex<HashSet<String>>,
-}
-
 /// Takes a walk from page to page, from one instant to the end of the walk; whoever sends it for pages may stop before.
 /// A *pass* is a run of pages that follow one another; there is one, unless the paging breaks and the walker has to go back.
 pub(crate) struct Walker {
@@ -70,7 +55,7 @@ pub(crate) struct Walker {
     /// True before the first entry of a walker that is there to be faster: its first request is one that a plain walk would
     /// not have made, so that it is not worth a second try.
     is_extra: bool,
-    /// True while it makes sure that a full page without a cursor was the last.
+    /// True while it makes sure that a page without a cursor was the last.
     is_making_sure: bool,
     route: Endpoint,
     /// The routes that the service does not have.
@@ -282,10 +267,16 @@ impl Walker {
         let is_over =
             self.pass.beyond > 0 && (self.route != Endpoint::Usage || self.pass.ends_on_this_side());
         let is_sure = self.is_making_sure && self.pass.empty_pages > MAX_UNSURE_PAGES;
+        self.shared.has_cursor.fetch_or(next.is_some(), Ordering::Relaxed);
+        // Where no header has ever come, all of them may be lost on the way.
+        let is_told = self.client.ends_in_the_body() || self.shared.has_cursor.load(Ordering::Relaxed);
         match next.filter(|_| !is_over && !is_sure) {
             Some(next) => self.pass.request = Some(next),
             // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
-            None if is_full && !is_over && self.route == Endpoint::UsageHistory => {
+            None if (is_full || !(is_told || entries.is_empty()))
+                && !is_over
+                && self.route == Endpoint::UsageHistory =>
+            {
                 if entries.is_empty() && self.pass.page_size.is_some() {
                     // Asked for pages of another size it is full again, and has brought nothing new.
                     self.believe().await?;
@@ -299,7 +290,7 @@ impl Walker {
         Ok(Some(entries))
     }
 
-    /// Asks what follows a full page without a cursor, in pages of another size: where there is nothing, they are not full.
+    /// Asks what follows a page without a cursor, in pages of another size: where there is nothing, they are not full.
     fn make_sure(&mut self) {
         let page_size = self.page_size();
         self.restart(self.pass.until);

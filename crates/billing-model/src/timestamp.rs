@@ -54,11 +54,13 @@ impl Timestamp {
         Self(self.0 - chrono::TimeDelta::nanoseconds(i64::from(self.0.timestamp_subsec_nanos())))
     }
 
-    /// The first millisecond at or after the instant.
+    /// The first millisecond at or after the instant; the last of the year 9999 for an instant within it, as a later one has no
+    /// text that others read.
     #[must_use]
     pub fn ceil_ms(self) -> Self {
         let floor = self.floor_ms();
-        if floor == self { self } else { Self(floor.0 + chrono::TimeDelta::milliseconds(1)) }
+        let above = Self(floor.0 + chrono::TimeDelta::milliseconds(1));
+        if floor == self || (above.0.year() > 9999 && self.0.year() <= 9999) { floor } else { above }
     }
 
     /// Appends the instant as it is written, `2026-06-15T19:05:10.504Z`.
@@ -244,6 +246,9 @@ mod tests {
         assert_eq!(fine.floor_ms(), at("2026-06-27T08:00:00.123Z"));
         assert_eq!(fine.ceil_ms(), at("2026-06-27T08:00:00.124Z"));
         assert_eq!(fine.floor_ms().ceil_ms(), fine.floor_ms());
+        let last = at("9999-12-31T23:59:59.999Z");
+        assert_eq!(at("9999-12-31T23:59:59.9995Z").ceil_ms(), last);
+        assert_eq!(last.ceil_ms(), last);
         assert_eq!(at("1969-12-31T23:59:59.9999Z").floor_ms(), at("1969-12-31T23:59:59.999Z"));
     }
 

@@ -1,11 +1,11 @@
 //! Services that do not do what they were asked: an error, or all of the window all the same.
 
-use billing_http::{Endpoint, Error, ErrorKind, Walk};
+use billing_http::{Endpoint, Error, ErrorKind, Walk, Wire};
 use billing_model::{Currency, Fingerprint, Page, Paging, Timestamp, UsageEntry};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use futures::TryStreamExt;
 
-use crate::support::{client, first_page, second, window};
+use crate::support::{client, client_of, first_page, second, window};
 
 /// An entry every 2.31 s, none of them on a whole second but by chance.
 fn uneven(count: i64) -> Vec<UsageEntry> {
@@ -153,6 +153,29 @@ async fn a_copy_that_lags_ended_the_walk() {
             assert_eq!(found.len(), all.len(), "{concurrency} at once, as of {as_of_s}");
             assert_eq!(found, all);
         }
+    }
+}
+
+/// In text/csv the cursor is a header, and a proxy may drop those that it does not know. Pages need not be full.
+#[tokio::test]
+async fn a_header_that_is_lost_on_the_way_was_the_end_of_a_page_that_is_not_full() {
+    let all = uneven(600);
+    for concurrency in [1, 4] {
+        let mut book = Book::new(all.clone());
+        let upstream = Upstream::start(move |request| {
+            let query =
+                request.query.replace("pageSize=50", "pageSize=40").replace("pageSize=1000", "pageSize=40");
+            let reply = book.answer(&Request { query, ..request.clone() });
+            Reply::new(200, "text/csv", reply.body())
+        })
+        .await;
+        let (builder, _) = client_of(upstream.base_url());
+        let by_csv =
+            builder.wire(Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into))).build().unwrap();
+        let walk = Walk::over(window(0, 10_000)).endpoint(Endpoint::UsageHistory).page_size(50);
+        let walk = walk.concurrency(concurrency).build().unwrap();
+        let found: Vec<_> = walk.entries(&by_csv).try_collect().await.unwrap();
+        assert_eq!(found.len(), all.len(), "{concurrency} at once");
     }
 }
 

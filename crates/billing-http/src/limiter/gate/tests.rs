@@ -1,3 +1,5 @@
+//! The gate: who is admitted, and what a refusal does.
+
 use super::*;
 use crate::limiter::width::MAX_CONCURRENCY;
 
