@@ -95,7 +95,8 @@ fn the_options_of_an_export_are_in_groups() {
                              it is a terminal]. FILE appears only when it is
                              complete; run the same command again to resume
           --format <FORMAT>  Format of the export [default: as the name of FILE
-                             ends, or csv] [possible values: csv, json, ndjson]
+                             ends, or csv]. A name in .gz makes it gzip [possible
+                             values: csv, json, ndjson]
           --with-api-key-id  Add the column apiKeyId to csv, last; json and ndjson
                              always have it
           --manifest         Write a manifest beside FILE: window, sums, checksum,
@@ -106,7 +107,8 @@ fn the_options_of_an_export_are_in_groups() {
 
     Service:
           --base-url <URL>       Base URL of the service: https, or http to this
-                                 machine [env: BILLING_BASE_URL] [default:
+                                 machine; the scheme may be left out [env:
+                                 BILLING_BASE_URL] [default:
                                  https://api.venice.ai/api/v1]
           --api-key-file <FILE>  File with the API key, `-` for stdin; otherwise
                                  BILLING_API_KEY, else VENICE_API_KEY
@@ -139,7 +141,7 @@ fn the_options_of_an_export_are_in_groups() {
     Examples:
       billing export --month 2026-06 -o june.csv
       billing export --days 7 --currency USD -o week.json
-      billing export --since yesterday --until today --format ndjson | gzip > day.gz
+      billing export --since yesterday --until today -o day.ndjson.gz
     ");
 }
 

@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use billing_model::UsageEntry;
 use billing_sample::History;
 
 use crate::billing::{command, run};
+use crate::host::Host;
 use crate::place::Place;
 use crate::process::Process;
 
@@ -29,7 +31,7 @@ fn the_demo_shows_and_proves_it() {
         "/billing/usage ",
         "/billing/usage-history ",
         "usage.csv is written",
-        "Next:",
+        "Next, in one terminal:",
     ] {
         assert!(text.contains(piece), "{piece:?} is not shown in:\n{text}");
     }
@@ -70,6 +72,35 @@ fn a_demo_leaves_a_directory_alone_that_no_demo_made() {
     assert!(names.iter().all(|name| place.read(name) == b"precious"));
 }
 
+/// June is June, from a server of the ledger that is left.
+#[test]
+fn what_is_shown_as_next_works() {
+    let place = Place::new();
+    let dir = place.path("demo");
+    let shown = run(&demo(&dir, &[])).done();
+    let text = shown.text().replace("\\\n", "");
+    let next = |verb: &str| {
+        let line = text.lines().find(|line| line.contains(&format!(" {verb} "))).unwrap();
+        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let serve = next("serve");
+    assert_eq!(serve[..2], ["serve", "--ledger"]);
+    let host = Host::start(&serve[2], &[]);
+    let address = host.address().to_owned();
+    let june = place.path("june.csv");
+    let export: Vec<_> = next("export")
+        .into_iter()
+        .map(|word| word.replace("localhost:8787", &address).replace("june.csv", &june))
+        .collect();
+    run(&export.iter().map(String::as_str).collect::<Vec<_>>()).done();
+    let found = billing_csv::decode(&place.read("june.csv")).unwrap();
+    // The eleven columns.
+    let all = History::new(1, 2_000).map(|entry| UsageEntry { api_key_id: None, ..entry });
+    let expect: Vec<_> = all.filter(|entry| entry.timestamp.to_string().starts_with("2026-06")).collect();
+    assert!(!expect.is_empty());
+    assert_eq!(found, expect);
+}
+
 /// The commands that are shown work, with the key and the ledger that are left.
 #[test]
 fn a_demo_that_serves_can_be_exported_from() {
@@ -77,15 +108,13 @@ fn a_demo_that_serves_can_be_exported_from() {
     let dir = place.path("demo");
     let mut process = Process::start(command(&demo(&dir, &["--serve"])));
     let mut base_url = None;
-    loop {
+    // Up to the last line of two commands. After its end there are lines without a word.
+    let is_shown = (0..100).any(|_| {
         let line = process.line();
-        base_url = base_url.or_else(|| line.strip_prefix("serving it at ").map(str::to_owned));
-        // The last line of two commands.
-        if line.contains("/billing/usage-history?pageSize=") {
-            break;
-        }
-        assert!(!line.is_empty() || base_url.is_some(), "it ended without a word");
-    }
+        base_url = base_url.take().or_else(|| line.strip_prefix("serving it at ").map(str::to_owned));
+        line.contains("/billing/usage-history?pageSize=")
+    });
+    assert!(is_shown, "no commands");
     let (base_url, key) = (base_url.unwrap(), place.path("demo/api-key"));
     let args = [
         "export",

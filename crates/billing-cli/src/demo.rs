@@ -210,8 +210,8 @@ fn program() -> String {
 fn next_commands(place: &Place) -> String {
     let (billing, ledger, key) = (program(), place.ledger.display(), place.key.display());
     format!(
-        "Next:\n  {billing} serve --ledger {ledger} &\n  {billing} export --base-url http://127.0.0.1:8787/api/v1 \\\n      \
-         --api-key-file {key} --since 2026-06 \\\n      -o june.ndjson\n"
+        "Next, in one terminal:\n  {billing} serve --ledger {ledger}\n\nand in another, in the same directory:\n  {billing} export \
+         --base-url localhost:8787/api/v1 \\\n      --api-key-file {key} --month 2026-06 -o june.csv\n"
     )
 }
 

@@ -11,7 +11,7 @@ use crate::network;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = SERVICE)]
 pub(crate) struct Service {
-    /// Base URL of the service: https, or http to this machine
+    /// Base URL of the service: https, or http to this machine; the scheme may be left out
     #[arg(long, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = network::base_url)]
     pub(crate) base_url: String,
@@ -64,7 +64,7 @@ pub(crate) struct Export {
     /// is complete; run the same command again to resume
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub(crate) output: Option<PathBuf>,
-    /// Format of the export [default: as the name of FILE ends, or csv]
+    /// Format of the export [default: as the name of FILE ends, or csv]. A name in .gz makes it gzip
     #[arg(long, value_enum, ignore_case = true, help_heading = OUTPUT)]
     pub(crate) format: Option<ExportFormat>,
     /// Add the column apiKeyId to csv, last; json and ndjson always have it
@@ -113,7 +113,7 @@ Times T: 2026-06-15T19:05:10.504Z; 2026-06-15, today and yesterday (00:00 UTC);
 Examples:
   billing export --month 2026-06 -o june.csv
   billing export --days 7 --currency USD -o week.json
-  billing export --since yesterday --until today --format ndjson | gzip > day.gz";
+  billing export --since yesterday --until today -o day.ndjson.gz";
 
 fn page_size(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("it is not a whole number; {}", page_sizes()))
