@@ -442,10 +442,10 @@ fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> St
     let to = plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
     let mut said = format!("{to}{}\nwindow {window}\n", text::pace(summary, *added, elapsed));
     said.push_str(&text::amounts(summary));
-    if !window.until().is_some_and(|until| is_a_day_before(until, now())) {
-        said.push_str(
-            "note: the window ends less than a day ago and is not final: entries may come hours late\n",
-        );
+    if window.until().is_some_and(|until| is_a_day_before(now(), until)) {
+        said.push_str("note: the window has not ended and is not final: entries are still to come\n");
+    } else if !window.until().is_some_and(|until| is_a_day_before(until, now())) {
+        said.push_str("note: the window ends today and is not final: entries may come hours late\n");
     }
     if matches!(plan.wire, args::Wire::Csv) && plan.keeps_api_key_id && !has_key_ids {
         said.push_str(

@@ -13,7 +13,7 @@ use billing_model::{Summary, TimeWindow};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terminal;
-use way::{Way, seconds_up};
+use way::{Until, Way, seconds_up};
 
 /// A wait shorter than this needs no words where there is no moving line.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
@@ -82,26 +82,31 @@ impl Progress {
                 self.change(|way| way.page(*entries, *reached, *total));
             }
             Event::Retrying { error, wait } => {
-                let ends = Some(*wait).filter(|_| error.kind() == ErrorKind::RateLimited);
-                let text = match ends {
-                    Some(_) => format!("{}; again", error.brief()),
-                    None => format!("{}; again in {}", error.brief(), seconds_up(*wait)),
-                };
-                self.trouble(&text, ends);
+                match error.kind() {
+                    ErrorKind::RateLimited => self.trouble(&format!("{}; again", error.brief()), next(*wait)),
+                    // Another page may come before.
+                    _ => {
+                        let text = format!("{}; again in {}", error.brief(), seconds_up(*wait));
+                        self.trouble(&text, Until::Unknown);
+                    }
+                }
                 // What ran into its time limit has cost a wait already.
                 if self.line.is_hidden() && (*wait >= WORTH_SAYING || error.is_timeout()) {
                     self.say(&format!("{error}; again in {}", seconds_up(*wait)));
                 }
             }
             Event::Waiting { wait } => {
-                self.trouble("the service takes no more for now: next request", Some(*wait));
+                self.trouble("pausing for the service's limits: next request", next(*wait));
                 let text = format!("waiting {} before the next request", seconds_up(*wait));
                 self.wait(&text, *wait, &self.longest_wait);
             }
             Event::Silent { path, waited, limit } => {
+                let limit_of_try = *limit;
                 let (waited_s, limit) = (seconds_up(*waited), seconds_up(*limit));
                 let text = format!("waiting for /{path}, {waited_s} of at most {limit}");
-                self.trouble(&text, None);
+                let since = Instant::now().checked_sub(*waited);
+                let until = since.map_or(Until::Unknown, |since| Until::Limit(since, limit_of_try));
+                self.trouble(&format!("waiting for /{path}"), until);
                 self.wait(&text, *waited, &self.longest_silence);
             }
             Event::Narrowed { error, until } => {
@@ -137,9 +142,8 @@ impl Progress {
     }
 
     /// Shows what is in the way, behind how far it came.
-    fn trouble(&self, text: &str, wait: Option<Duration>) {
-        let ends = wait.and_then(|wait| Instant::now().checked_add(wait));
-        self.change(|way| way.trouble(text, ends));
+    fn trouble(&self, text: &str, until: Until) {
+        self.change(|way| way.trouble(text, until));
     }
 
     fn change(&self, change: impl FnOnce(&mut Way)) {
@@ -194,6 +198,11 @@ impl Drop for Progress {
         }
         self.line.finish_and_clear();
     }
+}
+
+/// After a wait from now on.
+fn next(wait: Duration) -> Until {
+    Instant::now().checked_add(wait).map_or(Until::Unknown, Until::Next)
 }
 
 /// Counts down on the moving line, or says now and then how far it came.

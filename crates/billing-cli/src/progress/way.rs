@@ -35,8 +35,18 @@ pub(super) struct Way {
 #[derive(Debug)]
 struct Trouble {
     text: String,
-    /// When the service is asked again.
-    ends: Option<Instant>,
+    until: Until,
+}
+
+/// How long it lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// Nobody knows.
+    Unknown,
+    /// Until the service is asked again.
+    Next(Instant),
+    /// Since then, and so long at most.
+    Limit(Instant, Duration),
 }
 
 impl Way {
@@ -56,39 +66,47 @@ impl Way {
             }
         }
         // Pages that were on their way come also while the service is left alone.
-        self.trouble = self.trouble.take().filter(|trouble| trouble.ends > Some(Instant::now()));
+        let now = Instant::now();
+        self.trouble =
+            self.trouble.take().filter(|trouble| matches!(trouble.until, Until::Next(at) if at > now));
     }
 
-    /// Something is in the way, and it is known when there will be another try, or not.
-    pub(super) fn trouble(&mut self, text: &str, ends: Option<Instant>) {
-        self.trouble = Some(Trouble { text: one_line(text, MOST_CHARS), ends });
+    /// Something is in the way.
+    pub(super) fn trouble(&mut self, text: &str, until: Until) {
+        self.trouble = Some(Trouble { text: one_line(text, MOST_CHARS), until });
     }
 
-    /// `43,000 entries, 9,100/s, at 2026-06-11T08:15:00.000Z, about 12 s left; next request in 3 s`.
+    /// `43,000 entries, 9,100/s, at 2026-06-11T08:15:00.000Z, about 12 s left`, or what is in the way: `43,000 entries; 429 Too many;
+    /// again in 3 s`. A terminal has room for one of them.
     pub(super) fn text(&self, elapsed: Duration, now: Instant) -> String {
-        let mut line = String::new();
-        if self.before + self.came > 0 || self.reached.is_some() {
-            let pace = grouped(rate(self.came, elapsed));
-            line = format!("{}, {pace}/s", text::entries(self.before + self.came));
+        let is_begun = self.before + self.came > 0 || self.is_begun();
+        let count = text::entries(self.before + self.came);
+        let Some(trouble) = &self.trouble else {
+            if !is_begun {
+                return "waiting for the first page".to_owned();
+            }
+            let mut line = format!("{count}, {}/s", grouped(rate(self.came, elapsed)));
             if let Some(reached) = self.reached {
                 line.push_str(&format!(", at {reached}"));
             }
             if let Some(left) = self.time_left(elapsed) {
                 line.push_str(&format!(", about {} left", span_text(left)));
             }
-        }
-        match &self.trouble {
-            Some(trouble) => {
-                let gap = if line.is_empty() { "" } else { "; " };
-                line.push_str(&format!("{gap}{}", trouble.text));
-                if let Some(left) = trouble.ends.and_then(|ends| ends.checked_duration_since(now)) {
-                    line.push_str(&format!(" in {}", seconds_up(left)));
-                }
+            return line;
+        };
+        let behind = match trouble.until {
+            Until::Next(at) if at > now => format!(" in {}", seconds_up(at - now)),
+            Until::Limit(since, limit) => {
+                format!(
+                    ", {} s of at most {}",
+                    now.saturating_duration_since(since).as_secs(),
+                    seconds_up(limit)
+                )
             }
-            None if line.is_empty() => line.push_str("waiting for the first page"),
-            None => {}
-        }
-        line
+            Until::Next(_) | Until::Unknown => String::new(),
+        };
+        let before = if is_begun { format!("{count}; ") } else { String::new() };
+        format!("{before}{}{behind}", trouble.text)
     }
 
     /// True when a page has come.
@@ -171,15 +189,14 @@ mod tests {
         let now = Instant::now();
         let mut way = Way::default();
         assert_eq!(way.text(TEN_SECONDS, now), "waiting for the first page");
-        way.trouble("429 Too many; again", Some(now + Duration::from_secs(300)));
+        way.trouble("429 Too many; again", Until::Next(now + Duration::from_secs(300)));
         assert_eq!(way.text(TEN_SECONDS, now), "429 Too many; again in 300 s");
         assert_eq!(way.text(TEN_SECONDS, now + Duration::from_millis(1500)), "429 Too many; again in 299 s");
         way.page(10, Some(at("2026-06-01T00:00:00Z")), None);
-        assert_eq!(
-            way.text(TEN_SECONDS, now),
-            "10 entries, 1/s, at 2026-06-01T00:00:00.000Z; 429 Too many; again in 300 s"
-        );
-        way.trouble("waiting for /x, 15 s of at most 120 s", None);
+        assert_eq!(way.text(TEN_SECONDS, now), "10 entries; 429 Too many; again in 300 s");
+        way.trouble("waiting for /x", Until::Limit(now, Duration::from_secs(120)));
+        let later = now + Duration::from_millis(61_900);
+        assert_eq!(way.text(TEN_SECONDS, later), "10 entries; waiting for /x, 61 s of at most 120 s");
         way.page(0, None, None);
         assert_eq!(way.text(TEN_SECONDS, now), "10 entries, 1/s, at 2026-06-01T00:00:00.000Z");
     }
