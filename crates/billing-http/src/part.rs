@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::planner::{Sample, expected};
+use crate::walk::Endpoint;
 use crate::walker::{End, MAX_UNSURE_PAGES, Walker, WindowPage};
 
 /// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
@@ -34,7 +35,8 @@ pub(crate) struct Part {
     reached: Option<Timestamp>,
     /// How dense the ledger is here, latest page first.
     samples: VecDeque<Sample>,
-    /// Pages in a row without an entry.
+    /// Pages that came, and those of them in a row without an entry.
+    came: u32,
     empty_pages: u32,
     /// How far it was walked when its end was doubted.
     doubted: Option<Option<Timestamp>>,
@@ -61,6 +63,7 @@ impl Part {
             is_proven: false,
             reached: None,
             samples: VecDeque::new(),
+            came: 0,
             empty_pages: 0,
             doubted: None,
             end: None,
@@ -71,6 +74,7 @@ impl Part {
     /// Takes in a page, and gives what it weighs.
     pub(crate) fn put(&mut self, page: WindowPage) -> usize {
         let WindowPage { mut entries, total, end } = page;
+        self.came += 1;
         // A page without entries may lead nowhere.
         self.is_proven |= !entries.is_empty() || (end.is_some() && self.number == 0);
         self.sample(&entries);
@@ -110,6 +114,12 @@ impl Part {
     pub(crate) fn is_disproved_by(&self, before: &Self) -> bool {
         let beyond = before.spare.as_ref().and_then(|spare| spare.entries.last());
         self.end.is_some() && beyond.is_some_and(|entry| Some(entry.timestamp) > self.reached)
+    }
+
+    /// True for a part that a walk by cursor alone has not, and that ended with its first page: no cursor led there. That page
+    /// may be older than what the others saw.
+    pub(crate) fn ended_at_once(&self) -> bool {
+        self.number > 0 && self.came == 1 && self.end.is_some_and(|end| end.route != Endpoint::Usage)
     }
 
     /// The latest timestamp that was fetched.

@@ -70,7 +70,7 @@ pub(crate) struct Windows {
     page_weight: usize,
     /// How dense the ledger was in the parts that were handed out, latest first.
     samples: Vec<Sample>,
-    /// From here on a service has said that there is nothing, which is no reason to ask it again.
+    /// From here on a service has said that there is nothing, or no more than a page, which is no reason to ask it again.
     nothing_from: Option<Timestamp>,
     /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
     tail: Vec<UsageEntry>,
@@ -307,7 +307,7 @@ impl Windows {
             self.give_up(index);
             return Ok(());
         }
-        if index > 0 && part.is_empty() {
+        if index > 0 && (part.is_empty() || part.ended_at_once()) {
             self.nothing_from = self.parts[index - 1].until;
             self.leave(index);
             return Ok(());
@@ -321,7 +321,11 @@ impl Windows {
                 return Ok(());
             }
         }
-        let part = &self.parts[index];
+        let part = &mut self.parts[index];
+        if part.ended_at_once() {
+            // The part before it, which would have come here by its cursors, is over.
+            part.doubt();
+        }
         let is_news = index > 0 && !was_proven && part.is_proven;
         self.trust.page(is_news);
         if is_news {

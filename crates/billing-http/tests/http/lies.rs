@@ -115,7 +115,8 @@ async fn found_beside_a_copy(
     let mut book = Book::new(all.to_vec());
     let mut firsts = 0;
     let upstream = Upstream::start(move |request| {
-        let is_first = !request.query.contains("cursor=");
+        // A full page that ends a walk is made sure of, by another size: also by a plain walk.
+        let is_first = request.query.contains("pageSize=50&");
         firsts += u32::from(is_first);
         let reply = book.answer(request);
         if is_first && is_old(firsts) { as_of(instant, reply) } else { reply }
@@ -131,10 +132,25 @@ async fn found_beside_a_copy(
 #[tokio::test]
 async fn an_end_that_a_window_of_its_own_was_told_ended_the_walk() {
     let all = uneven(3010);
-    for (nth, concurrency) in
-        [(2, 1), (2, 2), (3, 2), (5, 2), (2, 4), (3, 4), (5, 4), (2, 8), (4, 8), (2, 16), (3, 16), (9, 16)]
-    {
-        for as_of_s in [0, 1000, 2000, 4000, 6900] {
+    for (nth, concurrency) in [
+        (2, 1),
+        (2, 2),
+        (3, 2),
+        (5, 2),
+        (2, 4),
+        (3, 4),
+        (5, 4),
+        (7, 4),
+        (9, 4),
+        (2, 8),
+        (4, 8),
+        (2, 16),
+        (3, 16),
+        (9, 16),
+        (12, 16),
+        (14, 16),
+    ] {
+        for as_of_s in [0, 1000, 2000, 4000, 6000, 6500, 6900] {
             let is_old = move |first| first == nth;
             let found = found_beside_a_copy(&all, second(as_of_s), concurrency, is_old).await;
             assert_eq!(found.len(), all.len(), "request {nth}, {concurrency} at once, as of {as_of_s}");
@@ -143,15 +159,17 @@ async fn an_end_that_a_window_of_its_own_was_told_ended_the_walk() {
     }
 }
 
-/// Every second page without a cursor comes from a copy that lags behind.
+/// Pages without a cursor come from a copy that lags behind: every second one, or all but the one that a plain walk asks for.
 #[tokio::test]
 async fn a_copy_that_lags_ended_the_walk() {
     let all = uneven(3010);
-    for concurrency in [1, 2, 4, 16] {
-        for as_of_s in [1000, 2000, 4000, 6900] {
-            let found = found_beside_a_copy(&all, second(as_of_s), concurrency, |first| first % 2 == 0).await;
-            assert_eq!(found.len(), all.len(), "{concurrency} at once, as of {as_of_s}");
-            assert_eq!(found, all);
+    for concurrency in [1, 2, 3, 4, 8, 16] {
+        for as_of_s in (500..6950).step_by(430) {
+            for is_old in [|first| first % 2 == 0, |first| first > 1] {
+                let found = found_beside_a_copy(&all, second(as_of_s), concurrency, is_old).await;
+                assert_eq!(found.len(), all.len(), "{concurrency} at once, as of {as_of_s}");
+                assert_eq!(found, all);
+            }
         }
     }
 }
