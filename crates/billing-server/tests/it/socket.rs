@@ -55,7 +55,8 @@ async fn a_body_has_its_length_and_is_not_chunked() {
     for (path, key, status) in [
         (&*format!("{USAGE}?limit=500"), &*house.key, "200"),
         (USAGE, wrong_key, "401"),
-        ("/", wrong_key, "404"),
+        ("/nowhere", wrong_key, "404"),
+        ("/", wrong_key, "307"),
     ] {
         let answer = exchange(running.address, &get(path, key)).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
