@@ -160,8 +160,6 @@ impl Part {
     pub(crate) fn extend(&mut self, until: Option<Timestamp>) {
         self.until = until;
         if let Some(spare) = self.spare.take() {
-            // It is of a page that came before.
-            self.came -= 1;
             self.put(spare);
         }
     }

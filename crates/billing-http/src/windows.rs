@@ -347,15 +347,7 @@ impl Windows {
     /// Leaves a part to the one before it.
     fn leave(&mut self, index: usize) {
         if let Some(part) = self.parts.remove(index) {
-            let before = &mut self.parts[index - 1];
-            before.extend(part.until);
-            // Its first page led over the border, and to an end that now is its own.
-            if before.ended_at_once() {
-                if index > 1 {
-                    return self.leave(index - 1);
-                }
-                before.doubt();
-            }
+            self.parts[index - 1].extend(part.until);
             self.give_up_behind(index - 1);
         }
     }
