@@ -38,6 +38,8 @@ pub(super) enum Detour {
     Narrower,
     /// The whole window once more, which may have been out of order only when it was asked for before.
     Plainly,
+    /// The same from the last entry on, where what is left may be empty.
+    FromLastEntry,
 }
 
 impl Walker {
@@ -105,11 +107,14 @@ impl Walker {
                 Some(Detour::WithoutEnd)
             }
             _ if !is_at_cursor && self.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
-            Detour::Plainly => None,
+            Detour::Plainly if self.anchor.timestamp().is_some_and(|at| Some(at) < self.base) => {
+                Some(Detour::FromLastEntry)
+            }
+            Detour::Plainly | Detour::FromLastEntry => None,
             // A service that has never answered is more likely not there than slow.
             _ if self.client.has_answered() && self.middle().is_some() => Some(Detour::Narrower),
-            Detour::Narrower => Some(Detour::Plainly),
-            _ => None,
+            Detour::None | Detour::Anew => None,
+            _ => Some(Detour::Plainly),
         }
     }
 
@@ -129,6 +134,10 @@ impl Walker {
                 self.pass.ask_exactly();
             }
             Detour::Plainly => self.restart(self.window.until()),
+            Detour::FromLastEntry => {
+                self.base = self.window.since();
+                self.restart(self.window.until());
+            }
             Detour::Anew | Detour::None => self.go_back(error)?,
         }
         self.detour = detour;

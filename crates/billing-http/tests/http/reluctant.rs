@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use billing_http::{Border, Endpoint, ErrorKind, Event, Times, Walk, Wire};
+use billing_http::{Border, Endpoint, ErrorKind, Event, RetryPolicy, Times, Walk, Wire};
 use billing_model::{Page, Paging, Stretch, TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::{Asked, Book, Endless, Reluctant, Reply, Upstream, entry_at};
 use futures::TryStreamExt;
@@ -113,6 +113,32 @@ async fn a_narrow_window_is_asked_wider_and_cut_here() {
             let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
             assert_eq!(found, expected, "{endpoint} {since} {until}");
             assert!(asked.hung().is_empty(), "{:?}", asked.hung());
+        }
+    }
+}
+
+/// Ways around a failure that fail too are no reason to give up: the window was right, and only the moment wrong.
+#[tokio::test]
+async fn a_failure_that_passes_does_not_end_a_walk_over_a_narrow_window() {
+    let book = Book::new(vec![entry_at(second(5), "-0.1"); 25]);
+    let all = book.entries(TimeWindow::ALL, None);
+    for endpoint in ENDPOINTS {
+        let places = [6, HOUR].into_iter().flat_map(|until| (1..5).map(move |at| (until, at)));
+        for ((until, fault_at), faults) in places.flat_map(|place| [2, 4, 6, 9].map(|faults| (place, faults)))
+        {
+            let mut service = Reluctant::new(book.clone());
+            let mut requests = 0;
+            let upstream = Upstream::start(move |request| {
+                requests += 1;
+                let is_out = (fault_at..fault_at + faults).contains(&requests);
+                if is_out { Reply::error(500, "out of order") } else { service.answer(request) }
+            })
+            .await;
+            let walk = Walk::over(window(4, until)).endpoint(endpoint).page_size(SIZE).build().unwrap();
+            let policy = RetryPolicy { tries_before_narrowing: 2, ..RetryPolicy::default() };
+            let client = client_of(upstream.base_url()).0.retry(policy).build().unwrap();
+            let found: Result<Vec<_>, _> = walk.entries(&client).try_collect().await;
+            assert_eq!(found.unwrap(), all, "{endpoint} up to {until}, {faults} from {fault_at}");
         }
     }
 }
