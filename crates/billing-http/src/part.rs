@@ -7,7 +7,6 @@ use tokio::task::AbortHandle;
 
 use crate::error::Error;
 use crate::planner::{Sample, expected};
-use crate::walk::Endpoint;
 use crate::walker::{End, MAX_UNSURE_PAGES, Walker, WindowPage};
 
 /// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
@@ -38,6 +37,9 @@ pub(crate) struct Part {
     /// Pages that came, and those of them in a row without an entry.
     came: u32,
     empty_pages: u32,
+    /// True for a part that a walk by cursor alone has not, and whose first page has no cursor. That nothing follows was said
+    /// where no cursor led: that page may be older than what the others saw.
+    pub(crate) ended_at_once: bool,
     /// How far it was walked when its end was doubted.
     doubted: Option<Option<Timestamp>>,
     /// Set where the ledger ends.
@@ -65,6 +67,7 @@ impl Part {
             samples: VecDeque::new(),
             came: 0,
             empty_pages: 0,
+            ended_at_once: false,
             doubted: None,
             end: None,
             failed: false,
@@ -73,8 +76,9 @@ impl Part {
 
     /// Takes in a page, and gives what it weighs.
     pub(crate) fn put(&mut self, page: WindowPage) -> usize {
-        let WindowPage { mut entries, total, end } = page;
+        let WindowPage { mut entries, total, leads_on, end } = page;
         self.came += 1;
+        self.ended_at_once = self.number > 0 && self.came == 1 && !leads_on;
         // A page without entries may lead nowhere.
         self.is_proven |= !entries.is_empty() || (end.is_some() && self.number == 0);
         self.sample(&entries);
@@ -88,14 +92,14 @@ impl Part {
         if beyond.is_empty() {
             self.end = end;
         } else {
-            self.spare = Some(WindowPage { entries: beyond, total, end });
+            self.spare = Some(WindowPage { entries: beyond, total, leads_on, end });
         }
         let weight = weight(&entries);
         if !self.is_proven && self.number > 0 {
             // Nothing to hand out, and it has to go on however many of them come: the part before it waits for it.
             return weight;
         }
-        self.pages.push_back((weight, Ok(WindowPage { entries, total, end: self.end })));
+        self.pages.push_back((weight, Ok(WindowPage { entries, total, leads_on, end: self.end })));
         weight
     }
 
@@ -114,12 +118,6 @@ impl Part {
     pub(crate) fn is_disproved_by(&self, before: &Self) -> bool {
         let beyond = before.spare.as_ref().and_then(|spare| spare.entries.last());
         self.end.is_some() && beyond.is_some_and(|entry| Some(entry.timestamp) > self.reached)
-    }
-
-    /// True for a part that a walk by cursor alone has not, and that ended with its first page: no cursor led there. That page
-    /// may be older than what the others saw.
-    pub(crate) fn ended_at_once(&self) -> bool {
-        self.number > 0 && self.came == 1 && self.end.is_some_and(|end| end.route != Endpoint::Usage)
     }
 
     /// The latest timestamp that was fetched.

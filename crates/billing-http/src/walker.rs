@@ -82,6 +82,8 @@ pub(crate) struct WindowPage {
     pub(crate) entries: Vec<UsageEntry>,
     /// Entries in the window, where the endpoint says it.
     pub(crate) total: Option<u64>,
+    /// False where the service said that nothing follows.
+    pub(crate) leads_on: bool,
     /// Set on the last page.
     pub(crate) end: Option<End>,
 }
@@ -199,16 +201,18 @@ impl Walker {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
                     self.pages += 1;
+                    let leads_on = !matches!(page.paging, Paging::ByCursor(None));
                     if let Some(entries) = self.accept(&request, page).await? {
                         self.is_extra &= entries.is_empty() && self.end.is_none();
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
-                        return Ok(WindowPage { entries, total, end: self.end });
+                        return Ok(WindowPage { entries, total, leads_on, end: self.end });
                     }
                 }
                 Err(_) if is_sure => {
                     self.believe().await?;
                     if self.end.is_some() {
-                        return Ok(WindowPage { entries: Vec::new(), total: None, end: self.end });
+                        let (entries, total) = (Vec::new(), None);
+                        return Ok(WindowPage { entries, total, leads_on: false, end: self.end });
                     }
                 }
                 Err(failure) => self.go_around(failure).map_err(|error| error.on_page(self.pages + 1))?,

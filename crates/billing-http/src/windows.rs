@@ -307,7 +307,7 @@ impl Windows {
             self.give_up(index);
             return Ok(());
         }
-        if index > 0 && (part.is_empty() || part.ended_at_once()) {
+        if index > 0 && (part.is_empty() || part.ended_at_once) {
             self.nothing_from = self.parts[index - 1].until;
             self.leave(index);
             return Ok(());
@@ -321,12 +321,7 @@ impl Windows {
                 return Ok(());
             }
         }
-        let part = &mut self.parts[index];
-        if part.ended_at_once() {
-            // The part before it, which would have come here by its cursors, is over.
-            part.doubt();
-        }
-        let is_news = index > 0 && !was_proven && part.is_proven;
+        let is_news = index > 0 && !was_proven && self.parts[index].is_proven;
         self.trust.page(is_news);
         if is_news {
             self.parts[index - 1].is_succeeded();
@@ -369,7 +364,7 @@ impl Windows {
 
     /// Hands out a page of the first part, as far as the walk is complete with it.
     fn hand_out(&mut self, page: WindowPage) -> Stretch {
-        let WindowPage { entries: fetched, total, end } = page;
+        let WindowPage { entries: fetched, total, end, .. } = page;
         if self.ends.parts == 0 && self.parts.len() == 1 {
             self.total = total;
         }

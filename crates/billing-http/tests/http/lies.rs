@@ -110,7 +110,7 @@ async fn found_beside_a_copy(
     all: &[UsageEntry],
     instant: Timestamp,
     concurrency: u32,
-    is_old: impl Fn(u32) -> bool + Send + 'static,
+    mut is_old: impl FnMut(u32) -> bool + Send + 'static,
 ) -> Vec<UsageEntry> {
     let mut book = Book::new(all.to_vec());
     let mut firsts = 0;
@@ -171,6 +171,31 @@ async fn a_copy_that_lags_ended_the_walk() {
                 assert_eq!(found, all);
             }
         }
+    }
+}
+
+/// Days of different weight, so that the first page of a part may have all of it, and some of the next.
+#[tokio::test]
+async fn a_copy_that_lags_ended_a_part_that_is_one_page() {
+    for seed in 0..100 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut all = Vec::new();
+        let mut at_ms = 1_750_000_000_000;
+        for _ in 0..rng.usize(2..8) {
+            let step_ms = [300, 1000, 30_000, 100_000][rng.usize(..4)];
+            for _ in 0..(rng.i64(100_000..2_000_000) / step_ms).min(1500) {
+                at_ms += rng.i64(1..2 * step_ms);
+                all.push(entry_at(Timestamp::from_unix_ns(at_ms * 1_000_000), "-1"));
+            }
+        }
+        all.retain(|entry| entry.timestamp < second(10_000));
+        let instant = second(rng.i64(0..10_000));
+        let concurrency = [2, 3, 4, 8, 16][rng.usize(..5)];
+        let of = rng.u32(1..5);
+        let mut chance = rng.fork();
+        let is_old = move |first| first > 1 && chance.u32(..4) < of;
+        let found = found_beside_a_copy(&all, instant, concurrency, is_old).await;
+        assert_eq!(found.len(), all.len(), "case {seed}, {concurrency} at once, as of {instant}");
     }
 }
 
