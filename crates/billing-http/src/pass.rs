@@ -22,13 +22,13 @@ pub(crate) struct Pass {
     pub(crate) numbers: Option<(u32, u64)>,
     /// The last timestamp that came.
     pub(crate) last: Option<Timestamp>,
+    /// Entries that the service sent from before the window of the walk.
+    pub(crate) before: u64,
     /// Entries that the service sent from beyond the pass: the end of `usage` is inclusive, and more may have been asked for.
     pub(crate) beyond: u64,
     pub(crate) circles: Circles,
     /// Pages in a row without an entry.
     pub(crate) empty_pages: u32,
-    /// False for the pass over all of the window, true for one that goes on within it.
-    pub(crate) resumed: bool,
 }
 
 /// The borders of a first request.
@@ -40,12 +40,7 @@ pub(crate) struct Asked {
 
 impl Pass {
     /// A pass that asks for no window so short that the service may hang on it: where its own is, it asks for more.
-    pub(crate) fn new(
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-        overlap: Overlap,
-        resumed: bool,
-    ) -> Self {
+    pub(crate) fn new(since: Option<Timestamp>, until: Option<Timestamp>, overlap: Overlap) -> Self {
         Self {
             request: None,
             since,
@@ -55,10 +50,10 @@ impl Pass {
             overlap,
             numbers: None,
             last: None,
+            before: 0,
             beyond: 0,
             circles: Circles::default(),
             empty_pages: 0,
-            resumed,
         }
     }
 
@@ -70,6 +65,14 @@ impl Pass {
     /// Asks without an end: for a window in which nothing may lie.
     pub(crate) fn ask_without_end(&mut self) {
         self.asked.until = None;
+    }
+
+    /// True when it was asked for all that lies in a window from its start on.
+    pub(crate) fn is_from(&self, start: Option<Timestamp>) -> bool {
+        match self.asked.since {
+            Some(asked) => start.is_some_and(|start| asked <= start),
+            None => true,
+        }
     }
 
     /// True when its end is found by looking at the entries, because the service was not told of it.

@@ -12,15 +12,16 @@ use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::reply::Failure;
 use crate::retry::Class;
 use crate::walk::{Endpoint, Walk};
-use crate::walker::{Shared, Walker, WindowPage, path};
+use crate::walker::{Before, Shared, Walker, WindowPage, path};
 
 /// What went by on a walk, as the service counts it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
     /// Entries of the window.
     pub(crate) entries: u64,
-    /// Entries from before it that came on its pages, and those at its end, where they are known.
-    pub(crate) before: u64,
+    /// Entries from before it that came on its pages.
+    pub(crate) before: Before,
+    /// Those at its end, where they are known.
     pub(crate) beyond: Option<u64>,
 }
 
@@ -40,7 +41,7 @@ pub(crate) async fn check_total(
         Error::of(ErrorKind::Moved).with_message(message)
     };
     let is_whole_ms = since.is_none_or(|since| since == since.floor_ms());
-    let (window, counted) = match walk.walked {
+    let (asked_since, counted) = match walk.walked {
         // A short window is asked for with what lies before it, which nobody has counted: so it is read once more.
         Some((_, walked)) if wider(since, until) != since => {
             return match entries_of(client, walk, shared).await? {
@@ -50,22 +51,19 @@ pub(crate) async fn check_total(
             };
         }
         // Nor has anybody what an earlier run left out before a start within a millisecond.
-        Some((from, _)) if !is_whole_ms => match TimeWindow::new(Some(from), until) {
-            Ok(rest) => (rest, before + entries),
-            Err(_) => return Ok(false),
-        },
-        Some((_, walked)) => (walk.window, walked + entries),
-        None => (walk.window, before + entries),
+        Some((from, _)) if !is_whole_ms && until.is_some_and(|until| until <= from) => return Ok(false),
+        Some((_, walked)) if is_whole_ms => (since, walked + entries),
+        _ => (before.since, before.entries + entries),
     };
-    let Some(total) = total_of(client, walk, window).await? else { return Ok(false) };
+    let Some(total) = total_of(client, walk, asked_since).await? else { return Ok(false) };
     if total == counted + beyond.unwrap_or(0) {
         return Ok(true);
     }
     // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
     // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
-    if let Some(end) = window.until() {
+    if let Some(end) = until {
         match count_at_end(client, walk, shared, end).await? {
-            Some(at_end) if total == counted + at_end => match total_of(client, walk, window).await? {
+            Some(at_end) if total == counted + at_end => match total_of(client, walk, asked_since).await? {
                 Some(again) if total == again => return Ok(true),
                 Some(_) => {}
                 None => return Ok(false),
@@ -78,16 +76,19 @@ pub(crate) async fn check_total(
     Err(moved(total, counted + beyond.unwrap_or(0)))
 }
 
-/// Entries of a window, its end included, as the service counts them now. A short window is counted with what lies before
-/// it, as [`wider`] has it.
-pub(crate) async fn count(client: &Client, walk: &Walk, window: TimeWindow) -> Result<u64, Failure> {
+/// Entries between two instants, the end included, as the service counts them now.
+pub(crate) async fn count(
+    client: &Client,
+    walk: &Walk,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<u64, Failure> {
     let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
         let error =
             Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
         Failure::new(Class::Fatal, error.because(fault))
     };
-    let since = wider(window.since(), window.until());
-    let query = walk.count_query(since, window.until()).map_err(|fault| inconsistent(fault.into()))?;
+    let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
     let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
     match client.page_or_failure(&request, Persistence::Full).await?.paging {
         Paging::ByNumber(numbers) => Ok(numbers.total),
@@ -95,9 +96,9 @@ pub(crate) async fn count(client: &Client, walk: &Walk, window: TimeWindow) -> R
     }
 }
 
-/// The same; `None` when the service no longer says.
-async fn total_of(client: &Client, walk: &Walk, window: TimeWindow) -> Result<Option<u64>, Error> {
-    match count(client, walk, window).await {
+/// The same up to the end of a walk; `None` when the service no longer says.
+async fn total_of(client: &Client, walk: &Walk, since: Option<Timestamp>) -> Result<Option<u64>, Error> {
+    match count(client, walk, since, walk.window.until()).await {
         Ok(total) => Ok(Some(total)),
         Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
         // A service that fails on wide windows cannot count one. All of its parts are there.

@@ -65,9 +65,8 @@ pub(crate) struct Walker {
     base: Option<Timestamp>,
     anchor: Anchor,
     handed_out: u64,
-    /// Entries that the service sent from before the window: it reads the start to the millisecond, and may have been asked
-    /// for more.
-    before: u64,
+    /// What the service sent from before the window: it reads the start to the millisecond, and may have been asked for more.
+    before: Before,
     pages: u64,
     returns: u32,
     /// The last way around a failure that was taken, with nothing handed out since.
@@ -92,14 +91,22 @@ pub(crate) struct WindowPage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     /// Entries that the service counts to the window, and that lie before it.
-    pub(crate) before: u64,
-    /// The same at its end; `None` when the service was asked for more than the window, so that they are not known.
+    pub(crate) before: Before,
+    /// Entries that it counts to the window at its end; `None` when the service was asked for more than the window, so that they are not known.
     pub(crate) beyond: Option<u64>,
     /// Pages that came.
     pub(crate) pages: u64,
     pub(crate) route: Endpoint,
     /// True when the service's total was the number of entries.
     pub(crate) verified: bool,
+}
+
+/// Entries from before a window, that a service sent when it was asked for more than the window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    /// From where on it was asked.
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) entries: u64,
 }
 
 impl Walker {
@@ -116,11 +123,11 @@ impl Walker {
             is_making_sure: false,
             route,
             missing,
-            pass: Pass::new(window.since(), window.until(), Overlap::default(), false),
+            pass: Pass::new(window.since(), window.until(), Overlap::default()),
             base: window.since(),
             anchor: Anchor::default(),
             handed_out: 0,
-            before: 0,
+            before: Before { since: wider(window.since(), window.until()), entries: 0 },
             pages: 0,
             returns: 0,
             detour: Detour::None,
@@ -155,12 +162,16 @@ impl Walker {
     /// Takes over the window of the walk, now that the service has told the time, with the first page of a wider one: leaves
     /// out of it what lies outside.
     pub(crate) fn settle(&mut self, window: TimeWindow, page: &mut WindowPage) {
-        let asked_since = wider(window.since(), window.until()).map(Timestamp::floor_ms);
+        let since = wider(window.since(), window.until());
         let before = |entry: &UsageEntry| window.since().is_some_and(|since| entry.timestamp < since);
         let beyond = |entry: &UsageEntry| window.until().is_some_and(|until| until <= entry.timestamp);
-        let is_counted = |entry: &&UsageEntry| before(entry) && Some(entry.timestamp) >= asked_since;
+        let is_counted = |entry: &&UsageEntry| Some(entry.timestamp) >= since.map(Timestamp::floor_ms);
+        let early = || page.entries.iter().filter(|entry| before(entry));
         let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
-        self.before += count(page.entries.iter().filter(is_counted).count());
+        // What lies before the guess counts where that is in the same millisecond.
+        let earlier = self.pass.before * u64::from(self.pass.asked.since == since);
+        self.before = Before { since, entries: earlier + count(early().filter(is_counted).count()) };
+        self.pass.before += count(early().count());
         self.pass.beyond += count(page.entries.iter().filter(|entry| beyond(entry)).count());
         page.entries.retain(|entry| window.contains(entry.timestamp));
         self.handed_out = count(page.entries.len());
@@ -204,7 +215,7 @@ impl Walker {
                     let leads_on = !matches!(page.paging, Paging::ByCursor(None));
                     if let Some(entries) = self.accept(&request, page).await? {
                         self.is_extra &= entries.is_empty() && self.end.is_none();
-                        let total = self.pass.numbers.map(|(_, total)| total).filter(|_| !self.pass.resumed);
+                        let total = self.pass.numbers.map(|(_, total)| total).filter(|_| self.is_whole());
                         return Ok(WindowPage { entries, total, leads_on, end: self.end });
                     }
                 }
@@ -255,6 +266,9 @@ impl Walker {
         let mut entries = page.entries;
         self.check_order(&entries)?;
         self.keep_window(&mut entries)?;
+        if self.pass.last >= self.window.since() {
+            self.note_before();
+        }
         self.pass.overlap.remove(&mut entries)?;
         self.anchor.advance(&entries);
         if self.anchor.entries() > MAX_AT_ONE_INSTANT {
@@ -362,13 +376,11 @@ impl Walker {
             let (asked, found) = (currency.to_string(), entries[position].currency.to_string());
             return Err(self.inconsistent(OtherCurrency { entry: position + 1, asked, found }));
         }
-        // What lies before a pass from elsewhere was handed out or counted by the passes before it.
-        let from_start = asked.since == self.asked_since();
         let start = self.window.since();
         entries.retain(|entry| {
             let too_early = since.is_some_and(|since| entry.timestamp < since);
             let too_late = until.is_some_and(|until| until <= entry.timestamp);
-            self.before += u64::from(from_start && start.is_some_and(|start| entry.timestamp < start));
+            self.pass.before += u64::from(start.is_some_and(|start| entry.timestamp < start));
             self.pass.beyond += u64::from(too_late);
             !too_early && !too_late
         });
@@ -408,18 +420,19 @@ impl Walker {
             self.base = self.pass.until;
             self.narrowings = 0;
             self.detour = Detour::None;
-            self.pass = Pass::new(self.base, self.window.until(), Overlap::default(), true);
+            self.pass = Pass::new(self.base, self.window.until(), Overlap::default());
             return Ok(());
         }
+        self.note_before();
         // A total of more than the window says nothing of the window.
         let Some((_, total)) = self.pass.numbers.filter(|_| !self.pass.ends_on_this_side()) else {
             self.finish_at(false);
             return Ok(());
         };
-        let total = match self.pass.resumed {
-            false => total,
+        let total = match self.is_whole() {
+            true => total,
             // A pass that went back knows only its own part of the window.
-            true => match count(&self.client, &self.walk, self.window).await {
+            false => match count(&self.client, &self.walk, self.before.since, self.window.until()).await {
                 Ok(total) => total,
                 // A service that fails on wide windows cannot count one. All of its parts are there.
                 Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => {
@@ -430,7 +443,7 @@ impl Walker {
                 Err(failure) => return self.go_around(failure),
             },
         };
-        let counted = self.handed_out + self.before + self.pass.beyond;
+        let counted = self.handed_out + self.before.entries + self.pass.beyond;
         if total != counted {
             let message = format!(
                 "the window has {total} entries and {counted} went by: some came or went behind the walk"
@@ -445,9 +458,16 @@ impl Walker {
         self.end = Some(End { verified, ..self.state() });
     }
 
-    /// From where a pass over all of the window asks.
-    fn asked_since(&self) -> Option<Timestamp> {
-        wider(self.window.since(), self.window.until())
+    /// True for a pass over all of the window, whose total is that of the window.
+    fn is_whole(&self) -> bool {
+        self.pass.is_from(self.window.since()) && self.pass.until == self.window.until()
+    }
+
+    /// Notes what came from before the window, all of which has come. A pass from elsewhere knows nothing of it.
+    fn note_before(&mut self) {
+        if self.pass.is_from(self.window.since()) {
+            self.before = Before { since: self.pass.asked.since, entries: self.pass.before };
+        }
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {

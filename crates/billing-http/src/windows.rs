@@ -16,7 +16,7 @@ use crate::planner::{LEAST_WINDOW, Sample, border, earlier, whole};
 use crate::totals::{Counted, check_total};
 use crate::trust::Trust;
 use crate::walk::{Endpoint, Walk};
-use crate::walker::{End, Shared, Walker, WindowPage};
+use crate::walker::{Before, End, Shared, Walker, WindowPage};
 
 /// Pages in memory at the same time, however many parts they belong to.
 const MAX_PAGES_HELD: usize = 48;
@@ -95,8 +95,8 @@ struct Ends {
     parts: u64,
     /// The end of the last part; there is none when nothing was walked.
     last: Option<End>,
-    /// Entries that the service sent from before the window.
-    before: u64,
+    /// What the service sent from before the window.
+    before: Before,
     /// Not every part was walked by page number.
     by_cursor: bool,
     pages: u64,

@@ -83,7 +83,7 @@ impl Walker {
 
     /// True before the first page.
     fn is_untouched(&self) -> bool {
-        self.pass.request.is_none() && !self.pass.resumed
+        self.pass.request.is_none() && self.is_whole()
     }
 
     /// True when there is another way to the page that is asked for.
@@ -219,12 +219,6 @@ impl Walker {
             Some(at) if self.base.is_none_or(|base| base <= at) => (Some(at), self.anchor.overlap()),
             _ => (self.base, Overlap::default()),
         };
-        self.pass = Pass::new(since, until, overlap, false);
-        let from_start = self.pass.asked.since == self.asked_since();
-        if from_start {
-            self.before = 0;
-        }
-        // The total of a pass that begins within the window is not that of the window.
-        self.pass.resumed = !from_start || until != self.window.until();
+        self.pass = Pass::new(since, until, overlap);
     }
 }
