@@ -1,6 +1,7 @@
 //! Takes a walk from page to page, from one instant on, and knows at every step which entries it has handed out.
 
 mod around;
+mod before;
 mod shared;
 
 use std::num::NonZeroU32;
@@ -27,6 +28,7 @@ use crate::totals::count;
 use crate::walk::{Endpoint, Walk};
 
 use self::around::Detour;
+pub(crate) use self::before::Before;
 pub(crate) use self::shared::Shared;
 
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
@@ -101,14 +103,6 @@ pub(crate) struct End {
     pub(crate) verified: bool,
 }
 
-/// Entries from before a window, that a service sent when it was asked for more than the window.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Before {
-    /// From where on it was asked.
-    pub(crate) since: Option<Timestamp>,
-    pub(crate) entries: u64,
-}
-
 impl Walker {
     /// A walker over a window.
     pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
@@ -157,37 +151,6 @@ impl Walker {
             route: self.route,
             verified: false,
         }
-    }
-
-    /// Takes over the window of the walk, now that the service has told the time, with the first page of a wider one: leaves
-    /// out of it what lies outside.
-    pub(crate) fn settle(&mut self, window: TimeWindow, page: &mut WindowPage) {
-        let since = wider(window.since(), window.until());
-        let before = |entry: &UsageEntry| window.since().is_some_and(|since| entry.timestamp < since);
-        let beyond = |entry: &UsageEntry| window.until().is_some_and(|until| until <= entry.timestamp);
-        let is_counted = |entry: &&UsageEntry| Some(entry.timestamp) >= since.map(Timestamp::floor_ms);
-        let early = || page.entries.iter().filter(|entry| before(entry));
-        let count = |entries: usize| u64::try_from(entries).unwrap_or(u64::MAX);
-        // What lies before the guess counts where that is in the same millisecond.
-        let earlier = self.pass.before * u64::from(self.pass.asked.since == since);
-        self.before = Before { since, entries: earlier + count(early().filter(is_counted).count()) };
-        self.pass.before += count(early().count());
-        self.pass.beyond += count(page.entries.iter().filter(|entry| beyond(entry)).count());
-        page.entries.retain(|entry| window.contains(entry.timestamp));
-        self.handed_out = count(page.entries.len());
-        (self.walk.window, self.window) = (window, window);
-        self.base = window.since();
-        let verified = self.end.is_some_and(|end| end.verified);
-        if self.end.is_some() || self.pass.beyond > 0 {
-            (self.pass.since, self.pass.until) = (window.since(), window.until());
-            self.finish_at(verified);
-        } else if self.route == Endpoint::Usage || self.is_making_sure {
-            // The total of a window without an end moves with every entry that arrives.
-            self.restart(window.until());
-        } else {
-            (self.pass.since, self.pass.until) = (window.since(), window.until());
-        }
-        page.end = self.end;
     }
 
     /// The next page. Not to be called again after the last one, or after an error.
@@ -456,18 +419,6 @@ impl Walker {
 
     fn finish_at(&mut self, verified: bool) {
         self.end = Some(End { verified, ..self.state() });
-    }
-
-    /// True for a pass over all of the window, whose total is that of the window.
-    fn is_whole(&self) -> bool {
-        self.pass.is_from(self.window.since()) && self.pass.until == self.window.until()
-    }
-
-    /// Notes what came from before the window, all of which has come. A pass from elsewhere knows nothing of it.
-    fn note_before(&mut self) {
-        if self.pass.is_from(self.window.since()) {
-            self.before = Before { since: self.pass.asked.since, entries: self.pass.before };
-        }
     }
 
     fn warn_once(&mut self, warning: Option<&str>) {
