@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
 use billing_http::{ApiKey, Begun, Client, ErrorKind, Event, RetryPolicy, Walk, Wire};
-use billing_model::{Stretch, Summary, TimeWindow, Timestamp};
-use billing_sink::{DrainError, FileSink, Finished, NoticeKind, Opened, ResumableFile, Target, drain};
+use billing_model::{Stretch, TimeWindow, Timestamp};
+use billing_sink::{DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
 use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt};
 
@@ -19,6 +19,7 @@ use crate::mended::Mended;
 use crate::output::{self, Output};
 use crate::plan::Plan;
 use crate::progress::{Progress, Shown};
+use crate::summary::{Exported, Summarized, is_a_day_before};
 use crate::{key_source, network, runtime, terminal, text};
 
 /// Walks of one window, when entries keep arriving behind them.
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     {
         manifest::check_place(path)?;
     }
-    let progress = Arc::new(Progress::new(shown(&plan)));
+    let progress = Arc::new(Progress::new(shown(&plan), plan.verbose));
     let walked = Arc::new(Mutex::new(Walked::default()));
     let mended = Arc::new(Mended::default());
     let client = client(service, key.key, &plan, &progress, (&walked, &mended))?;
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         let interrupted = interrupt::watch(plan.output.is_none())?;
         export.run(place, interrupted, &walked).await
     });
-    let elapsed = progress.elapsed();
+    let (elapsed, warnings, traffic) = (progress.elapsed(), progress.kept(), client.traffic());
     // Tasks that still fetch are of no more use.
     runtime.shutdown_background();
     drop((client, progress));
@@ -77,8 +78,11 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         },
         _ => failure,
     })?;
-    if !plan.quiet {
-        terminal::note(&said_of(&plan, &exported, elapsed));
+    let summary = Summarized { plan: &plan, exported: &exported, elapsed };
+    match (plan.json, plan.quiet) {
+        (true, _) => terminal::note(&summary.json(base_url, traffic, warnings)?),
+        (false, true) => {}
+        (false, false) => summary.lines().iter().for_each(|line| terminal::note(line)),
     }
     Ok(())
 }
@@ -86,10 +90,11 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
 /// Entries on a terminal, or on their way to another program there, must not be torn by a line that moves.
 fn shown(plan: &Plan) -> Shown {
     let is_apart = plan.output.is_some() || output::is_stdout_a_file();
-    match (plan.quiet, is_apart) {
-        (true, _) => Shown::Quiet,
-        (false, true) => Shown::All,
-        (false, false) => Shown::Events,
+    match (plan.quiet, plan.json, is_apart) {
+        (true, _, _) => Shown::Quiet,
+        (_, true, _) => Shown::Kept,
+        (_, _, true) => Shown::All,
+        (_, _, false) => Shown::Events,
     }
 }
 
@@ -152,18 +157,6 @@ impl Place {
     }
 }
 
-/// What an export came to.
-struct Exported {
-    window: TimeWindow,
-    /// All of it, and what this run added.
-    summary: Summary,
-    added: u64,
-    /// False when entries came, and none with an `apiKeyId`.
-    has_key_ids: bool,
-    /// Texts of what this run added that had half a character.
-    half_characters: u64,
-}
-
 /// The way from a service into an output.
 struct Export<'a> {
     plan: &'a Plan,
@@ -204,8 +197,17 @@ impl Export<'_> {
                 Ready::Written(finished) => {
                     self.progress.say("note: it was written before; only the last step was left");
                     let summary = finished.summary.clone();
-                    self.close(*finished, window, started, Walked::default(), true)?;
-                    return Ok(Exported { window, summary, added: 0, has_key_ids: true, half_characters: 0 });
+                    let walked = Walked::default();
+                    self.close(*finished, window, started, walked, true)?;
+                    return Ok(Exported {
+                        window,
+                        summary,
+                        added: 0,
+                        walked,
+                        is_resumed: true,
+                        has_key_ids: true,
+                        half_characters: 0,
+                    });
                 }
             };
             let takes_back = output.takes_back();
@@ -225,12 +227,20 @@ impl Export<'_> {
                     let summary =
                         drained.output.as_ref().map_or(&drained.summary, |file| &file.summary).clone();
                     let has_key_ids = noted.any_key_id || drained.summary.entries == 0;
+                    let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
+                    let is_resumed = resumed.is_some();
                     if let Some(finished) = drained.output {
-                        let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
-                        self.close(finished, window, started, walked, resumed.is_some())?;
+                        self.close(finished, window, started, walked, is_resumed)?;
                     }
-                    let (added, half_characters) = (drained.summary.entries, self.mended.texts());
-                    return Ok(Exported { window, summary, added, has_key_ids, half_characters });
+                    return Ok(Exported {
+                        window,
+                        summary,
+                        added: drained.summary.entries,
+                        walked,
+                        is_resumed,
+                        has_key_ids,
+                        half_characters: self.mended.texts(),
+                    });
                 }
                 // What went to a file can be taken back; what went through a pipe cannot.
                 Err(DrainError::Pages(Stopped::Failed(error)))
@@ -287,7 +297,7 @@ impl Export<'_> {
         let begun = walk.begin(self.client, now()).await.map_err(|error| self.refused(error))?;
         match begun.service_time() {
             Some(time) if is_a_day_before(time, now()) || is_a_day_before(now(), time) => {
-                let text = format!("warning: the service's clock says {time}, and this machine's {}", now());
+                let text = format!("the service's clock says {time}, and this machine's {}", now());
                 self.progress.warn(&text);
             }
             None if begun.window().until() > Some(now()) => self
@@ -336,7 +346,7 @@ impl Export<'_> {
                     let entries = text::entries(summary.entries);
                     match self.plan.times.need_clock() {
                         // Who asks for the last week gets another one: that has to be said in any case.
-                        true => self.progress.warn(&format!("warning: {going_on}")),
+                        true => self.progress.warn(&going_on),
                         false => self.progress.say(&format!("note: {going_on}")),
                     }
                     self.progress.say(&format!("{entries} up to {until} are there; --restart begins anew"));
@@ -412,14 +422,8 @@ impl Noted {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from(Utc::now()).floor_ms()
-}
-
-/// True when one time is more than a day before another.
-fn is_a_day_before(one: Timestamp, other: Timestamp) -> bool {
-    let time = |at: Timestamp| chrono::DateTime::<Utc>::from(at);
-    time(other).signed_duration_since(time(one)) > chrono::TimeDelta::days(1)
 }
 
 /// The window, for runs that go on with this one.
@@ -435,25 +439,4 @@ fn settled_window(settled: &BTreeMap<String, String>) -> Result<TimeWindow, Fail
         Failure::failed(anyhow::Error::new(error).context("the checkpoint has no window"))
             .hint("begin anew with --restart")
     })
-}
-
-fn said_of(plan: &Plan, exported: &Exported, elapsed: std::time::Duration) -> String {
-    let Exported { window, summary, added, has_key_ids, half_characters } = exported;
-    let to = plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
-    let mut said = format!("{to}{}\nwindow {window}\n", text::pace(summary, *added, elapsed));
-    said.push_str(&text::amounts(summary));
-    if window.until().is_some_and(|until| is_a_day_before(now(), until)) {
-        said.push_str("note: the window has not ended and is not final: entries are still to come\n");
-    } else if !window.until().is_some_and(|until| is_a_day_before(until, now())) {
-        said.push_str("note: the window ends today and is not final: entries may come hours late\n");
-    }
-    if matches!(plan.wire, args::Wire::Csv) && plan.keeps_api_key_id && !has_key_ids {
-        said.push_str(
-            "warning: no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json\n",
-        );
-    }
-    if *half_characters > 0 {
-        said.push_str(&format!("warning: {}\n", NoticeKind::HalfCharacters(*half_characters)));
-    }
-    said.trim_end().to_owned()
 }

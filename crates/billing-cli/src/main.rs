@@ -21,12 +21,14 @@ mod keys;
 mod log;
 mod manifest;
 mod mended;
+mod mistyped;
 mod network;
 mod output;
 mod plan;
 mod progress;
 mod restore;
 mod serve;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -36,7 +38,11 @@ use crate::args::{Args, Command};
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let result = match Args::parse().command {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return mistyped::report(&error),
+    };
+    let result = match args.command {
         Command::Accounts(args) => accounts::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),

@@ -42,9 +42,16 @@ pub(crate) struct Manifest<'a> {
 }
 
 #[derive(Serialize)]
-struct Window {
+pub(crate) struct Window {
     since: Option<String>,
     until: Option<String>,
+}
+
+impl From<TimeWindow> for Window {
+    fn from(window: TimeWindow) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        Self { since: text(window.since()), until: text(window.until()) }
+    }
 }
 
 /// The sums of each currency, by its name. They are text, because readers of JSON make binary floating point of numbers.
@@ -93,7 +100,7 @@ impl<'a> Manifest<'a> {
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             bytes: finished.bytes,
             sha256: finished.sha256_hex(),
-            window: Window { since: text(window.since()), until: text(window.until()) },
+            window: Window::from(window),
             service,
             endpoint: None,
             currency: None,

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) max_wait: Duration,
     pub(crate) checkpoint_every: Duration,
     pub(crate) quiet: bool,
+    pub(crate) json: bool,
+    pub(crate) verbose: bool,
     pub(crate) network: Network,
     /// True when the output has a place for `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
@@ -86,6 +88,8 @@ impl Plan {
             max_wait: Duration::from_secs(args.max_wait),
             checkpoint_every: Duration::from_secs(args.checkpoint_every),
             quiet: args.quiet,
+            json: args.json,
+            verbose: args.verbose,
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
             asked: asked(args, &typed, format, is_gzip),
@@ -181,6 +185,14 @@ impl Times {
         billing_http::Times { since: self.since.map(Instant::border), until }
     }
 
+    /// True when the present moves both ends of the window alike, or neither.
+    fn is_as_long_at_any_time(self) -> bool {
+        match (self.since, self.until) {
+            (Some(since), Some(until)) => std::mem::discriminant(&since) == std::mem::discriminant(&until),
+            _ => false,
+        }
+    }
+
     /// Refuses what is wrong whatever the present is, and spans that are longer than there is time.
     fn check(self, now: Timestamp) -> Result<(), Failure> {
         let time = |flag: &str, time: Instant| {
@@ -189,9 +201,9 @@ impl Times {
         let since = self.since.map(|since| time("--since", since)).transpose()?;
         let until = self.until.map(|until| time("--until", until)).transpose()?;
         match (since, until) {
-            (Some(since), Some(until)) if !self.need_clock() && until <= since => Err(Failure::usage(
-                anyhow!("the window is empty: --since {since} is not before --until {until}"),
-            )),
+            (Some(since), Some(until)) if self.is_as_long_at_any_time() && until <= since => Err(
+                Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}")),
+            ),
             _ => Ok(()),
         }
     }

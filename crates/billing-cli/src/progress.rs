@@ -9,10 +9,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use billing_http::{ErrorKind, Event};
-use billing_model::{Summary, TimeWindow};
+use billing_model::{Summary, TimeWindow, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 
-use crate::terminal;
+use crate::{terminal, text};
 use way::{Until, Way, seconds_up};
 
 /// A wait shorter than this needs no words where there is no moving line.
@@ -24,6 +25,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two lines where none moves.
 const TICKS_OF_A_LINE: u32 = 10;
 
+/// Columns of a terminal that does not say.
+const DEFAULT_COLUMNS: u16 = 80;
+
+/// Columns that are not the message's: the spinner, a space, `^C`, one that stays free, and the mark of what was cut.
+const BESIDE_MESSAGE: usize = 6;
+
+/// Characters of a parameter of a query that are shown: cursors may be long.
+const MOST_OF_A_PARAMETER: usize = 60;
+
 /// Where words of progress would stand between other words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
@@ -33,10 +43,14 @@ pub(crate) enum Shown {
     Events,
     /// Nothing but warnings.
     Quiet,
+    /// Nothing; warnings are kept for the summary.
+    Kept,
 }
 
 pub(crate) struct Progress {
     shown: Shown,
+    /// Each request is shown.
+    is_verbose: bool,
     start: Instant,
     way: Arc<Mutex<Way>>,
     /// The moving line; hidden where stderr is not a terminal.
@@ -49,10 +63,12 @@ pub(crate) struct Progress {
     longest_silence: Mutex<Duration>,
     /// That the walk has gone to the other endpoint, until a page comes from there: where neither is, it is no news.
     switched: Mutex<Option<String>>,
+    /// Warnings that are not shown.
+    kept: Mutex<Vec<String>>,
 }
 
 impl Progress {
-    pub(crate) fn new(shown: Shown) -> Self {
+    pub(crate) fn new(shown: Shown, is_verbose: bool) -> Self {
         let (start, way) = (Instant::now(), Arc::<Mutex<Way>>::default());
         let line = moving_line(shown != Shown::All, "waiting for the first page");
         let ticker = (shown == Shown::All).then(|| {
@@ -62,6 +78,7 @@ impl Progress {
         });
         Self {
             shown,
+            is_verbose,
             start,
             way,
             line,
@@ -69,6 +86,7 @@ impl Progress {
             longest_wait: Mutex::default(),
             longest_silence: Mutex::default(),
             switched: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -80,6 +98,9 @@ impl Progress {
                     self.say(&note);
                 }
                 self.change(|way| way.page(*entries, *reached, *total));
+            }
+            Event::Tried { path, query, took, result } if self.is_verbose => {
+                self.say(&tried(path, query, *took, result));
             }
             Event::Retrying { error, wait } => {
                 match error.kind() {
@@ -123,7 +144,12 @@ impl Progress {
                         Some(format!("note: the service has no /billing/{from}; using /billing/{to}"));
                 }
             }
-            Event::Warning(text) => self.say(&format!("warning: the service says: {}", text)),
+            Event::Warning(text) => {
+                let text = format!("the service says: {text}");
+                if self.shown != Shown::Quiet {
+                    self.warn(&text);
+                }
+            }
             _ => {}
         }
     }
@@ -149,7 +175,7 @@ impl Progress {
     fn change(&self, change: impl FnOnce(&mut Way)) {
         let mut way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut way);
-        self.line.set_message(way.text(self.start.elapsed(), Instant::now()));
+        self.line.set_message(fitting(way.text(self.start.elapsed(), Instant::now())));
     }
 
     /// Begins to count: a window of which so much is there already.
@@ -157,14 +183,22 @@ impl Progress {
         self.change(|way| way.begin(window.until(), there.map_or(0, |there| there.entries)));
     }
 
-    /// Says a line that stays, also when little is to be said.
+    /// Says a warning that stays, also when little is to be said.
     pub(crate) fn warn(&self, text: &str) {
-        self.line.suspend(|| terminal::note(text));
+        match self.shown {
+            Shown::Kept => self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned()),
+            _ => self.line.suspend(|| terminal::note(&format!("warning: {text}"))),
+        }
+    }
+
+    /// The warnings that were not shown.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says a line that stays.
     pub(crate) fn say(&self, text: &str) {
-        if self.shown != Shown::Quiet {
+        if matches!(self.shown, Shown::All | Shown::Events) {
             self.line.suspend(|| terminal::note(text));
         }
     }
@@ -180,13 +214,18 @@ pub(crate) fn moving_line(quiet: bool, message: &'static str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let line = ProgressBar::new_spinner();
-    line.set_style(
-        ProgressStyle::with_template("{spinner} {wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-    );
+    // Not `wide_msg`, which fills the line with spaces: a terminal that shows `^C` behind them begins another.
+    let style = ProgressStyle::with_template("{spinner} {msg}");
+    line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     line.set_message(message);
     line.enable_steady_tick(Duration::from_millis(100));
     line
+}
+
+/// What fits on a line of the terminal behind the spinner, with room for the `^C` that is typed there.
+fn fitting(text: String) -> String {
+    let columns = terminal_size_of(std::io::stderr()).map_or(DEFAULT_COLUMNS, |(Width(columns), _)| columns);
+    one_line(&text, usize::from(columns).saturating_sub(BESIDE_MESSAGE))
 }
 
 impl Drop for Progress {
@@ -198,6 +237,18 @@ impl Drop for Progress {
         }
         self.line.finish_and_clear();
     }
+}
+
+/// `19:05:10.504Z GET /billing/usage-history?pageSize=1000: 1,000 entries, 312 ms`.
+fn tried(path: &str, query: &str, took: Duration, result: &Result<usize, &billing_http::Error>) -> String {
+    let time = chrono::Utc::now().format("%H:%M:%S%.3fZ");
+    let query = query.replace("%3A", ":");
+    let pairs: Vec<_> = query.split('&').map(|pair| one_line(pair, MOST_OF_A_PARAMETER)).collect();
+    let what = match result {
+        Ok(count) => text::entries(*count as u64),
+        Err(error) => error.brief(),
+    };
+    format!("{time} GET /{path}?{}: {what}, {} ms", pairs.join("&"), took.as_millis())
 }
 
 /// After a wait from now on.
@@ -213,9 +264,9 @@ fn tick(line: &ProgressBar, way: &Mutex<Way>, start: Instant, stop: &mpsc::Recei
         let way = way.lock().unwrap_or_else(PoisonError::into_inner);
         let text = way.text(start.elapsed(), Instant::now());
         if !line.is_hidden() {
-            line.set_message(text);
-        } else if ticks % TICKS_OF_A_LINE == 0 && way.is_begun() {
-            terminal::note(&format!("so far: {text}"));
+            line.set_message(fitting(text));
+        } else if ticks % TICKS_OF_A_LINE == 0 {
+            terminal::note(&if way.is_begun() { format!("so far: {text}") } else { text });
         }
     }
 }

@@ -12,7 +12,7 @@ use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{self, LogLevel};
+use crate::args::{self, LogFormat, LogLevel};
 use crate::exit::Failure;
 use crate::log::Log;
 use crate::{runtime, terminal};
@@ -22,20 +22,28 @@ const MIB: usize = 1 << 20;
 /// Time for running requests when the server is told to stop: a client that does not read must not hold it.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What is said beside the log, as far as it was asked for.
+/// What is said beside the lines of requests, as far as it was asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Says(pub(crate) LogLevel);
+pub(crate) struct Says {
+    pub(crate) level: LogLevel,
+    /// Who reads the log by a program finds nothing else in it.
+    is_json: bool,
+}
 
 impl Says {
     fn note(self, text: &str) {
-        if self.0 >= LogLevel::Info {
-            terminal::note(&format!("note: {text}"));
+        match self.is_json {
+            true => tracing::info!("{text}"),
+            false if self.level >= LogLevel::Info => terminal::note(&format!("note: {text}")),
+            false => {}
         }
     }
 
     fn warn(self, text: &str) {
-        if self.0 >= LogLevel::Warn {
-            terminal::note(&format!("warning: {text}"));
+        match self.is_json {
+            true => tracing::warn!("{text}"),
+            false if self.level >= LogLevel::Warn => terminal::note(&format!("warning: {text}")),
+            false => {}
         }
     }
 }
@@ -51,7 +59,8 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     };
     let config = config_of(args)?;
     let ledger = Ledger::open(&args.ledger)?;
-    let says = Says(args.level());
+    let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
+    let log = Log::start(args.log_format, says.level);
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
         let path = shell_word(&args.ledger.display().to_string());
         says.note(&format!(
@@ -59,7 +68,6 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         ));
     }
     allow_files(args.max_connections, says);
-    let log = Log::start(args.log_format, says.0);
     let served = runtime(2)?.block_on(async {
         let listener = listen("--listen", args.listen).await?;
         let address = listener.local_addr().map_err(Failure::failed)?;

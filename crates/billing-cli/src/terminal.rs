@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
 use billing_model::is_invisible;
 
 use crate::exit::{Exit, Failure};
@@ -25,7 +26,23 @@ pub(crate) fn detail(text: &str) {
 
 /// Writes a line to stderr. One that cannot be written changes nothing about what was done.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", harmless(text));
+    let text = harmless(text);
+    // Without colours where stderr is no terminal, or NO_COLOR is set.
+    let mut stderr = anstream::stderr();
+    let _ = match text.split_once(": ").and_then(|(word, rest)| Some((word, rest, style_of(word)?))) {
+        Some((word, rest, style)) => writeln!(stderr, "{style}{word}:{style:#} {rest}"),
+        None => writeln!(stderr, "{text}"),
+    };
+}
+
+/// How the first word of a line is shown.
+fn style_of(word: &str) -> Option<Style> {
+    match word {
+        "error" => Some(AnsiColor::Red.on_default().bold()),
+        "warning" => Some(AnsiColor::Yellow.on_default().bold()),
+        "hint" => Some(AnsiColor::Green.on_default()),
+        _ => None,
+    }
 }
 
 /// Writes text to stdout, at once.

@@ -129,7 +129,9 @@ impl Client {
             let limit = if persistence == Persistence::Once { limit.min(self.patience()) } else { limit };
             let failure = match self.attempt(request, limit).instrument(span).await {
                 Ok((page, wait)) => {
-                    self.note_page_time(sent.elapsed());
+                    let took = sent.elapsed();
+                    self.note_page_time(took);
+                    self.notify_tried(request, took, Ok(page.entries.len()));
                     permit.end(Outcome::Page(wait.filter(|wait| self.is_believed(*wait))));
                     self.0.served.store(true, Ordering::Relaxed);
                     return Ok(page);
@@ -141,6 +143,7 @@ impl Client {
             let Failure { class, error, requested_wait, successor } = failure;
             let error = error.map_message(|text| self.0.key.black_out(text));
             let error = error.at(self.url(request.path()), tries, start.elapsed()).slow(took >= SLOW_TRY);
+            self.notify_tried(request, took, Err(&error));
             // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw. Refusals are no
             // tries at all: what fails after many of them fails for the first time.
             refusals += u32::from(class == Class::Throttled);
@@ -182,6 +185,11 @@ impl Client {
                 self.notify(&Event::Retrying { error: &error, wait });
             }
         }
+    }
+
+    fn notify_tried(&self, request: &PageRequest, took: Duration, result: Result<usize, &Error>) {
+        let query = request.query_string();
+        self.notify(&Event::Tried { path: request.path(), query: &query, took, result });
     }
 
     /// True for a wait that there is patience for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use billing_model::{HistoryQuery, UsageQuery};
 use clap::ValueEnum;
 
+use super::ledger::variable;
 use crate::network;
 
 /// Where the service is, and the key to it.
@@ -12,7 +13,7 @@ use crate::network;
 #[command(next_help_heading = SERVICE)]
 pub(crate) struct Service {
     /// Base URL of the service: https, or http to this machine; the scheme may be left out
-    #[arg(long, env = "BILLING_BASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = variable("BILLING_BASE_URL"), value_name = "URL", hide_env_values = true)]
     #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = network::base_url)]
     pub(crate) base_url: String,
     /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
@@ -54,7 +55,7 @@ pub(crate) struct Export {
     // Services know no time before 1970. With an end, N days could count back from it or from now.
     /// The last N days, as `--since Nd`; not with --until
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = WINDOW)]
-    #[arg(conflicts_with_all = ["since", "until"], value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(conflicts_with_all = ["since", "until"], value_parser = days)]
     pub(crate) days: Option<u32>,
     /// Only entries charged in this currency, such as USD, DIEM or BUNDLED_CREDITS
     #[arg(long, value_name = "C", help_heading = WINDOW)]
@@ -76,9 +77,15 @@ pub(crate) struct Export {
     /// Throw away what an interrupted export to FILE left, and begin anew
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) restart: bool,
+    /// Write the summary to stderr as one JSON object, and nothing else but errors
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) json: bool,
     /// Say nothing but errors
-    #[arg(short, long, help_heading = OUTPUT)]
+    #[arg(short, long, help_heading = OUTPUT, conflicts_with = "json")]
     pub(crate) quiet: bool,
+    /// Show each request on stderr, with its time and what came of it; never the key
+    #[arg(short, long, help_heading = OUTPUT, conflicts_with_all = ["json", "quiet"])]
+    pub(crate) verbose: bool,
 
     #[command(flatten)]
     pub(crate) service: Service,
@@ -105,6 +112,9 @@ pub(crate) struct Export {
     pub(crate) checkpoint_every: u64,
 }
 
+/// As many as services know.
+const MOST_DAYS: u32 = 20_000;
+
 const TIMES_AND_EXAMPLES: &str = "\
 Times T: 2026-06-15T19:05:10.504Z; 2026-06-15, today and yesterday (00:00 UTC);
 2026-06 (its first instant); or a span back from now in hours, days or weeks:
@@ -114,6 +124,13 @@ Examples:
   billing export --month 2026-06 -o june.csv
   billing export --days 7 --currency USD -o week.json
   billing export --since yesterday --until today -o day.ndjson.gz";
+
+fn days(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(days @ 1..=MOST_DAYS) => Ok(days),
+        _ => Err(format!("it is a number of days from 1 to {MOST_DAYS}; other spans are --since 12h or 2w")),
+    }
+}
 
 fn page_size(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("it is not a whole number; {}", page_sizes()))

@@ -10,12 +10,14 @@ use super::DEFAULT_ACCOUNT;
 pub(super) const WIDTH: usize = 80;
 
 /// The variable that names the ledger where `--ledger` does not.
-const LEDGER: &str = "BILLING_LEDGER";
-
-/// The same for clap. One that is empty counts as not given: that is how a script takes it back.
 pub(super) fn ledger_variable() -> Option<&'static str> {
-    let is_empty = std::env::var_os(LEDGER).is_some_and(|path| path.is_empty());
-    (!is_empty).then_some(LEDGER)
+    variable("BILLING_LEDGER")
+}
+
+/// A variable that stands for a flag. One that is empty counts as not given: that is how a script takes it back.
+pub(super) fn variable(name: &'static str) -> Option<&'static str> {
+    let is_empty = std::env::var_os(name).is_some_and(|text| text.is_empty());
+    (!is_empty).then_some(name)
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,159 @@
+//! What an export came to, for a person and for a program.
+
+use std::time::Duration;
+
+use billing_http::Traffic;
+use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_sink::NoticeKind;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::args::Wire;
+use crate::exit::Failure;
+use crate::export::now;
+use crate::manifest::{self, AmountsByCurrency, Walked, Window};
+use crate::plan::Plan;
+use crate::text;
+
+/// What an export came to.
+pub(crate) struct Exported {
+    pub(crate) window: TimeWindow,
+    /// All of it, and what this run added.
+    pub(crate) summary: Summary,
+    pub(crate) added: u64,
+    pub(crate) walked: Walked,
+    /// True when an earlier run had begun it.
+    pub(crate) is_resumed: bool,
+    /// False when entries came, and none with an `apiKeyId`.
+    pub(crate) has_key_ids: bool,
+    /// Texts of what this run added that had half a character.
+    pub(crate) half_characters: u64,
+}
+
+/// The same, with what was asked for.
+pub(crate) struct Summarized<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) exported: &'a Exported,
+    pub(crate) elapsed: Duration,
+}
+
+/// The summary for a program. Its names are those of the manifest.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    /// As it was typed; `null` is stdout.
+    file: Option<String>,
+    window: Window,
+    /// False when entries may still be to come.
+    is_final: bool,
+    service: &'a str,
+    endpoint: Option<String>,
+    currency: Option<String>,
+    entries: u64,
+    /// Those of this run.
+    added: u64,
+    first: Option<String>,
+    last: Option<String>,
+    amounts: AmountsByCurrency,
+    service_total: Option<u64>,
+    resumed: bool,
+    requests: u64,
+    retries: u64,
+    elapsed_ms: u64,
+    warnings: Vec<String>,
+}
+
+impl Summarized<'_> {
+    /// For a person: the lines of it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let Exported { window, summary, added, .. } = self.exported;
+        let to = self.plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
+        let mut lines = vec![
+            format!("{to}{}", text::pace(summary, *added, self.elapsed)),
+            format!("window {window}"),
+            text::amounts(summary).trim_end().to_owned(),
+        ];
+        lines.retain(|line| !line.is_empty());
+        match self.exported.finality() {
+            Finality::Final => {}
+            Finality::EndsToday => lines
+                .push("note: the window ends today and is not final: entries may come hours late".to_owned()),
+            Finality::NotEnded => lines.push(
+                "note: the window has not ended and is not final: entries are still to come".to_owned(),
+            ),
+        }
+        lines.extend(self.warnings().into_iter().map(|text| format!("warning: {text}")));
+        lines
+    }
+
+    /// For a program: one object on one line.
+    pub(crate) fn json(
+        &self,
+        service: &str,
+        traffic: Traffic,
+        mut warnings: Vec<String>,
+    ) -> Result<String, Failure> {
+        let Exported { window, summary, added, walked, is_resumed, .. } = self.exported;
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        warnings.extend(self.warnings());
+        let report = Report {
+            file: self.plan.output.as_ref().map(|path| path.display().to_string()),
+            window: Window::from(*window),
+            is_final: matches!(self.exported.finality(), Finality::Final),
+            service,
+            endpoint: walked.endpoint.map(|endpoint| endpoint.to_string()),
+            currency: self.plan.currency.as_ref().map(ToString::to_string),
+            entries: summary.entries,
+            added: *added,
+            first: text(summary.first),
+            last: text(summary.last),
+            amounts: manifest::amounts(summary),
+            service_total: walked.service_total,
+            resumed: *is_resumed,
+            requests: traffic.requests,
+            retries: traffic.retries,
+            elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            warnings,
+        };
+        serde_json::to_string(&report).map_err(Failure::failed)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let Exported { has_key_ids, half_characters, .. } = *self.exported;
+        let mut warnings = Vec::new();
+        if matches!(self.plan.wire, Wire::Csv) && self.plan.keeps_api_key_id && !has_key_ids {
+            warnings.push(
+                "no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json"
+                    .to_owned(),
+            );
+        }
+        if half_characters > 0 {
+            warnings.push(NoticeKind::HalfCharacters(half_characters).to_string());
+        }
+        warnings
+    }
+}
+
+/// Whether entries may still come into a window.
+enum Finality {
+    Final,
+    /// They may come hours late.
+    EndsToday,
+    NotEnded,
+}
+
+impl Exported {
+    fn finality(&self) -> Finality {
+        match self.window.until() {
+            Some(until) if is_a_day_before(now(), until) => Finality::NotEnded,
+            Some(until) if is_a_day_before(until, now()) => Finality::Final,
+            _ => Finality::EndsToday,
+        }
+    }
+}
+
+/// True when one time is more than a day before another.
+pub(crate) fn is_a_day_before(one: Timestamp, other: Timestamp) -> bool {
+    let time = |at: Timestamp| DateTime::<Utc>::from(at);
+    time(other).signed_duration_since(time(one)) > TimeDelta::days(1)
+}
