@@ -67,9 +67,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         export.run(place, interrupted, &walked).await
     });
     let (elapsed, warnings, traffic) = (progress.elapsed(), progress.kept(), client.traffic());
+    progress.end();
     // Tasks that still fetch are of no more use.
     runtime.shutdown_background();
-    drop((client, progress));
     let exported = result.map_err(|failure| match failure.of_service() {
         Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
         Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match network::with_path(base_url) {

@@ -1,8 +1,8 @@
 //! What a command says while it runs, an export above all: a line that moves on a terminal, and the events that a user has to know of.
 
+mod line;
 mod way;
 
-use std::io::IsTerminal;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use billing_http::{ErrorKind, Event};
 use billing_model::{Summary, TimeWindow, one_line};
-use indicatif::{ProgressBar, ProgressStyle};
-use terminal_size::{Width, terminal_size_of};
+use indicatif::ProgressBar;
 
 use crate::{terminal, text};
+pub(crate) use line::moving_line;
 use way::{Until, Way, seconds_up};
 
 /// A wait shorter than this needs no words where there is no moving line.
@@ -24,12 +24,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Ticks between two lines where none moves.
 const TICKS_OF_A_LINE: u32 = 10;
-
-/// Columns of a terminal that does not say.
-const DEFAULT_COLUMNS: u16 = 80;
-
-/// Columns that are not the message's: the spinner, a space, `^C`, one that stays free, and the mark of what was cut.
-const BESIDE_MESSAGE: usize = 6;
 
 /// Characters of a parameter of a query that are shown: cursors may be long.
 const MOST_OF_A_PARAMETER: usize = 60;
@@ -56,7 +50,7 @@ pub(crate) struct Progress {
     /// The moving line; hidden where stderr is not a terminal.
     line: ProgressBar,
     /// Keeps the line up to the second, until its sender is gone.
-    ticker: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+    ticker: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
     /// The longest wait for the service's limits.
     longest_wait: Mutex<Duration>,
     /// The longest that a try had been without an end.
@@ -82,7 +76,7 @@ impl Progress {
             start,
             way,
             line,
-            ticker,
+            ticker: Mutex::new(ticker),
             longest_wait: Mutex::default(),
             longest_silence: Mutex::default(),
             switched: Mutex::default(),
@@ -175,7 +169,7 @@ impl Progress {
     fn change(&self, change: impl FnOnce(&mut Way)) {
         let mut way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut way);
-        self.line.set_message(fitting(way.text(self.start.elapsed(), Instant::now())));
+        self.line.set_message(way.text(self.start.elapsed(), Instant::now()));
     }
 
     /// Begins to count: a window of which so much is there already.
@@ -206,36 +200,21 @@ impl Progress {
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
-}
 
-/// A line that moves, with something to say first; hidden where stderr is not a terminal.
-pub(crate) fn moving_line(quiet: bool, message: &'static str) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+    /// Takes the moving line away: what comes now stands for itself. Who still observes is not heard any more.
+    pub(crate) fn end(&self) {
+        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((sender, thread)) = ticker {
+            drop(sender);
+            let _ = thread.join();
+        }
+        self.line.finish_and_clear();
     }
-    let line = ProgressBar::new_spinner();
-    // Not `wide_msg`, which fills the line with spaces: a terminal that shows `^C` behind them begins another.
-    let style = ProgressStyle::with_template("{spinner} {msg}");
-    line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    line.set_message(message);
-    line.enable_steady_tick(Duration::from_millis(100));
-    line
-}
-
-/// What fits on a line of the terminal behind the spinner, with room for the `^C` that is typed there.
-fn fitting(text: String) -> String {
-    let columns = terminal_size_of(std::io::stderr()).map_or(DEFAULT_COLUMNS, |(Width(columns), _)| columns);
-    one_line(&text, usize::from(columns).saturating_sub(BESIDE_MESSAGE))
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((sender, thread)) = self.ticker.take() {
-            drop(sender);
-            // Nothing is said after the end.
-            let _ = thread.join();
-        }
-        self.line.finish_and_clear();
+        self.end();
     }
 }
 
@@ -264,7 +243,7 @@ fn tick(line: &ProgressBar, way: &Mutex<Way>, start: Instant, stop: &mpsc::Recei
         let way = way.lock().unwrap_or_else(PoisonError::into_inner);
         let text = way.text(start.elapsed(), Instant::now());
         if !line.is_hidden() {
-            line.set_message(fitting(text));
+            line.set_message(text);
         } else if ticks % TICKS_OF_A_LINE == 0 {
             terminal::note(&if way.is_begun() { format!("so far: {text}") } else { text });
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use billing_model::is_invisible;
+use console::Term;
 
 use crate::exit::{Exit, Failure};
 
@@ -52,6 +53,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Failed };
         Failure::new(exit, anyhow::Error::new(error).context("stdout cannot be written"))
     })
+}
+
+/// Columns that a table may take: those of the terminal, else what `COLUMNS` says, else 80.
+pub(crate) fn columns() -> usize {
+    let of_terminal = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+    let said = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
+    of_terminal.or_else(said).filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 /// Text from files and services may hold sequences that move a terminal's cursor, or turn the direction of reading: they

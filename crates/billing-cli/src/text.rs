@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use billing_model::{Summary, one_line};
 
+use crate::terminal;
+
 /// Characters of a currency that are shown in a table.
 const MOST_OF_A_CURRENCY: usize = 40;
 
@@ -51,13 +53,18 @@ pub(crate) fn pace(summary: &Summary, added: u64, elapsed: Duration) -> String {
     }
 }
 
-/// A line for each currency: entries, spend (the charges as money out), credits, and net, which is credits less spend; every
-/// digit of them. Nothing for no entries.
+/// For each currency entries, spend (the charges as money out), credits, and net, which is credits less spend; every digit
+/// of them. On a line each where it has room on the terminal, and otherwise below one another. Nothing for no entries.
 pub(crate) fn amounts(summary: &Summary) -> String {
+    amounts_within(summary, terminal::columns())
+}
+
+fn amounts_within(summary: &Summary, columns: usize) -> String {
     if summary.amounts.is_empty() {
         return String::new();
     }
-    let mut rows = vec![["", "entries", "spend", "credits", "net"].map(str::to_owned)];
+    const HEAD: [&str; 5] = ["", "entries", "spend", "credits", "net"];
+    let mut rows = vec![HEAD.map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
         rows.push([
             // One that nobody knows yet may be any text.
@@ -68,7 +75,17 @@ pub(crate) fn amounts(summary: &Summary) -> String {
             amounts.net().to_string(),
         ]);
     }
-    table(&rows)
+    let wide = table(&rows);
+    if wide.lines().all(|line| line.chars().count() <= columns) {
+        return wide;
+    }
+    let mut tall = vec![["", "", ""].map(str::to_owned)];
+    for [currency, figures @ ..] in rows.into_iter().skip(1) {
+        let names = std::iter::once(currency).chain(std::iter::repeat(String::new()));
+        let lines = names.zip(HEAD.into_iter().skip(1)).zip(figures);
+        tall.extend(lines.map(|((currency, name), figure)| [currency, name.to_owned(), figure]));
+    }
+    table(&tall).trim_start().to_owned()
 }
 
 /// A table: figures to the right, words to the left. The first row is its head.
@@ -121,6 +138,28 @@ mod tests {
         assert_eq!(
             table(&without_empty_columns(&rows)),
             "name      n  said\na     1,000  x\nbcd      -5  longer\n"
+        );
+    }
+
+    #[test]
+    fn sums_never_lose_a_digit_to_a_narrow_terminal() {
+        let mut summary = Summary::default();
+        for (at, amount) in
+            [("2026-06-01T00:00:00Z", "-34.2430983650000000176"), ("2026-06-02T00:00:00Z", "0.5")]
+        {
+            summary.add(&billing_testkit::entry_at(at.parse().unwrap(), amount));
+        }
+        assert_eq!(
+            amounts_within(&summary, 70),
+            "     entries                   spend  credits                      net\n\
+             USD        2  34.2430983650000000176      0.5  -33.7430983650000000176\n"
+        );
+        assert_eq!(
+            amounts_within(&summary, 69),
+            "USD  entries                        2\n     \
+                  spend     34.2430983650000000176\n     \
+                  credits                      0.5\n     \
+                  net      -33.7430983650000000176\n"
         );
     }
 
