@@ -103,7 +103,11 @@ fn the_options_of_an_export_are_in_groups() {
                              requests
           --restart          Throw away what an interrupted export to FILE left, and
                              begin anew
+          --json             Write the summary to stderr as one JSON object, and
+                             nothing else but errors
       -q, --quiet            Say nothing but errors
+      -v, --verbose          Show each request on stderr, with its time and what
+                             came of it; never the key
 
     Service:
           --base-url <URL>       Base URL of the service: https, or http to this

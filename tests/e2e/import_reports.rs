@@ -44,9 +44,14 @@ fn an_import_says_what_it_came_to_as_an_export_does() {
     note: account `default` was not there and was made
     imported into account `default`: 4 entries, PACE
     first 2026-05-01T00:00:00.000Z, last 2026-05-03T00:00:00.000Z
-          entries                        spend  credits                           net
-    DIEM        1                            3        0                            -3
-    USD         3  0.1000000000000000000000002       25  24.8999999999999999999999998
+    DIEM  entries                             1
+          spend                               3
+          credits                             0
+          net                                -3
+    USD   entries                             3
+          spend     0.1000000000000000000000002
+          credits                            25
+          net      24.8999999999999999999999998
     ");
     let exported = Ledger::of(&some()).serve().export(&["-o", &place.path("out.csv")]).done();
     let line = |run: &Run| run.stderr.lines().find(|line| line.starts_with("first ")).unwrap().to_owned();
@@ -61,9 +66,14 @@ fn a_dry_run_says_the_same_and_makes_no_ledger() {
     insta::assert_snapshot!(said(&tried, &place), @"
     nothing was recorded, this was a dry run for account `default`: 4 entries, PACE
     first 2026-05-01T00:00:00.000Z, last 2026-05-03T00:00:00.000Z
-          entries                        spend  credits                           net
-    DIEM        1                            3        0                            -3
-    USD         3  0.1000000000000000000000002       25  24.8999999999999999999999998
+    DIEM  entries                             1
+          spend                               3
+          credits                             0
+          net                                -3
+    USD   entries                             3
+          spend     0.1000000000000000000000002
+          credits                            25
+          net      24.8999999999999999999999998
     ");
     assert_eq!(place.names(), ["may.ndjson"]);
     // It refuses what cannot be imported.

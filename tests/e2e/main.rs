@@ -43,6 +43,7 @@ mod proxies;
 mod refusals;
 mod repeats;
 mod resumes;
+mod summaries;
 #[cfg(target_os = "linux")]
 mod terminals;
 mod trust;

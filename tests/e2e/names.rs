@@ -142,7 +142,7 @@ fn the_ledger_may_come_from_the_environment() {
         &["backup", "--to", &copy],
         &["restore", "--from", &copy],
     ] {
-        with("", args).failed(2, "the following required arguments were not provided:\n  --ledger <PATH>\n");
+        with("", args).failed(2, "the following required arguments were not provided: --ledger <PATH>\n");
     }
     with("", &["check", "--ledger", &here]).done();
     // It is named, and not shown.

@@ -65,8 +65,8 @@ fn wrong_flags_are_wrong_usage() {
         (&["--days", "7", "--start-date", "2026-06"], "'--days <N>' cannot be used with '--since <T>'"),
         // N days before the end, or before now?
         (&["--days", "7", "--end-date", "2026-06"], "'--days <N>' cannot be used with '--until <T>'"),
-        (&["--days", "0"], "0 is not in 1..=20000"),
-        (&["--days", "-7"], "-7 is not in 1..=20000"),
+        (&["--days", "0"], "it is a number of days from 1 to 20000"),
+        (&["--days", "-7"], "it is a number of days from 1 to 20000"),
         (&["--days", "7d"], "invalid value '7d' for '--days <N>'"),
         (
             &["--endpoint", "usage", "--page-size", "0"],
@@ -103,7 +103,7 @@ fn wrong_flags_are_wrong_usage() {
         ),
         (&["--endpoint", "usage-analytics"], "invalid value 'usage-analytics'"),
         (&["--format", "parquet"], "invalid value 'parquet' for '--format <FORMAT>'"),
-        (&["--format", "parquet"], "[possible values: csv, json, ndjson]"),
+        (&["--format", "parquet"], "hint: possible values: csv, json, ndjson"),
         (&["--wire", "xml"], "invalid value 'xml'"),
         (&["--api-key", "secret"], "unexpected argument '--api-key'"),
         (&["--everything"], "unexpected argument '--everything'"),

@@ -95,6 +95,27 @@ fn a_server_goes_on_while_an_account_is_removed() {
     run(&["check", "--ledger", &ledger.path()]).done();
 }
 
+/// The key was good when the batch began to come, and its account is gone when the batch is there.
+#[test]
+fn a_batch_on_its_way_to_an_account_that_goes_is_told_that_its_key_is_none() {
+    let ledger = Ledger::of(&[]);
+    let (ingest, other) = (ledger.key("acme", "ingest"), ledger.key("default", "ingest"));
+    let host = Host::start(&ledger.path(), &[]);
+    let body = ndjson(&[noted("2026-05-01T00:00:00Z", "")]);
+    let batch = post(&ingest, "1", "application/x-ndjson", body.clone());
+    let batch = batch.header("expect", "100-continue").bytes();
+    let (head, rest) = batch.split_at(batch.len() - body.len());
+    let mut sender = host.connect();
+    sender.send(head).unwrap();
+    sender.is_asked_to_go_on().unwrap();
+    ledger.revoke_keys_of("acme");
+    remove(&ledger, "acme").done();
+    sender.send(rest).unwrap();
+    assert_eq!(sender.answer().unwrap().status, 401);
+    assert_eq!(host.ask(&post(&other, "1", "application/x-ndjson", body)).status, 201);
+    assert_eq!(names(&ledger), ["default"]);
+}
+
 #[test]
 fn a_program_reads_the_keys_and_none_of_their_secrets() {
     let ledger = Ledger::of(&[]);

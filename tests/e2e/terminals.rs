@@ -1,11 +1,14 @@
-//! An export whose stdout is a terminal: nobody's screen is filled unasked.
+//! An export on a terminal: nobody's screen is filled unasked, and what moves there leaves nothing behind.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use billing_testkit::Reply;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::billing::{Run, command, export_command, finish};
 use crate::ledger::noted;
@@ -63,6 +66,83 @@ fn a_terminal_that_is_asked_for_gets_the_entries() {
     run.done();
     let piped = finish(export_command(&service.base_url(), "any-key", &args), b"").done();
     assert_eq!((printed.as_str(), piped.entries().len()), (piped.text(), 1));
+}
+
+/// Starts a command whose stderr is a terminal of so many columns, and gives the other side of that.
+fn told_on_a_terminal(mut command: Command, columns: u16) -> (Child, File) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let near = openpt(flags).unwrap();
+    unlockpt(&near).unwrap();
+    let far = ioctl_tiocgptpeer(&near, flags).unwrap();
+    tcsetwinsize(&far, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(far).env("TERM", "xterm");
+    (command.spawn().unwrap(), File::from(near))
+}
+
+/// What is shown until a word comes, or to the end.
+fn shown_until(word: &str, terminal: &mut File) -> String {
+    let mut shown = Vec::new();
+    let mut bytes = [0; 4096];
+    while !String::from_utf8_lossy(&shown).contains(word) {
+        match terminal.read(&mut bytes) {
+            Ok(count @ 1..) => shown.extend_from_slice(&bytes[..count]),
+            // Nobody has the other side open any more.
+            _ => break,
+        }
+    }
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn the_moving_line_leaves_room_for_what_is_typed_and_goes() {
+    let mut requests = 0;
+    let service = Scripted::start(move |_| {
+        requests += 1;
+        match requests {
+            1 => history_page(
+                &["01", "02"].map(|day| noted(&format!("2026-05-{day}T00:00:00Z"), "")),
+                Some("next"),
+            ),
+            _ => Reply::error(429, &"x".repeat(300)).header("retry-after", "300"),
+        }
+    });
+    let place = Place::new();
+    let args = ["--month", "2026-05", "--concurrency", "1", "-o", &place.path("may.csv")];
+    let (mut export, mut terminal) =
+        told_on_a_terminal(export_command(&service.base_url(), "any-key", &args), 80);
+    let moving = shown_until("429 xxx", &mut terminal);
+    kill_process(Pid::from_child(&export), Signal::INT).unwrap();
+    let rest = shown_until("nothing else", &mut terminal);
+    assert_eq!(export.wait().unwrap().code(), Some(130), "{rest}");
+    for line in moving.split('\r') {
+        let text = line.trim_start_matches("\u{1b}[2K");
+        // `^C` and what a terminal needs to know that a line is not full.
+        assert!(text.chars().count() <= 77, "{text:?}");
+    }
+    let (before, after) = rest.split_once("error:").unwrap();
+    assert!(before.contains("\r\u{1b}[2K\u{1b}[1m\u{1b}[31m"), "{before:?}");
+    assert!(!after.contains("429"), "{after:?}");
+}
+
+#[test]
+fn errors_are_in_colour_on_a_terminal_alone() {
+    let plain = "error: unrecognized subcommand 'exprt'\n\
+                 hint: some similar subcommands exist: 'import', 'export'\n\
+                 hint: billing --help shows what it takes\n";
+    let told = |variables: &[(&str, &str)]| {
+        let mut command = command(&["exprt"]);
+        command.envs(variables.iter().copied());
+        let (mut run, mut terminal) = told_on_a_terminal(command, 80);
+        let shown = shown_until("nothing else", &mut terminal).replace("\r\n", "\n");
+        assert_eq!(run.wait().unwrap().code(), Some(2));
+        shown
+    };
+    let coloured = plain
+        .replace("error:", "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m")
+        .replace("hint:", "\u{1b}[32mhint:\u{1b}[0m");
+    assert_eq!(told(&[]), coloured);
+    assert_eq!(told(&[("NO_COLOR", "1")]), plain);
+    assert_eq!(finish(command(&["exprt"]), b"").stderr, plain);
 }
 
 #[test]

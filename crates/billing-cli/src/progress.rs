@@ -245,7 +245,7 @@ fn tick(line: &ProgressBar, way: &Mutex<Way>, start: Instant, stop: &mpsc::Recei
         if !line.is_hidden() {
             line.set_message(text);
         } else if ticks % TICKS_OF_A_LINE == 0 {
-            terminal::note(&if way.is_begun() { format!("so far: {text}") } else { text });
+            terminal::note(&format!("so far: {text}"));
         }
     }
 }

@@ -127,10 +127,10 @@ fn compute(
             Err(NoRoom::LongLine) => ControlFlow::Break(Error::Busy),
         }
     });
-    if let ControlFlow::Break(error) = visited.map_err(Error::internal)? {
+    if let ControlFlow::Break(error) = visited.map_err(Error::of_ledger)? {
         return Err(error);
     }
-    let descriptions = ledger.key_descriptions(*account).map_err(Error::internal)?;
+    let descriptions = ledger.key_descriptions(*account).map_err(Error::of_ledger)?;
     let mut body = Vec::new();
     builder.finish(|id| descriptions.get(id).cloned()).write_json(&mut body);
     Ok(body)

@@ -6,6 +6,7 @@ use axum::http::header::{ACCEPT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing_model::{ErrorBody, QueryError};
+use billing_store::ErrorKind;
 
 use crate::answer::{JSON, whole_body};
 use crate::trouble::Trouble;
@@ -93,6 +94,14 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
+    }
+
+    /// What the ledger refused. An account that was removed has no keys: a request that came before has none any more.
+    pub(crate) fn of_ledger(error: billing_store::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnknownAccount => Self::Unauthenticated,
+            _ => Self::internal(error),
+        }
     }
 
     pub(crate) fn status(&self) -> StatusCode {

@@ -183,6 +183,8 @@ impl Worker {
                     let error = match Trouble::of(kind) {
                         Some(trouble) => Error::Unwritable(trouble),
                         None if is_everybodys(kind) => Error::LedgerBusy,
+                        // It was removed while its batch was on the way.
+                        None if kind == ErrorKind::UnknownAccount => Error::Unauthenticated,
                         None => Error::internal(cause.clone()),
                     };
                     let _ = reply.send(Err(error));

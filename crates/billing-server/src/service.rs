@@ -371,7 +371,7 @@ impl Service {
         let found = self
             .ledger
             .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get())
-            .map_err(Error::internal)?;
+            .map_err(Error::of_ledger)?;
         let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), found.total));
         let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
         Ok(Page { entries: found.entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
@@ -389,7 +389,7 @@ impl Service {
         let found = self
             .ledger
             .page_by_position(account, &filter, snapshot, after, query.page_size())
-            .map_err(Error::internal)?;
+            .map_err(Error::of_ledger)?;
         let next = found.next.map(|position| {
             let continuation = Continuation { query, snapshot: found.snapshot, position };
             self.cursors.issue(account, now, &continuation)
@@ -400,7 +400,7 @@ impl Service {
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
         // A clock beyond the years of a ledger has no DIEM spent on its day.
         let day = Day::of(now).unwrap_or(Day(i64::MAX));
-        let funds = self.ledger.funds(account, day).map_err(Error::internal)?;
+        let funds = self.ledger.funds(account, day).map_err(Error::of_ledger)?;
         let mut parts = BalanceParts {
             diem_allocation: funds.diem_allocation,
             diem_today: funds.diem_of_day,
