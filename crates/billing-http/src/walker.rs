@@ -37,6 +37,9 @@ const MAX_EMPTY_PAGES: u32 = 10_000;
 /// The same where nothing should follow.
 pub(crate) const MAX_UNSURE_PAGES: u32 = 8;
 
+/// Answers in a row without the entries that were there before.
+const MAX_STALE_ANSWERS: u32 = 4;
+
 /// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
 const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
 
@@ -375,8 +378,9 @@ impl Walker {
     /// Ends the walk, once it is sure that nothing is missing.
     async fn finish(&mut self) -> Result<(), Error> {
         if !self.pass.overlap.is_over() {
-            let message = "entries that were there before are gone";
-            return Err(Error::of(ErrorKind::Moved).with_message(message));
+            let error = Error::of(ErrorKind::Moved).with_message("entries that were there before are gone");
+            // A copy that lags behind may have answered, and another may answer next.
+            return if self.returns < MAX_STALE_ANSWERS { self.go_back(error) } else { Err(error) };
         }
         if self.pass.until != self.window.until() {
             // A shorter window that had to be walked alone. The rest is tried in one again.
