@@ -20,6 +20,9 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     let Said { error, hints } = Said::of(&error.render().to_string());
     terminal::error(&error);
     hints.iter().for_each(|hint| terminal::hint(hint));
+    if error.starts_with("the following required") && error.contains("--ledger <PATH>") {
+        terminal::hint("BILLING_LEDGER names the ledger of every command that is not given one");
+    }
     terminal::hint(&format!("{} --help shows what it takes", command(std::env::args().skip(1))));
     ExitCode::from(Exit::Usage as u8)
 }

@@ -278,6 +278,12 @@ impl Walker {
     fn make_sure(&mut self) {
         let page_size = self.page_size();
         self.restart(self.pass.until);
+        // By the way that led here: the others have failed.
+        match self.detour {
+            Detour::Exactly => self.pass.ask_exactly(),
+            Detour::WithoutEnd => self.pass.ask_without_end(),
+            _ => {}
+        }
         let largest = HistoryQuery::MAX_PAGE_SIZE;
         self.pass.page_size = Some(if page_size < largest { largest } else { largest - 1 });
         self.is_making_sure = true;

@@ -437,7 +437,7 @@ impl Windows {
         let mut verified = is_whole && last.is_some_and(|end| end.verified);
         if endpoint == Endpoint::Usage && !verified {
             // Of a walk that was over before it began nothing is known.
-            let beyond = last.map_or(Some(0), |end| end.beyond);
+            let beyond = last.and_then(|end| end.beyond);
             let counted = Counted { entries: self.entries, before, beyond };
             verified = check_total(&self.client, &self.walk, &self.shared, counted).await?;
         }

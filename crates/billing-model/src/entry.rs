@@ -42,6 +42,17 @@ pub struct UsageEntry {
     pub api_key_id: Option<String>,
 }
 
+/// True for an amount that is a credit: a top-up, a grant or a refund, which is above zero. Everything else is a charge, nothing
+/// at all too, which is what some usage costs.
+///
+/// ```
+/// let is_credit = |amount: &str| billing_model::is_credit(amount.parse().unwrap());
+/// assert_eq!(["0.01", "0", "-0.01"].map(is_credit), [true, false, false]);
+/// ```
+pub fn is_credit(amount: Decimal) -> bool {
+    amount.is_positive()
+}
+
 /// The request behind an entry. All entries of one request repeat the same details, so take its tokens once.
 ///
 /// The numbers are decimals because services send fractional ones.

@@ -80,7 +80,7 @@ pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;
 pub use decimal_text::{decimal_text, parse_decimal, write_decimal};
-pub use entry::{InferenceDetails, UsageEntry};
+pub use entry::{InferenceDetails, UsageEntry, is_credit};
 pub use error::{DecodeError, ValueError, ValueErrorKind};
 pub use error_body::ErrorBody;
 pub use fault::{Fault, FaultCode, QueryError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::currency::Currency;
-use crate::entry::UsageEntry;
+use crate::entry::{UsageEntry, is_credit};
 use crate::timestamp::Timestamp;
 use crate::total::Total;
 
@@ -66,9 +66,9 @@ impl Summary {
         }
         if let Some(amounts) = self.amounts.get_mut(&entry.currency) {
             amounts.entries += 1;
-            match entry.amount.is_negative() {
-                true => amounts.charged.add(entry.amount),
-                false => amounts.credited.add(entry.amount),
+            match is_credit(entry.amount) {
+                true => amounts.credited.add(entry.amount),
+                false => amounts.charged.add(entry.amount),
             }
         }
     }

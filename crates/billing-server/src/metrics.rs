@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_model::{Currency, Total, UsageEntry};
+use billing_model::{Currency, Total, UsageEntry, is_credit};
 use billing_store::{AccountId, Receipt};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -87,9 +87,9 @@ impl Amounts {
     pub(crate) fn add(&mut self, entry: &UsageEntry) {
         let known = CURRENCIES.iter().position(|(currency, _)| *currency == entry.currency);
         if let Some((spend, credit)) = known.and_then(|place| self.0.get_mut(place)) {
-            match entry.amount.is_negative() {
-                true => spend.add(-entry.amount),
-                false => credit.add(entry.amount),
+            match is_credit(entry.amount) {
+                true => credit.add(entry.amount),
+                false => spend.add(-entry.amount),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use billing_model::{Currency, Day, Decimal, Total, UsageEntry, parse_decimal};
+use billing_model::{Currency, Day, Decimal, Total, UsageEntry, is_credit, parse_decimal};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::counts::{self, MinuteCounts};
@@ -256,11 +256,6 @@ fn store_lines(
         Tables::Ledger => store_balances(writer, account, balances),
         Tables::Gathered => Ok(()),
     }
-}
-
-/// An amount above zero is money in. Nothing at all is what some usage costs.
-pub(crate) fn is_credit(amount: Decimal) -> bool {
-    amount.is_positive()
 }
 
 fn store_balances(

@@ -99,7 +99,11 @@ fn random_entry(name: &str, place: usize, random: &mut fastrand::Rng) -> UsageEn
     let exponent = -random.i32(0..=18);
     let mut number = |most: i64| Decimal::from_parts(random.i64(1..=most).into(), exponent).unwrap();
     let (amount, units, price) = (number(1_000_000_000), number(1000), number(1000));
-    let amount = if random.u8(..8) == 0 { amount } else { -amount };
+    let amount = match random.u8(..16) {
+        0 => Decimal::default(),
+        1..3 => amount,
+        _ => -amount,
+    };
     let details = InferenceDetails { request_id: Some(format!("{name}/{place}")), ..Default::default() };
     UsageEntry {
         timestamp: Timestamp::from_unix_ns(START_NS + random.i64(0..SPAN_MS) * 1_000_000),

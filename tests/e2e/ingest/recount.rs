@@ -19,7 +19,8 @@ pub(crate) fn analytics_agree(host: &Host, key: &str, entries: &[UsageEntry]) {
 
     let mut days = BTreeMap::<Day, Spend>::new();
     let mut keys = BTreeMap::<Option<String>, Spend>::new();
-    for entry in entries.iter().filter(|entry| entry.amount.is_negative()) {
+    // What costs nothing is usage too.
+    for entry in entries.iter().filter(|entry| !entry.amount.is_positive()) {
         days.entry(Day::of(entry.timestamp).unwrap()).or_default().add(entry);
         keys.entry(entry.api_key_id.clone()).or_default().add(entry);
     }

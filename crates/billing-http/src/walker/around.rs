@@ -99,6 +99,9 @@ impl Walker {
         let is_wider = is_short && self.pass.asked.since != self.pass.since;
         let may_be_endless =
             self.pass.until == self.window.until() && !self.shared.endless_failed.load(Ordering::Relaxed);
+        // Behind a shorter window that was walked alone there may be nothing.
+        let is_behind = self.anchor.timestamp().is_some_and(|at| Some(at) < self.base);
+        let from_last_entry = (is_behind && !is_at_cursor).then_some(Detour::FromLastEntry);
         match self.detour {
             Detour::None if is_at_cursor => Some(Detour::Anew),
             // What was asked for exactly, because of cursors, is asked for wider again. Going back is counted.
@@ -107,13 +110,11 @@ impl Walker {
                 Some(Detour::WithoutEnd)
             }
             _ if !is_at_cursor && self.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
-            Detour::Plainly if self.anchor.timestamp().is_some_and(|at| Some(at) < self.base) => {
-                Some(Detour::FromLastEntry)
-            }
-            Detour::Plainly | Detour::FromLastEntry => None,
+            Detour::FromLastEntry => None,
+            Detour::Plainly => from_last_entry,
             // A service that has never answered is more likely not there than slow.
             _ if self.client.has_answered() && self.middle().is_some() => Some(Detour::Narrower),
-            Detour::None | Detour::Anew => None,
+            Detour::None | Detour::Anew => from_last_entry,
             _ => Some(Detour::Plainly),
         }
     }

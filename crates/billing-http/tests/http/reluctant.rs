@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use billing_http::{Border, Endpoint, ErrorKind, Event, RetryPolicy, Times, Walk, Wire};
-use billing_model::{Page, Paging, Stretch, TimeWindow, Timestamp, UsageEntry};
+use billing_model::{HistoryRequest, Page, Paging, Stretch, TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::{Asked, Book, Endless, Reluctant, Reply, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -120,10 +120,14 @@ async fn a_narrow_window_is_asked_wider_and_cut_here() {
 /// Ways around a failure that fail too are no reason to give up: the window was right, and only the moment wrong.
 #[tokio::test]
 async fn a_failure_that_passes_does_not_end_a_walk_over_a_narrow_window() {
-    let book = Book::new(vec![entry_at(second(5), "-0.1"); 25]);
-    let all = book.entries(TimeWindow::ALL, None);
+    let ns = |s: i64, ns: i64| Timestamp::from_unix_ns(second(s).unix_ns().unwrap() + ns);
+    // In the millisecond in which the window begins there are some from before it, which the service sends and counts.
+    let early = std::iter::repeat_n(entry_at(ns(4, 100_000), "-0.1"), 30);
+    let book = Book::new(early.chain(vec![entry_at(second(5), "-0.1"); 25]).collect());
+    let window = |until| TimeWindow::new(Some(ns(4, 500_000)), Some(second(until))).unwrap();
+    let all = book.entries(window(HOUR), None);
     for endpoint in ENDPOINTS {
-        let places = [6, HOUR].into_iter().flat_map(|until| (1..5).map(move |at| (until, at)));
+        let places = [6, HOUR].into_iter().flat_map(|until| (1..9).map(move |at| (until, at)));
         for ((until, fault_at), faults) in places.flat_map(|place| [2, 4, 6, 9].map(|faults| (place, faults)))
         {
             let mut service = Reluctant::new(book.clone());
@@ -134,13 +138,35 @@ async fn a_failure_that_passes_does_not_end_a_walk_over_a_narrow_window() {
                 if is_out { Reply::error(500, "out of order") } else { service.answer(request) }
             })
             .await;
-            let walk = Walk::over(window(4, until)).endpoint(endpoint).page_size(SIZE).build().unwrap();
+            let walk = Walk::over(window(until)).endpoint(endpoint).page_size(SIZE).build().unwrap();
             let policy = RetryPolicy { tries_before_narrowing: 2, ..RetryPolicy::default() };
             let client = client_of(upstream.base_url()).0.retry(policy).build().unwrap();
             let found: Result<Vec<_>, _> = walk.entries(&client).try_collect().await;
             assert_eq!(found.unwrap(), all, "{endpoint} up to {until}, {faults} from {fault_at}");
         }
     }
+}
+
+/// A full page without a cursor may not be the last. What follows it is asked for in the one way that works: exactly.
+#[tokio::test]
+async fn what_follows_a_full_page_is_asked_for_by_the_way_that_led_there() {
+    let all = vec![entry_at(second(5), "-0.1"); 30];
+    let mut book = Book::new(all.clone());
+    let upstream = Upstream::start(move |request| {
+        let HistoryRequest::First(query) = HistoryRequest::parse(&request.query).unwrap() else {
+            return book.answer(request);
+        };
+        let ns = |at: Option<Timestamp>| at.and_then(Timestamp::unix_ns);
+        let length_ns = ns(query.window().until()).zip(ns(query.window().since()));
+        let is_long = length_ns.is_none_or(|(until, since)| until - since > 2_000_000_000);
+        if is_long { Reply::error(504, "took too long") } else { book.answer(request) }
+    })
+    .await;
+    let (builder, _) = client_of(upstream.base_url());
+    let wire = Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into));
+    let walk = Walk::over(window(4, 6)).endpoint(Endpoint::UsageHistory).page_size(SIZE).build().unwrap();
+    let found: Vec<_> = walk.entries(&builder.wire(wire).build().unwrap()).try_collect().await.unwrap();
+    assert_eq!(found, all);
 }
 
 /// Nothing lies in the window, and something behind it.

@@ -23,6 +23,31 @@ async fn collect(upstream: &Upstream, endpoint: Endpoint, size: u32) -> Result<V
     walk.entries(&client(upstream)).try_collect().await
 }
 
+/// All is there up to the end, which lies within a millisecond, and the endpoint that counts the rest of it ends meanwhile.
+#[tokio::test]
+async fn a_walk_with_nothing_left_ends_when_its_endpoint_does() {
+    let at = |ns| Timestamp::from_unix_ns(second(5).unix_ns().unwrap() + ns);
+    let mut book = Book::new(
+        [14, 11]
+            .into_iter()
+            .zip([at(0), at(700)])
+            .flat_map(|(count, at)| vec![entry_at(at, "-1"); count])
+            .collect(),
+    );
+    let mut requests = 0;
+    let upstream = Upstream::start(move |request| {
+        requests += 1;
+        let has_ended = request.path.ends_with("/usage") && requests > 1;
+        let link = "</api/v1/billing/usage-history>; rel=\"successor-version\"";
+        if has_ended { Reply::error(410, "removed").header("link", link) } else { book.answer(request) }
+    })
+    .await;
+    let window = TimeWindow::new(None, Some(at(500))).unwrap();
+    let walk = Walk::over(window).endpoint(Endpoint::Usage).resume(at(500), 14).build().unwrap();
+    let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+    assert!(found.is_empty() && upstream.requests().len() > 2);
+}
+
 #[tokio::test]
 async fn any_page_size_gives_the_window() {
     let mut all = entries(700);

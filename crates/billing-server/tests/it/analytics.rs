@@ -32,7 +32,7 @@ async fn every_day_equals_the_debits_of_its_ledger() {
 
     let mut days: BTreeMap<Day, (Total, Total)> =
         (first.0..=last.0).map(|day| (Day(day), Default::default())).collect();
-    for entry in stored.iter().filter(|entry| entry.amount.is_negative()) {
+    for entry in stored.iter().filter(|entry| !entry.amount.is_positive()) {
         if let Some((usd, diem)) = days.get_mut(&Day::of(entry.timestamp).unwrap()) {
             match entry.currency {
                 Currency::Usd | Currency::BundledCredits => usd.add(-entry.amount),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use billing_model::{Decimal, Total};
+use billing_model::{Decimal, Total, is_credit};
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::findings::{Findings, Values, decimal, held, instant};
 use super::{Checked, DifferenceKind};
 use crate::counts::LEVELS;
 use crate::day::{self, NS_PER_DAY, Span};
-use crate::rollup::is_credit;
 use crate::row::signed;
 use crate::strings::NO_TEXT;
 
