@@ -65,6 +65,7 @@ mod keys;
 mod listening;
 mod metrics;
 mod names;
+mod picture;
 mod rates;
 mod removals;
 mod restores;
