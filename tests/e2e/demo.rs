@@ -59,7 +59,7 @@ fn a_seed_is_a_history() {
     assert_eq!(place.read("a/notes.txt"), b"mine");
 }
 
-/// `ledger.db` and `api-key` are the names that the README teaches.
+/// `ledger.db` is the name that docs/server.md teaches.
 #[test]
 fn a_demo_leaves_a_directory_alone_that_no_demo_made() {
     let place = Place::new();

@@ -66,6 +66,7 @@ mod keys;
 mod listening;
 mod metrics;
 mod names;
+mod picture;
 mod rates;
 mod removals;
 mod restores;

@@ -31,6 +31,7 @@ fn the_whole_workspace_is_read() {
     assert!(serde_json.features.iter().any(|feature| feature == "raw_value"));
     assert!(workspace.sources.iter().any(|source| source.path == "tests/e2e/tidy.rs"));
     assert!(!workspace.sources.iter().any(|source| source.path.starts_with("target")));
+    assert!(workspace.documents.iter().any(|document| document.path == "docs/decisions.md"));
 }
 
 const FRONT_PAGE: &str = "//! What it is.\n//!\n//! ```\n//! assert_eq!(1 + 1, 2);\n//! ```\n\nmod thing;\n\n\
@@ -63,7 +64,16 @@ fn sound() -> Workspace {
         sources: members.iter().map(source).collect(),
         members,
         resolved: vec![package("serde_json", &["raw_value"]), package("rust_decimal", &["std"])],
+        documents: vec![
+            document("README.md", "# It\n"),
+            document("docs/export.md", "## The `key`, or none\n"),
+        ],
+        paths: ["README.md", "docs", "docs/export.md"].map(str::to_owned).to_vec(),
     }
+}
+
+fn document(path: &str, text: &str) -> Source {
+    Source { path: path.to_owned(), text: text.to_owned() }
 }
 
 fn package(name: &str, features: &[&str]) -> Resolved {
@@ -233,6 +243,31 @@ fn files_are_short_and_say_what_they_hold() {
     ] {
         check(|workspace| workspace.sources.push(Source { path: path.to_owned(), text }), expect);
     }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for (line, is_fine) in [
+        ("[it](docs/export.md)", true),
+        ("[it](docs)", true),
+        ("[it](docs/export.md#the-key-or-none)", true),
+        ("[it](#it) and [it](https://example.com/nowhere.md#at-all)", true),
+        ("`[it](nowhere.md)`\n```\n[it](nowhere.md)\n# No heading\n```", true),
+        ("![it](docs/nowhere.svg)", false),
+        ("[it](export.md)", false),
+        ("[it](../docs/export.md)", false),
+        ("[it](docs/export.md#the-key)", false),
+        ("[it](docs#it)", false),
+        ("[it](#no-heading)", false),
+    ] {
+        check(
+            |workspace| workspace.documents[0].text.push_str(line),
+            (!is_fine).then_some(("link", "README.md")),
+        );
+    }
+    // Seen from where the document stands.
+    let up = "[it](../README.md#it) [key](export.md) [key](#the-key-or-none)";
+    check(|workspace| workspace.documents[1].text.push_str(up), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! cargo xtask conformance     the server held to its own document
 //! cargo xtask clients         real clients against our server
 //! cargo xtask bench [FILTER]  the benchmarks
+//! cargo xtask picture         the picture in README.md
 //! ```
 //!
 //! It starts the tools that do the work and judges what they say; it builds nothing itself, and no crate of the
@@ -21,6 +22,8 @@ pub mod conformance;
 pub mod clients;
 
 pub mod bench;
+
+pub mod picture;
 
 pub mod readme;
 pub mod workspace;

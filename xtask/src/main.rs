@@ -4,13 +4,13 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::{bench, clients, conformance, gate, tidy};
+use xtask::{bench, clients, conformance, gate, picture, tidy};
 
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
 
   ci              every check that a change must pass, in order, with the time of each
-  tidy            the rules of the house alone: dependencies, names, front pages
+  tidy            the rules of the house alone: dependencies, names, front pages, links
   conformance [--seed N]
                   `billing serve` held to its own OpenAPI document by schemathesis, with thousands of requests
   clients [--write] [--venice-cli DIR]
@@ -28,6 +28,7 @@ usage: cargo xtask COMMAND
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run
+  picture         docs/billing-export.svg, the picture in README.md: a terminal after a real export from a demo
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         ["conformance", ref rest @ ..] => conformance::run(rest),
         ["clients", ref rest @ ..] => clients::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["picture"] => picture::run(),
         _ => {
             eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));
             return ExitCode::from(2);

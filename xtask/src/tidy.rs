@@ -1,9 +1,11 @@
-//! The rules of the house, held by a test: who may know whom, what files are called, how a crate presents itself.
+//! The rules of the house, held by a test: who may know whom, what files are called, how a crate presents itself,
+//! where links lead.
 //!
 //! The rules themselves are tables in `rules`; the files beside it compare the workspace with them. A rule says no more
 //! than ARCHITECTURE.md and CONTRIBUTING.md say in words: whoever changes one changes the other.
 
 mod dependencies;
+mod links;
 mod packages;
 mod rules;
 mod sources;
@@ -51,6 +53,7 @@ pub fn violations(workspace: &Workspace) -> Vec<Violation> {
     dependencies::check(workspace, &mut found);
     packages::check(workspace, &mut found);
     sources::check(workspace, &mut found);
+    links::check(workspace, &mut found);
     found.sort();
     found
 }

@@ -18,6 +18,10 @@ pub struct Workspace {
     pub resolved: Vec<Resolved>,
     /// Every Rust file.
     pub sources: Vec<Source>,
+    /// Every Markdown file.
+    pub documents: Vec<Source>,
+    /// Every file and directory.
+    pub paths: Vec<String>,
 }
 
 /// A package of ours.
@@ -63,7 +67,7 @@ pub struct Resolved {
     pub features: Vec<String>,
 }
 
-/// A Rust file.
+/// A file of text.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Where it stands, `crates/billing-csv/src/reader.rs`.
@@ -122,8 +126,8 @@ impl Workspace {
     /// When cargo cannot describe it (a stale Cargo.lock, for one), or a file cannot be read.
     pub fn read() -> Result<Self> {
         let metadata = metadata()?;
-        let mut sources = Vec::new();
-        collect_sources(root(), metadata.target_directory.as_std_path(), &mut sources)?;
+        let mut workspace = Self::default();
+        workspace.collect_files(root(), metadata.target_directory.as_std_path())?;
         Ok(Self {
             manifest: read(&root().join("Cargo.toml"))?,
             members: metadata
@@ -132,8 +136,35 @@ impl Workspace {
                 .map(|package| member(package, &metadata))
                 .collect::<Result<_>>()?,
             resolved: resolved(&metadata),
-            sources,
+            ..workspace
         })
+    }
+
+    /// Every file below, in order of names. What cargo built and what a name hides (`.git`) is not ours to judge.
+    fn collect_files(&mut self, directory: &Path, target: &Path) -> Result<()> {
+        let entries =
+            fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+        let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') || name == "target" || path == target {
+                continue;
+            }
+            self.paths.push(relative(&path));
+            // A link is neither: what it points at is seen where it stands.
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.collect_files(&path, target)?;
+            } else if kind.is_file() && name.ends_with(".rs") {
+                self.sources.push(Source { path: relative(&path), text: read(&path)? });
+            } else if kind.is_file() && name.ends_with(".md") {
+                self.documents.push(Source { path: relative(&path), text: read(&path)? });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -166,26 +197,6 @@ fn resolved(metadata: &Metadata) -> Vec<Resolved> {
             features: node.features.iter().map(ToString::to_string).collect(),
         })
         .collect()
-}
-
-/// Every Rust file below, in order of names. What cargo built and what a name hides (`.git`) is not ours to judge.
-fn collect_sources(directory: &Path, target: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        // A link is neither: what it points at is seen where it stands.
-        let kind = entry.file_type()?;
-        if kind.is_dir() && !name.starts_with('.') && name != "target" && path != target {
-            collect_sources(&path, target, sources)?;
-        } else if kind.is_file() && name.ends_with(".rs") {
-            sources.push(Source { path: relative(&path), text: read(&path)? });
-        }
-    }
-    Ok(())
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -60,6 +60,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap", &["billing-cli"]),
     ("anyhow", &["billing-cli", "xtask"]),
     ("cargo_metadata", &["xtask"]),
+    ("avt", &["xtask"]),
     // Values, formats and files are synchronous: whoever uses them picks the runtime.
     (
         "tokio",
