@@ -214,7 +214,10 @@ impl fmt::Display for Error {
             ErrorKind::CannotRestore => {
                 write!(f, "the copy `{detail}` cannot be put in the place of the ledger `{path}`")
             }
-            ErrorKind::UnknownAccount => write!(f, "the ledger `{path}` has no account {detail}"),
+            ErrorKind::UnknownAccount => write!(
+                f,
+                "the ledger `{path}` has no account with the number {detail}; it may have been removed"
+            ),
             ErrorKind::Aborted => {
                 write!(f, "the import into `{path}` failed and stores nothing: import again")
             }
