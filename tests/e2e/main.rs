@@ -67,6 +67,8 @@ mod listening;
 mod man_pages;
 mod metrics;
 mod names;
+#[cfg(target_os = "linux")]
+mod packages;
 mod rates;
 mod removals;
 mod restores;

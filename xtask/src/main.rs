@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::{bench, clients, conformance, gate, tidy};
+use xtask::{bench, clients, conformance, dist, gate, tidy};
 
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
@@ -28,6 +28,7 @@ usage: cargo xtask COMMAND
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run
+  dist            a release in target/dist: a tarball, a Debian package on Linux, and SHA256SUMS of them
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         ["conformance", ref rest @ ..] => conformance::run(rest),
         ["clients", ref rest @ ..] => clients::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["dist", ref rest @ ..] => dist::run(rest),
         _ => {
             eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));
             return ExitCode::from(2);

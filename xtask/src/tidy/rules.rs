@@ -62,6 +62,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap_mangen", &["billing-cli"]),
     ("anyhow", &["billing-cli", "xtask"]),
     ("cargo_metadata", &["xtask"]),
+    ("tar", &["xtask"]),
     // Values, formats and files are synchronous: whoever uses them picks the runtime.
     (
         "tokio",
