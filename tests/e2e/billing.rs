@@ -26,6 +26,31 @@ pub(crate) fn run_reading(args: &[&str], stdin: &[u8]) -> Run {
     finish(command(args), stdin)
 }
 
+/// Every command, as the words that call it: those that do something, and those that only have others below them.
+pub(crate) fn commands() -> Vec<Vec<String>> {
+    fn below(above: &[String]) -> Vec<Vec<String>> {
+        let words: Vec<_> = above.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = run(&words).done();
+        let Some((_, list)) = help.text().split_once("\nCommands:\n") else { return Vec::new() };
+        let lines = list.lines().take_while(|line| !line.is_empty());
+        // A line with more space at its start goes on with what the one before it says.
+        let names = lines.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+        let names = names.map(|line| line.split(' ').next().unwrap()).filter(|name| *name != "help");
+        let commands = names.map(|name| [above, &[name.to_owned()]].concat());
+        commands.flat_map(|command| [vec![command.clone()], below(&command)].concat()).collect()
+    }
+    below(&[])
+}
+
+/// The long flags that the help of a command has.
+pub(crate) fn flags(command: &[String]) -> Vec<String> {
+    let words: Vec<_> = command.iter().map(String::as_str).chain(["-h"]).collect();
+    let help = run(&words).done();
+    let lines = help.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let flags = lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+    flags.map(str::to_owned).collect()
+}
+
 /// An export from the service at `base_url`.
 pub(crate) fn export_command(base_url: &str, key: &str, args: &[&str]) -> Command {
     let mut command = command(&["export", "--base-url", base_url]);

@@ -12,6 +12,8 @@ fn every_command_explains_itself() {
             &["<FILE>...", "--ledger", "--account", "--format", "ndjson", "--again", "--dry-run", "--json"],
         ),
         (&["check"], &["--ledger", "--json", "Examples:", "Exit code 3"]),
+        (&["completions"], &["<SHELL>", "bash, zsh, fish", "powershell", "Examples:"]),
+        (&["man"], &["<DIR>", "Examples:"]),
         (&["accounts", "list"], &["--ledger", "--json", "nets"]),
         (&["accounts", "remove"], &["--ledger", "<NAME>"]),
         (&["keys"], &["create", "list", "revoke"]),
@@ -152,7 +154,7 @@ fn the_options_of_an_export_are_in_groups() {
 #[test]
 fn the_front_page_names_the_commands_and_the_exit_codes() {
     let help = run(&["--help"]).done();
-    for piece in ["check", "demo", "export", "import", "keys", "serve"] {
+    for piece in ["check", "completions", "demo", "export", "import", "keys", "man", "serve"] {
         assert!(help.text().contains(&format!("\n  {piece} ")), "{}", help.text());
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;

@@ -60,12 +60,16 @@ mod backups;
 mod browsers;
 mod check;
 mod commands;
+mod completions;
 mod demo;
 mod endpoint_life;
 mod keys;
 mod listening;
+mod man_pages;
 mod metrics;
 mod names;
+#[cfg(target_os = "linux")]
+mod packages;
 mod picture;
 mod rates;
 mod removals;

@@ -7,11 +7,12 @@
 //! cargo xtask clients         real clients against our server
 //! cargo xtask bench [FILTER]  the benchmarks
 //! cargo xtask picture         the picture in README.md
+//! cargo xtask dist            a release, packed
 //! ```
 //!
 //! It starts the tools that do the work and judges what they say; it builds nothing itself, and no crate of the
 //! product knows it. It is a library too, so that its own tests and the house rules are part of a plain `cargo test`:
-//! they stand in `tests/e2e/tidy.rs`.
+//! they stand in `tests/e2e/tidy.rs`, and those of what is packed, which need the program, in `tests/e2e/packages.rs`.
 
 pub mod gate;
 
@@ -23,6 +24,7 @@ pub mod clients;
 
 pub mod bench;
 
+pub mod dist;
 pub mod picture;
 
 pub mod readme;

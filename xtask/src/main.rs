@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::{bench, clients, conformance, gate, picture, tidy};
+use xtask::{bench, clients, conformance, dist, gate, picture, tidy};
 
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
@@ -29,6 +29,7 @@ usage: cargo xtask COMMAND
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run
   picture         docs/billing-export.svg, the picture in README.md: a terminal after a real export from a demo
+  dist            a release in target/dist: a tarball, a Debian package on Linux, and SHA256SUMS of them
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         ["clients", ref rest @ ..] => clients::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["picture"] => picture::run(),
+        ["dist", ref rest @ ..] => dist::run(rest),
         _ => {
             eprint!("error: `{}` is not a command\n{COMMANDS}", arguments.join(" "));
             return ExitCode::from(2);

@@ -108,9 +108,20 @@ pub fn rust_version() -> Result<String> {
     Ok(format!("{}.{}", version.major, version.minor))
 }
 
+/// The version of the program.
+///
+/// # Errors
+/// When `cargo metadata` fails, or there is no program.
+pub(crate) fn version() -> Result<String> {
+    let metadata = metadata()?;
+    let program =
+        metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == "billing-cli");
+    Ok(program.context("the workspace has no package `billing-cli`")?.version.to_string())
+}
+
 /// The graph of this machine's platform. A whole graph would make cargo fetch what only other platforms build, and a
 /// test could then not run without a network.
-fn metadata() -> Result<Metadata> {
+pub(crate) fn metadata() -> Result<Metadata> {
     let options = ["--locked", "--filter-platform", "host-tuple"].map(str::to_owned);
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))

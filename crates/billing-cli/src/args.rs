@@ -4,16 +4,18 @@ mod export;
 mod import;
 mod ledger;
 mod serve;
+mod shell;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueHint};
 
 pub(crate) use export::{Endpoint, Export, ExportFormat, Service, Wire, page_sizes};
 pub(crate) use import::{Import, ImportFormat};
 use ledger::ledger_variable;
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
 pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
+pub(crate) use shell::{Completions, Man, Shell};
 
 /// The account that is meant when none is named.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Checks a ledger: the file, and every count and sum against the entries
     Check(Check),
+    /// Prints what lets a shell complete what is typed
+    Completions(Completions),
     /// Shows it all on made-up data: a server, a ledger, an export over both endpoints
     Demo(Demo),
     /// Exports a window of the ledger from a service, oldest first
@@ -52,6 +56,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Makes, lists and revokes the keys of a ledger
     Keys(Keys),
+    /// Writes the man pages, one for each command
+    Man(Man),
     /// Puts a copy in the place of a ledger, and keeps what it replaces
     Restore(Restore),
     /// Serves a ledger over the billing API
@@ -74,7 +80,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Directory for the ledger, the key and the export
-    #[arg(long, value_name = "DIR", default_value = "billing-demo")]
+    #[arg(long, value_name = "DIR", default_value = "billing-demo", value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
     /// Keep the server up afterwards, until Ctrl-C
     #[arg(long)]

@@ -13,12 +13,14 @@ mod text;
 mod accounts;
 mod backup;
 mod check;
+mod completions;
 mod demo;
 mod export;
 mod import;
 mod interrupt;
 mod keys;
 mod log;
+mod man;
 mod manifest;
 mod mended;
 mod mistyped;
@@ -46,10 +48,12 @@ fn main() -> ExitCode {
         Command::Accounts(args) => accounts::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
     };

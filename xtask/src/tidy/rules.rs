@@ -58,9 +58,12 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("csv-core", &["billing-csv"]),
     // Flags and errors without a type are for programs, not for libraries.
     ("clap", &["billing-cli"]),
+    ("clap_complete", &["billing-cli"]),
+    ("clap_mangen", &["billing-cli"]),
     ("anyhow", &["billing-cli", "xtask"]),
     ("cargo_metadata", &["xtask"]),
     ("avt", &["xtask"]),
+    ("tar", &["xtask"]),
     // Values, formats and files are synchronous: whoever uses them picks the runtime.
     (
         "tokio",

@@ -1,0 +1,96 @@
+//! The licences of the crates that are linked into the program, with the texts that their sources have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cargo_metadata::Package;
+
+use crate::{command, workspace};
+
+/// How the name of a file begins that has a licence, or what a licence asks to be passed on.
+const NAMES: [&str; 6] = ["COPYING", "COPYRIGHT", "LICENCE", "LICENSE", "NOTICE", "UNLICENSE"];
+
+/// Of such files, how they end when they are programs or data.
+const NO_TEXTS: [&str; 6] = [".c", ".h", ".json", ".py", ".rs", ".toml"];
+
+const INTRODUCTION: &str = "\
+The program `billing` has these crates in it: their names and versions, their
+licences as SPDX expressions, and where they come from. Below them are the
+texts that their sources have, each once, with the names of its crates.
+
+The standard library of Rust is in it too: MIT OR Apache-2.0, by the Rust
+Project Contributors, https://github.com/rust-lang/rust
+";
+
+const RULE: &str = "--------------------------------------------------------------------------------";
+
+/// The whole file.
+pub(super) fn text() -> Result<String> {
+    let linked = linked()?;
+    let metadata = workspace::metadata()?;
+    let is_linked = |package: &&Package| linked.contains(&format!("{} v{}", package.name, package.version));
+    let mut packages: Vec<&Package> = metadata.packages.iter().filter(is_linked).collect();
+    // What has no source is ours, and stands under the licences of the project.
+    packages.retain(|package| package.source.is_some());
+    packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+
+    let mut text = format!("{INTRODUCTION}\n");
+    let mut users = BTreeMap::<String, BTreeSet<String>>::new();
+    for package in packages {
+        let name = format!("{} {}", package.name, package.version);
+        let licence =
+            package.license.as_deref().with_context(|| format!("{name} does not say its licence"))?;
+        writeln!(text, "{name}: {licence}, {}", package.repository.as_deref().unwrap_or("crates.io"))?;
+        let directory = package.manifest_path.parent().context("a manifest stands in a directory")?;
+        let mut found = Vec::new();
+        collect(directory.as_std_path(), &mut found)?;
+        for licence in found {
+            users.entry(licence).or_default().insert(name.clone());
+        }
+    }
+    for (licence, users) in users {
+        let users: Vec<_> = users.into_iter().collect();
+        write!(text, "\n{RULE}\n{}\n{RULE}\n\n{licence}\n", users.join(", "))?;
+    }
+    Ok(text)
+}
+
+/// `name vVERSION` of every crate that is linked in. Asked of `cargo tree`: it leaves out macros, and features that only
+/// tests turn on, which the graph of `cargo metadata` has.
+fn linked() -> Result<BTreeSet<String>> {
+    let tree = command::output(command::cargo([
+        "tree",
+        "--locked",
+        "--package",
+        "billing-cli",
+        "--edges",
+        "normal,no-proc-macro",
+        "--target",
+        "host-tuple",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]))?;
+    Ok(tree.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect())
+}
+
+/// The licences in a directory and below it: of C code, say, that a crate has in a directory of its own.
+fn collect(directory: &Path, found: &mut Vec<String>) -> Result<()> {
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let is_named = |names: &[&str]| names.iter().any(|start| name.to_uppercase().starts_with(start));
+        if entry.file_type()?.is_dir() {
+            collect(&path, found)?;
+        } else if is_named(&NAMES) && !NO_TEXTS.iter().any(|end| name.ends_with(end)) {
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+            found.push(text.trim_matches('\n').trim_end().to_owned());
+        }
+    }
+    Ok(())
+}
