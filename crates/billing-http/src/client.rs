@@ -38,6 +38,9 @@ pub(crate) enum Persistence {
     Full,
     /// Until another window may be the better question.
     WhileLikely,
+    /// The same of what a cursor leads to. It knows where it is, and another question may be answered by a copy that lags
+    /// behind: so a failure that costs no time is no reason to leave it.
+    AtCursor,
     /// Once, and not long: it is a request that a plain walk would not send.
     Once,
 }
@@ -160,6 +163,10 @@ impl Client {
             let is_enough = match persistence {
                 Persistence::Full => false,
                 Persistence::WhileLikely => self.is_for_narrowing(&error),
+                Persistence::AtCursor => {
+                    let costs_time = error.is_slow() || matches!(error.status(), Some(504 | 524));
+                    costs_time && self.is_for_narrowing(&error)
+                }
                 // Who comes too often has not been answered.
                 Persistence::Once => class != Class::Throttled,
             };

@@ -171,8 +171,9 @@ impl Walker {
             let is_sure = self.is_making_sure && self.client.ends_in_the_body();
             let persistence = match self.is_extra || is_sure {
                 true => Persistence::Once,
-                false if self.has_detour() => Persistence::WhileLikely,
-                false => Persistence::Full,
+                false if !self.has_detour() => Persistence::Full,
+                false if self.pass.request.is_some() => Persistence::AtCursor,
+                false => Persistence::WhileLikely,
             };
             match self.client.page_or_failure(&request, persistence).await {
                 Ok(page) => {

@@ -199,6 +199,34 @@ async fn a_copy_that_lags_ended_a_part_that_is_one_page() {
     }
 }
 
+/// Cursors tell the truth and fail for a while; whatever is asked for without one is answered by a copy that lags. Who tries
+/// the cursor again, as a plain walk does, gets through: who asked another question was told that nothing followed.
+#[tokio::test]
+async fn a_cursor_that_failed_for_a_while_was_left_for_a_copy_that_lags() {
+    let all = uneven(1510);
+    for (status, faults) in
+        [500, 502, 503].into_iter().flat_map(|status| [5, 9].map(|faults| (status, faults)))
+    {
+        for concurrency in [1, 4] {
+            let (mut book, mut requests) = (Book::new(all.clone()), 0);
+            let upstream = Upstream::start(move |request| {
+                requests += 1;
+                let is_first = !request.query.contains("cursor=");
+                if !is_first && (8..8 + faults).contains(&requests) {
+                    return Reply::error(status, "out of order");
+                }
+                let reply = book.answer(request);
+                if is_first && requests > 1 { as_of(second(200), reply) } else { reply }
+            })
+            .await;
+            let walk = Walk::over(window(0, 10_000)).endpoint(Endpoint::UsageHistory).page_size(50);
+            let walk = walk.concurrency(concurrency).build().unwrap();
+            let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+            assert_eq!(found.len(), all.len(), "{faults} × {status}, {concurrency} at once");
+        }
+    }
+}
+
 /// In text/csv the cursor is a header, and a proxy may drop those that it does not know. Pages need not be full.
 #[tokio::test]
 async fn a_header_that_is_lost_on_the_way_was_the_end_of_a_page_that_is_not_full() {
