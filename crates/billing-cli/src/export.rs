@@ -1,7 +1,9 @@
 //! `billing export`: a window of the ledger, from a service to a file or stdout.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -9,7 +11,8 @@ use billing_http::{ApiKey, Begun, Client, ErrorKind, Event, RetryPolicy, Walk, W
 use billing_model::{Stretch, TimeWindow, Timestamp};
 use billing_sink::{DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
 use chrono::Utc;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::future::ready;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::args::{self, Service};
 use crate::exit::Failure;
@@ -188,6 +191,8 @@ impl Export<'_> {
         };
         let started = place.begun().map_or_else(now, |begun| begun.started);
         let mut walks = 1;
+        // What an earlier walk had when entries moved behind it, and what it said then.
+        let (mut most, mut moved) = (0, None);
         loop {
             let resumed =
                 place.begun().and_then(|begun| Some((begun.complete_until?, begun.summary.entries)));
@@ -217,6 +222,7 @@ impl Export<'_> {
                 None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
             };
             let stretches = noted.note(stretches).inspect_ok(|stretch| self.mended.count(stretch));
+            let stretches = not_fewer(most, &mut moved, stretches);
             let stretches = interrupted.stop(stretches, |cause| {
                 self.progress
                     .say(&format!("{cause}: finishing the page at hand (once more to stop at once)"));
@@ -247,6 +253,8 @@ impl Export<'_> {
                     if error.kind() == ErrorKind::Moved && takes_back && walks < MAX_WALKS =>
                 {
                     walks += 1;
+                    most = most.max(noted.entries + resumed.map_or(0, |(_, entries)| entries));
+                    moved = Some(error);
                     self.mended.clear();
                     self.progress.say("note: entries arrived behind the walk; reading the window again");
                     place = Place::open(self.plan, true)?;
@@ -403,10 +411,26 @@ enum Ready {
     Written(Box<Finished>),
 }
 
+/// The stretches; where they end with fewer entries than an earlier walk had, with the error of that. The service may have
+/// removed some meanwhile, or a copy that lags behind answers: what is there is not known to be the ledger.
+fn not_fewer(
+    most: u64,
+    moved: &mut Option<billing_http::Error>,
+    stretches: impl Stream<Item = Result<Stretch, billing_http::Error>>,
+) -> impl Stream<Item = Result<Stretch, billing_http::Error>> {
+    let counted = Rc::new(Cell::new(0));
+    let counting = Rc::clone(&counted);
+    let stretches =
+        stretches.inspect_ok(move |stretch| counting.set(counting.get() + stretch.entries.len() as u64));
+    let end = stream::once(async move { moved.take_if(|_| counted.get() < most).map(Err) });
+    stretches.chain(end.filter_map(ready))
+}
+
 /// What went by.
 #[derive(Default)]
 struct Noted {
     any: bool,
+    entries: u64,
     any_key_id: bool,
 }
 
@@ -417,6 +441,7 @@ impl Noted {
     ) -> impl Stream<Item = Result<Stretch, E>> {
         stretches.inspect_ok(|stretch| {
             self.any |= !stretch.entries.is_empty();
+            self.entries += stretch.entries.len() as u64;
             self.any_key_id |= stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
         })
     }

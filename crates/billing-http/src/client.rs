@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use billing_model::{Page, PageRequest, Timestamp};
+use billing_model::{HistoryRequest, Page, PageRequest, Timestamp};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -194,8 +194,17 @@ impl Client {
         }
     }
 
+    /// Waits, as between two tries.
+    pub(crate) async fn pause(&self, wait: Duration) {
+        (self.0.sleep)(wait).await;
+    }
+
     fn notify_tried(&self, request: &PageRequest, took: Duration, result: Result<usize, &Error>) {
-        let query = request.query_string();
+        // What is in a cursor is the service's secret.
+        let query = match request {
+            PageRequest::ByCursor(HistoryRequest::Next(_)) => "cursor=…".to_owned(),
+            request => self.black_out(&request.query_string()),
+        };
         self.notify(&Event::Tried { path: request.path(), query: &query, took, result });
     }
 

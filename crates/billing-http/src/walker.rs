@@ -2,6 +2,7 @@
 
 mod around;
 mod before;
+mod ends;
 mod shared;
 
 use std::num::NonZeroU32;
@@ -10,13 +11,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use billing_model::{
-    HistoryQuery, HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow,
-    Timestamp, UsageEntry,
+    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
 };
 
-use crate::broken_paging::{
-    LostCursor, OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries,
-};
+use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::client::{Client, Persistence};
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
@@ -36,9 +34,6 @@ const MAX_EMPTY_PAGES: u32 = 10_000;
 
 /// The same where nothing should follow.
 pub(crate) const MAX_UNSURE_PAGES: u32 = 8;
-
-/// Answers in a row without the entries that were there before.
-const MAX_STALE_ANSWERS: u32 = 4;
 
 /// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
 const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
@@ -62,6 +57,12 @@ pub(crate) struct Walker {
     is_extra: bool,
     /// True while it makes sure that a page without a cursor was the last.
     is_making_sure: bool,
+    /// True when the page of which it makes sure has said itself that nothing follows.
+    is_told: bool,
+    /// True when it has begun anew somewhere, without the cursor that it had.
+    has_restarted: bool,
+    /// Times that an end was asked for again, with nothing new in between.
+    confirmations: u32,
     route: Endpoint,
     /// The routes that the service does not have.
     missing: Vec<Endpoint>,
@@ -118,6 +119,9 @@ impl Walker {
             shared,
             is_extra: false,
             is_making_sure: false,
+            is_told: false,
+            has_restarted: false,
+            confirmations: 0,
             route,
             missing,
             pass: Pass::new(window.since(), window.until(), Overlap::default()),
@@ -245,7 +249,9 @@ impl Walker {
             self.returns = 0;
             self.detour = Detour::None;
             self.narrowings = 0;
+            self.confirmations = 0;
         }
+        self.is_told &= entries.is_empty() && next.is_none();
         self.handed_out += entries.len() as u64;
         // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
         // when it is that of the window.
@@ -267,6 +273,7 @@ impl Walker {
                     self.believe().await?;
                 } else {
                     self.make_sure();
+                    self.is_told |= self.client.ends_in_the_body() || !is_full;
                 }
             }
             None if is_sure => self.believe().await?,
@@ -275,41 +282,9 @@ impl Walker {
         Ok(Some(entries))
     }
 
-    /// Asks what follows a page without a cursor, in pages of another size: where there is nothing, they are not full.
-    fn make_sure(&mut self) {
-        let page_size = self.page_size();
-        self.restart(self.pass.until);
-        // By the way that led here: the others have failed.
-        match self.detour {
-            Detour::Exactly => self.pass.ask_exactly(),
-            Detour::WithoutEnd => self.pass.ask_without_end(),
-            _ => {}
-        }
-        let largest = HistoryQuery::MAX_PAGE_SIZE;
-        self.pass.page_size = Some(if page_size < largest { largest } else { largest - 1 });
-        self.is_making_sure = true;
-    }
-
     /// Entries that a page of the pass has at most.
     fn page_size(&self) -> u32 {
         self.pass.page_size.unwrap_or_else(|| self.walk.page_size(self.route))
-    }
-
-    /// Takes a full page without a cursor for the last of its pass. In its body it says so; a header that is not there says
-    /// nothing.
-    async fn believe(&mut self) -> Result<(), Error> {
-        if !self.client.ends_in_the_body() {
-            return Err(self.inconsistent(LostCursor));
-        }
-        self.is_making_sure = false;
-        self.pass.overlap = Overlap::default();
-        self.finish().await
-    }
-
-    /// Asks once more what follows the last entry: another walker has found entries behind the end that this one came to.
-    pub(crate) fn doubt(&mut self) {
-        self.end = None;
-        self.restart(self.window.until());
     }
 
     /// Entries ascend within a page and from page to page.
@@ -384,10 +359,8 @@ impl Walker {
 
     /// Ends the walk, once it is sure that nothing is missing.
     async fn finish(&mut self) -> Result<(), Error> {
-        if !self.pass.overlap.is_over() {
-            let error = Error::of(ErrorKind::Moved).with_message("entries that were there before are gone");
-            // A copy that lags behind may have answered, and another may answer next.
-            return if self.returns < MAX_STALE_ANSWERS { self.go_back(error) } else { Err(error) };
+        if self.asks_again().await? {
+            return Ok(());
         }
         if self.pass.until != self.window.until() {
             // A shorter window that had to be walked alone. The rest is tried in one again.

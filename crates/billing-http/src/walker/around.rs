@@ -213,6 +213,16 @@ impl Walker {
         (narrowings < MAX_NARROWINGS && since < middle && (is_long || may_be_short)).then_some(middle)
     }
 
+    /// Begins a pass behind what was handed out, and asks for it by the way that led here: the others have failed.
+    pub(super) fn restart_by_the_same_way(&mut self) {
+        self.restart(self.pass.until);
+        match self.detour {
+            Detour::Exactly => self.pass.ask_exactly(),
+            Detour::WithoutEnd => self.pass.ask_without_end(),
+            _ => {}
+        }
+    }
+
     /// Begins a pass behind what was handed out.
     pub(super) fn restart(&mut self, until: Option<Timestamp>) {
         let (since, overlap) = match self.anchor.timestamp() {
@@ -221,5 +231,6 @@ impl Walker {
             _ => (self.base, Overlap::default()),
         };
         self.pass = Pass::new(since, until, overlap);
+        self.has_restarted = true;
     }
 }
