@@ -6,7 +6,8 @@ use billing_model::UsageEntry;
 use billing_sample::History;
 
 use crate::billing::{command, run};
-use crate::host::Host;
+use crate::conversation::Request;
+use crate::host::{HISTORY, Host};
 use crate::place::Place;
 use crate::process::Process;
 
@@ -40,6 +41,21 @@ fn the_demo_shows_and_proves_it() {
     assert!(billing_csv::decode(&place.read("demo/usage.csv")).unwrap() == expect);
     let mode = std::fs::metadata(place.path("demo/api-key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
+}
+
+/// The demo says how to serve its ledger. The next one took it away under that server, which answered nothing any more.
+#[test]
+fn a_demo_does_not_take_its_ledger_from_a_server() {
+    let place = Place::new();
+    let dir = place.path("demo");
+    run(&demo(&dir, &[])).done();
+    let ledger = place.path("demo/ledger.db");
+    let key = String::from_utf8(place.read("demo/api-key")).unwrap();
+    let host = Host::start(&ledger, &[]);
+    run(&demo(&dir, &[])).failed(1, "is open in another program, a server perhaps: stop it first");
+    assert_eq!(host.ask(&Request::get(HISTORY).bearing(key.trim_end())).status, 200);
+    host.stop();
+    run(&demo(&dir, &[])).done();
 }
 
 #[test]

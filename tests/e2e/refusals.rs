@@ -95,11 +95,11 @@ fn wrong_flags_are_wrong_usage() {
         (&["--currency", "VCU", "--endpoint", "usage-history"], "`VCU` is not one of USD, "),
         (
             &["--currency", "VCU", "--endpoint", "usage-history"],
-            "hint: --endpoint usage takes this currency\n",
+            "hint: without --currency all entries come; --endpoint usage takes this one, where there is that\n",
         ),
         (
             &["--currency", "EARNED_CREDITS", "--endpoint", "usage"],
-            "hint: --endpoint usage-history takes this",
+            "; --endpoint usage-history takes this one",
         ),
         (&["--endpoint", "usage-analytics"], "invalid value 'usage-analytics'"),
         (&["--format", "parquet"], "invalid value 'parquet' for '--format <FORMAT>'"),
@@ -107,6 +107,9 @@ fn wrong_flags_are_wrong_usage() {
         (&["--wire", "xml"], "invalid value 'xml'"),
         (&["--api-key", "secret"], "unexpected argument '--api-key'"),
         (&["--everything"], "unexpected argument '--everything'"),
+        (&["--token", "secret"], "hint: the key is in BILLING_API_KEY, or in the file of --api-key-file\n"),
+        (&["june.csv"], "hint: a file is named with -o june.csv\n"),
+        (&["--gzip"], "hint: a name that ends in .gz makes it gzip: -o usage.csv.gz\n"),
         (&["usage"], "unexpected argument 'usage'"),
     ] {
         check(args, 2, said);
@@ -124,13 +127,21 @@ fn wrong_flags_are_wrong_usage() {
         }
     }
     assert_eq!(run(&[]).code, Some(2), "no command at all");
-    for (name, said) in
-        [("june.gz", ".gz"), ("june.tar.gz", ".gz"), ("june.csv.zst", ".zst"), ("june.xlsx", ".xlsx")]
-    {
+    for (name, said) in [
+        ("june.gz", ".gz"),
+        ("june.tar.gz", ".gz"),
+        ("june.csv.zst", ".zst"),
+        ("june.tsv", ".tsv"),
+        ("june.xlsx", ".xlsx"),
+    ] {
         let place = Place::new();
         let run = run(&["export", "-o", &place.path(name)]);
-        let hint =
-            "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+        let hint = match said {
+            ".gz" => "say what is in it: name it usage.csv.gz or usage.ndjson.gz, or add --format csv",
+            _ => {
+                "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format"
+            }
+        };
         assert_eq!(run.stderr, format!("error: an export cannot be written as {said}\nhint: {hint}\n"));
         assert_eq!((run.code, run.text()), (Some(2), ""));
         assert!(place.names().is_empty());

@@ -101,8 +101,8 @@ fn each_request_is_shown_and_never_the_key() {
     let masked: Vec<_> = shown.iter().map(|line| line.rsplit_once(", ").unwrap().0).collect();
     insta::assert_snapshot!(masked.join("\n"), @"
     /billing/usage-history?endTimestamp=2026-06-01T00:00:00.000Z&pageSize=1000&startTimestamp=2026-05-01T00:00:00.000Z: 2 entries
-    /billing/usage-history?cursor=next: 503 no room for [key]
-    /billing/usage-history?cursor=next: 1 entry
+    /billing/usage-history?cursor=…: 503 no room for [key]
+    /billing/usage-history?cursor=…: 1 entry
     ");
     assert_eq!(shown.len(), service.requests().len());
     assert!(shown.iter().all(|line| line.ends_with(" ms")), "{shown:?}");
@@ -110,6 +110,21 @@ fn each_request_is_shown_and_never_the_key() {
     for other in ["--quiet", "--json"] {
         finish(export_command(&service.base_url(), KEY, &["-v", other]), b"")
             .failed(2, "cannot be used with");
+    }
+}
+
+/// Whoever types the last day of a month as its end has left that day out.
+#[test]
+fn an_end_that_is_the_last_day_of_a_month_is_noted() {
+    let said = |until: &str| {
+        let service = Scripted::answering(history_page(&[noted("2026-06-01T00:00:00Z", "")], None));
+        let args = ["--since", "2026-06-01", "--until", until];
+        finish(export_command(&service.base_url(), KEY, &args), b"").done().stderr
+    };
+    let note = "note: 2026-06-30 itself is not in the window, which ends where that day begins; --until 2026-07-01 takes it in\n";
+    assert!(said("2026-06-30").starts_with(note));
+    for until in ["2026-07-01", "2026-07", "2026-06-15", "2026-06-30T00:00:00Z"] {
+        assert!(!said(until).contains("itself"), "{until}");
     }
 }
 

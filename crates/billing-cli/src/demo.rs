@@ -100,11 +100,8 @@ impl Place {
             }
             fs::create_dir_all(dir)?;
             fs::write(&mark, "Made by `billing demo`, which replaces what is here.\n")?;
-            for suffix in ["", "-wal", "-shm"] {
-                let mut file = place.ledger.clone().into_os_string();
-                file.push(suffix);
-                remove_if_there(Path::new(&file))?;
-            }
+            // Not under a server that somebody started over it.
+            Ledger::discard(&place.ledger)?;
             remove_if_there(&place.key)
         };
         prepare()

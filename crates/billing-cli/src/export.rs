@@ -59,6 +59,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         manifest::check_place(path)?;
     }
     let progress = Arc::new(Progress::new(shown(&plan), plan.verbose));
+    if let Some(note) = &plan.note {
+        progress.say(&format!("note: {note}"));
+    }
     let walked = Arc::new(Mutex::new(Walked::default()));
     let mended = Arc::new(Mended::default());
     let client = client(service, key.key, &plan, &progress, (&walked, &mended))?;

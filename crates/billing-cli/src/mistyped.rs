@@ -19,6 +19,10 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     }
     let Said { error, hints } = Said::of(&error.render().to_string());
     terminal::error(&error);
+    let hints = match meant(&error) {
+        Some(meant) => vec![meant],
+        None => hints,
+    };
     hints.iter().for_each(|hint| terminal::hint(hint));
     if error.starts_with("the following required") && error.contains("--ledger <PATH>") {
         terminal::hint("BILLING_LEDGER names the ledger of every command that is not given one");
@@ -59,6 +63,25 @@ impl Said {
             }
         }
         said
+    }
+}
+
+/// What people mean by some of what there is not.
+fn meant(error: &str) -> Option<String> {
+    let typed = error.strip_prefix("unexpected argument '")?.strip_suffix("' found")?;
+    let typed = typed.split('=').next().unwrap_or(typed);
+    match typed {
+        "--token" | "--key" | "--api-key" | "--bearer" => {
+            Some("the key is in BILLING_API_KEY, or in the file of --api-key-file".to_owned())
+        }
+        "--url" | "--host" | "--endpoint-url" => Some("the service is that of --base-url".to_owned()),
+        "--file" | "--out" => Some("the file is that of --output, -o".to_owned()),
+        "--gzip" | "--compress" => Some("a name that ends in .gz makes it gzip: -o usage.csv.gz".to_owned()),
+        "--last-month" => Some("a month is --month 2026-06".to_owned()),
+        file if !file.starts_with('-') && file.contains('.') => {
+            Some(format!("a file is named with -o {file}"))
+        }
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use billing_csv::Columns;
 use billing_http::{Border, Walk, WalkBuilder};
 use billing_model::{Currency, Fault, QueryError, TimeWindow, Timestamp};
 use billing_sink::Format;
-use chrono::Utc;
+use chrono::{DateTime, Datelike, Days, Utc};
 use clap::ValueEnum;
 
 use crate::args::{self, Endpoint, ExportFormat, page_sizes};
@@ -20,6 +20,8 @@ use crate::network::Network;
 /// What will be done.
 pub(crate) struct Plan {
     pub(crate) times: Times,
+    /// What is to be said of the window as it was typed.
+    pub(crate) note: Option<String>,
     pub(crate) endpoint: billing_http::Endpoint,
     pub(crate) currency: Option<Currency>,
     page_size: Option<u32>,
@@ -66,6 +68,7 @@ impl Plan {
         let is_gzip = output.as_deref().is_some_and(|output| has_extension(output, GZIP));
         let plan = Self {
             times: Times::new(&typed)?,
+            note: last_day(&typed),
             endpoint: match args.endpoint {
                 Endpoint::Auto => billing_http::Endpoint::Auto,
                 Endpoint::Usage => billing_http::Endpoint::Usage,
@@ -140,7 +143,9 @@ impl Plan {
             Walk::over(TimeWindow::ALL).endpoint(*endpoint).currency(self.currency.clone()).build().is_ok()
         });
         failure.hint(match taking {
-            Some(endpoint) => format!("--endpoint {endpoint} takes this currency"),
+            Some(endpoint) => {
+                format!("without --currency all entries come; --endpoint {endpoint} takes this one, where there is that")
+            }
             None => "without --currency all entries come, whatever they are charged in".to_owned(),
         })
     }
@@ -209,6 +214,19 @@ impl Times {
     }
 }
 
+/// What to say of an end that is the last day of a month: whoever means the month has typed one day less.
+fn last_day(typed: &Typed) -> Option<String> {
+    let until = typed.until.as_deref()?;
+    let Ok(Instant::At(at)) = Instant::parse(until) else { return None };
+    let day = DateTime::<Utc>::from(at);
+    let next = day.checked_add_days(Days::new(1))?;
+    let is_day = until.len() == "2026-06-30".len();
+    (is_day && next.day() == 1).then(|| {
+        let next = next.format("%Y-%m-%d");
+        format!("{until} itself is not in the window, which ends where that day begins; --until {next} takes it in")
+    })
+}
+
 /// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
 fn asked(
     args: &args::Export,
@@ -257,13 +275,18 @@ fn format_of(output: Option<&Path>) -> Result<ExportFormat, Failure> {
         // What would be in it nobody has said.
         _ if inner.is_some() => Err(unwritable(GZIP)),
         // Plain text under such a name would be taken for something else.
-        Some(other @ ("zst" | "xz" | "bz2" | "zip" | "xlsx" | "xls" | "parquet")) => Err(unwritable(other)),
+        Some(other @ ("zst" | "xz" | "bz2" | "zip" | "tsv" | "xlsx" | "xls" | "parquet")) => {
+            Err(unwritable(other))
+        }
         _ => Ok(ExportFormat::Csv),
     }
 }
 
 fn unwritable(extension: &str) -> Failure {
-    let hint = "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format";
+    let hint = match extension {
+        GZIP => "say what is in it: name it usage.csv.gz or usage.ndjson.gz, or add --format csv",
+        _ => "name it .csv, .json or .ndjson, with .gz behind it for gzip, or say what it is with --format",
+    };
     Failure::usage(anyhow!("an export cannot be written as .{extension}")).hint(hint)
 }
 

@@ -98,7 +98,9 @@ impl Progress {
             }
             Event::Retrying { error, wait } => {
                 match error.kind() {
-                    ErrorKind::RateLimited => self.trouble(&format!("{}; again", error.brief()), next(*wait)),
+                    ErrorKind::RateLimited => {
+                        self.trouble(&format!("{}; next request", error.brief()), next(*wait))
+                    }
                     // Another page may come before.
                     _ => {
                         let text = format!("{}; again in {}", error.brief(), seconds_up(*wait));
@@ -111,7 +113,7 @@ impl Progress {
                 }
             }
             Event::Waiting { wait } => {
-                self.trouble("pausing for the service's limits: next request", next(*wait));
+                self.trouble("pausing; next request", next(*wait));
                 let text = format!("waiting {} before the next request", seconds_up(*wait));
                 self.wait(&text, *wait, &self.longest_wait);
             }

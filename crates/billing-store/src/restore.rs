@@ -19,6 +19,25 @@ use crate::schema;
 const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 
 impl Ledger {
+    /// Removes the files of a ledger, for good. Nothing is done where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InUse`] while anybody has it open, and when a file cannot be removed.
+    pub fn discard(path: &Path) -> Result<(), Error> {
+        let ledger = LedgerFile::new(path)?;
+        let _turn = if ledger.id()?.is_some() { Some(Turn::take(&ledger)?) } else { None };
+        let path = real(ledger.file());
+        for file in COMPANIONS.map(|companion| with_suffix(&path, companion)).iter().chain([&path]) {
+            match fs::remove_file(file) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(ledger.error(ErrorKind::CannotOpen, "").caused_by(cause));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
     /// was there.
     ///
