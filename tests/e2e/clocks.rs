@@ -131,7 +131,7 @@ fn a_span_back_is_that_of_the_run_that_began() {
     service.left.store(5, Ordering::SeqCst);
     let run = service.export(&place, &["--since", "7d"]);
     run.failed(4, "not today");
-    assert!(run.stderr.contains("the same command goes on there"), "{}", run.stderr);
+    assert!(run.stderr.contains("run the same command again to go on"), "{}", run.stderr);
 
     service.left.store(usize::MAX, Ordering::SeqCst);
     service.day.store(1, Ordering::SeqCst);

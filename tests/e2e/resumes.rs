@@ -22,7 +22,7 @@ use crate::scripted::Scripted;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How the last line ends where an export can be gone on with.
-const GOES_ON: &str = " are kept: the same command goes on there (--restart begins anew)\n";
+const GOES_ON: &str = " are kept: run the same command again to go on (--restart begins anew)\n";
 
 /// What is said first by a run that goes on.
 const GOING_ON: &str = "note: going on with the export begun ";

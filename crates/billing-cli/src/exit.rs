@@ -111,9 +111,10 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Unsupported => {
                 (Exit::Usage, "give another --currency, or none: then all entries come")
             }
-            ErrorKind::NotFound => {
-                (Exit::Unreachable, "check --base-url: it ends with the path, such as /api/v1")
-            }
+            ErrorKind::NotFound => (
+                Exit::Unreachable,
+                "nothing of the billing API is there: check --base-url, and its path, such as /api/v1",
+            ),
             ErrorKind::Gone => {
                 (Exit::Unreachable, "the service ended this endpoint; try the other --endpoint")
             }

@@ -297,7 +297,7 @@ impl Export<'_> {
         let begun = place.begun()?;
         let (entries, until) = (text::entries(begun.summary.entries), begun.complete_until?);
         Some(format!(
-            "{entries} up to {until} are kept: the same command goes on there (--restart begins anew)"
+            "{entries} up to {until} are kept: run the same command again to go on (--restart begins anew)"
         ))
     }
 

@@ -61,8 +61,9 @@ pub(crate) struct Walker {
     is_told: bool,
     /// True when it has begun anew somewhere, without the cursor that it had.
     has_restarted: bool,
-    /// Times that an end was asked for again, with nothing new in between.
+    /// Times that an end was asked for again, with nothing new in between; and true while it is.
     confirmations: u32,
+    is_confirming: bool,
     route: Endpoint,
     /// The routes that the service does not have.
     missing: Vec<Endpoint>,
@@ -122,6 +123,7 @@ impl Walker {
             is_told: false,
             has_restarted: false,
             confirmations: 0,
+            is_confirming: false,
             route,
             missing,
             pass: Pass::new(window.since(), window.until(), Overlap::default()),
@@ -173,7 +175,7 @@ impl Walker {
             }
             // A body that says that there is no next page cannot have lost its cursor on the way, as a header can.
             let is_sure = self.is_making_sure && self.client.ends_in_the_body();
-            let persistence = match self.is_extra || is_sure {
+            let persistence = match self.is_extra || is_sure || self.is_confirming {
                 true => Persistence::Once,
                 false if !self.has_detour() => Persistence::Full,
                 false if self.pass.request.is_some() => Persistence::AtCursor,
@@ -184,12 +186,18 @@ impl Walker {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
                     self.pages += 1;
                     let leads_on = !matches!(page.paging, Paging::ByCursor(None));
-                    if let Some(entries) = self.accept(&request, page).await? {
+                    let accepted = match self.accept(&request, page).await {
+                        // A plain walk would not have asked: whatever comes of it does not fail.
+                        Err(_) if self.is_confirming => return Ok(self.conclude()),
+                        accepted => accepted?,
+                    };
+                    if let Some(entries) = accepted {
                         self.is_extra &= entries.is_empty() && self.end.is_none();
                         let total = self.pass.numbers.map(|(_, total)| total).filter(|_| self.is_whole());
                         return Ok(WindowPage { entries, total, leads_on, end: self.end });
                     }
                 }
+                Err(_) if self.is_confirming => return Ok(self.conclude()),
                 Err(_) if is_sure => {
                     self.believe().await?;
                     if self.end.is_some() {
@@ -251,7 +259,9 @@ impl Walker {
             self.narrowings = 0;
             self.confirmations = 0;
         }
-        self.is_told &= entries.is_empty() && next.is_none();
+        let is_end = entries.is_empty() && next.is_none();
+        self.is_told &= is_end;
+        self.is_confirming &= is_end;
         self.handed_out += entries.len() as u64;
         // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
         // when it is that of the window.

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::resume::Overlap;
 use crate::walk::Endpoint;
 
-use super::Walker;
+use super::{Walker, WindowPage};
 
 /// Answers in a row without the entries that were there before.
 const MAX_STALE_ANSWERS: u32 = 4;
@@ -53,7 +53,7 @@ impl Walker {
                 return Ok(true);
             }
             // The page itself has said so, and nobody knows better.
-            if !self.is_told {
+            if !self.is_told && !self.is_confirming {
                 return Err(error);
             }
             self.is_making_sure = false;
@@ -61,10 +61,18 @@ impl Walker {
         } else if self.is_doubtful() {
             self.client.pause(FIRST_PAUSE * (2 << self.confirmations)).await;
             self.confirmations += 1;
+            self.is_confirming = true;
             self.restart_by_the_same_way();
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Ends the walk where it was told that it ends: to ask again has failed.
+    pub(super) fn conclude(&mut self) -> WindowPage {
+        self.is_confirming = false;
+        self.finish_at(false);
+        WindowPage { entries: Vec::new(), total: None, leads_on: false, end: self.end }
     }
 
     /// True for an end that a page says to which no cursor led, after one that had a cursor: it may be that of a copy that lags
@@ -84,7 +92,7 @@ impl Walker {
     /// Asks once more what follows the last entry: another walker has found entries behind the end that this one came to.
     pub(crate) fn doubt(&mut self) {
         self.end = None;
-        self.is_told = false;
+        (self.is_told, self.is_confirming, self.confirmations) = (false, false, 0);
         self.restart(self.window.until());
     }
 }
