@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -219,13 +218,13 @@ impl Export<'_> {
                 }
             };
             let takes_back = output.takes_back();
-            let mut noted = Noted::default();
+            let noted = Noted::default();
             let stretches = match first.take() {
                 Some(begun) => begun.stretches().left_stream(),
                 None => self.walk(window, resumed)?.stretches(self.client).right_stream(),
             };
             let stretches = noted.note(stretches).inspect_ok(|stretch| self.mended.count(stretch));
-            let stretches = not_fewer(most, &mut moved, stretches);
+            let stretches = not_fewer(most, &noted, &mut moved, stretches);
             let stretches = interrupted.stop(stretches, |cause| {
                 self.progress
                     .say(&format!("{cause}: finishing the page at hand (once more to stop at once)"));
@@ -235,7 +234,7 @@ impl Export<'_> {
                 Ok(drained) => {
                     let summary =
                         drained.output.as_ref().map_or(&drained.summary, |file| &file.summary).clone();
-                    let has_key_ids = noted.any_key_id || drained.summary.entries == 0;
+                    let has_key_ids = noted.any_key_id.get() || drained.summary.entries == 0;
                     let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
                     let is_resumed = resumed.is_some();
                     if let Some(finished) = drained.output {
@@ -256,7 +255,7 @@ impl Export<'_> {
                     if error.kind() == ErrorKind::Moved && takes_back && walks < MAX_WALKS =>
                 {
                     walks += 1;
-                    most = most.max(noted.entries + resumed.map_or(0, |(_, entries)| entries));
+                    most = most.max(noted.entries.get() + resumed.map_or(0, |(_, entries)| entries));
                     moved = Some(error);
                     self.mended.clear();
                     self.progress.say("note: entries arrived behind the walk; reading the window again");
@@ -273,7 +272,9 @@ impl Export<'_> {
                     let is_interrupted = matches!(&error, DrainError::Pages(Stopped::Interrupted(_)));
                     let failure = match error {
                         // Before anything came, it is the question that was refused.
-                        DrainError::Pages(Stopped::Failed(error)) if !noted.any && resumed.is_none() => {
+                        DrainError::Pages(Stopped::Failed(error))
+                            if noted.entries.get() == 0 && resumed.is_none() =>
+                        {
                             self.refused(error)
                         }
                         error => error.into(),
@@ -283,7 +284,7 @@ impl Export<'_> {
                     return Err(match kept {
                         Some(kept) => failure.hint(kept),
                         None if takes_back && is_interrupted => failure.hint(NOTHING_WRITTEN),
-                        None if !takes_back && noted.any => failure.hint(INCOMPLETE),
+                        None if !takes_back && noted.entries.get() > 0 => failure.hint(INCOMPLETE),
                         None => failure,
                     });
                 }
@@ -418,34 +419,30 @@ enum Ready {
 /// removed some meanwhile, or a copy that lags behind answers: what is there is not known to be the ledger.
 fn not_fewer(
     most: u64,
+    noted: &Noted,
     moved: &mut Option<billing_http::Error>,
     stretches: impl Stream<Item = Result<Stretch, billing_http::Error>>,
 ) -> impl Stream<Item = Result<Stretch, billing_http::Error>> {
-    let counted = Rc::new(Cell::new(0));
-    let counting = Rc::clone(&counted);
-    let stretches =
-        stretches.inspect_ok(move |stretch| counting.set(counting.get() + stretch.entries.len() as u64));
-    let end = stream::once(async move { moved.take_if(|_| counted.get() < most).map(Err) });
+    let end = stream::once(async move { moved.take_if(|_| noted.entries.get() < most).map(Err) });
     stretches.chain(end.filter_map(ready))
 }
 
-/// What went by.
+/// What went by, also while it does.
 #[derive(Default)]
 struct Noted {
-    any: bool,
-    entries: u64,
-    any_key_id: bool,
+    entries: Cell<u64>,
+    any_key_id: Cell<bool>,
 }
 
 impl Noted {
     fn note<E>(
-        &mut self,
+        &self,
         stretches: impl Stream<Item = Result<Stretch, E>>,
     ) -> impl Stream<Item = Result<Stretch, E>> {
         stretches.inspect_ok(|stretch| {
-            self.any |= !stretch.entries.is_empty();
-            self.entries += stretch.entries.len() as u64;
-            self.any_key_id |= stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
+            self.entries.set(self.entries.get() + stretch.entries.len() as u64);
+            let any_key_id = stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
+            self.any_key_id.set(self.any_key_id.get() || any_key_id);
         })
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
-use crate::file::with_suffix;
+use crate::file::{remove_files, with_suffix};
 use crate::ledger::Ledger;
 use crate::schema;
 
@@ -115,13 +115,7 @@ impl Part {
     }
 
     fn remove(&self) -> io::Result<()> {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            match fs::remove_file(with_suffix(&self.0, suffix)) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove_files(&self.0)
     }
 }
 

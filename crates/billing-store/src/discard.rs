@@ -1,11 +1,13 @@
-//! A new ledger that came to nothing.
+//! A ledger that goes: a new one that came to nothing, or one that nobody wants.
 
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
-use crate::file::with_suffix;
+use crate::file::{LedgerFile, real, remove_files};
 use crate::ledger::Ledger;
 use crate::pending;
+use crate::restore::Turn;
 
 impl Ledger {
     /// Removes the ledger if [`Ledger::open_or_create`] made it and nothing was recorded in it since, by anybody: no entry,
@@ -33,16 +35,21 @@ impl Ledger {
         let is_unused =
             writer.query_row(sql, [], |row| row.get(0)).map_err(|cause| connections.fail(cause))?;
         if is_unused {
-            // The file first: a log without its file is not read, and a file without its log would be.
-            let failed = |cause| connections.error(ErrorKind::CannotOpen).caused_by(cause);
-            let file = fs::canonicalize(connections.path()).map_err(failed)?;
-            for suffix in ["", "-wal", "-shm"] {
-                match fs::remove_file(with_suffix(&file, suffix)) {
-                    Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed(cause)),
-                    _ => {}
-                }
-            }
+            let file = fs::canonicalize(connections.path());
+            file.and_then(|file| remove_files(&file))
+                .map_err(|cause| connections.error(ErrorKind::CannotOpen).caused_by(cause))?;
         }
         Ok(is_unused)
+    }
+
+    /// Removes a ledger, for good. Nothing is done where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InUse`] while anybody has it open, and when its file cannot be removed.
+    pub fn discard(path: &Path) -> Result<(), Error> {
+        let ledger = LedgerFile::new(path)?;
+        let _turn = if ledger.id()?.is_some() { Some(Turn::take(&ledger)?) } else { None };
+        remove_files(&real(ledger.file()))
+            .map_err(|cause| ledger.error(ErrorKind::CannotOpen, "").caused_by(cause))
     }
 }

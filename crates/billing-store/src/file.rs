@@ -1,10 +1,10 @@
 //! The file of a ledger: what stands at its path, connections to it, and why there can be none.
 
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -350,6 +350,18 @@ fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
 /// The file that a link leads to.
 pub(crate) fn real(path: &Path) -> PathBuf {
     if cfg!(unix) { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
+}
+
+/// Removes a ledger's file and what stands beside it, as far as they are there. The file first: a log without its file is not
+/// read, and a file without its log would be.
+pub(crate) fn remove_files(path: &Path) -> io::Result<()> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        match fs::remove_file(with_suffix(path, suffix)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A path with more at the end of its name.

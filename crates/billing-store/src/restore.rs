@@ -19,25 +19,6 @@ use crate::schema;
 const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 
 impl Ledger {
-    /// Removes the files of a ledger, for good. Nothing is done where there is none.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InUse`] while anybody has it open, and when a file cannot be removed.
-    pub fn discard(path: &Path) -> Result<(), Error> {
-        let ledger = LedgerFile::new(path)?;
-        let _turn = if ledger.id()?.is_some() { Some(Turn::take(&ledger)?) } else { None };
-        let path = real(ledger.file());
-        for file in COMPANIONS.map(|companion| with_suffix(&path, companion)).iter().chain([&path]) {
-            match fs::remove_file(file) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(ledger.error(ErrorKind::CannotOpen, "").caused_by(cause));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
     /// was there.
     ///
@@ -141,14 +122,14 @@ fn settle(ledger: &LedgerFile) -> Result<(), Error> {
 }
 
 /// The exclusive right to a file.
-struct Turn {
+pub(crate) struct Turn {
     _file: File,
     /// Dropped last: to close the file drops the locks of the process.
     _handles: Handles,
 }
 
 impl Turn {
-    fn take(ledger: &LedgerFile) -> Result<Self, Error> {
+    pub(crate) fn take(ledger: &LedgerFile) -> Result<Self, Error> {
         let handles = ledger.handles(false)?;
         let in_use = || ledger.error(ErrorKind::InUse, "");
         if handles.users() > 1 {
