@@ -85,6 +85,12 @@ impl Connection<TcpStream> {
         stream.set_write_timeout(Some(LIMIT))?;
         Ok(Self::over(stream))
     }
+
+    /// So many bytes at most wait here to be read, about; what is sent beyond them waits at the server.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn hold_at_most(&self, bytes: usize) {
+        rustix::net::sockopt::set_socket_recv_buffer_size(self.0.get_ref(), bytes).unwrap();
+    }
 }
 
 impl<S: Read + Write> Connection<S> {

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
 use crate::reply::{self, Failure};
 use crate::retry::Class;
+use crate::timer::Timer;
 use crate::unanswered::{Circumstances, Innermost, unanswered};
 use crate::wire::Wire;
 
@@ -31,12 +32,13 @@ impl Client {
         &self,
         request: &PageRequest,
         limit: Duration,
+        timer: &mut Timer,
     ) -> Result<(Page, Option<Duration>), Failure> {
         let mut trying = pin!(self.send(request, limit));
         let mut waited = Duration::ZERO;
         let mut step = self.0.silence_worth_telling.max(Duration::from_millis(1));
         loop {
-            if let Ok(done) = tokio::time::timeout(step, &mut trying).await {
+            if let Some(done) = timer.within(step, &mut trying).await {
                 return done;
             }
             waited += step;

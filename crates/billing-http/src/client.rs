@@ -19,6 +19,7 @@ use crate::limiter::{Limiter, Outcome, Permit};
 use crate::proxy::Proxy;
 use crate::reply::Failure;
 use crate::retry::{Class, Decision, RetryPolicy};
+use crate::timer::Timer;
 use crate::walk::Endpoint;
 use crate::wire::Wire;
 
@@ -97,7 +98,9 @@ impl Client {
     /// # Errors
     /// [`Error`] with the last try's failure and the number of tries. Nothing of a page is returned unless all of it is.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, Error> {
-        self.page_or_failure(request, Persistence::Full).await.map_err(|failure| failure.error)
+        self.page_or_failure(request, Persistence::Full, &mut Timer::default())
+            .await
+            .map_err(|failure| failure.error)
     }
 
     /// What this client and its clones have sent so far.
@@ -113,6 +116,7 @@ impl Client {
         &self,
         request: &PageRequest,
         persistence: Persistence,
+        timer: &mut Timer,
     ) -> Result<Page, Failure> {
         let mut start = None;
         // What this page has cost so far. Its turn is waited for without losing patience with it.
@@ -130,7 +134,7 @@ impl Client {
                 tracing::debug_span!("request", method = "GET", path = request.path(), try_number = tries);
             let limit = self.time_for_a_try(spent);
             let limit = if persistence == Persistence::Once { limit.min(self.patience()) } else { limit };
-            let failure = match self.attempt(request, limit).instrument(span).await {
+            let failure = match self.attempt(request, limit, timer).instrument(span).await {
                 Ok((page, wait)) => {
                     let took = sent.elapsed();
                     self.note_page_time(took);

@@ -45,6 +45,7 @@ mod attempt;
 mod client;
 mod client_builder;
 mod event;
+mod timer;
 
 mod broken_paging;
 mod circles;

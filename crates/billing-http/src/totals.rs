@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::reply::Failure;
 use crate::retry::Class;
+use crate::timer::Timer;
 use crate::walk::{Endpoint, Walk};
 use crate::walker::{Before, Shared, Walker, WindowPage, path};
 
@@ -90,7 +91,7 @@ pub(crate) async fn count(
     };
     let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
     let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-    match client.page_or_failure(&request, Persistence::Full).await?.paging {
+    match client.page_or_failure(&request, Persistence::Full, &mut Timer::default()).await?.paging {
         Paging::ByNumber(numbers) => Ok(numbers.total),
         Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
     }

@@ -22,6 +22,7 @@ use crate::pass::{Asked, Pass};
 use crate::planner::{unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
+use crate::timer::Timer;
 use crate::totals::count;
 use crate::walk::{Endpoint, Walk};
 
@@ -80,6 +81,7 @@ pub(crate) struct Walker {
     detour: Detour,
     narrowings: u32,
     end: Option<End>,
+    timer: Timer,
 }
 
 /// A page of a window.
@@ -136,6 +138,7 @@ impl Walker {
             detour: Detour::None,
             narrowings: 0,
             end: None,
+            timer: Timer::default(),
             window,
         }
     }
@@ -181,7 +184,7 @@ impl Walker {
                 false if self.pass.request.is_some() => Persistence::AtCursor,
                 false => Persistence::WhileLikely,
             };
-            match self.client.page_or_failure(&request, persistence).await {
+            match self.client.page_or_failure(&request, persistence, &mut self.timer).await {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
                     self.pages += 1;

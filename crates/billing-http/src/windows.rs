@@ -237,7 +237,9 @@ impl Windows {
             // The page that is on its way is not to be divided.
             let left = self.parts[index].left(&samples)?.checked_sub(self.page)?;
             let border = self.border(index, &samples, self.page + left / 2)?;
-            (left >= 2 * self.page).then_some((index, border))
+            // Where a walk ends, a part of a single page is left to the part before, which fetches that page again.
+            let least = if index + 1 == self.parts.len() { 4 } else { 2 };
+            (left >= least * self.page).then_some((index, border))
         });
         let mut cuts = much.chain(halves);
         cuts.find(|(_, border)| *border <= latest)
