@@ -44,7 +44,12 @@ pub(crate) enum Persistence {
     AtCursor,
     /// Once, and not long: it is a request that a plain walk would not send.
     Once,
+    /// The same, and some times more where a try costs no time: much hangs on the answer.
+    Briefly,
 }
+
+/// Tries of [`Persistence::Briefly`].
+const BRIEF_TRIES: u32 = 4;
 
 /// What a client has sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +138,10 @@ impl Client {
             let span =
                 tracing::debug_span!("request", method = "GET", path = request.path(), try_number = tries);
             let limit = self.time_for_a_try(spent);
-            let limit = if persistence == Persistence::Once { limit.min(self.patience()) } else { limit };
+            let limit = match persistence {
+                Persistence::Once | Persistence::Briefly => limit.min(self.patience()),
+                _ => limit,
+            };
             let failure = match self.attempt(request, limit, timer).instrument(span).await {
                 Ok((page, wait)) => {
                     let took = sent.elapsed();
@@ -173,7 +181,18 @@ impl Client {
                 }
                 // Who comes too often has not been answered.
                 Persistence::Once => class != Class::Throttled,
+                Persistence::Briefly => {
+                    let costs_time = took >= limit / 2 || matches!(error.status(), Some(504 | 524));
+                    class != Class::Throttled && (costs_time || tries >= BRIEF_TRIES)
+                }
             };
+            let is_outage = class == Class::Transient
+                && elapsed < self.0.policy.outage
+                && self.0.served.load(Ordering::Relaxed)
+                && matches!(error.status(), None | Some(503))
+                && !error.is_timeout();
+            let counted =
+                if is_outage { counted.min(self.0.policy.max_tries.saturating_sub(1)) } else { counted };
             let decision = match is_enough {
                 true => Decision::GiveUp,
                 false => self.0.policy.decide(class, counted, elapsed, requested_wait, random),

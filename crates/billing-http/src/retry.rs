@@ -8,6 +8,9 @@ pub struct RetryPolicy {
     /// Tries of one page, the first included. A refusal for coming too often is bounded by time alone ([`RetryPolicy::budget`]):
     /// a limit of one request a minute, or a block of one, is no reason to give up.
     pub max_tries: u32,
+    /// Time for which a page is tried at least, however many tries that takes, when a service that has given one before breaks off,
+    /// refuses the connection or answers 503: what restarts takes its time, and the waits between tries are random.
+    pub outage: Duration,
     /// Tries to reach a service that has not answered this client yet: enough for one that is being started, and few,
     /// because nothing is won yet that patience could save.
     pub first_contact_tries: u32,
@@ -39,6 +42,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             max_tries: 10,
+            outage: Duration::from_secs(30),
             first_contact_tries: 5,
             not_the_api_tries: 3,
             tries_before_narrowing: 5,

@@ -60,6 +60,8 @@ pub(crate) struct Walker {
     is_making_sure: bool,
     /// True when the page of which it makes sure has said itself that nothing follows.
     is_told: bool,
+    /// True when a page without a cursor was not the last, which is how its successors are looked at too.
+    has_lost_cursor: bool,
     /// True when it has begun anew somewhere, without the cursor that it had.
     has_restarted: bool,
     /// Times that an end was asked for again, with nothing new in between; and true while it is.
@@ -123,6 +125,7 @@ impl Walker {
             is_extra: false,
             is_making_sure: false,
             is_told: false,
+            has_lost_cursor: false,
             has_restarted: false,
             confirmations: 0,
             is_confirming: false,
@@ -179,6 +182,7 @@ impl Walker {
             // A body that says that there is no next page cannot have lost its cursor on the way, as a header can.
             let is_sure = self.is_making_sure && self.client.ends_in_the_body();
             let persistence = match self.is_extra || is_sure || self.is_confirming {
+                true if is_sure => Persistence::Briefly,
                 true => Persistence::Once,
                 false if !self.has_detour() => Persistence::Full,
                 false if self.pass.request.is_some() => Persistence::AtCursor,
@@ -282,8 +286,7 @@ impl Walker {
                 && self.route == Endpoint::UsageHistory =>
             {
                 if entries.is_empty() && self.pass.page_size.is_some() {
-                    // Asked for pages of another size it is full again, and has brought nothing new.
-                    self.believe().await?;
+                    self.take_full_again().await?;
                 } else {
                     self.make_sure();
                     self.is_told |= self.client.ends_in_the_body() || !is_full;

@@ -219,6 +219,7 @@ impl Walker {
         match self.detour {
             Detour::Exactly => self.pass.ask_exactly(),
             Detour::WithoutEnd => self.pass.ask_without_end(),
+            _ if self.is_led_astray() => self.pass.ask_exactly(),
             _ => {}
         }
     }

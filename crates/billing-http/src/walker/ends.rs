@@ -14,6 +14,10 @@ use super::{Walker, WindowPage};
 /// Answers in a row without the entries that were there before.
 const MAX_STALE_ANSWERS: u32 = 4;
 
+/// Sizes of the pages by which it is asked what follows a full page without a cursor: the largest, so that no instant fills it, and
+/// two that share no factor with it nor with each other, so that no ledger fills its last page in all of them.
+const OTHER_SIZES: [u32; 3] = [HistoryQuery::MAX_PAGE_SIZE, 997, 991];
+
 /// Times that an end is asked for again, to which no cursor led, where a cursor had led on before.
 const CONFIRMATIONS: u32 = 3;
 
@@ -23,11 +27,49 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 impl Walker {
     /// Asks what follows a page without a cursor, in pages of another size: where there is nothing, they are not full.
     pub(super) fn make_sure(&mut self) {
-        let page_size = self.page_size();
+        let size = self.other_size();
         self.restart_by_the_same_way();
-        let largest = HistoryQuery::MAX_PAGE_SIZE;
-        self.pass.page_size = Some(if page_size < largest { largest } else { largest - 1 });
+        self.pass.page_size = size.or(Some(OTHER_SIZES[0]));
         self.is_making_sure = true;
+    }
+
+    /// True when cursors get lost again and again. What begins at the last entry cannot end before it.
+    pub(super) fn is_led_astray(&self) -> bool {
+        self.has_lost_cursor && self.returns > 1
+    }
+
+    /// The next size to ask in; `None` when all were tried.
+    fn other_size(&self) -> Option<u32> {
+        let walks_in = self.walk.page_size(self.route);
+        let mut sizes = OTHER_SIZES.into_iter().filter(|size| *size != walks_in);
+        match self.pass.page_size {
+            None => sizes.next(),
+            Some(tried) => sizes.skip_while(|size| *size != tried).nth(1),
+        }
+    }
+
+    /// Takes in that what was asked for to make sure is full too, ends without a cursor, and has brought nothing new.
+    pub(super) async fn take_full_again(&mut self) -> Result<(), Error> {
+        // It says that nothing follows it, and lies before what came already: it has lost its cursor, and so may others.
+        self.has_lost_cursor |= !self.pass.overlap.is_over();
+        if self.has_lost_cursor {
+            let error = self.inconsistent(LostCursor);
+            if self.returns >= MAX_STALE_ANSWERS {
+                return Err(error);
+            }
+            self.client.pause(FIRST_PAUSE * (1 << self.returns)).await;
+            (self.is_making_sure, self.is_told) = (false, false);
+            self.go_back(error)?;
+            if self.is_led_astray() {
+                self.pass.ask_exactly();
+            }
+            return Ok(());
+        }
+        if !self.client.ends_in_the_body() && self.other_size().is_some() {
+            self.make_sure();
+            return Ok(());
+        }
+        self.believe().await
     }
 
     /// Takes a full page without a cursor for the last of its pass. In its body it says so; a header that is not there says

@@ -288,7 +288,7 @@ async fn an_answer_that_stalls_anywhere_is_asked_for_again() {
     assert!(upstream.requests().len() > stalled().len());
 
     let upstream = upstream_of([json().cut_at(9).stalled()]).await;
-    let policy = RetryPolicy { max_tries: 2, ..RetryPolicy::default() };
+    let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
     let client = patient(&upstream).retry(policy.clone()).page_timeout(page_timeout).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::Interrupted, 2));

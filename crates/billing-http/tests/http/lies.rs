@@ -92,6 +92,61 @@ async fn a_cursor_that_is_lost_on_the_way_was_the_end() {
     assert_eq!(collect(&upstream, Endpoint::UsageHistory, None).await.unwrap(), all);
 }
 
+/// The reply without its cursor.
+fn without_cursor(reply: Reply) -> Reply {
+    let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
+    page.paging = Paging::ByCursor(None);
+    let mut body = Vec::new();
+    page.write_json(&mut body);
+    Reply::json(200, body)
+}
+
+/// A full page loses its cursor, and what is asked for to make sure loses it too, or fails: in a window in which more than a page
+/// lies before what came already, the answer says nothing of what follows.
+#[tokio::test]
+async fn an_answer_from_before_what_came_was_the_end() {
+    let all: Vec<_> = (0..6000).map(|n| entry_at(second(n / 6), &format!("-{n}e-5"))).collect();
+    for (lost, failed, concurrency) in [
+        (4..=5, 0..=0, 1),
+        (4..=4, 5..=5, 1),
+        (4..=4, 5..=7, 1),
+        (12..=13, 0..=0, 1),
+        (4..=5, 0..=0, 4),
+        (4..=6, 8..=9, 4),
+    ] {
+        let (mut book, mut requests) = (Book::new(all.clone()), 0);
+        let case = format!("{lost:?} {failed:?} {concurrency}");
+        let upstream = Upstream::start(move |request| {
+            requests += 1;
+            match requests {
+                n if failed.contains(&n) => Reply::error(500, "out of order"),
+                n if lost.contains(&n) => without_cursor(book.answer(request)),
+                _ => book.answer(request),
+            }
+        })
+        .await;
+        let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(500);
+        let walk = walk.concurrency(concurrency).build().unwrap();
+        let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
+        assert_eq!(found.len(), all.len(), "{case}");
+    }
+}
+
+/// A service that has no cursors at all, and more entries at the end than a page has.
+#[tokio::test]
+async fn a_service_without_cursors_is_walked_to_a_dense_end() {
+    let all: Vec<_> = (0..6000).map(|n| entry_at(second(n / 6), &format!("-{n}e-5"))).collect();
+    for (page_size, concurrency) in [(500, 1), (500, 4), (1000, 1), (1000, 4)] {
+        let mut book = Book::new(all.clone());
+        let upstream = Upstream::start(move |request| without_cursor(book.answer(request))).await;
+        let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(page_size);
+        let walk = walk.concurrency(concurrency).build().unwrap();
+        let found = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await;
+        let found = found.map(|found| found.len()).map_err(|error| error.to_string());
+        assert_eq!(found, Ok(all.len()), "{page_size}, {concurrency} at once");
+    }
+}
+
 /// The answer of a copy that has nothing from an instant on.
 fn as_of(instant: Timestamp, reply: Reply) -> Reply {
     let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
@@ -247,6 +302,24 @@ async fn a_header_that_is_lost_on_the_way_was_the_end_of_a_page_that_is_not_full
         let walk = walk.concurrency(concurrency).build().unwrap();
         let found: Vec<_> = walk.entries(&by_csv).try_collect().await.unwrap();
         assert_eq!(found.len(), all.len(), "{concurrency} at once");
+    }
+}
+
+/// A service that is right in everything. Its last page is full in the size that is walked in, and what lies in the last minutes
+/// fills pages of another size too: no header was there, and none was missing.
+#[tokio::test]
+async fn a_ledger_that_fills_its_last_page_was_said_to_have_lost_its_cursor() {
+    for (entries, page_size) in [(1000, 100), (2000, 500), (1000, 1000), (997, 997), (1994, 997), (3980, 10)]
+    {
+        let all: Vec<_> = (0..entries).map(|n| entry_at(second(n % 600), &format!("-{n}e-9"))).collect();
+        let mut book = Book::new(all.clone());
+        let upstream = Upstream::start(move |request| book.answer(request)).await;
+        let (builder, _) = client_of(upstream.base_url());
+        let by_csv =
+            builder.wire(Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into))).build().unwrap();
+        let walk = Walk::over(window(0, 600)).endpoint(Endpoint::UsageHistory).page_size(page_size);
+        let found: Vec<_> = walk.build().unwrap().entries(&by_csv).try_collect().await.unwrap();
+        assert_eq!(found.len(), all.len(), "{entries} in pages of {page_size}");
     }
 }
 

@@ -123,7 +123,7 @@ async fn what_trickles_makes_no_try_longer() {
         slow(Reply::json(200, (0..=255).cycle().take(9000).collect::<Vec<u8>>()).gzip()),
     ] {
         let upstream = Upstream::start(move |_| reply.clone()).await;
-        let policy = RetryPolicy { max_tries: 2, ..RetryPolicy::default() };
+        let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
         let client = client_of(upstream.base_url()).0.retry(policy).page_timeout(MS(100)).build().unwrap();
         let error = tokio::time::timeout(LIMIT, client.page(&first_page())).await.unwrap().unwrap_err();
         assert!(error.is_timeout() && error.tries() == 2, "{error}");
