@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
+use billing_ledger::{KeyKind, Ledger};
 use billing_model::{Fingerprint, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
+use billing_sink::Sink;
 use billing_sink::{AtomicFile, FileSink, Format, drain};
-use billing_store::{KeyKind, Ledger, Sink};
+use billing_store::SqliteLedger;
 use chrono::Utc;
 use futures::TryStreamExt;
 
@@ -35,7 +37,7 @@ struct Place {
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let place = Place::prepare(&args.dir)?;
     let start = Instant::now();
-    let ledger = Ledger::open_or_create(&place.ledger)?;
+    let ledger = SqliteLedger::open_or_create(&place.ledger)?;
     let account = ledger.create_account("demo")?;
     let mut recorded = Fingerprint::default();
     let mut import = ledger.import(account)?;
@@ -101,7 +103,7 @@ impl Place {
             fs::create_dir_all(dir)?;
             fs::write(&mark, "Made by `billing demo`, which replaces what is here.\n")?;
             // Not under a server that somebody started over it.
-            Ledger::discard(&place.ledger)?;
+            SqliteLedger::discard(&place.ledger)?;
             remove_if_there(&place.key)
         };
         prepare()

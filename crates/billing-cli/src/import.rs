@@ -4,11 +4,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
-use billing_store::{
-    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal, Sink,
+use billing_ledger::{
+    AccountId, Error, ErrorKind, FileContent, Import, ImportedFile, Ledger, check_account_name,
+    check_timestamps,
 };
+use billing_model::{Summary, Timestamp, UsageEntry};
+use billing_sink::Sink;
+use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_store::{Overlap, Overlaps, SqliteLedger};
 use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
@@ -45,7 +48,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let ledger = Ledger::open_or_create(&args.ledger)?;
+    let ledger = SqliteLedger::open_or_create(&args.ledger)?;
     import(args, inputs, &ledger).inspect_err(|_| {
         // What cannot be removed is an empty ledger; what failed before says why.
         let _ = ledger.remove_if_unused();
@@ -53,9 +56,9 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 }
 
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
-fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Report, Failure> {
+fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Result<Report, Failure> {
     let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
-    let mut import = ledger.import(account)?;
+    let mut import = Recording(ledger.import(account)?);
     let mut reading = Reading::new(args)?;
     // A digest of its own takes a part of the time of an import. So it is made where it can spare one.
     let is_worth_a_look = !args.again && (inputs.len() > 1 || ledger.has_imported_files(account)?);
@@ -66,7 +69,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
         let (read, sha256) = reading.read(path, input, &mut import)?;
         // Looked at again, because what was read is what counts, and stdin was not looked at at all.
         reading.end_file(path, &read, sha256, imported_before(ledger, account, &sha256)?)?;
-        import.end_file(FileContent {
+        import.0.end_file(FileContent {
             name: path.display().to_string(),
             sha256,
             imported_at: reading.now,
@@ -75,7 +78,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
     }
     reading.end()?;
     // Somebody else may have imported the same meanwhile; the transaction that shows the entries finds out.
-    import.finish().map_err(|error| match error.kind() {
+    import.0.finish().map_err(|error| match error.kind() {
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
         _ => Failure::from(error),
     })?;
@@ -86,7 +89,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
 }
 
 fn imported_before(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     account: AccountId,
     sha256: &[u8; 32],
 ) -> Result<Option<ImportedFile>, Failure> {
@@ -95,9 +98,14 @@ fn imported_before(
 
 /// Reads and checks all that an import would, and touches no ledger.
 fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let mut rehearsal = Rehearsal::new(&args.ledger, &args.account).map_err(accounts::refused)?;
+    if let Err(error) = check_account_name(&args.account)
+        && !SqliteLedger::has_account(&args.ledger, &args.account)?
+    {
+        return Err(accounts::refused(error));
+    }
+    let mut rehearsal = Rehearsal;
     // What is no ledger is found out before anything is read.
-    let look_up = |sha256s: &[[u8; 32]]| Ledger::look_up_files(&args.ledger, &args.account, sha256s);
+    let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(&args.ledger, &args.account, sha256s);
     look_up(&[])?;
     let mut reading = Reading::new(args)?;
     for (path, input) in args.files.iter().zip(inputs) {
@@ -288,6 +296,38 @@ impl<S: Sink<Error = Error>> Sink for Noted<'_, S> {
     }
 
     /// The sink takes the next file.
+    fn finish(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// An import as what is read is written to.
+struct Recording(Box<dyn Import>);
+
+impl Sink for Recording {
+    type Output = u64;
+    type Error = Error;
+
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        self.0.write(entries)
+    }
+
+    fn finish(self) -> Result<u64, Error> {
+        self.0.finish()
+    }
+}
+
+/// Refuses what an import would refuse, and stores nothing: it needs no ledger.
+struct Rehearsal;
+
+impl Sink for Rehearsal {
+    type Output = ();
+    type Error = Error;
+
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        check_timestamps(entries)
+    }
+
     fn finish(self) -> Result<(), Error> {
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use billing_model::{Day, Decimal, LentEntry, SortOrder, Timestamp};
 
@@ -18,11 +19,11 @@ use crate::sums::{Charges, Rollup};
 /// Takes an entry that is lent for the call. An error ends the call that lends, with that error.
 pub type LendEntry<'a> = dyn FnMut(LentEntry<'_>) -> Result<(), Error> + 'a;
 
-/// Takes a sum that is lent for the call, and says whether it wants the next one.
-pub type LendRollup<'a> = dyn FnMut(Rollup<'_>) -> bool + 'a;
+/// Takes a sum that is lent for the call. A break ends the call that lends, which is no error.
+pub type LendRollup<'a> = dyn FnMut(Rollup<'_>) -> ControlFlow<()> + 'a;
 
-/// Takes charges that are lent for the call, and says whether it wants the next ones.
-pub type LendCharges<'a> = dyn FnMut(Charges<'_>) -> bool + 'a;
+/// Takes charges that are lent for the call. A break ends the call that lends, which is no error.
+pub type LendCharges<'a> = dyn FnMut(Charges<'_>) -> ControlFlow<()> + 'a;
 
 /// A ledger that is open: what every engine keeps.
 ///

@@ -1,6 +1,6 @@
 //! The billing API over a ledger of its own: what Venice.ai answers, from our side.
 //!
-//! It serves every account of a [`Ledger`](billing_store::Ledger): the ledger by page number and by cursor, as JSON and
+//! It serves every account of a [`Ledger`](billing_ledger::Ledger): the ledger by page number and by cursor, as JSON and
 //! as CSV, sums by day, model and key, and the balance; and it takes new entries, in batches that are durable before they
 //! are acknowledged and stored once however often they are sent. `/openapi.json` says it to programs and `/docs` to
 //! people; `docs/upstream-api.md` has the contract that it follows.
@@ -16,7 +16,7 @@
 //! use axum::{body, http::Request};
 //! use billing_model::Timestamp;
 //! use billing_server::{Config, router};
-//! use billing_store::{KeyKind, Ledger};
+//! use billing_ledger::{KeyKind, Ledger};
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]

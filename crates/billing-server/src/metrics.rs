@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use billing_ledger::{AccountId, Receipt};
 use billing_model::{Currency, Total, UsageEntry, is_credit};
-use billing_store::{AccountId, Receipt};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;

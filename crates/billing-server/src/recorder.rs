@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use billing_ledger::{Batch, ErrorKind, Ledger, Receipt};
 use billing_model::Timestamp;
-use billing_store::{Batch, ErrorKind, Ledger, Receipt};
 use tokio::sync::oneshot;
 
 use crate::budget::Share;
@@ -56,7 +56,7 @@ struct Job {
 struct KeyUses(Mutex<HashMap<String, Timestamp>>);
 
 impl Recorder {
-    pub(crate) fn start(ledger: Ledger, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn start(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>) -> Self {
         let (queue, jobs) = sync_channel(QUEUE);
         let uses = Arc::new(KeyUses::default());
         let health = Arc::new(Health::default());
@@ -119,7 +119,7 @@ impl Drop for Recorder {
 }
 
 struct Worker {
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
     uses: Arc<KeyUses>,
     health: Arc<Health>,
@@ -201,7 +201,8 @@ impl Worker {
         if uses.is_empty() {
             return;
         }
-        let recorded = self.ledger.record_key_uses(uses.iter().map(|(id, at)| (id.as_str(), *at)));
+        let recorded =
+            self.ledger.record_key_uses(&uses.iter().map(|(id, at)| (id.as_str(), *at)).collect::<Vec<_>>());
         if let Err(error) = recorded {
             self.health.note(Some(error.kind()));
             tracing::debug!(error = describe(&error), "uses of keys were not recorded");

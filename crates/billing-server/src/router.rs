@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use billing_store::Ledger;
+use billing_ledger::Ledger;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
@@ -50,7 +50,7 @@ pub(crate) fn declared(path: &str) -> Option<&'static str> {
 ///
 /// It must run inside tokio: the ledger is read on its threads for blocking work. Of the [`Config`], what concerns
 /// connections is for [`serve`](crate::serve) alone.
-pub fn router(ledger: Ledger, config: Config) -> Router {
+pub fn router(ledger: Arc<dyn Ledger>, config: Config) -> Router {
     routes(Arc::new(Service::new(ledger, config)), Part::Api)
 }
 

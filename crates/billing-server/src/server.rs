@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use billing_store::Ledger;
+use billing_ledger::Ledger;
 use futures::FutureExt;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,12 +59,12 @@ impl From<TcpListener> for Listeners {
 /// None in the life of a listener today; what may be reported later is passed on.
 pub async fn serve(
     listeners: impl Into<Listeners>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let Listeners { api, tls, metrics } = listeners.into();
-    leftovers::remove(ledger.clone());
+    leftovers::remove(Arc::clone(&ledger));
     let service = Arc::new(Service::new(ledger, config));
     let server = |part, tls| Server {
         conversations: Conversations::new(routes(Arc::clone(&service), part), &service.config),

@@ -8,11 +8,11 @@ use axum::http::header::LINK;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use billing_model::{
-    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, Page, Pagination, Paging,
-    Timestamp, UsageQuery,
+    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, LentEntry, Page, Pagination,
+    Paging, Timestamp, UsageQuery,
 };
-use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -65,7 +65,7 @@ pub(crate) enum Read {
 
 /// A ledger that answers.
 pub(crate) struct Service {
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     /// Requests that are answered at the same time.
@@ -85,7 +85,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(ledger: Ledger, config: Config) -> Self {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, config: Config) -> Self {
         // With none at all no request would ever be answered.
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         let metrics = Arc::new(Metrics::new());
@@ -95,12 +95,12 @@ impl Service {
             browsers: Browsers::new(&config.allow_origins),
             rate: config.rate_limit.map(RateLimit::new),
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
-            cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
+            cursors: Cursors::new(&ledger.key_material().signing_key(), config.cursor_ttl),
             reads: semaphore(config.concurrent_reads),
             summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
-            recorder: Recorder::start(ledger.clone(), Arc::clone(&metrics)),
+            recorder: Recorder::start(Arc::clone(&ledger), Arc::clone(&metrics)),
             ledger,
             config,
             metrics,
@@ -223,7 +223,7 @@ impl Service {
         let (max_age, max_future) = (self.config.max_age, self.config.max_future);
         let rules = RowRules { now: received_at, max_age, max_future };
         let (checked, share) = {
-            let (ledger, announced) = (self.ledger.clone(), announced.clone());
+            let (ledger, announced) = (Arc::clone(&self.ledger), announced.clone());
             blocking(move || {
                 let checked = match announced.check(body, (limit, rules)) {
                     // It was good when it was stored, and is too old by now perhaps: that it is there is what counts.
@@ -347,7 +347,7 @@ impl Service {
             Read::Analytics => {
                 let (query, limit) = (AnalyticsQuery::parse(query)?, self.config.analytics_timeout);
                 let memory = Growing::new(&self.budget.work);
-                return self.analytics.answer(&self.ledger, account, query, now, (limit, memory));
+                return self.analytics.answer(&*self.ledger, account, query, now, (limit, memory));
             }
             Read::Balance => return self.balance(account, now),
         };
@@ -368,13 +368,18 @@ impl Service {
     fn page_by_number(&self, account: AccountId, query: &str) -> Result<Page, Error> {
         let (query, page) = UsageQuery::parse(query)?;
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let found = self
+        let mut entries = Vec::new();
+        let mut keep = |entry: LentEntry<'_>| {
+            entries.push(entry.to_entry()?);
+            Ok(())
+        };
+        let total = self
             .ledger
-            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get())
+            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), &mut keep)
             .map_err(Error::of_ledger)?;
-        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), found.total));
+        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
         let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
-        Ok(Page { entries: found.entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
+        Ok(Page { entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
     }
 
     fn page_by_cursor(&self, account: AccountId, query: &str, now: Timestamp) -> Result<Page, Error> {
@@ -386,15 +391,20 @@ impl Service {
             }
         };
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
+        let mut entries = Vec::new();
+        let mut keep = |entry: LentEntry<'_>| {
+            entries.push(entry.to_entry()?);
+            Ok(())
+        };
         let found = self
             .ledger
-            .page_by_position(account, &filter, snapshot, after, query.page_size())
+            .page_by_position(account, &filter, snapshot, after, query.page_size(), &mut keep)
             .map_err(Error::of_ledger)?;
         let next = found.next.map(|position| {
             let continuation = Continuation { query, snapshot: found.snapshot, position };
             self.cursors.issue(account, now, &continuation)
         });
-        Ok(Page { entries: found.entries, paging: Paging::ByCursor(next.transpose()?), warning: None })
+        Ok(Page { entries, paging: Paging::ByCursor(next.transpose()?), warning: None })
     }
 
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use billing_store::ErrorKind;
+use billing_ledger::ErrorKind;
 
 /// Why the ledger cannot be written. Somebody has to see to it; reading goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

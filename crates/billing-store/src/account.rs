@@ -1,48 +1,21 @@
 //! The accounts of a ledger: what they are called, and what they get.
 
+use billing_ledger::{Account, AccountId, Error, ErrorKind, Funds, check_account_name};
 use billing_model::{Currency, Day, Decimal, Total, decimal_text, parse_decimal};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::account_id::AccountId;
-use crate::account_name;
-use crate::error::{Error, ErrorKind};
-use crate::ledger::Ledger;
+use crate::error::failure;
+use crate::ledger::SqliteLedger;
 use crate::removal;
 use crate::row::{count, parse};
 use crate::strings::{self, Texts};
 
-/// An account, as a list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The account.
-    pub id: AccountId,
-    /// What it is called; its own within the ledger.
-    pub name: String,
-    /// How many entries it has.
-    pub entries: u64,
-    /// The DIEM that it may spend each UTC day; `None` for an account without any.
-    pub diem_allocation: Option<Decimal>,
-    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes.
-    pub nets: Vec<(Currency, Total)>,
-}
-
-/// What an account has, as far as the ledger tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Funds {
-    /// The DIEM that it may spend each UTC day.
-    pub diem_allocation: Option<Decimal>,
-    /// The sum of the day's DIEM entries, signed as in the ledger.
-    pub diem_of_day: Total,
-    /// The sum of all entries of each currency, signed as in the ledger.
-    pub nets: Vec<(Currency, Total)>,
-}
-
-impl Ledger {
+impl SqliteLedger {
     /// The account of this name, if there is one.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
+    pub(crate) fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
         self.0.connections.read(|connection| find(connection, name))
     }
 
@@ -52,27 +25,27 @@ impl Ledger {
     /// [`ErrorKind::InvalidName`] for a new name that nobody can read: empty, longer than 128 characters, with a space at
     /// either end, with control characters or such that change the direction of reading. Or when the ledger cannot be
     /// written.
-    pub fn create_account(&self, name: &str) -> Result<AccountId, Error> {
+    pub(crate) fn create_account(&self, name: &str) -> Result<AccountId, Error> {
         // One that is there is found even while an import is writing, and whatever it is called.
         if let Some(account) = self.account(name)? {
             return Ok(account);
         }
         let connections = &self.0.connections;
-        account_name::check(connections.path(), name)?;
+        check_account_name(name)?;
         let created = connections.write(|connection| {
             let id = removal::next_account(connection)?;
             let sql = "INSERT INTO accounts (id, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             connection.execute(sql, (id, name))?;
             find(connection, name)
         })?;
-        created.ok_or_else(|| Error::new(ErrorKind::UnknownAccount, connections.path(), name))
+        created.ok_or_else(|| failure(ErrorKind::UnknownAccount, connections.path(), name))
     }
 
     /// All accounts, by name.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+    pub(crate) fn accounts(&self) -> Result<Vec<Account>, Error> {
         self.0.connections.read(|connection| {
             // Of integers, so the engine's sum is exact.
             let sql = "SELECT id, name, (SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = id),
@@ -103,11 +76,16 @@ impl Ledger {
     /// # Errors
     /// [`ErrorKind::UnknownAccount`], [`ErrorKind::InvalidAllocation`] for less than nothing, or when the ledger cannot be
     /// written.
-    pub fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error> {
+    pub(crate) fn set_diem_allocation(
+        &self,
+        account: AccountId,
+        allocation: Option<Decimal>,
+    ) -> Result<(), Error> {
         let text = allocation.map(decimal_text);
         if allocation.is_some_and(|allocation| allocation.is_negative()) {
-            let path = self.0.connections.path();
-            return Err(Error::new(ErrorKind::InvalidAllocation, path, text.unwrap_or_default()));
+            let text = text.unwrap_or_default();
+            let message = format!("`{text}` is no allocation: an account gets 0 DIEM a day or more");
+            return Err(Error::new(ErrorKind::InvalidAllocation, message));
         }
         let changed = self.0.connections.write(|connection| {
             let sql = "UPDATE accounts SET diem_allocation = ?2 WHERE id = ?1";
@@ -120,7 +98,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ErrorKind::UnknownAccount`], or when the ledger cannot be read.
-    pub fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error> {
+    pub(crate) fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error> {
         let found = self.0.connections.read(|connection| {
             let sql = "SELECT diem_allocation FROM accounts WHERE id = ?1";
             let allocation = connection

@@ -4,18 +4,19 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use billing_ledger::{Error, ErrorKind};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::{Error, ErrorKind};
-use crate::ledger::Ledger;
+use crate::error::failure;
+use crate::ledger::SqliteLedger;
 use crate::paths::{remove_files, with_suffix};
 use crate::schema;
 
 /// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.
 const ALL_PAGES: i32 = -1;
 
-impl Ledger {
+impl SqliteLedger {
     /// Writes a copy of the ledger to a path where nothing is: whole and durable, or not at all.
     ///
     /// Nobody waits for it. The copy is a ledger like this one, with the same accounts and keys, so keep it as private;
@@ -28,8 +29,8 @@ impl Ledger {
         let ledger = self.0.connections.path();
         let place = || to.display().to_string();
         let failed = |cause: io::Error| match cause.kind() {
-            io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Exists, ledger, place()),
-            _ => Error::new(ErrorKind::CannotBackUp, ledger, place()).caused_by(cause),
+            io::ErrorKind::AlreadyExists => failure(ErrorKind::Exists, ledger, place()),
+            _ => failure(ErrorKind::CannotBackUp, ledger, place()).caused_by(cause),
         };
         if fs::symlink_metadata(to).is_ok() {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
@@ -43,7 +44,7 @@ impl Ledger {
             // The ledger's own faults keep their names.
             ErrorKind::Replaced | ErrorKind::Corrupt => error,
             ErrorKind::Full => failed(io::Error::from(io::ErrorKind::StorageFull)),
-            _ => Error::new(ErrorKind::CannotBackUp, ledger, place()).caused_by(error),
+            _ => failure(ErrorKind::CannotBackUp, ledger, place()).caused_by(error),
         })?;
         part.keep_as(to).map_err(failed)
     }

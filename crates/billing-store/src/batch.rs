@@ -2,43 +2,15 @@
 
 use std::collections::HashMap;
 
-use billing_model::Timestamp;
+use billing_ledger::{AccountId, Batch, Error, Receipt};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::account_id::AccountId;
-use crate::error::Error;
+use crate::error;
 use crate::intake::Intake;
-use crate::ledger::Ledger;
-use crate::packed::PackedEntries;
+use crate::ledger::SqliteLedger;
 use crate::row::{count, signed};
 
-/// Entries that belong together, and the key by which a repetition of them is known.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Whose entries they are.
-    pub account: AccountId,
-    /// What the sender calls the batch; its own within its account, for good.
-    pub idempotency_key: String,
-    /// A digest of what was sent. The same key with another digest is another batch, and is refused.
-    pub digest: [u8; 32],
-    /// When it came, for the record.
-    pub received_at: Timestamp,
-    /// The entries, in the order in which they are stored.
-    pub entries: PackedEntries,
-}
-
-/// What came of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipt {
-    /// It is stored: so many entries.
-    Stored(u64),
-    /// It was stored before, so many entries, and was not stored again.
-    Repeated(u64),
-    /// Another batch was stored under its key before. This one is not.
-    Conflict,
-}
-
-impl Ledger {
+impl SqliteLedger {
     /// Stores batches, of any accounts, in one transaction: when it returns, all of them are durable, whole and once.
     ///
     /// Which batches were stored is written in the transaction that stores them. So there is no moment at which a batch is
@@ -49,7 +21,7 @@ impl Ledger {
     /// [`UnknownAccount`](crate::ErrorKind::UnknownAccount), [`TimestampOutOfRange`](crate::ErrorKind::TimestampOutOfRange),
     /// [`Busy`](crate::ErrorKind::Busy) when another writer does not end in time, or when the ledger cannot be written. Then
     /// none of them is stored.
-    pub fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+    pub(crate) fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
         let connections = &self.0.connections;
         let writer = connections.begin()?;
         let mut intakes = HashMap::new();
@@ -69,7 +41,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn find_batch(
+    pub(crate) fn find_batch(
         &self,
         account: AccountId,
         idempotency_key: &str,
@@ -86,13 +58,12 @@ impl Ledger {
         batch: &Batch,
     ) -> Result<Receipt, Error> {
         let path = self.0.connections.path();
-        let fail = |cause| Error::engine(path, cause);
+        let fail = |cause| error::engine(path, cause);
         let found = find_receipt(writer, batch.account, &batch.idempotency_key).map_err(fail)?;
         if let Some((digest, entries)) = found {
             return Ok(if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict });
         }
-        let received_ns =
-            batch.received_at.unix_ns().ok_or_else(|| Error::timestamp(path, batch.received_at))?;
+        let received_ns = batch.received_at.unix_ns().ok_or_else(|| Error::timestamp(batch.received_at))?;
         let intake = match intakes.entry(batch.account) {
             std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {

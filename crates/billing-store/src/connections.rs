@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use billing_ledger::{Error, ErrorKind};
 use rusqlite::{Connection, ErrorCode};
 
-use crate::error::{Error, ErrorKind};
 use crate::file::{self, Found, LedgerFile};
 use crate::guard::Guard;
 use crate::handles::Handles;
@@ -18,7 +18,7 @@ use crate::schema::{self, Identity};
 use crate::second_names;
 
 /// Idle readers that are kept; one more than that is closed after its call.
-const IDLE_READERS: usize = 4;
+pub(crate) const IDLE_READERS: usize = 4;
 
 /// A writer's pages in memory, in KiB. More go to the log before the commit, so an import of any size fits.
 const WRITER_CACHE_KIB: u32 = 4096;

@@ -8,13 +8,12 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use billing_ledger::{AccountId, Sequences};
 use billing_model::SortOrder;
 use rusqlite::{Connection, params};
 
-use crate::account_id::AccountId;
 use crate::day::Span;
 use crate::row::{count, signed};
-use crate::snapshot::Sequences;
 use crate::tables::Tables;
 
 const NS_PER_MINUTE: i64 = 60_000_000_000;

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use crate::error::{Error, ErrorKind};
+use billing_ledger::{Error, ErrorKind};
+
 use crate::file::LedgerFile;
-use crate::ledger::Ledger;
+use crate::ledger::SqliteLedger;
 use crate::paths::{real, remove_files};
 use crate::pending;
 use crate::restore::Turn;
 
-impl Ledger {
-    /// Removes the ledger if [`Ledger::open_or_create`] made it and nothing was recorded in it since, by anybody: no entry,
+impl SqliteLedger {
+    /// Removes the ledger if [`SqliteLedger::open_or_create`] made it and nothing was recorded in it since, by anybody: no entry,
     /// no key, no allocation, and one account at most. Every other ledger stays. True when it was removed; then every call
     /// fails with [`ErrorKind::Replaced`].
     ///

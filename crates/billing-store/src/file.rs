@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use billing_ledger::{Error, ErrorKind};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{self, failure};
 use crate::file_id::FileId;
 use crate::guard;
 use crate::handles::Handles;
@@ -69,7 +70,7 @@ impl LedgerFile {
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         match std::path::absolute(path) {
             Ok(file) => Ok(Self { path: path.to_owned(), file, advice: Mutex::default() }),
-            Err(cause) => Err(Error::new(ErrorKind::CannotOpen, path, "").caused_by(cause)),
+            Err(cause) => Err(failure(ErrorKind::CannotOpen, path, "").caused_by(cause)),
         }
     }
 
@@ -77,13 +78,13 @@ impl LedgerFile {
         &self.path
     }
 
-    pub(crate) fn error(&self, kind: ErrorKind, detail: impl Into<String>) -> Error {
-        Error::new(kind, &self.path, detail)
+    pub(crate) fn error(&self, kind: ErrorKind, detail: impl AsRef<str>) -> Error {
+        failure(kind, &self.path, detail)
     }
 
     /// A failure of the engine; where it only says that it cannot, the system says why.
     pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
-        let error = Error::engine(&self.path, cause);
+        let error = error::engine(&self.path, cause);
         match error.kind() {
             ErrorKind::CannotOpen => self.check_access().err().unwrap_or(error),
             _ => error,

@@ -2,15 +2,12 @@
 
 use std::fmt;
 
+use billing_ledger::{AccountId, Error, ErrorKind, FileContent, Import, check_timestamps};
 use billing_model::UsageEntry;
-use billing_sink::Sink;
 
-use crate::account_id::AccountId;
-use crate::error::{Error, ErrorKind};
-use crate::imported_file::{self, FileContent, Part};
+use crate::imported_file::{self, Part};
 use crate::intake::Intake;
-use crate::ledger::Ledger;
-use crate::rehearsal::check_timestamps;
+use crate::ledger::SqliteLedger;
 use crate::running::Running;
 use crate::snapshot::Present;
 
@@ -34,15 +31,15 @@ const HELD_BYTES: usize = 4 << 20;
 /// those of the import.
 ///
 /// One that is dropped removes what it has stored. One that is killed leaves entries that nobody sees, until the next
-/// import of many entries or [`Ledger::remove_unfinished_import`] removes them. Either way the space that they took is used
+/// import of many entries or [`Ledger::remove_unfinished_import`](billing_ledger::Ledger::remove_unfinished_import) removes them. Either way the space that they took is used
 /// again, and the file does not shrink; new texts stay too, because others may use them.
 ///
 /// # Errors
 /// [`ErrorKind::TimestampOutOfRange`] for an entry that a ledger cannot hold, [`ErrorKind::ImportUnderWay`] from 10,000
 /// entries on while another one does the same, [`ErrorKind::Busy`] when another writer does not end in time.
 #[must_use = "an import that is dropped stores nothing"]
-pub struct Import {
-    ledger: Ledger,
+pub(crate) struct SqliteImport {
+    ledger: SqliteLedger,
     account: AccountId,
     /// What is not stored yet, and about how many bytes its texts have.
     held: Vec<UsageEntry>,
@@ -58,19 +55,19 @@ pub struct Import {
     has_failed: bool,
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Begins an import.
     ///
     /// # Errors
     /// [`ErrorKind::UnknownAccount`], or when the ledger cannot be read.
-    pub fn import(&self, account: AccountId) -> Result<Import, Error> {
+    pub(crate) fn import(&self, account: AccountId) -> Result<SqliteImport, Error> {
         self.import_holding(account, HELD_ENTRIES)
     }
 
-    pub(crate) fn import_holding(&self, account: AccountId, most_held: usize) -> Result<Import, Error> {
+    pub(crate) fn import_holding(&self, account: AccountId, most_held: usize) -> Result<SqliteImport, Error> {
         let present = self.0.connections.read(|connection| Present::of(connection, account))?;
         present.ok_or_else(|| self.unknown_account(account))?;
-        Ok(Import {
+        Ok(SqliteImport {
             ledger: self.clone(),
             account,
             held: Vec::new(),
@@ -84,45 +81,7 @@ impl Ledger {
     }
 }
 
-impl Import {
-    /// Notes which file the entries came from that were written since the last one ended. It is kept in the transaction that
-    /// shows the entries: the ledger has both or neither, whenever the import ends or is killed.
-    ///
-    /// An account takes the same content once, unless [`FileContent::again`] says otherwise: then `finish` fails with
-    /// [`ErrorKind::AlreadyImported`], also when somebody else imported it meanwhile, and stores nothing. A file without
-    /// entries is not kept. What is written and never named belongs to no file.
-    ///
-    /// ```
-    /// use billing_store::{ErrorKind, FileContent, Ledger, Sink};
-    /// # let directory = tempfile::tempdir()?;
-    /// # let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
-    /// # let entry = billing_model::UsageEntry::from_json(r#"{"timestamp":"2026-06-14T19:52:45.087Z","units":1,"notes":"",
-    /// #   "sku":"venice-sd35-image-unit","pricePerUnitUsd":0.01,"amount":-1e-2,"currency":"USD"}"#)?;
-    /// let account = ledger.create_account("default")?;
-    /// let june = FileContent {
-    ///     name: "june.csv".to_owned(),
-    ///     sha256: [7; 32],
-    ///     imported_at: "2026-07-01T00:00:00Z".parse()?,
-    ///     again: false,
-    /// };
-    /// let import_june = || {
-    ///     let mut import = ledger.import(account)?;
-    ///     import.write(&[entry.clone()])?;
-    ///     import.end_file(june.clone());
-    ///     import.finish()
-    /// };
-    /// assert_eq!(import_june()?, 1);
-    /// assert_eq!(import_june().unwrap_err().kind(), ErrorKind::AlreadyImported);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn end_file(&mut self, content: FileContent) {
-        let before = self.parts.last().map_or(0, |part| part.before + part.entries);
-        let entries = self.written - before;
-        if entries > 0 {
-            self.parts.push(Part { content, before, entries });
-        }
-    }
-
+impl SqliteImport {
     /// Does a step, after which nothing follows when it failed: half a batch is never followed by more.
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.has_failed {
@@ -137,7 +96,7 @@ impl Import {
     }
 
     fn take(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        check_timestamps(self.ledger.0.connections.path(), entries)?;
+        check_timestamps(entries)?;
         self.written += entries.len() as u64;
         // So many are worth a transaction, and need not be copied.
         if let Some(running) = &mut self.running
@@ -201,16 +160,20 @@ impl Import {
     }
 }
 
-impl Sink for Import {
-    /// How many entries were stored.
-    type Output = u64;
-    type Error = Error;
-
+impl Import for SqliteImport {
     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
         self.step(|import| import.take(entries))
     }
 
-    fn finish(mut self) -> Result<u64, Error> {
+    fn end_file(&mut self, content: FileContent) {
+        let before = self.parts.last().map_or(0, |part| part.before + part.entries);
+        let entries = self.written - before;
+        if entries > 0 {
+            self.parts.push(Part { content, before, entries });
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<u64, Error> {
         let entries = self.step(Self::end)?;
         // All of it is shown: there is nothing to remove.
         self.running = None;
@@ -218,14 +181,14 @@ impl Sink for Import {
     }
 }
 
-impl Drop for Import {
+impl Drop for SqliteImport {
     fn drop(&mut self) {
         self.abort();
     }
 }
 
-impl fmt::Debug for Import {
+impl fmt::Debug for SqliteImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Import").field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("SqliteImport").field("account", &self.account).finish_non_exhaustive()
     }
 }

@@ -1,59 +1,26 @@
 //! Which files an account's entries came from: the content of a file comes in once.
 
-use std::fmt;
 use std::path::Path;
 
+use billing_ledger::{AccountId, Error, ErrorKind, FileContent, ImportedFile};
 use billing_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::account;
-use crate::account_id::AccountId;
 use crate::connections::Connections;
-use crate::error::{Error, ErrorKind};
+use crate::error::failure;
 use crate::file::LedgerFile;
-use crate::ledger::Ledger;
+use crate::ledger::SqliteLedger;
 use crate::look;
 use crate::row::{count, signed};
 
-/// A file whose entries were written into an [`Import`](crate::Import), for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileContent {
-    /// What the file is called.
-    pub name: String,
-    /// The SHA-256 of what is in it.
-    pub sha256: [u8; 32],
-    /// When it was imported.
-    pub imported_at: Timestamp,
-    /// Whether it is imported even though the account has it already.
-    pub again: bool,
-}
-
-/// A file that was imported, as the ledger keeps it. Displayed, it says when, under which name, and how many entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportedFile {
-    /// What it was called.
-    pub name: String,
-    /// When it was imported: the last time, if more than once.
-    pub imported_at: Timestamp,
-    /// How many entries it has.
-    pub entries: u64,
-}
-
-impl fmt::Display for ImportedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, imported_at, entries } = self;
-        let noun = if *entries == 1 { "entry" } else { "entries" };
-        write!(f, "on {imported_at}, as `{name}`, {entries} {noun}")
-    }
-}
-
-impl Ledger {
+impl SqliteLedger {
     /// The file with this SHA-256, if it was imported into an account. A file without entries never was: nothing of it can
     /// be there twice.
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn imported_file(
+    pub(crate) fn imported_file(
         &self,
         account: AccountId,
         sha256: &[u8; 32],
@@ -65,18 +32,18 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn has_imported_files(&self, account: AccountId) -> Result<bool, Error> {
+    pub(crate) fn has_imported_files(&self, account: AccountId) -> Result<bool, Error> {
         self.0.connections.read(|reader| {
             let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE account = ?1)";
             reader.query_row(sql, [account.0], |row| row.get(0))
         })
     }
 
-    /// What [`imported_file`](Ledger::imported_file) says of each of these SHA-256, of the account with this name in the
+    /// What [`imported_file`](billing_ledger::Ledger::imported_file) says of each of these SHA-256, of the account with this name in the
     /// ledger at a path, which is not opened: it is left as it is, also when it is of an older version, and none is made.
     ///
     /// # Errors
-    /// As [`Ledger::open`]; never [`ErrorKind::NotFound`], since without a ledger nothing was imported.
+    /// As [`SqliteLedger::open`]; never [`ErrorKind::NotFound`], since without a ledger nothing was imported.
     pub fn look_up_files(
         path: &Path,
         account: &str,
@@ -97,16 +64,20 @@ impl Ledger {
         });
         found.map_err(|cause| file.fail(cause))
     }
-}
 
-/// Whether the ledger at a path, which is left as it is, has an account of this name.
-pub(crate) fn has_account(path: &Path, name: &str) -> Result<bool, Error> {
-    let file = LedgerFile::new(path)?;
-    match look::open(&file) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => Ok(false),
-        opened => {
-            let found = account::find(&opened?.connection, name).map_err(|cause| file.fail(cause))?;
-            Ok(found.is_some())
+    /// Whether the ledger at a path has an account of this name. It is not opened: it is left as it is, also when it is of an older
+    /// version, and none is made.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`]; never [`ErrorKind::NotFound`], since without a ledger there is no account.
+    pub fn has_account(path: &Path, name: &str) -> Result<bool, Error> {
+        let file = LedgerFile::new(path)?;
+        match look::open(&file) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => Ok(false),
+            opened => {
+                let found = account::find(&opened?.connection, name).map_err(|cause| file.fail(cause))?;
+                Ok(found.is_some())
+            }
         }
     }
 }
@@ -135,10 +106,9 @@ pub(crate) fn record(
         let found = if *again { None } else { find(writer, account, sha256).map_err(fail)? };
         if let Some(found) = found {
             let detail = format!("`{name}` was imported before: {found}");
-            return Err(Error::new(ErrorKind::AlreadyImported, connections.path(), detail));
+            return Err(failure(ErrorKind::AlreadyImported, connections.path(), detail));
         }
-        let path = connections.path();
-        let imported_ns = imported_at.unix_ns().ok_or_else(|| Error::timestamp(path, *imported_at))?;
+        let imported_ns = imported_at.unix_ns().ok_or_else(|| Error::timestamp(*imported_at))?;
         // The number of times that it was there before tells the same content from itself.
         writer
             .prepare_cached(

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use billing_ledger::{AccountId, Error, ErrorKind, PackedEntries};
 use billing_model::UsageEntry;
 use rusqlite::{CachedStatement, Connection};
 
-use crate::account_id::AccountId;
-use crate::error::{Error, ErrorKind};
-use crate::packed::PackedEntries;
+use crate::error::{self, failure};
 use crate::row::{self, TextIds, signed};
 use crate::snapshot::Present;
 use crate::strings::{Interner, NO_TEXT};
@@ -63,7 +62,7 @@ impl Intake {
         path: &Path,
         entries: &[UsageEntry],
     ) -> Result<(), Error> {
-        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| Error::engine(path, cause))?;
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| error::engine(path, cause))?;
         entries.iter().try_for_each(|entry| self.store_one(&mut insert, writer, path, entry))
     }
 
@@ -74,18 +73,18 @@ impl Intake {
         path: &Path,
         entries: &PackedEntries,
     ) -> Result<(), Error> {
-        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| Error::engine(path, cause))?;
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| error::engine(path, cause))?;
         let (mut rows, mut left) = (entries.rows(), entries.len());
         while let Some(entry) = rows.next() {
             self.store_one(&mut insert, writer, path, entry)?;
             left = left.wrapping_sub(1);
             if self.is_full() {
-                self.store_sums(writer, Tables::Ledger).map_err(|cause| Error::engine(path, cause))?;
+                self.store_sums(writer, Tables::Ledger).map_err(|cause| error::engine(path, cause))?;
             }
         }
         match left {
             0 => Ok(()),
-            _ => Err(Error::new(ErrorKind::Aborted, path, "")),
+            _ => Err(failure(ErrorKind::Aborted, path, "")),
         }
     }
 
@@ -96,9 +95,8 @@ impl Intake {
         path: &Path,
         entry: &UsageEntry,
     ) -> Result<(), Error> {
-        let fail = |cause| Error::engine(path, cause);
-        let timestamp_ns =
-            entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(path, entry.timestamp))?;
+        let fail = |cause| error::engine(path, cause);
+        let timestamp_ns = entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
         let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
         let place = (timestamp_ns, signed(self.next_sequence));
         row::insert(insert, self.account, place, ids, entry).map_err(fail)?;
@@ -119,7 +117,7 @@ impl Intake {
         for step in entries.chunks(STEP) {
             self.store(writer, path, step)?;
             if self.is_full() {
-                self.store_sums(writer, Tables::Ledger).map_err(|cause| Error::engine(path, cause))?;
+                self.store_sums(writer, Tables::Ledger).map_err(|cause| error::engine(path, cause))?;
             }
         }
         Ok(())

@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    use crate::ledger::Ledger;
+    use crate::ledger::SqliteLedger;
     use crate::meta::USUAL_ROOT;
 
     /// A ledger's log of a few commits and its index, as they are while it is open.

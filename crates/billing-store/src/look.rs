@@ -1,9 +1,9 @@
 //! A ledger that is looked at and not opened: it is read as it is at one moment, and left as it is.
 
+use billing_ledger::{Error, ErrorKind};
 use rusqlite::Connection;
 
 use crate::connections;
-use crate::error::{Error, ErrorKind};
 use crate::file::{self, Found, LedgerFile};
 use crate::handles::Handles;
 use crate::schema;

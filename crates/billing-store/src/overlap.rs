@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use billing_ledger::{Error, ErrorKind};
 use billing_model::{Likeness, Timestamp, UsageEntry};
 use rusqlite::{Connection, Row};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::failure;
 use crate::row::{count, signed};
 
 /// Pages in memory, in KiB. What has no room there goes to a temporary file.
@@ -252,7 +253,7 @@ fn open() -> rusqlite::Result<Connection> {
 }
 
 fn fail(cause: rusqlite::Error) -> Error {
-    Error::new(ErrorKind::CannotCompare, Path::new(""), "").caused_by(cause)
+    failure(ErrorKind::CannotCompare, Path::new(""), "").caused_by(cause)
 }
 
 /// A hash as the engine keeps it. Zero stands for none.

@@ -1,125 +1,82 @@
 //! Entries on their way out of the ledger, page by page.
 
-use billing_model::{Currency, SortOrder, TimeWindow, UsageEntry};
+use billing_ledger::{AccountId, Error, Filter, LendEntry, Position, Sequences, Snapshot, WalkPage};
+use billing_model::SortOrder;
 use rusqlite::Connection;
 
-use crate::account_id::AccountId;
 use crate::counts::{Counts, Found};
 use crate::day::Span;
-use crate::error::Error;
-use crate::ledger::Ledger;
-use crate::position::Position;
+use crate::ledger::SqliteLedger;
 use crate::row::{self, COLUMNS, signed};
-use crate::snapshot::{Present, Sequences, Snapshot};
+use crate::snapshot::Present;
 use crate::strings::{self, Texts};
 
 /// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
 const MOST_HIDDEN: u32 = 200;
 
-/// Which of an account's entries are asked for; the default is all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Those of this span.
-    pub window: TimeWindow,
-    /// Those charged in this currency.
-    pub currency: Option<Currency>,
-}
-
-/// A page out of many, with how many entries all of them have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumberedPage {
-    /// The entries, in the order asked for. None beyond the last page.
-    pub entries: Vec<UsageEntry>,
-    /// How many entries the filter lets through, on all pages.
-    pub total: u64,
-}
-
-/// A page of a walk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PositionedPage {
-    /// The entries, the oldest first.
-    pub entries: Vec<UsageEntry>,
-    /// What the walk sees; give it to the next call.
-    pub snapshot: Snapshot,
-    /// Where the next page starts; `None` at the end of the walk.
-    pub next: Option<Position>,
-}
-
-impl Ledger {
-    /// Page number `page`, from 1, of pages of `limit` entries.
-    ///
-    /// Total and entries are of one moment. A page costs about the same at any depth: what comes before it is skipped by
-    /// counts, down to its minute. Pages of an account into whose past entries come meanwhile shift; [`Ledger::page_by_position`] has a
-    /// walk that does not.
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnknownAccount`](crate::ErrorKind::UnknownAccount), or when the ledger cannot be read.
-    pub fn page_by_number(
+impl SqliteLedger {
+    pub(crate) fn page_by_number(
         &self,
         account: AccountId,
         filter: &Filter,
         order: SortOrder,
         limit: u32,
         page: u32,
-    ) -> Result<NumberedPage, Error> {
+        lend: &mut LendEntry<'_>,
+    ) -> Result<u64, Error> {
         let found = self.0.connections.read(|connection| {
             let Some(present) = Present::of(connection, account)? else { return Ok(None) };
-            let Some(mut scan) = Scan::new(connection, account, filter, present, present.snapshot())? else {
-                return Ok(Some(NumberedPage { entries: Vec::new(), total: 0 }));
-            };
+            let scan = Scan::new(connection, account, filter, present, present.snapshot(), lend)?;
+            let Some(mut scan) = scan else { return Ok(Some((0, None))) };
             let total = scan.counts().count(scan.span)?;
             let skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
             scan.read(order, skip, u64::from(limit))?;
-            Ok(Some(NumberedPage { entries: scan.entries, total }))
+            Ok(Some((total, scan.refused)))
         })?;
-        found.ok_or_else(|| self.unknown_account(account))
+        match found {
+            Some((total, None)) => Ok(total),
+            Some((_, Some(refused))) => Err(refused),
+            None => Err(self.unknown_account(account)),
+        }
     }
 
-    /// The page of a walk that starts after a position, or the first page.
-    ///
-    /// The first page takes no snapshot and gives one; with it, the pages that follow see the ledger as the first saw
-    /// it, whatever was stored in between, also within the window. A `limit` of 0 is read as 1, so that a walk ends.
-    ///
-    /// # Errors
-    /// [`ErrorKind::UnknownAccount`](crate::ErrorKind::UnknownAccount), or when the ledger cannot be read.
-    pub fn page_by_position(
+    pub(crate) fn page_by_position(
         &self,
         account: AccountId,
         filter: &Filter,
         snapshot: Option<Snapshot>,
         after: Option<Position>,
         limit: u32,
-    ) -> Result<PositionedPage, Error> {
-        let limit = limit.max(1);
+        lend: &mut LendEntry<'_>,
+    ) -> Result<WalkPage, Error> {
         let found = self.0.connections.read(|connection| {
             let Some(present) = Present::of(connection, account)? else { return Ok(None) };
             let snapshot = snapshot.map_or(present.snapshot(), |Snapshot { end, without }| Snapshot {
                 end: end.min(present.next_sequence),
                 without,
             });
-            let Some(mut scan) = Scan::new(connection, account, filter, present, snapshot)? else {
-                return Ok(Some(PositionedPage { entries: Vec::new(), snapshot, next: None }));
+            let Some(mut scan) = Scan::new(connection, account, filter, present, snapshot, lend)? else {
+                return Ok(Some((WalkPage { snapshot, next: None }, None)));
             };
             if let Some(Position { timestamp_ns, sequence }) = after {
                 scan.after = scan.after.max((timestamp_ns, signed(sequence)));
             }
             // One more than asked for tells whether there is a next page.
-            let wanted = u64::from(limit) + 1;
-            scan.read(SortOrder::Asc, 0, wanted)?;
-            let has_next = scan.found() == wanted;
-            if has_next {
-                scan.entries.pop();
-                scan.positions.pop();
-            }
-            let next = scan.positions.pop().filter(|_| has_next);
-            Ok(Some(PositionedPage { entries: scan.entries, snapshot, next }))
+            scan.most_lent = u64::from(limit.max(1));
+            scan.read(SortOrder::Asc, 0, scan.most_lent + 1)?;
+            let next = scan.last.filter(|_| scan.found > scan.most_lent);
+            Ok(Some((WalkPage { snapshot, next }, scan.refused)))
         })?;
-        found.ok_or_else(|| self.unknown_account(account))
+        match found {
+            Some((page, None)) => Ok(page),
+            Some((_, Some(refused))) => Err(refused),
+            None => Err(self.unknown_account(account)),
+        }
     }
 }
 
-/// Reads the entries that a filter lets through, in one state of the ledger.
-struct Scan<'c> {
+/// Reads the entries that a filter lets through, in one state of the ledger, and lends them.
+struct Scan<'c, 'l> {
     connection: &'c Connection,
     account: AccountId,
     span: Span,
@@ -132,12 +89,16 @@ struct Scan<'c> {
     /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
     hidden: [Option<Sequences>; 2],
     texts: Texts,
-    entries: Vec<UsageEntry>,
-    /// Of each entry.
-    positions: Vec<Position>,
+    lend: &'l mut LendEntry<'l>,
+    /// Why whoever borrows wants no more.
+    refused: Option<Error>,
+    /// How many are lent at most; how many were found, and the place of the last one that was lent.
+    most_lent: u64,
+    found: u64,
+    last: Option<Position>,
 }
 
-impl<'c> Scan<'c> {
+impl<'c, 'l> Scan<'c, 'l> {
     /// `None` when no entry can pass the filter.
     fn new(
         connection: &'c Connection,
@@ -145,6 +106,7 @@ impl<'c> Scan<'c> {
         filter: &Filter,
         present: Present,
         snapshot: Snapshot,
+        lend: &'l mut LendEntry<'l>,
     ) -> rusqlite::Result<Option<Self>> {
         let Some(span) = Span::of(filter.window) else { return Ok(None) };
         let currency = match &filter.currency {
@@ -164,13 +126,12 @@ impl<'c> Scan<'c> {
             end: signed(snapshot.end),
             hidden: [present.pending, snapshot.without],
             texts: Texts::default(),
-            entries: Vec::new(),
-            positions: Vec::new(),
+            lend,
+            refused: None,
+            most_lent: u64::MAX,
+            found: 0,
+            last: None,
         }))
-    }
-
-    fn found(&self) -> u64 {
-        u64::try_from(self.entries.len()).unwrap_or(u64::MAX)
     }
 
     fn counts(&self) -> Counts<'c> {
@@ -191,7 +152,7 @@ impl<'c> Scan<'c> {
         let mut rest = Some(Span { first_ns: self.after.0.max(self.span.first_ns), ..self.span });
         let mut skip = skip;
         let mut is_amid_hidden = false;
-        while let Some(span) = rest.filter(|_| self.found() < limit) {
+        while let Some(span) = rest.filter(|_| self.found < limit && self.refused.is_none()) {
             let mut within = span;
             // Nothing to skip and nothing to pass over: the table's order leads there.
             if skip > 0 || self.currency.is_some() || is_amid_hidden {
@@ -242,7 +203,7 @@ impl<'c> Scan<'c> {
         // The engine skips and ends by itself where it may count every entry.
         let is_all_seen = self.hidden == [None; 2];
         let (most, offset) = match is_all_seen {
-            true => (signed(limit - self.found()), std::mem::take(skip)),
+            true => (signed(limit - self.found), std::mem::take(skip)),
             false => (-1, 0),
         };
         let mut rows = select.query((
@@ -273,9 +234,13 @@ impl<'c> Scan<'c> {
                     continue;
                 }
             }
-            self.positions.push(row::position(row)?);
-            self.entries.push(row::decode(row, self.connection, &mut self.texts)?);
-            if self.found() == limit {
+            self.found += 1;
+            if self.found <= self.most_lent {
+                let entry = row::lend(row, self.connection, &mut self.texts)?;
+                self.refused = (self.lend)(entry).err();
+                self.last = Some(row::position(row)?);
+            }
+            if self.found == limit || self.refused.is_some() {
                 break;
             }
         }

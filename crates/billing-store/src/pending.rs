@@ -3,16 +3,15 @@
 
 use std::time::Instant;
 
+use billing_ledger::{AccountId, Error, ErrorKind, Sequences};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::account_id::AccountId;
 use crate::connections::Connections;
-use crate::error::{Error, ErrorKind};
 use crate::import_lock::ImportLock;
-use crate::ledger::Ledger;
+use crate::ledger::SqliteLedger;
 use crate::pace::Pace;
 use crate::row::{count, signed};
-use crate::snapshot::{Present, Sequences};
+use crate::snapshot::Present;
 
 /// The numbers that an import gets, more than any has entries. What is stored beside it gets those behind them.
 const RESERVED: u64 = 1 << 40;
@@ -169,7 +168,7 @@ impl Pending {
     }
 }
 
-impl Ledger {
+impl SqliteLedger {
     /// Removes what an import has left that was killed: entries that nobody sees, but that take up space. An import that
     /// still runs is left alone. Others read and write meanwhile; the space is used again, and the file does not shrink.
     /// Tells how many entries were removed.
@@ -178,7 +177,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
-    pub fn remove_unfinished_import(&self) -> Result<u64, Error> {
+    pub(crate) fn remove_unfinished_import(&self) -> Result<u64, Error> {
         let connections = &self.0.connections;
         if connections.read(find)?.is_none() {
             return Ok(0);

@@ -3,11 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 
-use crate::error::{Error, ErrorKind};
-use crate::ledger::Ledger;
+use billing_ledger::{Error, ErrorKind};
+
+use crate::error::failure;
+use crate::ledger::SqliteLedger;
 use crate::paths::with_suffix;
 
-impl Ledger {
+impl SqliteLedger {
     /// Tries whether the ledger can be written and its disk has room for so many bytes more. No entry changes.
     ///
     /// A transaction is stored, which says that the file can be written. It says little of room, since the log may have
@@ -17,7 +19,7 @@ impl Ledger {
     /// # Errors
     /// Why not, as for any call that writes: [`ErrorKind::Full`], [`ErrorKind::CannotOpen`], [`ErrorKind::Io`],
     /// [`ErrorKind::Busy`].
-    pub fn try_writing(&self, room: usize) -> Result<(), Error> {
+    pub(crate) fn try_writing(&self, room: usize) -> Result<(), Error> {
         let connections = &self.0.connections;
         connections.write(|_| Ok(()))?;
         let written = || {
@@ -32,7 +34,7 @@ impl Ledger {
             // Some file systems look for room only now.
             file.sync_data()
         };
-        written().map_err(|cause| Error::new(kind_of(&cause), connections.path(), "").caused_by(cause))
+        written().map_err(|cause| failure(kind_of(&cause), connections.path(), "").caused_by(cause))
     }
 }
 

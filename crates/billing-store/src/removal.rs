@@ -1,10 +1,10 @@
 //! An account that has nothing, and goes.
 
+use billing_ledger::{AccountId, Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::account_id::AccountId;
-use crate::error::{Error, ErrorKind};
-use crate::ledger::Ledger;
+use crate::error::failure;
+use crate::ledger::SqliteLedger;
 use crate::row::count;
 use crate::schema::LAST_ACCOUNT;
 
@@ -53,7 +53,7 @@ const IS_EMPTY: &str = "
        AND NOT EXISTS (SELECT 1 FROM counts WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
 
-impl Ledger {
+impl SqliteLedger {
     /// Removes an account that has nothing. Its allocation and its revoked keys, which open nothing and were charged for
     /// nothing, go with it. Whoever has the account in hand meanwhile is told [`ErrorKind::UnknownAccount`] from then on, and
     /// no later account gets its number.
@@ -62,7 +62,7 @@ impl Ledger {
     /// [`ErrorKind::AccountInUse`] for one with entries, batches, imported files, an import under way, or a key that is not
     /// revoked: the message says which, and nothing was changed. [`ErrorKind::UnknownAccount`], or when the ledger cannot
     /// be written.
-    pub fn remove_account(&self, account: AccountId) -> Result<(), Error> {
+    pub(crate) fn remove_account(&self, account: AccountId) -> Result<(), Error> {
         let connections = &self.0.connections;
         let fail = |cause| connections.fail(cause);
         let writer = connections.begin()?;
@@ -72,7 +72,7 @@ impl Ledger {
             drop(writer);
             let obstacles = connections.read(|reader| obstacles(reader, account))?.join(", ");
             let detail = format!("the account `{name}` cannot be removed: it has {obstacles}");
-            return Err(Error::new(ErrorKind::AccountInUse, connections.path(), detail));
+            return Err(failure(ErrorKind::AccountInUse, connections.path(), detail));
         }
         remove(&writer, account).map_err(fail)?;
         connections.commit(writer)

@@ -4,15 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use billing_ledger::{DifferenceKind, Error, ErrorKind};
 use billing_model::Timestamp;
 
 use crate::backup::{Part, copy, sync_directory};
-use crate::check::DifferenceKind;
 use crate::connections;
-use crate::error::{Error, ErrorKind};
 use crate::file::{Found, LedgerFile, trust};
 use crate::handles::Handles;
-use crate::ledger::Ledger;
+use crate::ledger::SqliteLedger;
 use crate::paths::{real, with_suffix};
 use crate::schema;
 use crate::second_names::{forget_second_names, second_name};
@@ -20,7 +19,7 @@ use crate::second_names::{forget_second_names, second_name};
 /// What stands beside a file and belongs to it, but for the index, which is made anew.
 const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 
-impl Ledger {
+impl SqliteLedger {
     /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
     /// was there.
     ///
@@ -88,7 +87,7 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
     if is_of_today {
         // Every page, every part of a ledger, and every sum.
         copied.close().map_err(|(_, cause)| engine(cause))?;
-        let report = Ledger::check(part, |_| {})?;
+        let report = SqliteLedger::check(part, |_| {})?;
         return match report.found.get(&DifferenceKind::Integrity) {
             Some(_) => refuse(format!("it is damaged; {CHECK}")),
             None if report.is_clean() => Ok(()),

@@ -1,13 +1,12 @@
 //! An entry as a row of its table, both ways.
 
+use billing_ledger::{AccountId, Position};
 use billing_model::{
-    Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, ValueError, decimal_text, parse_decimal,
+    Decimal, InferenceDetails, LentEntry, NumberText, Timestamp, UsageEntry, ValueError, decimal_text,
 };
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use crate::account_id::AccountId;
-use crate::position::Position;
 use crate::strings::{NO_TEXT, Texts};
 
 /// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.
@@ -57,28 +56,28 @@ pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
     Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
 }
 
-/// Reads an entry from a row of [`COLUMNS`].
-pub(crate) fn decode(
-    row: &Row<'_>,
+/// Lends the entry of a row of [`COLUMNS`].
+pub(crate) fn lend<'r>(
+    row: &'r Row<'_>,
     connection: &Connection,
-    texts: &mut Texts,
-) -> rusqlite::Result<UsageEntry> {
-    let details = InferenceDetails {
-        request_id: row.get(9)?,
-        execution_time_ms: optional_decimal(row, 10)?,
-        prompt_tokens: optional_decimal(row, 11)?,
-        completion_tokens: optional_decimal(row, 12)?,
-    };
-    Ok(UsageEntry {
+    texts: &'r mut Texts,
+) -> rusqlite::Result<LentEntry<'r>> {
+    let (sku, currency, notes, api_key) = (row.get(2)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    texts.look_up(connection, &[sku, currency, notes, api_key])?;
+    let texts = &*texts;
+    Ok(LentEntry {
         timestamp: Timestamp::from_unix_ns(row.get(0)?),
-        sku: texts.text(connection, row.get(2)?)?.to_owned(),
-        price_per_unit_usd: decimal(row, 3)?,
-        units: decimal(row, 4)?,
-        amount: decimal(row, 5)?,
-        currency: Currency::from(texts.text(connection, row.get(6)?)?),
-        notes: texts.text(connection, row.get(7)?)?.to_owned(),
-        inference_details: details.into_option(),
-        api_key_id: optional_text(row.get(8)?, connection, texts)?,
+        sku: texts.known(sku).unwrap_or_default(),
+        price_per_unit_usd: number(row, 3)?,
+        units: number(row, 4)?,
+        amount: number(row, 5)?,
+        currency: texts.known(currency).unwrap_or_default(),
+        notes: texts.known(notes).unwrap_or_default(),
+        request_id: optional_str(row, 9)?,
+        execution_time_ms: optional_number(row, 10)?,
+        prompt_tokens: optional_number(row, 11)?,
+        completion_tokens: optional_number(row, 12)?,
+        api_key_id: texts.known(api_key),
     })
 }
 
@@ -94,15 +93,21 @@ pub(crate) fn optional_text(
     texts.text(connection, id).map(|text| Some(text.to_owned()))
 }
 
-fn decimal(row: &Row<'_>, column: usize) -> rusqlite::Result<Decimal> {
-    parse(row, column, parse_decimal)
+fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
-fn optional_decimal(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Decimal>> {
-    if row.get_ref(column)? == rusqlite::types::ValueRef::Null {
-        return Ok(None);
+fn number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<NumberText<'r>> {
+    let text = row.get_ref(column)?.as_str()?;
+    NumberText::new(text)
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+}
+
+fn optional_number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<NumberText<'r>>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => number(row, column).map(Some),
     }
-    decimal(row, column).map(Some)
 }
 
 /// Reads a column of text; what is not the text of such a value is the file's fault.

@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use billing_ledger::{AccountId, Error, ErrorKind};
 use billing_model::UsageEntry;
 use rusqlite::Connection;
 
-use crate::account_id::AccountId;
-use crate::error::{Error, ErrorKind};
 use crate::import_lock::ImportLock;
 use crate::imported_file::{self, Part};
 use crate::intake::Intake;
-use crate::ledger::Ledger;
+use crate::ledger::SqliteLedger;
 use crate::pace::Pace;
 use crate::pending::{self, Pending};
 use crate::sums;
@@ -28,7 +27,7 @@ const STEP: usize = 500;
 pub(crate) struct Running {
     /// Dropped before the ledger, which is closed with its last connection.
     writer: Connection,
-    ledger: Ledger,
+    ledger: SqliteLedger,
     pub(crate) pending: Pending,
     intake: Intake,
     /// True once some of the sums are in the tables.
@@ -40,7 +39,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Removes what a killed import has left, and begins. The first entry lies at `at_ns`.
-    pub(crate) fn begin(ledger: &Ledger, account: AccountId, at_ns: i64) -> Result<Self, Error> {
+    pub(crate) fn begin(ledger: &SqliteLedger, account: AccountId, at_ns: i64) -> Result<Self, Error> {
         let connections = &ledger.0.connections;
         let lock = pending::lock(connections)?;
         let lock = lock.ok_or_else(|| connections.error(ErrorKind::ImportUnderWay))?;

@@ -1,33 +1,9 @@
 //! What of an account there is to see at one moment.
 
+use billing_ledger::{AccountId, Sequences, Snapshot};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::account_id::AccountId;
 use crate::row::count;
-
-/// The state of an account at one moment, by the numbers of its entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Snapshot {
-    /// Entries of this number and greater ones are not part of it.
-    pub end: u64,
-    /// Neither are these: those of an import that had begun and not ended.
-    pub without: Option<Sequences>,
-}
-
-/// Numbers of entries in the order of storing, the first and the last included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sequences {
-    /// The lowest one.
-    pub first: u64,
-    /// The highest one.
-    pub last: u64,
-}
-
-impl Sequences {
-    pub(crate) fn contains(self, sequence: u64) -> bool {
-        (self.first..=self.last).contains(&sequence)
-    }
-}
 
 /// An account as the ledger has it now.
 #[derive(Clone, Copy)]

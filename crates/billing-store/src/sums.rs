@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use billing_ledger::AccountId;
 use billing_model::{Day, Decimal, Total, UsageEntry, is_credit, parse_decimal};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::account_id::AccountId;
 use crate::counts::{self, MinuteCounts};
 use crate::day;
 use crate::row::{count, parse, signed};

@@ -1,5 +1,6 @@
 //! One account: its entries, one pass over them, and what is kept of them.
 
+use billing_ledger::{Checked, DifferenceKind};
 use std::collections::HashSet;
 
 use billing_model::Decimal;
@@ -10,7 +11,6 @@ use super::numbers::Numbers;
 use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
 use super::sequences::{Seen, Sequences};
 use super::words::{held, instant, length, quoted_bytes, shown};
-use super::{Checked, DifferenceKind};
 use crate::counts::LEVELS;
 use crate::strings::NO_TEXT;
 

@@ -1,11 +1,11 @@
 //! What an account keeps of the files that were imported: which of its entries are theirs.
 
+use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
 
 use super::findings::{DIGEST_BYTES, Findings, Values};
 use super::numbers::Numbers;
 use super::words::{held, length, quoted_bytes};
-use super::{Checked, DifferenceKind};
 
 /// In the order in which the entries were stored.
 const FILES: &str = "

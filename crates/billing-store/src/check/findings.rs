@@ -1,13 +1,14 @@
 //! What a check has found so far; and the parts of a ledger that belong to no account.
 
+use billing_ledger::{Checked, Difference, DifferenceKind, ErrorKind, Report};
 use billing_model::{Decimal, parse_decimal};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::error::ErrorKind;
+use crate::error;
 
+use super::difference;
 use super::words::{length, quoted, quoted_bytes};
-use super::{Checked, Difference, DifferenceKind, Report};
 
 /// Messages about the file that are asked for. One page that is lost can make thousands.
 const MOST_MESSAGES: u32 = 1000;
@@ -62,7 +63,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
     /// Notes damage to the file, and passes on what else went wrong.
     pub(super) fn bear(&mut self, part: &str, looked: rusqlite::Result<()>) -> rusqlite::Result<()> {
         match looked {
-            Err(cause) if ErrorKind::of_engine(&cause) == ErrorKind::Corrupt => {
+            Err(cause) if error::kind_of(&cause) == ErrorKind::Corrupt => {
                 self.is_damaged(part, &cause.to_string());
                 Ok(())
             }
@@ -71,7 +72,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
     }
 
     fn is_damaged(&mut self, part: &str, words: &str) {
-        let Difference { kind, place, field, held, expected, .. } = Difference::of_damage(part, words);
+        let Difference { kind, place, field, held, expected, .. } = difference::of_damage(part, words);
         self.add(kind, |_| place, Values { field, held, expected });
     }
 

@@ -1,5 +1,6 @@
 //! What a ledger keeps in order, beside the same made anew from entries in order: one step of each at a time.
 
+use billing_ledger::{Checked, DifferenceKind};
 use std::collections::BTreeMap;
 
 use billing_model::{Decimal, Total, is_credit};
@@ -7,7 +8,6 @@ use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::findings::{Findings, Values, decimal};
 use super::words::{held, instant};
-use super::{Checked, DifferenceKind};
 use crate::counts::LEVELS;
 use crate::day::{self, NS_PER_DAY, Span};
 use crate::row::signed;
