@@ -17,7 +17,7 @@ use crate::error::Error;
 /// [`ImportUnderWay`](crate::ErrorKind::ImportUnderWay) where an engine takes one large import at a time,
 /// [`Busy`](crate::ErrorKind::Busy) when another writer does not end in time. After an error nothing follows: every later call
 /// is [`Aborted`](crate::ErrorKind::Aborted).
-pub trait Import: Send {
+pub trait Import: Send + fmt::Debug {
     /// Takes entries, after those of the calls before.
     ///
     /// # Errors

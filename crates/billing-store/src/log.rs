@@ -313,8 +313,8 @@ mod tests {
     fn files() -> (Secret, Vec<u8>, Vec<u8>) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
-        drop(Ledger::open_or_create(&path).unwrap());
-        let ledger = Ledger::open(&path).unwrap();
+        drop(SqliteLedger::open_or_create(&path).unwrap());
+        let ledger = SqliteLedger::open(&path).unwrap();
         for name in ["one", "two", "three"] {
             ledger.create_account(name).unwrap();
         }

@@ -30,6 +30,9 @@ mod limit;
 mod endless;
 mod reluctant;
 
+mod memory_ledger;
+mod owned_ledger;
+
 mod left_out;
 #[cfg(unix)]
 mod nobody;
@@ -41,8 +44,10 @@ pub use endless::Endless;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
 pub use left_out::{leave_out, need};
 pub use limit::Limit;
+pub use memory_ledger::MemoryLedger;
 #[cfg(unix)]
 pub use nobody::run_as_nobody;
+pub use owned_ledger::{NumberedPage, OwnedLedger, OwnedRollup, PositionedPage};
 #[cfg(unix)]
 pub use pipe::make_pipe;
 pub use reluctant::{Asked, Reluctant};

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use billing_ledger::{AccountId, Batch, ErrorKind, Filter, Import as _, Position, Receipt, Snapshot};
 use billing_model::{Currency, Day, SortOrder, TimeWindow, Timestamp, Total, UsageEntry, parse_decimal};
-use billing_sink::Sink;
-use billing_testkit::entry_at;
+use billing_testkit::{OwnedLedger as _, entry_at};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::{AccountId, Batch, ErrorKind, Filter, Import, Ledger, Position, Receipt, Snapshot};
+use super::SqliteImport;
+use crate::ledger::SqliteLedger;
 
 /// Entries that an import holds, here.
 const HELD: usize = 4;
@@ -97,21 +98,21 @@ struct Running {
 }
 
 struct Model {
-    ledger: &'static Ledger,
+    ledger: &'static SqliteLedger,
     account: AccountId,
     /// What everybody sees, by its place in the order of storing.
     stored: BTreeMap<(Timestamp, u64, usize), UsageEntry>,
     places: u64,
     made: usize,
-    import: Option<(Import, Running)>,
+    import: Option<(Box<SqliteImport>, Running)>,
     walks: Vec<Walk>,
 }
 
 impl Model {
     fn new() -> Self {
-        static SHARED: LazyLock<(TempDir, Ledger)> = LazyLock::new(|| {
+        static SHARED: LazyLock<(TempDir, SqliteLedger)> = LazyLock::new(|| {
             let directory = tempfile::tempdir().unwrap();
-            let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
+            let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
             (directory, ledger)
         });
         let ledger = &SHARED.1;
@@ -150,7 +151,7 @@ impl Model {
             Step::Post(lot) => self.post(&lot),
             Step::Begin if self.import.is_none() => {
                 let import = self.ledger.import_holding(self.account, HELD).unwrap();
-                self.import = Some((import, Running::default()));
+                self.import = Some((Box::new(import), Running::default()));
             }
             Step::Write(lot) => self.write(&lot),
             Step::Finish => self.finish(),
@@ -257,7 +258,7 @@ impl Model {
         let walk = &mut self.walks[at];
         let page = self
             .ledger
-            .page_by_position(self.account, &walk.filter, walk.snapshot, walk.after, walk.limit)
+            .positioned_page(self.account, &walk.filter, walk.snapshot, walk.after, walk.limit)
             .unwrap();
         assert!(walk.snapshot.is_none_or(|snapshot| snapshot == page.snapshot));
         let rest = walk.expected.split_off(page.entries.len().min(walk.expected.len()));
@@ -274,7 +275,7 @@ impl Model {
         let (ledger, account) = (self.ledger, self.account);
         let mut expected = self.expected(filter);
         for order in [SortOrder::Asc, SortOrder::Desc] {
-            let found = ledger.page_by_number(account, filter, order, limit, page).unwrap();
+            let found = ledger.numbered_page(account, filter, order, limit, page).unwrap();
             assert_eq!(found.total, u64::try_from(expected.len()).unwrap());
             let skipped = usize::try_from((page - 1) * limit).unwrap();
             let entries = expected.iter().skip(skipped).take(usize::try_from(limit).unwrap());
@@ -288,7 +289,7 @@ impl Model {
             *count += 1;
             sum.add(entry.amount);
         }
-        let rollups = ledger.rollups(account, None).unwrap();
+        let rollups = ledger.owned_rollups(account, None).unwrap();
         assert!(
             rollups
                 .iter()

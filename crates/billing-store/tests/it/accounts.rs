@@ -1,8 +1,9 @@
 //! Accounts, and that none sees another's entries.
 
+use billing_ledger::{AccountId, Batch, ErrorKind, Filter, KeyKind, Ledger as _, PackedEntries};
 use billing_model::{SortOrder, Timestamp};
 use billing_sample::History;
-use billing_store::{AccountId, Batch, ErrorKind, Filter, KeyKind, PackedEntries, Sink};
+use billing_testkit::OwnedLedger as _;
 
 use crate::house::{House, import, walk};
 
@@ -55,9 +56,10 @@ fn accounts_never_see_each_other() {
     import(ledger, theirs, &their_entries);
     for (account, entries) in [(*ours, our_entries), (theirs, their_entries)] {
         assert_eq!(walk(ledger, account, &Filter::default(), 33), entries);
-        let page = ledger.page_by_number(account, &Filter::default(), SortOrder::Asc, 500, 1).unwrap();
+        let page = ledger.numbered_page(account, &Filter::default(), SortOrder::Asc, 500, 1).unwrap();
         assert_eq!((page.total, page.entries), (u64::try_from(entries.len()).unwrap(), entries.clone()));
-        let counted: u64 = ledger.rollups(account, None).unwrap().iter().map(|rollup| rollup.entries).sum();
+        let counted: u64 =
+            ledger.owned_rollups(account, None).unwrap().iter().map(|rollup| rollup.entries).sum();
         assert_eq!(counted, page.total);
     }
 }
@@ -68,8 +70,8 @@ fn an_unknown_account_is_an_error() {
     let unknown = AccountId(account.0 + 1);
     let filter = Filter::default();
     let errors = [
-        ledger.page_by_number(unknown, &filter, SortOrder::Asc, 1, 1).unwrap_err(),
-        ledger.page_by_position(unknown, &filter, None, None, 1).unwrap_err(),
+        ledger.numbered_page(unknown, &filter, SortOrder::Asc, 1, 1).unwrap_err(),
+        ledger.positioned_page(unknown, &filter, None, None, 1).unwrap_err(),
         ledger.import(unknown).unwrap_err(),
         ledger.create_key(unknown, KeyKind::Admin, "", "2026-06-15T00:00:00Z".parse().unwrap()).unwrap_err(),
     ];
@@ -91,7 +93,7 @@ fn an_account_that_is_removed_is_nobodys_number() {
     ledger.remove_account(gone).unwrap();
     assert_eq!(ledger.account("gone").unwrap(), None);
     assert_eq!(ledger.authenticate(secret.expose()).unwrap(), None);
-    ledger.record_key_uses([(key.id.as_str(), at)]).unwrap();
+    ledger.record_key_uses(&[(key.id.as_str(), at)]).unwrap();
     let new = ledger.create_account("gone").unwrap();
     assert!(new > gone);
     // The highest number stays the highest, whichever goes next.

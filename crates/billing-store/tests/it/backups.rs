@@ -3,7 +3,9 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use billing_store::{Batch, ErrorKind, Filter, KeyKind, Ledger};
+use billing_ledger::{Batch, ErrorKind, Filter, KeyKind, Ledger as _};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 
 use crate::house::{House, import, walk};
@@ -18,7 +20,7 @@ fn a_backup_is_a_ledger_like_its_original() {
     house.ledger.back_up(&to).unwrap();
     import(&house.ledger, house.account, &[entry_at(now, "-2")]);
 
-    let copy = Ledger::open(&to).unwrap();
+    let copy = SqliteLedger::open(&to).unwrap();
     let account = copy.account("ours").unwrap().unwrap();
     assert_eq!(walk(&copy, account, &Filter::default(), 10).len(), 2);
     assert!(copy.authenticate(secret.expose()).unwrap().is_some());
@@ -86,14 +88,14 @@ fn a_backup_beside_a_writer_is_one_moment() {
             }
         });
         for n in 0..5 {
-            let count = |ledger: &Ledger| {
-                let counted = ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1);
+            let count = |ledger: &SqliteLedger| {
+                let counted = ledger.numbered_page(account, &Filter::default(), Default::default(), 1, 1);
                 counted.unwrap().total
             };
             let before = count(ledger);
             let to = house.path().with_file_name(format!("copy {n}.db"));
             ledger.back_up(&to).unwrap();
-            let (copied, after) = (count(&Ledger::open(&to).unwrap()), count(ledger));
+            let (copied, after) = (count(&SqliteLedger::open(&to).unwrap()), count(ledger));
             assert!(before <= copied && copied <= after && copied % 100 == 0, "{before} {copied} {after}");
         }
         done.store(true, Ordering::Relaxed);
@@ -107,15 +109,15 @@ fn a_ledger_that_is_open_is_not_restored_over() {
     let copy = house.path().with_file_name("copy.db");
     house.ledger.back_up(&copy).unwrap();
     import(&house.ledger, house.account, &[entry_at(now, "-1")]);
-    let error = Ledger::restore(&copy, &house.path(), now).unwrap_err();
+    let error = SqliteLedger::restore(&copy, &house.path(), now).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InUse, "{error}");
     assert_eq!(house.entries().len(), 1);
 
     let (path, account) = (house.path(), house.account);
     let _directory = house.closed();
-    let names: Vec<_> = (0..2).map(|_| Ledger::restore(&copy, &path, now).unwrap().unwrap()).collect();
+    let names: Vec<_> = (0..2).map(|_| SqliteLedger::restore(&copy, &path, now).unwrap().unwrap()).collect();
     assert_eq!(names[0], path.with_file_name("ledger.db.replaced-2026-06-15T00-00-00Z"));
     assert_ne!(names[0], names[1], "in the same second");
-    let entries = |path| walk(&Ledger::open(path).unwrap(), account, &Filter::default(), 10).len();
+    let entries = |path| walk(&SqliteLedger::open(path).unwrap(), account, &Filter::default(), 10).len();
     assert_eq!((entries(&path), entries(&names[0]), entries(&names[1])), (0, 1, 0));
 }

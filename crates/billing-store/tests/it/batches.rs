@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use billing_ledger::{AccountId, Batch, ErrorKind, Filter, Ledger as _, Receipt};
 use billing_model::{Timestamp, UsageEntry};
-use billing_store::{AccountId, Batch, ErrorKind, Filter, Ledger, Receipt};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -73,7 +75,7 @@ proptest! {
             let stored = model.iter().filter(|((whose, _), _)| *whose == account);
             let expect: Vec<_> = stored.flat_map(|(_, lot)| lots[*lot].clone()).collect();
             let found = walk(ledger, account, &Filter::default(), 1000);
-            let counted: u64 = ledger.rollups(account, None).unwrap().iter().map(|sum| sum.entries).sum();
+            let counted: u64 = ledger.owned_rollups(account, None).unwrap().iter().map(|sum| sum.entries).sum();
             prop_assert_eq!(counted, found.len() as u64);
             prop_assert_eq!(sorted(&found), sorted(&expect));
         }
@@ -137,7 +139,7 @@ fn batches_of_many_writers_come_whole() {
     const WRITERS: usize = 8;
     const BATCHES: usize = 12;
     let house = House::new();
-    let (ledger, account): (&Ledger, _) = (&house.ledger, house.account);
+    let (ledger, account): (&SqliteLedger, _) = (&house.ledger, house.account);
     let entries: Vec<_> = (0..50).map(|_| entry_at(now(), "-0.0000001")).collect();
     let write = &|writer: usize| {
         for n in 0..BATCHES {
@@ -156,11 +158,11 @@ fn batches_of_many_writers_come_whole() {
         let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
         // Until they have ended, well or not: who waited for their entries would wait for ever.
         while !writers.iter().all(|writer| writer.is_finished()) {
-            let page = ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1).unwrap();
+            let page = ledger.numbered_page(account, &Filter::default(), Default::default(), 1, 1).unwrap();
             assert_eq!(page.total % 50, 0, "half a batch");
         }
     });
-    let rollups = ledger.rollups(account, None).unwrap();
+    let rollups = ledger.owned_rollups(account, None).unwrap();
     assert_eq!((rollups.len(), rollups[0].entries), (1, 4800));
     assert_eq!(rollups[0].amount.to_string(), "-0.00048");
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use billing_ledger::{Batch, Checked, Difference, DifferenceKind, KeyKind, Ledger as _, Report};
 use billing_model::{Currency, UsageEntry, parse_decimal};
-use billing_store::{Batch, Checked, Difference, DifferenceKind, KeyKind, Ledger, Report};
+use billing_store::SqliteLedger;
 use billing_testkit::entry_at;
 use rusqlite::Connection;
 
@@ -11,7 +12,7 @@ use crate::house::{House, import};
 
 #[track_caller]
 fn check(path: &Path) -> Report {
-    Ledger::check(path, |_| ()).unwrap()
+    SqliteLedger::check(path, |_| ()).unwrap()
 }
 
 fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use billing_ledger::{Batch, DifferenceKind, ErrorKind, Ledger as _, Report};
 use billing_model::{Currency, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Batch, DifferenceKind, ErrorKind, Ledger, Report, Sink};
+use billing_store::SqliteLedger;
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use crate::house::{House, any_mixed_entries, import};
 
 #[track_caller]
 fn check(path: &Path) -> Report {
-    Ledger::check(path, |_| ()).unwrap()
+    SqliteLedger::check(path, |_| ()).unwrap()
 }
 
 fn files(house: &House) -> BTreeMap<String, Vec<u8>> {
@@ -125,7 +126,7 @@ fn a_page_that_is_damaged_is_found_whatever_it_holds() {
             bytes[(number - 1) * page_size..number * page_size].copy_from_slice(&ruin);
             let copy = directory.path().join("ledger.db");
             fs::write(&copy, bytes).unwrap();
-            match Ledger::check(&copy, |_| ()) {
+            match SqliteLedger::check(&copy, |_| ()) {
                 Ok(report) => assert!(!report.is_clean(), "page {number} of {name}"),
                 // Without the first page nothing says that it is a ledger.
                 Err(error) => {
@@ -214,7 +215,7 @@ fn what_is_no_ledger_of_today_is_refused() {
     let refused = |name: &str, kind, said: &str| {
         let path = directory.path().join(name);
         let before = fs::read(&path).ok();
-        let error = Ledger::check(&path, |_| ()).unwrap_err();
+        let error = SqliteLedger::check(&path, |_| ()).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(said), "{error}");
         assert!(fs::read(&path).ok() == before, "{name}");
@@ -230,7 +231,7 @@ fn what_is_no_ledger_of_today_is_refused() {
         [("older", 1, ErrorKind::OlderVersion), ("newer", 1000, ErrorKind::NewerVersion)]
     {
         let path = directory.path().join(name);
-        drop(Ledger::open_or_create(&path).unwrap());
+        drop(SqliteLedger::open_or_create(&path).unwrap());
         Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
         refused(name, kind, &format!("version {version}"));
     }
@@ -296,12 +297,12 @@ fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
         fs::copy(&good, &copy).unwrap();
         Connection::open(&copy).unwrap().execute_batch(&sql).unwrap();
         // Without the secret it is refused before it is looked at, or found to lack it.
-        let report = Ledger::check(&copy, |_| {});
+        let report = SqliteLedger::check(&copy, |_| {});
         assert_eq!(report.is_ok_and(|report| report.is_clean()), !is_wrong, "{sql}");
         let target = directory.path().join("target.db");
         fs::copy(&good, &target).unwrap();
         let before = fs::read(&target).unwrap();
-        let restored = Ledger::restore(&copy, &target, now);
+        let restored = SqliteLedger::restore(&copy, &target, now);
         assert_eq!(restored.is_err(), is_wrong, "{sql}: {restored:?}");
         if is_wrong {
             assert!(fs::read(&target).unwrap() == before, "{sql}: nothing is touched");
@@ -365,8 +366,8 @@ fn a_ledger_that_is_replaced_meanwhile_is_not_judged() {
     let house = House::new();
     import(&house.ledger, house.account, &History::new(1, 5_000).collect::<Vec<_>>());
     let (path, other) = (house.path(), house.path().with_file_name("other.db"));
-    drop(Ledger::open_or_create(&other).unwrap());
-    let error = Ledger::check(&path, |_| fs::rename(&other, &path).unwrap()).unwrap_err();
+    drop(SqliteLedger::open_or_create(&other).unwrap());
+    let error = SqliteLedger::check(&path, |_| fs::rename(&other, &path).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
 }
 
@@ -379,7 +380,7 @@ fn a_ledger_beside_the_log_of_another_is_not_judged() {
     fs::copy(other.path(), &path).unwrap();
     fs::copy(house.path().with_file_name("ledger.db-wal"), &log).unwrap();
     let before = (fs::read(&path).unwrap(), fs::read(&log).unwrap());
-    let error = Ledger::check(&path, |_| ()).unwrap_err();
+    let error = SqliteLedger::check(&path, |_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
     assert!((fs::read(&path).unwrap(), fs::read(&log).unwrap()) == before);
 }

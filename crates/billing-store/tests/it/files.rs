@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
 
+use billing_ledger::{AccountId, Error, ErrorKind, FileContent, Filter, ImportedFile, Ledger as _, Report};
 use billing_model::{Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{
-    AccountId, Error, ErrorKind, FileContent, Filter, ImportedFile, Ledger, Rehearsal, Report, Sink,
-};
+use billing_store::SqliteLedger;
 use billing_testkit::entry_at;
 use rusqlite::Connection;
 
@@ -26,7 +25,7 @@ fn content(name: &str, digest: u8) -> FileContent {
 }
 
 fn import_file(
-    ledger: &Ledger,
+    ledger: &SqliteLedger,
     account: AccountId,
     content: FileContent,
     entries: &[UsageEntry],
@@ -38,7 +37,7 @@ fn import_file(
 }
 
 fn check(path: &Path) -> Report {
-    Ledger::check(path, |_| ()).unwrap()
+    SqliteLedger::check(path, |_| ()).unwrap()
 }
 
 #[test]
@@ -121,7 +120,7 @@ fn of_two_imports_of_a_file_at_once_exactly_one_wins() {
         let results: Vec<_> = std::thread::scope(|scope| {
             let one = || {
                 // As another process has it.
-                let ledger = Ledger::open(&house.path()).unwrap();
+                let ledger = SqliteLedger::open(&house.path()).unwrap();
                 start.wait();
                 import_file(&ledger, house.account, content("june.csv", 1), entries)
             };
@@ -152,7 +151,7 @@ fn what_a_killed_or_dropped_import_leaves_knows_of_no_file() {
         fs::copy(house.path().with_file_name(name), copy.path().join(name)).unwrap();
     }
     drop(killed);
-    for ledger in [&Ledger::open(&copy.path().join("ledger.db")).unwrap(), &house.ledger] {
+    for ledger in [&SqliteLedger::open(&copy.path().join("ledger.db")).unwrap(), &house.ledger] {
         assert_eq!(ledger.imported_file(house.account, &[1; 32]).unwrap(), None);
         assert_eq!(walk(ledger, house.account, &Filter::default(), 1000), []);
         import_file(ledger, house.account, content("june.csv", 1), &entries).unwrap();
@@ -171,8 +170,8 @@ fn a_backup_knows_the_files_of_its_entries() {
     assert!(check(&to).is_clean());
     let path = house.path();
     let _directory = house.closed();
-    Ledger::restore(&to, &path, "2026-07-02T00:00:00Z".parse().unwrap()).unwrap();
-    let restored = Ledger::open(&path).unwrap();
+    SqliteLedger::restore(&to, &path, "2026-07-02T00:00:00Z".parse().unwrap()).unwrap();
+    let restored = SqliteLedger::open(&path).unwrap();
     let account = restored.account("ours").unwrap().unwrap();
     assert!(restored.imported_file(account, &[1; 32]).unwrap().is_some());
     assert_eq!(restored.imported_file(account, &[2; 32]).unwrap(), None);
@@ -182,17 +181,11 @@ fn a_backup_knows_the_files_of_its_entries() {
 }
 
 #[test]
-fn a_rehearsal_refuses_what_an_import_refuses_and_makes_nothing() {
+fn where_no_ledger_is_nothing_is_found_and_nothing_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
-    assert_eq!(Rehearsal::new(&path, " ").unwrap_err().kind(), ErrorKind::InvalidName);
-    let mut rehearsal = Rehearsal::new(&path, "ours").unwrap();
-    let good = entry_at(at(), "-1");
-    rehearsal.write(&[good.clone(), good.clone()]).unwrap();
-    let beyond = UsageEntry { timestamp: "1600-01-01T00:00:00Z".parse().unwrap(), ..good };
-    assert_eq!(rehearsal.write(&[beyond]).unwrap_err().kind(), ErrorKind::TimestampOutOfRange);
-    assert_eq!(rehearsal.finish().unwrap(), 2);
-    assert_eq!(Ledger::look_up_files(&path, "ours", &[[1; 32]; 2]).unwrap(), [None, None]);
+    assert_eq!(SqliteLedger::look_up_files(&path, "ours", &[[1; 32]; 2]).unwrap(), [None, None]);
+    assert!(!SqliteLedger::has_account(&path, "ours").unwrap());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
@@ -201,7 +194,7 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     let house = House::new();
     import_file(&house.ledger, house.account, content("june.csv", 1), &[entry_at(at(), "-1")]).unwrap();
     let path = house.path();
-    let look_up = |account| Ledger::look_up_files(&path, account, &[[2; 32], [1; 32]]).unwrap();
+    let look_up = |account| SqliteLedger::look_up_files(&path, account, &[[2; 32], [1; 32]]).unwrap();
     let found =
         |account| look_up(account).into_iter().map(|found| found.map(|file| file.name)).collect::<Vec<_>>();
     // While it is open, and when nobody has it.
@@ -217,7 +210,7 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     assert_eq!(found("ours"), [None, None]);
     assert!(fs::read(&path).unwrap() == before && fs::read_dir(directory.path()).unwrap().count() == 1);
     fs::write(&path, "a,b\n".repeat(1000)).unwrap();
-    assert_eq!(Ledger::look_up_files(&path, "ours", &[]).unwrap_err().kind(), ErrorKind::NotALedger);
+    assert_eq!(SqliteLedger::look_up_files(&path, "ours", &[]).unwrap_err().kind(), ErrorKind::NotALedger);
 }
 
 /// What a ledger with two files, some entries of none and a receipt's is found to differ in after this SQL.

@@ -1,7 +1,7 @@
 //! What an account has.
 
+use billing_ledger::{Account, AccountId, ErrorKind, Funds, Ledger as _};
 use billing_model::{Currency, Day, Timestamp, UsageEntry, parse_decimal};
-use billing_store::{Account, AccountId, ErrorKind, Funds};
 use billing_testkit::entry_at;
 
 use crate::house::{House, import};

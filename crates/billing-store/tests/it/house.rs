@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use billing_ledger::{AccountId, Filter, Ledger as _, Snapshot};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry, parse_decimal};
-use billing_store::{AccountId, Filter, Ledger, PositionedPage, Sink, Snapshot};
+use billing_store::SqliteLedger;
+use billing_testkit::{OwnedLedger as _, PositionedPage};
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -13,7 +15,7 @@ const NS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// A ledger with one account.
 pub(crate) struct House {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: SqliteLedger,
     pub(crate) account: AccountId,
     directory: TempDir,
 }
@@ -21,13 +23,13 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
+        let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
         let account = ledger.create_account("ours").unwrap();
         Self { ledger, account, directory }
     }
 
     /// An account that nobody else has, in a ledger that property tests share: making a file a case would take the time.
-    pub(crate) fn shared() -> (&'static Ledger, AccountId) {
+    pub(crate) fn shared() -> (&'static SqliteLedger, AccountId) {
         static SHARED: LazyLock<House> = LazyLock::new(House::new);
         static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -43,7 +45,7 @@ impl House {
     pub(crate) fn reopened(self) -> Self {
         let Self { ledger, account, directory } = self;
         drop(ledger);
-        Self { ledger: Ledger::open(&directory.path().join("ledger.db")).unwrap(), account, directory }
+        Self { ledger: SqliteLedger::open(&directory.path().join("ledger.db")).unwrap(), account, directory }
     }
 
     /// Closes the ledger, and leaves its directory.
@@ -57,20 +59,25 @@ impl House {
     }
 }
 
-pub(crate) fn import(ledger: &Ledger, account: AccountId, entries: &[UsageEntry]) {
+pub(crate) fn import(ledger: &SqliteLedger, account: AccountId, entries: &[UsageEntry]) {
     let mut import = ledger.import(account).unwrap();
     entries.chunks(7).for_each(|chunk| import.write(chunk).unwrap());
     assert_eq!(import.finish().unwrap(), u64::try_from(entries.len()).unwrap());
 }
 
 /// All entries of a walk, page by page.
-pub(crate) fn walk(ledger: &Ledger, account: AccountId, filter: &Filter, limit: u32) -> Vec<UsageEntry> {
+pub(crate) fn walk(
+    ledger: &SqliteLedger,
+    account: AccountId,
+    filter: &Filter,
+    limit: u32,
+) -> Vec<UsageEntry> {
     walk_beside(ledger, account, filter, limit, |_| ())
 }
 
 /// The same, with something that happens between the pages.
 pub(crate) fn walk_beside(
-    ledger: &Ledger,
+    ledger: &SqliteLedger,
     account: AccountId,
     filter: &Filter,
     limit: u32,
@@ -79,7 +86,7 @@ pub(crate) fn walk_beside(
     let mut entries = Vec::new();
     let (mut snapshot, mut after): (Option<Snapshot>, _) = (None, None);
     loop {
-        let page = ledger.page_by_position(account, filter, snapshot, after, limit).unwrap();
+        let page = ledger.positioned_page(account, filter, snapshot, after, limit).unwrap();
         assert!(page.entries.len() <= usize::try_from(limit).unwrap());
         assert!(snapshot.is_none_or(|snapshot| snapshot == page.snapshot));
         between(&page);

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use billing_ledger::{Batch, ErrorKind, Filter, Import, Ledger as _, Receipt, Snapshot};
 use billing_model::{SortOrder, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Batch, ErrorKind, Filter, Import, Ledger, Receipt, Sink, Snapshot};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -13,7 +15,7 @@ use rusqlite::Connection;
 use crate::house::{House, expected, import, walk};
 
 /// An import that has stored some entries, and not ended.
-fn running(house: &House, entries: &[UsageEntry]) -> Import {
+fn running(house: &House, entries: &[UsageEntry]) -> Box<dyn Import> {
     assert!(entries.len() >= 10_000, "fewer are stored at the end");
     let mut import = house.ledger.import(house.account).unwrap();
     import.write(entries).unwrap();
@@ -59,18 +61,18 @@ fn a_dropped_import_leaves_nothing() {
     let House { ledger, account, .. } = &house;
     let before: Vec<_> = History::new(1, 100).collect();
     import(ledger, *account, &before);
-    let rollups = ledger.rollups(*account, None).unwrap();
+    let rollups = ledger.owned_rollups(*account, None).unwrap();
     let mut dropped = ledger.import(*account).unwrap();
     // More than the writer keeps in memory, so that a part of it is in the file already.
     for chunk in History::new(2, 40_000).collect::<Vec<_>>().chunks(1000) {
         dropped.write(chunk).unwrap();
     }
     drop(dropped);
-    let page = ledger.page_by_position(*account, &Filter::default(), None, None, 1).unwrap();
+    let page = ledger.positioned_page(*account, &Filter::default(), None, None, 1).unwrap();
     assert_eq!(page.snapshot, Snapshot { end: 100, without: None });
-    let page = ledger.page_by_number(*account, &Filter::default(), SortOrder::Asc, 1, 1).unwrap();
+    let page = ledger.numbered_page(*account, &Filter::default(), SortOrder::Asc, 1, 1).unwrap();
     assert_eq!(page.total, 100);
-    assert_eq!(ledger.rollups(*account, None).unwrap(), rollups);
+    assert_eq!(ledger.owned_rollups(*account, None).unwrap(), rollups);
     assert_eq!(house.entries(), before);
     assert_eq!(rows(&house.path()), (100, 0));
     assert_eq!(house.reopened().entries(), before);
@@ -92,7 +94,7 @@ fn an_import_that_was_killed_leaves_nothing() {
         log_bytes = fs::copy(house.path().with_file_name(name), copy.path().join(name)).unwrap();
     }
     assert!(log_bytes > 1 << 20, "the import had begun to write");
-    let left = Ledger::open(&copy.path().join("ledger.db")).unwrap();
+    let left = SqliteLedger::open(&copy.path().join("ledger.db")).unwrap();
     let account = left.account("ours").unwrap().unwrap();
     assert_eq!(walk(&left, account, &Filter::default(), 1000), before);
     import(&left, account, &before);
@@ -162,7 +164,7 @@ fn a_backup_beside_an_import_is_the_ledger_without_it() {
     house.ledger.back_up(&to).unwrap();
     assert_eq!(first.finish().unwrap(), 10_000);
 
-    let copy = Ledger::open(&to).unwrap();
+    let copy = SqliteLedger::open(&to).unwrap();
     assert_eq!(walk(&copy, house.account, &Filter::default(), 1000), before);
     assert_eq!(copy.accounts().unwrap()[0].entries, 50);
     assert_eq!(copy.remove_unfinished_import().unwrap(), 10_000);
@@ -200,7 +202,7 @@ fn hidden_entries_are_passed_over_wherever_others_stand() {
             let pages = (1..=stored.len().div_ceil(usize::try_from(limit).unwrap())).flat_map(|page| {
                 let page = u32::try_from(page).unwrap();
                 let filter = Filter::default();
-                house.ledger.page_by_number(house.account, &filter, order, limit, page).unwrap().entries
+                house.ledger.numbered_page(house.account, &filter, order, limit, page).unwrap().entries
             });
             assert_eq!(pages.collect::<Vec<_>>(), expected, "{order:?}, pages of {limit}");
         }
@@ -221,7 +223,7 @@ fn an_entry_that_does_not_fit_fails_the_whole_import() {
     assert_eq!(import.write(&[good]).unwrap_err().kind(), ErrorKind::Aborted);
     assert_eq!(import.finish().unwrap_err().kind(), ErrorKind::Aborted);
     assert_eq!(house.entries(), []);
-    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), []);
+    assert_eq!(house.ledger.owned_rollups(house.account, None).unwrap(), []);
 }
 
 #[test]
@@ -232,8 +234,7 @@ fn readers_go_on_beside_an_import() {
     let mut running = house.ledger.import(house.account).unwrap();
     running.write(&before).unwrap();
     assert_eq!(house.entries(), before);
-    let page =
-        house.ledger.page_by_number(house.account, &Filter::default(), SortOrder::Desc, 10, 1).unwrap();
+    let page = house.ledger.numbered_page(house.account, &Filter::default(), SortOrder::Desc, 10, 1).unwrap();
     assert_eq!(page.total, 1_000);
     running.write(&before).unwrap();
     assert_eq!(running.finish().unwrap(), 2_000);

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use billing_ledger::{ErrorKind, Key, KeyKind, Ledger as _, Principal};
 use billing_model::Timestamp;
-use billing_store::{ErrorKind, Key, KeyKind, Principal};
 
 use crate::house::House;
 
@@ -97,8 +97,8 @@ fn the_last_use_of_a_key_is_its_latest() {
     let (other, _) = ledger.create_key(*account, KeyKind::Admin, "", at("2026-06-15T00:00:01Z")).unwrap();
     assert_eq!((key.kind, key.last_used_at), (KeyKind::Ingest, None));
     let (early, late) = (at("2026-06-16T00:00:00Z"), at("2026-06-17T00:00:00Z"));
-    ledger.record_key_uses([(key.id.as_str(), late), ("no such key", late)]).unwrap();
-    ledger.record_key_uses([(key.id.as_str(), early)]).unwrap();
+    ledger.record_key_uses(&[(key.id.as_str(), late), ("no such key", late)]).unwrap();
+    ledger.record_key_uses(&[(key.id.as_str(), early)]).unwrap();
     let used = Key { last_used_at: Some(late), ..key };
     assert_eq!(ledger.keys().unwrap(), [used, other]);
 }

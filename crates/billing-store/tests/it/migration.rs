@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use billing_ledger::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt};
 use billing_model::{Day, Timestamp};
 use billing_sample::History;
-use billing_store::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger, Receipt, Sink};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use rusqlite::Connection;
 
 use crate::house::{House, import, walk};
@@ -47,14 +49,14 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     let (key, secret) = house.ledger.create_key(house.account, KeyKind::Admin, "", now).unwrap();
     let (revoked, _) = house.ledger.create_key(theirs, KeyKind::Inference, "", now).unwrap();
     house.ledger.revoke_key(&revoked.id, now).unwrap();
-    let see = |ledger: &Ledger| {
+    let see = |ledger: &SqliteLedger| {
         let accounts = [house.account, theirs].map(|account| {
             let filter = Filter::default();
-            let total = ledger.page_by_number(account, &filter, Default::default(), 1, 1).unwrap().total;
+            let total = ledger.numbered_page(account, &filter, Default::default(), 1, 1).unwrap().total;
             let funds = ledger.funds(account, Day(20_600)).unwrap();
-            (ledger.rollups(account, None).unwrap(), total, funds, walk(ledger, account, &filter, 1000))
+            (ledger.owned_rollups(account, None).unwrap(), total, funds, walk(ledger, account, &filter, 1000))
         });
-        (accounts, ledger.keys().unwrap(), ledger.secret())
+        (accounts, ledger.keys().unwrap(), ledger.key_material().signing_key())
     };
     let before = see(&house.ledger);
     let path = house.path();
@@ -62,7 +64,7 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     let file = Connection::open(&path).unwrap();
     file.execute_batch(BACK_TO_1).unwrap();
     drop(file);
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert!(see(&ledger) == before, "it is what it was");
     assert_eq!(ledger.authenticate(secret.expose()).unwrap().unwrap().key_id, key.id);
     ledger.create_key(theirs, KeyKind::Ingest, "new", now).unwrap();
@@ -76,7 +78,7 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
     assert!(!ledger.has_imported_files(theirs).unwrap());
     drop(ledger);
-    assert!(Ledger::check(&path, |_| ()).unwrap().is_clean());
+    assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
 }
 
 /// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
@@ -123,12 +125,12 @@ fn a_ledger_of_version_2_that_was_killed_is_taken_forward_with_its_log() {
         }
         let directory = tempfile::tempdir().unwrap();
         let killed = killed(&path, directory.path());
-        let ledger = Ledger::open(&killed).unwrap();
+        let ledger = SqliteLedger::open(&killed).unwrap();
         assert!(ledger.account("two").unwrap().is_some());
         assert_eq!(walk(&ledger, account, &Filter::default(), 1000).len(), 500);
         ledger.create_account("new").unwrap();
         drop(ledger);
-        assert!(Ledger::open(&killed).unwrap().account("new").unwrap().is_some());
+        assert!(SqliteLedger::open(&killed).unwrap().account("new").unwrap().is_some());
     }
 }
 
@@ -156,7 +158,7 @@ fn an_older_copy_beside_the_log_of_version_2_is_refused_when_it_does_not_come_ou
     insert(2000..2300);
     let killed = killed(&path, directory.path());
     fs::rename(&older, &killed).unwrap();
-    assert_eq!(Ledger::open(&killed).unwrap_err().kind(), ErrorKind::ForeignLog);
+    assert_eq!(SqliteLedger::open(&killed).unwrap_err().kind(), ErrorKind::ForeignLog);
 }
 
 #[test]
@@ -164,14 +166,14 @@ fn a_ledger_of_version_2_is_taken_forward() {
     let house = House::new();
     let sent: Vec<_> = History::new(1, 500).collect();
     import(&house.ledger, house.account, &sent);
-    let rollups = house.ledger.rollups(house.account, None).unwrap();
+    let rollups = house.ledger.owned_rollups(house.account, None).unwrap();
     let file = Connection::open(house.path()).unwrap();
     file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;")
         .unwrap();
     drop(file);
     let house = house.reopened();
     assert!(house.entries() == sent);
-    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), rollups);
+    assert_eq!(house.ledger.owned_rollups(house.account, None).unwrap(), rollups);
     let many: Vec<_> = History::new(2, 10_000).collect();
     import(&house.ledger, house.account, &many);
     assert_eq!(house.entries().len(), 10_500);
@@ -190,10 +192,10 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     let path = killed(&house.path(), directory.path());
     drop(running);
     // Its own commit, sealed as that program sealed.
-    drop(Ledger::open(&path).unwrap());
+    drop(SqliteLedger::open(&path).unwrap());
     Connection::open(&path).unwrap().execute_batch("DROP TABLE files; PRAGMA user_version = 3").unwrap();
 
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert!(walk(&ledger, account, &Filter::default(), 1000) == sent);
     assert_eq!(ledger.remove_unfinished_import().unwrap(), 12_000);
     // What was imported before is of no file, and comes in once more.
@@ -213,6 +215,6 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     assert_eq!(import_june(false), Err(ErrorKind::AlreadyImported));
     assert_eq!(import_june(true), Ok(500));
     drop(ledger);
-    let report = Ledger::check(&path, |_| ()).unwrap();
+    let report = SqliteLedger::check(&path, |_| ()).unwrap();
     assert_eq!((report.is_clean(), report.checked.files), (true, 2), "{:?}", report.differences);
 }

@@ -1,8 +1,10 @@
 //! Pages by number, against slices of a list.
 
+use billing_ledger::{AccountId, Filter};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{AccountId, Filter, Ledger};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 
@@ -12,12 +14,12 @@ const ORDERS: [SortOrder; 2] = [SortOrder::Asc, SortOrder::Desc];
 
 /// Holds one page against the slice that it should be.
 fn check(
-    (ledger, account): (&Ledger, AccountId),
+    (ledger, account): (&SqliteLedger, AccountId),
     filter: &Filter,
     (order, limit, page): (SortOrder, u32, u32),
     expect: &[UsageEntry],
 ) {
-    let found = ledger.page_by_number(account, filter, order, limit, page).unwrap();
+    let found = ledger.numbered_page(account, filter, order, limit, page).unwrap();
     let (size, number) = (usize::try_from(limit).unwrap(), usize::try_from(page).unwrap());
     let slice: Vec<_> = expect.iter().skip(size * (number - 1)).take(size).cloned().collect();
     assert_eq!(found.total, u64::try_from(expect.len()).unwrap(), "{filter:?}");
@@ -96,6 +98,6 @@ fn a_dense_minute_and_a_rare_currency_are_walked_whole() {
 fn a_page_of_nothing_still_has_a_total() {
     let House { ledger, account, .. } = &House::new();
     import(ledger, *account, &History::new(5, 10).collect::<Vec<_>>());
-    let page = ledger.page_by_number(*account, &Filter::default(), SortOrder::Asc, 0, 1).unwrap();
+    let page = ledger.numbered_page(*account, &Filter::default(), SortOrder::Asc, 0, 1).unwrap();
     assert_eq!((page.entries.len(), page.total), (0, 10));
 }

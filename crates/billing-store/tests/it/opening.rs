@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use billing_store::{ErrorKind, Filter, Ledger};
+use billing_ledger::{ErrorKind, Filter, Ledger as _};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use rusqlite::Connection;
 
 use crate::house::{House, import, walk};
@@ -22,7 +24,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 /// Opens the file both ways, and finds that it is refused for this reason and left alone.
 fn check_refused(path: &Path, kind: ErrorKind, message: &str) {
     let before = files(path.parent().unwrap());
-    for open in [Ledger::open, Ledger::open_or_create] {
+    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
         let error = open(path).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(message), "{error}");
@@ -34,16 +36,16 @@ fn check_refused(path: &Path, kind: ErrorKind, message: &str) {
 #[test]
 fn a_missing_ledger_is_not_found_and_not_made() {
     let directory = tempfile::tempdir().unwrap();
-    let error = Ledger::open(&directory.path().join("ledger.db")).unwrap_err();
+    let error = SqliteLedger::open(&directory.path().join("ledger.db")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(files(directory.path()).is_empty());
-    let error = Ledger::open_or_create(&directory.path().join("missing/ledger.db")).unwrap_err();
+    let error = SqliteLedger::open_or_create(&directory.path().join("missing/ledger.db")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
 }
 
 /// Opens the path, and finds that the message says what is in the way, and nothing of the engine's.
 fn check_cannot_open(path: &Path, message: &str, cause: &str) {
-    let error = Ledger::open_or_create(path).unwrap_err();
+    let error = SqliteLedger::open_or_create(path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
     let (path, words) = (path.display(), std::error::Error::source(&error).map(ToString::to_string));
     assert_eq!(error.to_string(), format!("cannot open `{path}`{message}"));
@@ -84,7 +86,7 @@ fn a_ledger_without_permission_is_told_so() {
     let denied = "Permission denied";
     check_cannot_open(&path, "", denied);
     set(&path, 0o400);
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert_eq!(ledger.account("ours").unwrap(), Some(house.account));
     let error = ledger.create_account("theirs").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotOpen);
@@ -146,7 +148,7 @@ fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
     let later = Connection::open(&path).unwrap();
     later.execute_batch("PRAGMA user_version = 7").unwrap();
     let before = fs::read(&path).unwrap();
-    for open in [Ledger::open, Ledger::open_or_create] {
+    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
         let error = open(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NewerVersion);
         let message = error.to_string();
@@ -158,9 +160,9 @@ fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
 #[test]
 fn an_empty_file_becomes_a_ledger_only_when_asked() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert_eq!(Ledger::open(file.path()).unwrap_err().kind(), ErrorKind::NotALedger);
-    let account = Ledger::open_or_create(file.path()).unwrap().create_account("a").unwrap();
-    assert_eq!(Ledger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
+    assert_eq!(SqliteLedger::open(file.path()).unwrap_err().kind(), ErrorKind::NotALedger);
+    let account = SqliteLedger::open_or_create(file.path()).unwrap().create_account("a").unwrap();
+    assert_eq!(SqliteLedger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
 }
 
 /// SQLite removes the log of a file that is empty, and with it what was acknowledged.
@@ -172,12 +174,12 @@ fn a_log_whose_ledger_was_moved_away_is_not_removed() {
     let (path, log) = (directory.path().join("ledger.db"), directory.path().join("ledger.db-wal"));
     fs::copy(house.path(), directory.path().join("moved.db")).unwrap();
     fs::copy(house.path().with_file_name("ledger.db-wal"), &log).unwrap();
-    let error = Ledger::open_or_create(&path).unwrap_err();
+    let error = SqliteLedger::open_or_create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
     fs::write(&path, "").unwrap();
     check_refused(&path, ErrorKind::ForeignLog, "put back the file that the log belongs to");
     fs::rename(directory.path().join("moved.db"), &path).unwrap();
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert_eq!(walk(&ledger, house.account, &Filter::default(), 100).len(), 50);
 }
 
@@ -192,11 +194,11 @@ fn a_ledger_half_made_is_made_anew() {
         database.execute_batch(&format!("CREATE TABLE t{table} (x TEXT UNIQUE)")).unwrap();
     }
     fs::copy(path("other.db-journal"), path("killed.db-journal")).unwrap();
-    Ledger::open_or_create(&path("whole.db")).unwrap();
+    SqliteLedger::open_or_create(&path("whole.db")).unwrap();
     fs::write(path("killed.db"), &fs::read(path("whole.db")).unwrap()[..4096]).unwrap();
 
-    let account = Ledger::open_or_create(&path("killed.db")).unwrap().create_account("a").unwrap();
-    assert_eq!(Ledger::open(&path("killed.db")).unwrap().account("a").unwrap(), Some(account));
+    let account = SqliteLedger::open_or_create(&path("killed.db")).unwrap().create_account("a").unwrap();
+    assert_eq!(SqliteLedger::open(&path("killed.db")).unwrap().account("a").unwrap(), Some(account));
 }
 
 #[test]
@@ -213,7 +215,7 @@ fn a_ledger_killed_while_its_log_was_copied_back_is_whole() {
     let path = copy.path().join("ledger.db");
     fs::write(&path, &fs::read(house.path()).unwrap()[..bytes_before]).unwrap();
     fs::copy(house.path().with_file_name("ledger.db-wal"), copy.path().join("ledger.db-wal")).unwrap();
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert!(walk(&ledger, house.account, &Filter::default(), 1000) == entries);
 }
 
@@ -222,12 +224,13 @@ fn everything_is_there_after_reopening() {
     let house = House::new();
     let entries: Vec<_> = History::new(3, 500).collect();
     import(&house.ledger, house.account, &entries);
-    let (secret, rollups) = (house.ledger.secret(), house.ledger.rollups(house.account, None).unwrap());
+    let (secret, rollups) =
+        (house.ledger.key_material().signing_key(), house.ledger.owned_rollups(house.account, None).unwrap());
     let house = house.reopened();
     assert_eq!(house.entries(), entries);
-    assert_eq!(house.ledger.rollups(house.account, None).unwrap(), rollups);
-    assert_eq!(house.ledger.secret(), secret);
-    assert_ne!(House::new().ledger.secret(), secret);
+    assert_eq!(house.ledger.owned_rollups(house.account, None).unwrap(), rollups);
+    assert_eq!(house.ledger.key_material().signing_key(), secret);
+    assert_ne!(House::new().ledger.key_material().signing_key(), secret);
 }
 
 #[test]
@@ -235,9 +238,9 @@ fn any_name_will_do() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["a b", "50%.db", "what?mode=memory", "#1", ":memory:", "file:x", "é", "%20"] {
         let path = directory.path().join(name);
-        let account = Ledger::open_or_create(&path).unwrap().create_account(name).unwrap();
+        let account = SqliteLedger::open_or_create(&path).unwrap().create_account(name).unwrap();
         assert!(path.is_file(), "{name}");
-        assert_eq!(Ledger::open(&path).unwrap().account(name).unwrap(), Some(account));
+        assert_eq!(SqliteLedger::open(&path).unwrap().account(name).unwrap(), Some(account));
     }
 }
 
@@ -246,7 +249,7 @@ fn many_may_make_the_same_ledger_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
     let secrets = std::thread::scope(|scope| {
-        let open = || Ledger::open_or_create(&path).unwrap().secret();
+        let open = || SqliteLedger::open_or_create(&path).unwrap().key_material().signing_key();
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });

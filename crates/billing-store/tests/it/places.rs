@@ -5,9 +5,11 @@ use std::fs;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use billing_ledger::{AccountId, Batch, Error, ErrorKind, Filter, Ledger as _, Receipt};
 use billing_model::UsageEntry;
 use billing_sample::History;
-use billing_store::{AccountId, Batch, Error, ErrorKind, Filter, Ledger, Receipt};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::house::walk;
@@ -86,7 +88,7 @@ impl Scene {
         }
     }
 
-    fn record(&mut self, ledger: &Ledger, batches: usize) {
+    fn record(&mut self, ledger: &SqliteLedger, batches: usize) {
         for number in self.sent..self.sent + batches {
             assert_eq!(
                 ledger.store_batches(&[self.batch(number)]).unwrap(),
@@ -140,13 +142,13 @@ fn copy_log_back(path: &Path) {
 }
 
 /// What a ledger has, once it is found whole.
-fn found(ledger: &Ledger, account: AccountId, path: &Path) -> Vec<String> {
+fn found(ledger: &SqliteLedger, account: AccountId, path: &Path) -> Vec<String> {
     let entries = sorted(walk(ledger, account, &Filter::default(), 1000));
     let other = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let check: String = other.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
-    let total = ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1).unwrap().total;
-    let summed: u64 = ledger.rollups(account, None).unwrap().iter().map(|rollup| rollup.entries).sum();
+    let total = ledger.numbered_page(account, &Filter::default(), Default::default(), 1, 1).unwrap().total;
+    let summed: u64 = ledger.owned_rollups(account, None).unwrap().iter().map(|rollup| rollup.entries).sum();
     assert_eq!((total, summed), (entries.len() as u64, entries.len() as u64));
     entries
 }
@@ -155,8 +157,8 @@ fn found(ledger: &Ledger, account: AccountId, path: &Path) -> Vec<String> {
 fn check(case: Case) {
     let directory = self::directory();
     let path = directory.path().join("ledger.db");
-    let account = Ledger::open_or_create(&path).unwrap().create_account("ours").unwrap();
-    let ledger = Ledger::open(&path).unwrap();
+    let account = SqliteLedger::open_or_create(&path).unwrap().create_account("ours").unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     let mut scene = Scene { account, sent: 0 };
     let copy = path.with_file_name("copy.db");
 
@@ -168,7 +170,7 @@ fn check(case: Case) {
         Copy::Quiet => {
             drop(ledger);
             cp(&path, &copy);
-            Ledger::open(&path).unwrap()
+            SqliteLedger::open(&path).unwrap()
         }
         _ => ledger,
     };
@@ -198,7 +200,7 @@ fn check(case: Case) {
     if log(&copy).exists() {
         cp(&log(&copy), &log(&there));
     }
-    let alone = Ledger::open(&there).ok().map(|copy| found(&copy, account, &there));
+    let alone = SqliteLedger::open(&there).ok().map(|copy| found(&copy, account, &there));
 
     scene.record(&ledger, case.batches.1);
     if case.copied.1 {
@@ -242,7 +244,7 @@ fn check(case: Case) {
     let path = match ledger {
         None => path,
         Some(ledger) => {
-            match ledger.page_by_position(account, &Filter::default(), None, None, 1000) {
+            match ledger.positioned_page(account, &Filter::default(), None, None, 1000) {
                 Ok(_) => assert_eq!(sorted(walk(&ledger, account, &Filter::default(), 1000)), all),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Replaced, "{error}"),
             }
@@ -277,7 +279,7 @@ fn check(case: Case) {
         found.len() / ENTRIES
     };
     let open = |number: usize| -> Result<(), Error> {
-        let ledger = Ledger::open(&path)?;
+        let ledger = SqliteLedger::open(&path)?;
         let batches = judge(found(&ledger, account, &path));
         // What is acknowledged from now on is there, also after a kill and a stop.
         let sent = scene.batch(1000 + number);
@@ -286,7 +288,7 @@ fn check(case: Case) {
             [Receipt::Stored(ENTRIES as u64)]
         );
         drop(ledger);
-        let ledger = Ledger::open(&path).unwrap();
+        let ledger = SqliteLedger::open(&path).unwrap();
         assert_eq!(found(&ledger, account, &path).len(), (batches + 1) * ENTRIES);
         Ok(())
     };
@@ -353,16 +355,16 @@ fn who_writes_beside_others_is_not_taken_for_who_replaces() {
     const BATCHES: usize = 150;
     let directory = directory();
     let path = directory.path().join("ledger.db");
-    let account = Ledger::open_or_create(&path).unwrap().create_account("ours").unwrap();
+    let account = SqliteLedger::open_or_create(&path).unwrap().create_account("ours").unwrap();
     std::thread::scope(|scope| {
         for writer in 0..3 {
             let path = &path;
             scope.spawn(move || {
-                let mut ledger = Ledger::open(path).unwrap();
+                let mut ledger = SqliteLedger::open(path).unwrap();
                 for number in 0..BATCHES {
                     if number % 50 == 49 {
                         // As a short command does, beside the others.
-                        ledger = Ledger::open(path).unwrap();
+                        ledger = SqliteLedger::open(path).unwrap();
                     }
                     let sent = Batch {
                         account,
@@ -377,18 +379,18 @@ fn who_writes_beside_others_is_not_taken_for_who_replaces() {
                             stored => break assert_eq!(stored.unwrap(), [Receipt::Stored(ENTRIES as u64)]),
                         }
                     }
-                    let page = ledger.page_by_position(account, &Filter::default(), None, None, 5).unwrap();
+                    let page = ledger.positioned_page(account, &Filter::default(), None, None, 5).unwrap();
                     assert_eq!(page.entries.len(), 5);
                 }
             });
             scope.spawn(move || {
-                let ledger = Ledger::open(path).unwrap();
+                let ledger = SqliteLedger::open(path).unwrap();
                 let end = (3 * BATCHES * ENTRIES) as u64;
-                let total = || ledger.page_by_number(account, &Filter::default(), Default::default(), 1, 1);
+                let total = || ledger.numbered_page(account, &Filter::default(), Default::default(), 1, 1);
                 while total().unwrap().total < end {}
             });
         }
     });
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert_eq!(found(&ledger, account, &path).len(), 3 * BATCHES * ENTRIES);
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use billing_ledger::{AccountId, Error, ErrorKind, Filter, KeyKind, Ledger as _};
 use billing_model::SortOrder;
 use billing_sample::History;
-use billing_store::{AccountId, Error, ErrorKind, Filter, KeyKind, Ledger, Sink};
+use billing_store::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 
 use crate::house::{House, import, walk};
 
@@ -35,14 +37,14 @@ fn log(path: &Path) -> PathBuf {
 }
 
 /// Every call of a ledger, and its error.
-fn failures(ledger: &Ledger, account: AccountId, key: &str) -> Vec<Error> {
+fn failures(ledger: &SqliteLedger, account: AccountId, key: &str) -> Vec<Error> {
     let filter = Filter::default();
     let now = NOW.parse().unwrap();
     vec![
         ledger.authenticate(key).unwrap_err(),
-        ledger.page_by_position(account, &filter, None, None, 10).unwrap_err(),
-        ledger.page_by_number(account, &filter, SortOrder::Asc, 10, 1).unwrap_err(),
-        ledger.rollups(account, None).unwrap_err(),
+        ledger.positioned_page(account, &filter, None, None, 10).unwrap_err(),
+        ledger.numbered_page(account, &filter, SortOrder::Asc, 10, 1).unwrap_err(),
+        ledger.owned_rollups(account, None).unwrap_err(),
         ledger.account("ours").unwrap_err(),
         ledger.create_account("new").unwrap_err(),
         ledger.keys().unwrap_err(),
@@ -118,7 +120,7 @@ fn a_link_that_was_turned_to_another_ledger_is_another_ledger() {
     let (ours, theirs) = (ledger_with(30), ledger_with(40));
     let link = ours.path().with_file_name("link.db");
     std::os::unix::fs::symlink(ours.path(), &link).unwrap();
-    let ledger = Ledger::open(&link).unwrap();
+    let ledger = SqliteLedger::open(&link).unwrap();
     assert_eq!(walk(&ledger, ours.account, &Filter::default(), 10).len(), 30);
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(theirs.path(), &link).unwrap();
@@ -164,14 +166,14 @@ fn a_ledger_moved_beside_the_log_of_another_is_not_mixed_with_it() {
     fs::rename(theirs, &path).unwrap();
     drop(ours.ledger);
     let before = (fs::read(&path).unwrap(), fs::read(log(&path)).unwrap());
-    for open in [Ledger::open, Ledger::open_or_create] {
+    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
         let error = open(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
         assert!(error.to_string().contains("ledger.db-wal` is not that of the ledger"), "{error}");
         assert!(before == (fs::read(&path).unwrap(), fs::read(log(&path)).unwrap()), "a file was touched");
     }
     fs::rename(log(&path), path.with_file_name("away")).unwrap();
-    assert_eq!(walk(&Ledger::open(&path).unwrap(), account, &Filter::default(), 10).len(), 40);
+    assert_eq!(walk(&SqliteLedger::open(&path).unwrap(), account, &Filter::default(), 10).len(), 40);
 }
 
 /// The index says how far the log counts. An older one put back hides what was committed since, and the next commit would be
@@ -195,14 +197,14 @@ fn an_index_that_is_put_back_hides_nothing_and_ruins_nothing() {
         // In place, as the engine has it mapped.
         fs::write(&index, fs::read(&old).unwrap()).unwrap();
         let filter = Filter::default();
-        let read = house.ledger.page_by_position(account, &filter, None, None, 10);
+        let read = house.ledger.positioned_page(account, &filter, None, None, 10);
         assert_eq!(read.unwrap_err().kind(), ErrorKind::Replaced, "{many}");
         assert_eq!(house.ledger.create_account("new").unwrap_err().kind(), ErrorKind::Replaced, "{many}");
         let _directory = house.closed();
         assert!(fs::read(&path).unwrap() == file && fs::read(log(&path)).unwrap() == frames, "both stay");
         let expected = 30 + 2 * more.len();
         for place in [whole, path] {
-            let ledger = Ledger::open(&place).unwrap();
+            let ledger = SqliteLedger::open(&place).unwrap();
             assert_eq!(walk(&ledger, account, &filter, 1000).len(), expected, "{many}: {}", place.display());
         }
     }
@@ -219,7 +221,7 @@ fn a_second_name_that_a_killed_restore_has_left_goes_when_the_ledger_is_opened()
     let other = directory.path().join("ledger.db.replaced-2026-11-27T06-15-00Z");
     fs::hard_link(&path, &second).unwrap();
     fs::copy(&path, &other).unwrap();
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
     assert!(!second.exists() && other.exists(), "one that was replaced stays");
     assert_eq!(walk(&ledger, account, &Filter::default(), 1000).len(), 30);
 }

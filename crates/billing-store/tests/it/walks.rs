@@ -1,8 +1,9 @@
 //! Pages by position: a walk sees every entry of its first page's ledger once, and no other.
 
+use billing_ledger::{Filter, Position, Snapshot};
 use billing_model::SortOrder;
 use billing_sample::History;
-use billing_store::{Filter, Position, Snapshot};
+use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 
@@ -50,7 +51,7 @@ fn the_last_page_knows_that_it_is_the_last() {
     let mut sizes = Vec::new();
     walk_beside(ledger, *account, &Filter::default(), 10, |page| sizes.push(page.entries.len()));
     assert_eq!(sizes, [10, 10]);
-    let page = ledger.page_by_position(*account, &Filter::default(), None, None, 0).unwrap();
+    let page = ledger.positioned_page(*account, &Filter::default(), None, None, 0).unwrap();
     assert_eq!(page.entries.len(), 1, "a page of nothing would make an endless walk");
 }
 
@@ -75,7 +76,7 @@ fn positions_and_snapshots_from_nowhere_do_no_harm() {
             let after = Some(Position { timestamp_ns, sequence });
             let snapshot = Snapshot { end: snapshot, without: None };
             let page = ledger
-                .page_by_position(*account, &Filter::default(), Some(snapshot), after, u32::MAX)
+                .positioned_page(*account, &Filter::default(), Some(snapshot), after, u32::MAX)
                 .unwrap();
             let seen = if timestamp_ns == i64::MAX { 0 } else { snapshot.end.min(20) };
             assert_eq!(page.entries.len(), usize::try_from(seen).unwrap());
