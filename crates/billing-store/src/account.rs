@@ -3,9 +3,10 @@
 use billing_model::{Currency, Day, Decimal, Total, decimal_text, parse_decimal};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::account_id::AccountId;
 use crate::account_name;
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::removal;
 use crate::row::{count, parse};
 use crate::strings::{self, Texts};

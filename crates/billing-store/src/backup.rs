@@ -8,8 +8,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
-use crate::file::{remove_files, with_suffix};
 use crate::ledger::Ledger;
+use crate::paths::{remove_files, with_suffix};
 use crate::schema;
 
 /// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.

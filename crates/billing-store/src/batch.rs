@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use billing_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::account_id::AccountId;
 use crate::error::Error;
 use crate::intake::Intake;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::packed::PackedEntries;
 use crate::row::{count, signed};
 

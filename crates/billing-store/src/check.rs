@@ -17,6 +17,7 @@ mod findings;
 mod numbers;
 mod record;
 mod sequences;
+mod words;
 
 pub use difference::{Difference, DifferenceKind};
 

@@ -12,9 +12,10 @@ use crate::file::{self, Found, LedgerFile};
 use crate::guard::Guard;
 use crate::handles::Handles;
 use crate::log::Fit;
-use crate::meta::USUAL_ROOT;
-use crate::restore;
-use crate::schema::{self, Identity, Secret};
+use crate::meta::{Secret, USUAL_ROOT};
+use crate::paths::real;
+use crate::schema::{self, Identity};
+use crate::second_names;
 
 /// Idle readers that are kept; one more than that is closed after its call.
 const IDLE_READERS: usize = 4;
@@ -93,7 +94,7 @@ impl Connections {
         *lock(&connections.keeper) = Some(connections.open_reader()?);
         // Left by a restore that was killed: under two names a file would have two logs. None can be under way, now that the
         // file is open. What cannot be removed is left.
-        let _ = restore::forget_second_names(&file::real(connections.file.file()));
+        let _ = second_names::forget_second_names(&real(connections.file.file()));
         connections.keep_writer(writer);
         Ok(connections)
     }

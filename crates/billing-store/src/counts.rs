@@ -11,8 +11,8 @@ use std::ops::RangeInclusive;
 use billing_model::SortOrder;
 use rusqlite::{Connection, params};
 
+use crate::account_id::AccountId;
 use crate::day::Span;
-use crate::ledger::AccountId;
 use crate::row::{count, signed};
 use crate::snapshot::Sequences;
 use crate::tables::Tables;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
-use crate::file::{LedgerFile, real, remove_files};
+use crate::file::LedgerFile;
 use crate::ledger::Ledger;
+use crate::paths::{real, remove_files};
 use crate::pending;
 use crate::restore::Turn;
 

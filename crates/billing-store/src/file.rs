@@ -1,18 +1,21 @@
 //! The file of a ledger: what stands at its path, connections to it, and why there can be none.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, ErrorKind};
+use crate::file_id::FileId;
 use crate::guard;
 use crate::handles::Handles;
-use crate::schema::{self, Identity, Secret};
+use crate::meta::Secret;
+use crate::paths::{real, with_suffix};
+use crate::schema::{self, Identity};
 
 /// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,13 +48,6 @@ pub(crate) struct LedgerFile {
     file: PathBuf,
     /// What was last said about the files that were there.
     advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
-}
-
-/// Which of the system's files one is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
 }
 
 /// What was found at the path, without touching it.
@@ -261,32 +257,6 @@ impl LedgerFile {
     }
 }
 
-impl FileId {
-    /// Of the file at a path. None when nothing is there.
-    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::metadata(path) {
-            Ok(file) => Ok(Some(Self::of(path, &file))),
-            Err(cause) if is_missing(&cause) => Ok(None),
-            Err(cause) => Err(cause),
-        }
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn of(_: &Path, file: &std::fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self { device: file.dev(), inode: file.ino() }
-    }
-
-    /// Elsewhere the system does not let a file be replaced that is open, so its name will do.
-    #[cfg(not(unix))]
-    pub(crate) fn of(path: &Path, _: &std::fs::Metadata) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        path.hash(&mut hasher);
-        Self { device: 0, inode: hasher.finish() }
-    }
-}
-
 /// From here on, what the log holds may be copied into the file.
 pub(crate) fn trust(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
@@ -303,10 +273,6 @@ pub(crate) fn has_moved(connection: &Connection) -> rusqlite::Result<bool> {
 #[cfg(not(unix))]
 pub(crate) fn has_moved(_: &Connection) -> rusqlite::Result<bool> {
     Ok(false)
-}
-
-fn is_missing(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[derive(Clone, Copy)]
@@ -345,30 +311,6 @@ fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
         }
         other => other,
     }
-}
-
-/// The file that a link leads to.
-pub(crate) fn real(path: &Path) -> PathBuf {
-    if cfg!(unix) { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
-}
-
-/// Removes a ledger's file and what stands beside it, as far as they are there. The file first: a log without its file is not
-/// read, and a file without its log would be.
-pub(crate) fn remove_files(path: &Path) -> io::Result<()> {
-    for suffix in ["", "-journal", "-wal", "-shm"] {
-        match fs::remove_file(with_suffix(path, suffix)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A path with more at the end of its name.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// A path in a `file:` URI.

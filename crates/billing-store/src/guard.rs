@@ -22,11 +22,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::file::{FileId, real, with_suffix};
+use crate::file_id::FileId;
 use crate::handles::Handles;
 use crate::log::{COOKIE, Chain, Extent, Fit, INDEX, read_whole};
-use crate::meta::{Meta, State, USUAL_ROOT};
-use crate::schema::Secret;
+use crate::meta::{Meta, Secret, State, USUAL_ROOT};
+use crate::paths::{real, with_suffix};
 
 /// Up to the end of the page of `meta` in a ledger with pages of the usual size: it is the second one. No ledger is shorter.
 const USUAL_START: usize = 2 << 12;

@@ -5,10 +5,11 @@ use std::fmt;
 use billing_model::UsageEntry;
 use billing_sink::Sink;
 
+use crate::account_id::AccountId;
 use crate::error::{Error, ErrorKind};
 use crate::imported_file::{self, FileContent, Part};
 use crate::intake::Intake;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::rehearsal::check_timestamps;
 use crate::running::Running;
 use crate::snapshot::Present;

@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::file::{FileId, with_suffix};
+use crate::file_id::FileId;
+use crate::paths::with_suffix;
 
 /// How often the file may be removed between two calls of ours, each time by an import that ends.
 const MAX_TRIES: u32 = 16;

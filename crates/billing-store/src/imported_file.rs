@@ -7,10 +7,11 @@ use billing_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::account;
+use crate::account_id::AccountId;
 use crate::connections::Connections;
 use crate::error::{Error, ErrorKind};
 use crate::file::LedgerFile;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::look;
 use crate::row::{count, signed};
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use billing_model::UsageEntry;
 use rusqlite::{CachedStatement, Connection};
 
+use crate::account_id::AccountId;
 use crate::error::{Error, ErrorKind};
-use crate::ledger::AccountId;
 use crate::packed::PackedEntries;
-use crate::rollup::{Deltas, Summand};
 use crate::row::{self, TextIds, signed};
 use crate::snapshot::Present;
 use crate::strings::{Interner, NO_TEXT};
+use crate::sums::{Deltas, Summand};
 use crate::tables::Tables;
 
 const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \

@@ -6,12 +6,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use billing_model::Timestamp;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use rusqlite::{OptionalExtension, Row};
-use sha2::Sha256;
 
+use crate::account_id::AccountId;
+use crate::digest::{derive, keyed};
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 
 /// What a key is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -268,16 +269,4 @@ fn key_from_row(row: &Row<'_>) -> rusqlite::Result<Key> {
         revoked_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_unix_ns),
         last_used_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_unix_ns),
     })
-}
-
-/// HMAC-SHA-256 of a label or of a key under a key.
-pub(crate) fn derive(key: &[u8; 32], label: &[u8]) -> [u8; 32] {
-    keyed(key).chain_update(label).finalize().into_bytes().into()
-}
-
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // HMAC itself fills a key up with zeros to a block; a whole block cannot have a wrong length.
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    Hmac::new(&block.into())
 }

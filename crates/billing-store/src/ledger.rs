@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::account_id::AccountId;
 use crate::connections::Connections;
+use crate::digest::derive;
 use crate::error::{Error, ErrorKind};
-use crate::key::derive;
 
 /// A ledger that is open. Clones share it.
 ///
@@ -22,10 +23,6 @@ pub(crate) struct Inner {
     /// What others sign with. Apart from the key above, so that no use of one tells anything of the other.
     signing_key: [u8; 32],
 }
-
-/// An account of a ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountId(pub i64);
 
 impl Ledger {
     /// Opens a ledger that is there.

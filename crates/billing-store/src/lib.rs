@@ -40,7 +40,9 @@ mod error;
 mod ledger;
 
 mod account;
+mod account_id;
 mod account_name;
+mod digest;
 mod key;
 mod removal;
 
@@ -57,6 +59,7 @@ mod rehearsal;
 mod running;
 
 mod page;
+mod position;
 mod probe;
 mod rollup;
 mod snapshot;
@@ -65,23 +68,28 @@ mod counts;
 mod day;
 mod row;
 mod strings;
+mod sums;
 mod tables;
 
 mod backup;
 mod check;
 mod discard;
 mod restore;
+mod second_names;
 
 mod connections;
 mod file;
+mod file_id;
 mod guard;
 mod handles;
 mod log;
 mod look;
 mod meta;
+mod paths;
 mod schema;
 
 pub use account::{Account, Funds};
+pub use account_id::AccountId;
 pub use batch::{Batch, Receipt};
 pub use billing_sink::Sink;
 pub use check::{Checked, Difference, DifferenceKind, Report};
@@ -89,10 +97,11 @@ pub use error::{Error, ErrorKind};
 pub use import::Import;
 pub use imported_file::{FileContent, ImportedFile};
 pub use key::{Key, KeyKind, Principal, Secret};
-pub use ledger::{AccountId, Ledger};
+pub use ledger::Ledger;
 pub use overlap::{Overlap, Overlaps};
 pub use packed::{PackedEntries, PackedRows};
-pub use page::{Filter, NumberedPage, Position, PositionedPage};
+pub use page::{Filter, NumberedPage, PositionedPage};
+pub use position::Position;
 pub use rehearsal::Rehearsal;
 pub use rollup::{Charges, Rollup};
 pub use snapshot::{Sequences, Snapshot};

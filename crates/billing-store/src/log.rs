@@ -11,8 +11,7 @@
 use std::fs::File;
 use std::io;
 
-use crate::meta::{Meta, State};
-use crate::schema::Secret;
+use crate::meta::{Meta, Secret, State};
 
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;

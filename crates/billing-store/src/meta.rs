@@ -3,10 +3,12 @@
 //! The table has a few short rows, so it is one page: a leaf of an index b-tree, because it has no rowid. Its form is
 //! documented at sqlite.org/fileformat2.html, 1.6 and 2. What does not look exactly like that is no page of `meta`.
 
-use crate::schema::{SEAL, SECRET, Secret};
-
 /// The first table that was made in the file, so its page is the one behind the file's header.
 pub(crate) const USUAL_ROOT: u32 = 2;
+
+/// The rows of `meta`: the ledger's random number, and the name of its state.
+const SECRET: &[u8] = b"secret";
+const SEAL: &[u8] = b"seal";
 
 const SEAL_BYTES: usize = 16;
 const COOKIE_BYTES: usize = 4;
@@ -15,6 +17,9 @@ const STATE_BYTES: usize = SEAL_BYTES + COOKIE_BYTES;
 /// A leaf of an index.
 const LEAF: u8 = 0x0a;
 const LEAF_HEADER: usize = 8;
+
+/// A ledger's random number.
+pub(crate) type Secret = [u8; 32];
 
 /// A state of a ledger, by its name: no two commits of any ledger make the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,12 @@
 use billing_model::{Currency, SortOrder, TimeWindow, UsageEntry};
 use rusqlite::Connection;
 
+use crate::account_id::AccountId;
 use crate::counts::{Counts, Found};
 use crate::day::Span;
 use crate::error::Error;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
+use crate::position::Position;
 use crate::row::{self, COLUMNS, signed};
 use crate::snapshot::{Present, Sequences, Snapshot};
 use crate::strings::{self, Texts};
@@ -41,16 +43,6 @@ pub struct PositionedPage {
     pub snapshot: Snapshot,
     /// Where the next page starts; `None` at the end of the walk.
     pub next: Option<Position>,
-}
-
-/// An entry's place in its account: entries stand in the order of time, and those of one instant in the order in which
-/// they were stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Position {
-    /// Nanoseconds since 1970-01-01T00:00:00Z.
-    pub timestamp_ns: i64,
-    /// Its number in the order of storing.
-    pub sequence: u64,
 }
 
 impl Ledger {

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::account_id::AccountId;
 use crate::connections::Connections;
 use crate::error::{Error, ErrorKind};
 use crate::import_lock::ImportLock;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::row::{count, signed};
 use crate::snapshot::{Present, Sequences};

@@ -4,8 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 
 use crate::error::{Error, ErrorKind};
-use crate::file::with_suffix;
 use crate::ledger::Ledger;
+use crate::paths::with_suffix;
 
 impl Ledger {
     /// Tries whether the ledger can be written and its disk has room for so many bytes more. No entry changes.

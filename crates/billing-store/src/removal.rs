@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::account_id::AccountId;
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::row::count;
 use crate::schema::LAST_ACCOUNT;
 

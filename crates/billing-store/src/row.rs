@@ -6,8 +6,8 @@ use billing_model::{
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use crate::ledger::AccountId;
-use crate::page::Position;
+use crate::account_id::AccountId;
+use crate::position::Position;
 use crate::strings::{NO_TEXT, Texts};
 
 /// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use billing_model::UsageEntry;
 use rusqlite::Connection;
 
+use crate::account_id::AccountId;
 use crate::error::{Error, ErrorKind};
 use crate::import_lock::ImportLock;
 use crate::imported_file::{self, Part};
 use crate::intake::Intake;
-use crate::ledger::{AccountId, Ledger};
+use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::pending::{self, Pending};
-use crate::rollup;
+use crate::sums;
 use crate::tables::{self, Tables};
 
 /// How long a chunk may take: so long a batch waits that comes at its beginning.
@@ -128,7 +129,7 @@ impl Running {
         // First, because it may refuse what would take long.
         imported_file::record(connections, writer, intake.account(), pending.sequences().first, parts)?;
         if self.has_gathered {
-            rollup::add_gathered(writer, intake.account()).map_err(fail)?;
+            sums::add_gathered(writer, intake.account()).map_err(fail)?;
         }
         intake.store_sums(writer, Tables::Ledger).map_err(fail)?;
         if !pending.show(writer, intake.next_sequence()).map_err(fail)? {

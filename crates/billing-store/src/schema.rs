@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use crate::meta::{Seal, State};
-use crate::rollup;
+use crate::meta::{Seal, Secret, State};
+use crate::sums;
 
 /// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
 const APPLICATION_ID: i64 = 0x6269_6c6c;
@@ -19,10 +19,6 @@ const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4];
 
 /// The version whose seals say what they continue.
 pub(crate) const CHAINED_SINCE: u32 = 3;
-
-/// The rows of `meta`: the ledger's random number, and the name of its state.
-pub(crate) const SECRET: &[u8] = b"secret";
-pub(crate) const SEAL: &[u8] = b"seal";
 
 /// The row of `meta` that has the highest number of an account that was removed, in eight bytes, the highest first. It is
 /// there once one was.
@@ -203,9 +199,6 @@ const V4: &str = "
 /// What the first state of a file continues.
 const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
 
-/// A ledger's random number.
-pub(crate) type Secret = [u8; 32];
-
 /// Whose a file is.
 pub(crate) enum Identity {
     /// Nobody's: it is empty.
@@ -239,7 +232,7 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
         transaction.execute_batch(step)?;
     }
     if version < SUMS_SINCE {
-        rollup::rebuild(&transaction)?;
+        sums::rebuild(&transaction)?;
     }
     if version == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

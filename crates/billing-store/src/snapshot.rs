@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::ledger::AccountId;
+use crate::account_id::AccountId;
 use crate::row::count;
 
 /// The state of an account at one moment, by the numbers of its entries.

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use billing_model::Decimal;
 use rusqlite::{OptionalExtension, Row};
 
-use super::findings::{DIGEST_BYTES, Findings, Values, decimal, held, instant, length, quoted_bytes, shown};
+use super::findings::{DIGEST_BYTES, Findings, Values, decimal};
 use super::numbers::Numbers;
 use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
 use super::sequences::{Seen, Sequences};
+use super::words::{held, instant, length, quoted_bytes, shown};
 use super::{Checked, DifferenceKind};
 use crate::counts::LEVELS;
 use crate::strings::NO_TEXT;

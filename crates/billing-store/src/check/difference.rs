@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::findings::shown;
+use super::words::shown;
 
 /// Something that a ledger keeps and that is not what its entries come to.
 #[derive(Clone, Debug, PartialEq, Eq)]

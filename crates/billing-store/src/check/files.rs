@@ -2,8 +2,9 @@
 
 use rusqlite::Row;
 
-use super::findings::{DIGEST_BYTES, Findings, Values, held, length, quoted_bytes};
+use super::findings::{DIGEST_BYTES, Findings, Values};
 use super::numbers::Numbers;
+use super::words::{held, length, quoted_bytes};
 use super::{Checked, DifferenceKind};
 
 /// In the order in which the entries were stored.

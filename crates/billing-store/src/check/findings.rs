@@ -1,15 +1,13 @@
 //! What a check has found so far; and the parts of a ledger that belong to no account.
 
-use billing_model::{Decimal, Timestamp, one_line, parse_decimal};
+use billing_model::{Decimal, parse_decimal};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::ErrorKind;
 
+use super::words::{length, quoted, quoted_bytes};
 use super::{Checked, Difference, DifferenceKind, Report};
-
-/// Characters that are shown of a text: an error need not quote a product of three thousand.
-const MOST_CHARS: usize = 80;
 
 /// Messages about the file that are asked for. One page that is lost can make thousands.
 const MOST_MESSAGES: u32 = 1000;
@@ -152,45 +150,14 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
 /// What a digest has, of a key and of a batch.
 pub(super) const DIGEST_BYTES: i64 = 32;
 
-pub(super) fn length(count: i64) -> String {
-    format!("of length {count}")
-}
-
 impl Values {
     pub(super) fn new(field: &'static str, held: Option<String>, expected: Option<String>) -> Self {
         Self { field, held, expected }
     }
 }
 
-/// A text of any length and kind, fit to be shown.
-pub(super) fn shown(text: &str) -> String {
-    one_line(text, MOST_CHARS)
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", shown(text))
-}
-
-/// The same of what may be no text.
-pub(super) fn quoted_bytes(bytes: &[u8]) -> String {
-    quoted(&String::from_utf8_lossy(bytes))
-}
-
 /// A number; none for NULL, and an error for what is no number.
 pub(super) fn decimal(value: ValueRef<'_>) -> Result<Option<Decimal>, ()> {
     let text = value.as_str_or_null().map_err(drop)?;
     text.map(parse_decimal).transpose().map_err(drop)
-}
-
-/// A value as it is kept, whatever it is.
-pub(super) fn held(value: ValueRef<'_>) -> String {
-    match value.as_bytes() {
-        Ok(bytes) => quoted_bytes(bytes),
-        Err(_) => shown(&format!("{value:?}")),
-    }
-}
-
-/// An instant as a place has it.
-pub(super) fn instant(ns: i64) -> String {
-    Timestamp::from_unix_ns(ns).to_string()
 }

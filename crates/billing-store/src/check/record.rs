@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use billing_model::{Decimal, Total, is_credit};
 use rusqlite::{Connection, Row, Rows, Statement};
 
-use super::findings::{Findings, Values, decimal, held, instant};
+use super::findings::{Findings, Values, decimal};
+use super::words::{held, instant};
 use super::{Checked, DifferenceKind};
 use crate::counts::LEVELS;
 use crate::day::{self, NS_PER_DAY, Span};
