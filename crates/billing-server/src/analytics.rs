@@ -12,9 +12,9 @@ use axum::response::Response;
 use billing_ledger::{AccountId, Ledger};
 use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
 
-use crate::answer::{JSON, whole_body};
 use crate::budget::{Growing, NoRoom};
 use crate::error::Error;
+use crate::whole_body::{JSON, whole_body};
 
 /// Bytes of answers that are kept, at most: hundreds of usual ones.
 const KEPT_BYTES: usize = 32 << 20;

@@ -1,7 +1,6 @@
 //! Answers: a page in the form that was asked for, with the headers that its endpoint documents.
 
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use axum::http::header::CONTENT_DISPOSITION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_csv::Columns;
@@ -10,8 +9,7 @@ use billing_model::{Page, Pagination, Paging, Timestamp, UsageEntry};
 use crate::accept::Form;
 use crate::error::Error;
 use crate::prefer;
-
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use crate::whole_body::{JSON, whole_body};
 
 /// What is said to a request that wants another form than the one there is.
 pub(crate) const JSON_ONLY: &str = "application/json";
@@ -28,18 +26,6 @@ const PLAIN_BYTES: usize = 1024;
 /// Memory of this size goes back to the system as soon as it is free. The allocator of GNU keeps smaller pieces for later,
 /// for each thread its own. What is not written to takes none.
 const GIVEN_BACK: usize = 33 << 20;
-
-/// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
-pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    // A ledger is its owner's and changes: nothing between here and there may keep it.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Prefer"));
-    response
-}
 
 /// The most that a page and its answer take together.
 pub(crate) fn most_bytes(page: &Page, form: Form) -> usize {

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use billing_ledger::ErrorKind;
 use billing_model::{ErrorBody, QueryError};
 
-use crate::answer::{JSON, whole_body};
 use crate::trouble::Trouble;
+use crate::whole_body::{JSON, whole_body};
 
 /// When to send again what could not be stored: a person has to see to it first.
 const RETRY_TROUBLE: Duration = Duration::from_secs(10);

@@ -17,11 +17,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use crate::answer::{JSON, whole_body};
 use crate::budget::work_bytes;
 use crate::error::Error;
 use crate::metrics::Amounts;
 use crate::row_rules::{Refused, RowRules};
+use crate::whole_body::{JSON, whole_body};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

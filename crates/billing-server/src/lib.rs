@@ -44,6 +44,7 @@ mod error;
 mod origin;
 
 mod router;
+mod routes;
 mod server;
 
 mod service;
@@ -53,6 +54,7 @@ mod answer;
 mod authorization;
 mod cursor;
 mod prefer;
+mod whole_body;
 
 mod analytics;
 
@@ -66,11 +68,13 @@ mod row_rules;
 mod connection;
 mod conversation;
 mod exchange;
+mod holding;
 mod leftovers;
 mod limits;
 mod metrics;
 mod refusal;
 mod slots;
+mod standing;
 mod tls;
 mod traffic;
 mod trouble;

@@ -20,20 +20,21 @@ use tracing::Span;
 
 use crate::accept::Form;
 use crate::analytics::AnalyticsCache;
-use crate::answer::{self, JSON, whole_body};
+use crate::answer;
 use crate::authorization::bearer_key;
 use crate::browsers::Browsers;
 use crate::budget::{Budget, Growing};
 use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
-use crate::exchange::Standing;
 use crate::ingest::{self, Announced, Checked};
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::{self, Metrics};
 use crate::recorder::Recorder;
 use crate::row_rules::RowRules;
+use crate::standing::Standing;
 use crate::trouble::Trouble;
+use crate::whole_body::{JSON, whole_body};
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::Conversations;
 use crate::config::Config;
 use crate::exchange::exchange;
-use crate::router::Part;
+use crate::routes::Routes;
 use crate::service::Service;
 use crate::slots::Slots;
 
@@ -139,7 +139,7 @@ impl House {
         let service = Arc::new(Service::new(Arc::new(ledger), config.clone()));
         let router = Router::new()
             .route("/poison", get(async || POISON).post(without_reading))
-            .layer(from_fn_with_state((service, Part::Api), exchange));
+            .layer(from_fn_with_state((service, Routes::Api), exchange));
         Self { conversations: Conversations::new(router, &config), _directory: directory }
     }
 

@@ -133,7 +133,7 @@ fn every_route_may_fail_or_take_too_long() {
     for (path, item) in document().paths.paths {
         for operation in [item.get, item.post].into_iter().flatten() {
             let statuses: Vec<_> = operation.responses.responses.keys().map(String::as_str).collect();
-            let is_watching = crate::router::OPERATIONAL.contains(&&*path);
+            let is_watching = crate::routes::OPERATIONAL.contains(&&*path);
             for status in ["500", "503", "504"] {
                 assert!(is_watching && status == "503" || statuses.contains(&status), "{path} {status}");
             }
