@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_ledger::{KeyKind, Ledger};
-use billing_model::{Fingerprint, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
+use billing_model::{Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
 use billing_sample::History;
 use billing_sink::Sink;
 use billing_sink::{AtomicFile, FileSink, Format, drain};
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let start = Instant::now();
     let ledger = SqliteLedger::open_or_create(&place.ledger)?;
     let account = ledger.create_account("demo")?;
-    let mut recorded = Fingerprint::default();
+    let mut recorded = WholeSet::EMPTY;
     let mut import = ledger.import(account)?;
     let mut history = History::new(args.seed, args.entries);
     loop {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         if batch.is_empty() {
             break;
         }
-        batch.iter().for_each(|entry| recorded.add(entry));
+        batch.iter().for_each(|entry| recorded.add(WholeDigest::of(entry)));
         import.write(&batch)?;
     }
     import.finish()?;
@@ -129,7 +129,7 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
 }
 
 /// Exports everything over both endpoints, and compares.
-async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint) -> Result<(), Failure> {
+async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) -> Result<(), Failure> {
     let client = Client::builder(base_url, key).build()?;
     let file = FileSink::new(Format::Csv(Columns::WithApiKeyId), AtomicFile::create(&place.export)?);
     let by_cursor = walk(&client, Endpoint::UsageHistory, file).await?;
@@ -151,8 +151,8 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint)
             text::grouped(text::rate(exported.summary.entries, exported.elapsed)),
         ))?;
     }
-    if by_cursor.fingerprint != recorded
-        || by_number.fingerprint != recorded
+    if by_cursor.entries != recorded
+        || by_number.entries != recorded
         || by_number.summary != by_cursor.summary
     {
         return Err(Failure::new(
@@ -168,7 +168,7 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint)
 
 struct Exported {
     summary: Summary,
-    fingerprint: Fingerprint,
+    entries: WholeSet,
     elapsed: Duration,
 }
 
@@ -178,11 +178,12 @@ async fn walk(
     sink: impl Sink<Error = billing_sink::Error>,
 ) -> Result<Exported, Failure> {
     let start = Instant::now();
-    let mut fingerprint = Fingerprint::default();
+    let mut entries = WholeSet::EMPTY;
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().map_err(Failure::usage)?;
-    let count = |stretch: &Stretch| stretch.entries.iter().for_each(|entry| fingerprint.add(entry));
+    let count =
+        |stretch: &Stretch| stretch.entries.iter().for_each(|entry| entries.add(WholeDigest::of(entry)));
     let drained = drain(walk.stretches(client).inspect_ok(count), sink).await?;
-    Ok(Exported { summary: drained.summary, fingerprint, elapsed: start.elapsed() })
+    Ok(Exported { summary: drained.summary, entries, elapsed: start.elapsed() })
 }
 
 /// Takes entries for the sake of their count alone.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use billing_ledger::{Filter, Ledger as _};
-use billing_model::{Fingerprint, UsageEntry};
+use billing_model::{UsageEntry, WholeSet};
 use billing_store::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 
@@ -115,7 +115,7 @@ impl Kills {
         let seen = entries(&path);
         let whole = [&self.before[..], &self.imported].concat();
         let is_done = seen.len() > self.before.len();
-        assert_eq!(fingerprint(&seen), fingerprint(if is_done { &whole } else { &self.before }));
+        assert_eq!(whole_set(&seen), whole_set(if is_done { &whole } else { &self.before }));
         assert!(is_done || was_killed);
         rollups_agree(&path, "default", &seen);
 
@@ -130,7 +130,7 @@ impl Kills {
             run(&["import", &self.file, "--again", "--ledger", &path]).done();
         }
         let whole = [seen, self.imported.clone()].concat();
-        assert_eq!(fingerprint(&entries(&path)), fingerprint(&whole));
+        assert_eq!(whole_set(&entries(&path)), whole_set(&whole));
         rollups_agree(&path, "default", &whole);
         check::is_clean(&path);
         assert_eq!(SqliteLedger::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
@@ -178,7 +178,7 @@ fn a_server_removes_what_a_killed_import_has_left() {
     host.stop();
     assert_eq!(SqliteLedger::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
     check::is_clean(&path);
-    assert_eq!(fingerprint(&entries(&path)), fingerprint(&before.entries));
+    assert_eq!(whole_set(&entries(&path)), whole_set(&before.entries));
 }
 
 fn entries(path: &str) -> Vec<UsageEntry> {
@@ -195,6 +195,6 @@ fn entries(path: &str) -> Vec<UsageEntry> {
     }
 }
 
-fn fingerprint(entries: &[UsageEntry]) -> Fingerprint {
+fn whole_set(entries: &[UsageEntry]) -> WholeSet {
     entries.iter().collect()
 }
