@@ -71,7 +71,7 @@ mod analytics_proof;
 #[cfg(test)]
 mod both_ways;
 
-pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
+pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 pub use analytics_builder::AnalyticsBuilder;
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
