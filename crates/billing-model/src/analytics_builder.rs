@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
+use crate::analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 use crate::analytics_query::AnalyticsQuery;
 use crate::by_name::ByName;
 use crate::currency::Currency;
@@ -159,13 +159,13 @@ impl AnalyticsBuilder {
     /// to a MiB of names, and then one row `Other` with the sums of all others; daily rows have up to four MiB of names, and
     /// then `Other` too.
     pub fn finish(self, describe: impl FnMut(&str) -> Option<String>) -> Analytics {
-        let date_spend = |(date, sums): (Day, Sums)| DateSpend { date, usd: sums.usd, diem: sums.diem };
+        let day_spend = |(date, sums): (Day, Sums)| DaySpend { date, usd: sums.usd, diem: sums.diem };
         let (by_model, (by_model_daily, top_models)) = models(&self.skus, self.days, self.top_n);
         let (by_key, (by_key_daily, top_key_names)) =
             keys(&self.keys, self.no_key, describe, self.days, self.top_n);
         Analytics {
             lookback: self.period,
-            by_date: self.days.iter().zip(self.by_date).map(date_spend).collect(),
+            by_date: self.days.iter().zip(self.by_date).map(day_spend).collect(),
             by_model,
             by_model_daily,
             top_models,
@@ -177,7 +177,7 @@ impl AnalyticsBuilder {
 }
 
 /// Daily rows and the names in them.
-type Daily = (Vec<DailySpend>, Vec<String>);
+type Daily = (Vec<DaySeries>, Vec<String>);
 
 /// How many of these are listed: what comes behind them is summed. A list that is not cut has no such row.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> usize {
@@ -243,7 +243,7 @@ fn sum<'a>(others: impl Iterator<Item = &'a Sums>) -> Option<Sums> {
 
 impl ModelGroup {
     fn into_row(self, name: &str, model_type: ModelType) -> ModelSpend {
-        let kind_spend = |(kind, sums): (UsageKind, Sums)| KindSpend {
+        let spend_part = |(kind, sums): (UsageKind, Sums)| SpendPart {
             kind: kind.label().to_owned(),
             usd: sums.usd,
             diem: sums.diem,
@@ -258,7 +258,7 @@ impl ModelGroup {
             total_usd: self.sums.usd,
             total_diem: self.sums.diem,
             total_units: self.sums.units,
-            breakdown: kinds.into_iter().map(kind_spend).collect(),
+            breakdown: kinds.into_iter().map(spend_part).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bigdecimal::BigDecimal;
 use proptest::prelude::*;
 
-use crate::analytics::{Analytics, DailySpend};
+use crate::analytics::{Analytics, DaySeries};
 use crate::analytics_builder::AnalyticsBuilder;
 use crate::analytics_query::AnalyticsQuery;
 use crate::currency::Currency;
@@ -115,7 +115,7 @@ fn is_descending<'a>(spend: impl Iterator<Item = (&'a Total, &'a Total)>) -> boo
 /// Rows of the right days and names, whose numbers add up to what a day's charges do where a rest is shown, and to
 /// what the greatest of `by_name` do where none is.
 fn check_daily(
-    rows: &[DailySpend],
+    rows: &[DaySeries],
     names: &[String],
     charges: &[&Charge],
     name_of: fn(&Charge) -> String,

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 
-use crate::analytics::DailySpend;
+use crate::analytics::DaySeries;
 use crate::analytics_json::DATE;
 use crate::analytics_query::AnalyticsQuery;
 use crate::day::DayRange;
@@ -53,7 +53,7 @@ pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
     mut ranked: impl Iterator<Item = (N, S)>,
     top_n: Option<u32>,
     mut name: impl FnMut(N) -> String,
-) -> (Vec<DailySpend>, Vec<String>) {
+) -> (Vec<DaySeries>, Vec<String>) {
     let most = usize::try_from(top_n.unwrap_or(AnalyticsQuery::DEFAULT_TOP)).unwrap_or(usize::MAX);
     let (mut top, mut bytes, mut others) = (Vec::new(), 0, None::<SpendByDay>);
     while top.len() < most
@@ -75,7 +75,7 @@ pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
     let row = |(place, day): (usize, crate::day::Day)| {
         let named = top.iter().map(|(name, spend)| (name.clone(), spend.borrow().on(place)));
         let other = others.iter().map(|spend| (OTHER.to_owned(), spend.on(place)));
-        DailySpend { date_unix_ms: day.start_unix_ms(), spend: named.chain(other).collect() }
+        DaySeries { date_unix_ms: day.start_unix_ms(), spend: named.chain(other).collect() }
     };
     let rows = days.iter().enumerate().map(row).collect();
     let names = top.iter().map(|(name, _)| name.clone()).chain(others.iter().map(|_| OTHER.to_owned()));
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(found, ["7", "2.25", "0", "2.5", "0", "4", "0"]);
     }
 
-    fn rows(names: usize, top_n: Option<u32>) -> (Vec<DailySpend>, Vec<String>) {
+    fn rows(names: usize, top_n: Option<u32>) -> (Vec<DaySeries>, Vec<String>) {
         let named = |place: usize| {
             let mut spend = SpendByDay::default();
             spend.add(1, &total("0.1"));

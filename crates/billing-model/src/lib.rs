@@ -77,7 +77,7 @@ mod both_ways;
 #[cfg(test)]
 mod identity_proof;
 
-pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
+pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 pub use analytics_builder::AnalyticsBuilder;
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};

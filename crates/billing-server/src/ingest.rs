@@ -173,7 +173,7 @@ pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response
         Receipt::Repeated(entries) => (entries, true),
         Receipt::Conflict => return Err(Error::IdempotencyConflict),
     };
-    let body = serde_json::to_vec(&Recorded { idempotency_key, recorded }).map_err(Error::internal)?;
+    let body = serde_json::to_vec(&IngestReceipt { idempotency_key, recorded }).map_err(Error::internal)?;
     let mut response = whole_body(StatusCode::CREATED, JSON, body);
     if is_repeated {
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
@@ -183,7 +183,7 @@ pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Recorded<'a> {
+struct IngestReceipt<'a> {
     idempotency_key: &'a str,
     recorded: u64,
 }
@@ -255,7 +255,7 @@ struct Issue {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RowsBody {
+struct IngestRefused {
     error: String,
     rows: u64,
     bad_rows: Vec<(u64, u64)>,
@@ -289,7 +289,7 @@ impl Faults {
             0 => "the body cannot be read".to_owned(),
             bad => format!("{bad} of {rows} rows cannot be recorded"),
         };
-        let body = RowsBody {
+        let body = IngestRefused {
             error: format!("{what}; nothing was stored"),
             rows,
             bad_rows: ranges.into_iter().map(RangeInclusive::into_inner).collect(),

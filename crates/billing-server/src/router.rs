@@ -56,7 +56,7 @@ fn api() -> Router<Arc<Service>> {
         .route(USAGE_HISTORY, read(Read::UsageHistory))
         .route(USAGE_ANALYTICS, read(Read::Analytics))
         .route(BALANCE, read(Read::Balance))
-        .route(HEALTHZ, get(async || status(StatusCode::OK, "ok")))
+        .route(HEALTHZ, get(async || health(StatusCode::OK, "ok")))
         .route(READYZ, get(ready))
         .route(OPENAPI, get(async || text("application/json", openapi::json())))
         .route(METRICS, get(counts))
@@ -72,8 +72,8 @@ async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Respon
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {
     match service.impediment().await {
-        None => status(StatusCode::OK, "ok"),
-        Some(what) => status(StatusCode::SERVICE_UNAVAILABLE, what),
+        None => health(StatusCode::OK, "ok"),
+        Some(what) => health(StatusCode::SERVICE_UNAVAILABLE, what),
     }
 }
 
@@ -94,7 +94,7 @@ fn page() -> Response {
     response
 }
 
-fn status(code: StatusCode, status: &str) -> Response {
+fn health(code: StatusCode, status: &str) -> Response {
     whole_body(code, JSON, format!(r#"{{"status":"{status}"}}"#).into_bytes())
 }
 
