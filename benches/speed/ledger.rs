@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
 
-use billing_model::{SortOrder, UsageEntry};
-use billing_store::{AccountId, Filter, Ledger, Position, Sink};
+use billing_model::{Sink, SortOrder, UsageEntry};
+use billing_store::{AccountId, Filter, Ledger, Position};
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use tempfile::TempDir;
 

@@ -8,10 +8,11 @@ use std::io;
 use std::path::Path;
 
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_model::{Cursor, Page, Pagination, Paging, TimeWindow, Timestamp};
 use billing_server::Config;
-use billing_sink::{AtomicFile, FileSink, Format, Plain, Target, drain};
+use billing_sink::{AtomicFile, FileSink, Plain, Target, drain};
 use billing_store::KeyKind;
 use billing_testkit::{Reply, Request, Upstream};
 use criterion::measurement::WallTime;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
-use billing_model::{Fingerprint, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
+use billing_model::{Fingerprint, Sink, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_sink::{AtomicFile, FileSink, Format, drain};
-use billing_store::{KeyKind, Ledger, Sink};
+use billing_sink::{AtomicFile, FileSink, drain};
+use billing_store::{KeyKind, Ledger};
 use chrono::Utc;
 use futures::TryStreamExt;
 

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_format::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_model::{Sink, Summary, Timestamp, UsageEntry};
 use billing_store::{
-    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal, Sink,
+    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal,
 };
 use chrono::Utc;
 

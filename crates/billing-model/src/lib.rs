@@ -56,6 +56,7 @@ mod error_body;
 mod page;
 mod request;
 mod server_message;
+mod sink;
 mod stretch;
 
 mod analytics;
@@ -94,6 +95,7 @@ pub use page::{HalfCharacters, Page, Pagination, Paging};
 pub use read_notes::ReadNotes;
 pub use request::{PageRequest, SequenceError};
 pub use server_message::ServerMessage;
+pub use sink::{Mark, Sink};
 pub use sku::{ModelType, Sku, UnitType, UsageKind};
 pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};

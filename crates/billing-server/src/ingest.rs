@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_sink::{RowFormat, rows};
+use billing_format::{RowFormat, rows};
 use billing_store::{PackedEntries, Receipt};
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;

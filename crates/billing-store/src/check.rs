@@ -105,7 +105,7 @@ impl Ledger {
     ///
     /// ```
     /// use billing_store::Ledger;
-    /// # use billing_store::Sink;
+    /// # use billing_model::Sink;
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("ledger.db");
     /// # let ledger = Ledger::open_or_create(&path)?;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use billing_model::UsageEntry;
-use billing_sink::Sink;
+use billing_model::{Sink, UsageEntry};
 
 use crate::error::{Error, ErrorKind};
 use crate::imported_file::{self, FileContent, Part};
@@ -92,7 +91,8 @@ impl Import {
     /// entries is not kept. What is written and never named belongs to no file.
     ///
     /// ```
-    /// use billing_store::{ErrorKind, FileContent, Ledger, Sink};
+    /// use billing_model::Sink;
+    /// use billing_store::{ErrorKind, FileContent, Ledger};
     /// # let directory = tempfile::tempdir()?;
     /// # let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
     /// # let entry = billing_model::UsageEntry::from_json(r#"{"timestamp":"2026-06-14T19:52:45.087Z","units":1,"notes":"",

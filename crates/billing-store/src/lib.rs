@@ -10,8 +10,8 @@
 //! interface shows the engine behind it.
 //!
 //! ```
-//! use billing_model::UsageEntry;
-//! use billing_store::{Filter, KeyKind, Ledger, Sink};
+//! use billing_model::{Sink, UsageEntry};
+//! use billing_store::{Filter, KeyKind, Ledger};
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("ledger.db");
@@ -83,7 +83,6 @@ mod schema;
 
 pub use account::{Account, Funds};
 pub use batch::{Batch, Receipt};
-pub use billing_sink::Sink;
 pub use check::{Checked, Difference, DifferenceKind, Report};
 pub use error::{Error, ErrorKind};
 pub use import::Import;

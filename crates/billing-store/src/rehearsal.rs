@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use billing_model::UsageEntry;
-use billing_sink::Sink;
+use billing_model::{Sink, UsageEntry};
 
 use crate::account_name;
 use crate::error::Error;

@@ -5,15 +5,17 @@
 pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-model", &[]),
     ("billing-csv", &["billing-model"]),
+    ("billing-format", &["billing-csv", "billing-model"]),
     ("billing-http", &["billing-model"]),
     ("billing-sample", &["billing-model"]),
-    ("billing-sink", &["billing-csv", "billing-model"]),
-    ("billing-store", &["billing-model", "billing-sink"]),
-    ("billing-server", &["billing-csv", "billing-model", "billing-sink", "billing-store"]),
+    ("billing-sink", &["billing-format", "billing-model"]),
+    ("billing-store", &["billing-model"]),
+    ("billing-server", &["billing-csv", "billing-format", "billing-model", "billing-store"]),
     (
         "billing-cli",
         &[
             "billing-csv",
+            "billing-format",
             "billing-http",
             "billing-model",
             "billing-sample",
@@ -36,6 +38,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
 const ALL: &[&str] = &[
     "billing-cli",
     "billing-csv",
+    "billing-format",
     "billing-http",
     "billing-left-out",
     "billing-model",

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use billing_format::Unknown;
 use billing_model::{Summary, Timestamp};
-use billing_sink::Unknown;
 use billing_store::{ImportedFile, Overlap};
 use serde::Serialize;
 

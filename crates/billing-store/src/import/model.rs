@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use billing_model::{Currency, Day, SortOrder, TimeWindow, Timestamp, Total, UsageEntry, parse_decimal};
-use billing_sink::Sink;
+use billing_model::{
+    Currency, Day, Sink, SortOrder, TimeWindow, Timestamp, Total, UsageEntry, parse_decimal,
+};
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use tempfile::TempDir;

@@ -1,8 +1,8 @@
 //! Accounts, and that none sees another's entries.
 
-use billing_model::{SortOrder, Timestamp};
+use billing_model::{Sink, SortOrder, Timestamp};
 use billing_sample::History;
-use billing_store::{AccountId, Batch, ErrorKind, Filter, KeyKind, PackedEntries, Sink};
+use billing_store::{AccountId, Batch, ErrorKind, Filter, KeyKind, PackedEntries};
 
 use crate::house::{House, import, walk};
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use billing_model::{Currency, Timestamp, UsageEntry};
+use billing_model::{Currency, Sink, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Batch, DifferenceKind, ErrorKind, Ledger, Report, Sink};
+use billing_store::{Batch, DifferenceKind, ErrorKind, Ledger, Report};
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use rusqlite::Connection;

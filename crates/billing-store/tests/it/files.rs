@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
 
-use billing_model::{Timestamp, UsageEntry};
+use billing_model::{Sink, Timestamp, UsageEntry};
 use billing_sample::History;
 use billing_store::{
-    AccountId, Error, ErrorKind, FileContent, Filter, ImportedFile, Ledger, Rehearsal, Report, Sink,
+    AccountId, Error, ErrorKind, FileContent, Filter, ImportedFile, Ledger, Rehearsal, Report,
 };
 use billing_testkit::entry_at;
 use rusqlite::Connection;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry, parse_decimal};
-use billing_store::{AccountId, Filter, Ledger, PositionedPage, Sink, Snapshot};
+use billing_model::{Currency, Sink, SortOrder, TimeWindow, Timestamp, UsageEntry, parse_decimal};
+use billing_store::{AccountId, Filter, Ledger, PositionedPage, Snapshot};
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;
 use tempfile::TempDir;

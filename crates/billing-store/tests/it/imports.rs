@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use billing_model::{SortOrder, Timestamp, UsageEntry};
+use billing_model::{Sink, SortOrder, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Batch, ErrorKind, Filter, Import, Ledger, Receipt, Sink, Snapshot};
+use billing_store::{Batch, ErrorKind, Filter, Import, Ledger, Receipt, Snapshot};
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;
 use rusqlite::Connection;

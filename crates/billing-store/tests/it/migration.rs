@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use billing_model::{Day, Timestamp};
+use billing_model::{Day, Sink, Timestamp};
 use billing_sample::History;
-use billing_store::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger, Receipt, Sink};
+use billing_store::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger, Receipt};
 use rusqlite::Connection;
 
 use crate::house::{House, import, walk};

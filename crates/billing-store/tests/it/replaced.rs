@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use billing_model::SortOrder;
+use billing_model::{Sink, SortOrder};
 use billing_sample::History;
-use billing_store::{AccountId, Error, ErrorKind, Filter, KeyKind, Ledger, Sink};
+use billing_store::{AccountId, Error, ErrorKind, Filter, KeyKind, Ledger};
 
 use crate::house::{House, import, walk};
 
