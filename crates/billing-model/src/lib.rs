@@ -60,20 +60,14 @@ mod sink;
 mod stretch;
 
 mod analytics;
-mod analytics_builder;
 mod analytics_json;
 mod balance;
-mod by_name;
-mod daily_spend;
 mod json_object;
 
-#[cfg(test)]
-mod analytics_proof;
 #[cfg(test)]
 mod both_ways;
 
 pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
-pub use analytics_builder::AnalyticsBuilder;
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};

@@ -9,7 +9,8 @@ use axum::body::Bytes;
 use axum::http::header::{AGE, CACHE_CONTROL};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
+use billing_model::{AnalyticsQuery, DayRange, Timestamp};
+use billing_report::AnalyticsBuilder;
 use billing_store::{AccountId, Ledger};
 
 use crate::answer::{JSON, whole_body};

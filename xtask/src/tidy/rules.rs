@@ -7,10 +7,14 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-csv", &["billing-model"]),
     ("billing-format", &["billing-csv", "billing-model"]),
     ("billing-http", &["billing-model"]),
+    ("billing-report", &["billing-model"]),
     ("billing-sample", &["billing-model"]),
     ("billing-sink", &["billing-format", "billing-model"]),
     ("billing-store", &["billing-model"]),
-    ("billing-server", &["billing-csv", "billing-format", "billing-model", "billing-store"]),
+    (
+        "billing-server",
+        &["billing-csv", "billing-format", "billing-model", "billing-report", "billing-store"],
+    ),
     (
         "billing-cli",
         &[
@@ -42,6 +46,7 @@ const ALL: &[&str] = &[
     "billing-http",
     "billing-left-out",
     "billing-model",
+    "billing-report",
     "billing-sample",
     "billing-server",
     "billing-sink",
