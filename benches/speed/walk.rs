@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Cursor, Page, Pagination, Paging, TimeWindow, Timestamp};
 use billing_server::Config;
-use billing_sink::{AtomicFile, FileSink, Format, Plain, Target, drain};
+use billing_sink::{AtomicFile, FileSink, Plain, Target, drain};
 use billing_testkit::{Reply, Request, Upstream};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
 use billing_ledger::{KeyKind, Ledger};
-use billing_model::{Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
+use billing_model::{Sink, Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
 use billing_sample::History;
-use billing_sink::Sink;
-use billing_sink::{AtomicFile, FileSink, Format, drain};
+use billing_sink::{AtomicFile, FileSink, drain};
 use billing_store::SqliteLedger;
 use chrono::Utc;
 use futures::TryStreamExt;

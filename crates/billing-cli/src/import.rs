@@ -4,13 +4,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::anyhow;
+use billing_format::{Content, InputFormat, Notices, ReadError, read_entries_noting};
 use billing_ledger::{
-    AccountId, Error, ErrorKind, FileContent, Import, ImportedFile, Ledger, check_account_name,
-    check_timestamps,
+    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, check_account_name, check_timestamps,
 };
-use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::Sink;
-use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_model::{Sink, Summary, Timestamp, UsageEntry};
 use billing_store::{Overlap, Overlaps, SqliteLedger};
 use chrono::Utc;
 
@@ -58,7 +56,7 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
 fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Result<Report, Failure> {
     let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
-    let mut import = Recording(ledger.import(account)?);
+    let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
     // A digest of its own takes a part of the time of an import. So it is made where it can spare one.
     let is_worth_a_look = !args.again && (inputs.len() > 1 || ledger.has_imported_files(account)?);
@@ -69,7 +67,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Resul
         let (read, sha256) = reading.read(path, input, &mut import)?;
         // Looked at again, because what was read is what counts, and stdin was not looked at at all.
         reading.end_file(path, &read, sha256, imported_before(ledger, account, &sha256)?)?;
-        import.0.end_file(FileContent {
+        import.end_file(FileContent {
             name: path.display().to_string(),
             sha256,
             imported_at: reading.now,
@@ -78,7 +76,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Resul
     }
     reading.end()?;
     // Somebody else may have imported the same meanwhile; the transaction that shows the entries finds out.
-    import.0.finish().map_err(|error| match error.kind() {
+    import.finish().map_err(|error| match error.kind() {
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
         _ => Failure::from(error),
     })?;
@@ -298,22 +296,6 @@ impl<S: Sink<Error = Error>> Sink for Noted<'_, S> {
     /// The sink takes the next file.
     fn finish(self) -> Result<(), Error> {
         Ok(())
-    }
-}
-
-/// An import as what is read is written to.
-struct Recording(Box<dyn Import>);
-
-impl Sink for Recording {
-    type Output = u64;
-    type Error = Error;
-
-    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        self.0.write(entries)
-    }
-
-    fn finish(self) -> Result<u64, Error> {
-        self.0.finish()
     }
 }
 

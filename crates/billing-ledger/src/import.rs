@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use billing_model::{Timestamp, UsageEntry};
+use billing_model::{Sink, Timestamp, UsageEntry};
 
 use crate::error::Error;
 
@@ -37,6 +37,20 @@ pub trait Import: Send + fmt::Debug {
     /// # Errors
     /// When that could not be done, and then nothing is stored.
     fn finish(self: Box<Self>) -> Result<u64, Error>;
+}
+
+impl Sink for Box<dyn Import> {
+    /// How many entries were stored.
+    type Output = u64;
+    type Error = Error;
+
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        self.as_mut().write(entries)
+    }
+
+    fn finish(self) -> Result<u64, Error> {
+        Import::finish(self)
+    }
 }
 
 /// A file whose entries were written into an [`Import`], for the record.

@@ -352,7 +352,7 @@ fn lend(text: &mut Option<String>, to: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use billing_sink::{RowFormat, rows};
+    use billing_format::{RowFormat, rows};
     use billing_testkit::{any_entry, entry_at};
     use proptest::prelude::*;
 

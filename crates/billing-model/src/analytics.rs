@@ -11,7 +11,7 @@ use crate::total::Total;
 /// allowance and stands apart. Where one number has to stand for both, in orders and in daily rows, one DIEM counts as
 /// one USD.
 ///
-/// [`Analytics::from_json`] reads what a service answers, [`AnalyticsBuilder`](crate::AnalyticsBuilder) makes one.
+/// [`Analytics::from_json`] reads what a service answers; `billing-report` makes one from sums.
 ///
 /// ```
 /// use billing_model::Analytics;
@@ -120,4 +120,9 @@ pub struct DaySeries {
     pub date_unix_ms: i64,
     /// The names and USD and DIEM together, in the order of the answer.
     pub spend: Vec<(String, Total)>,
+}
+
+impl DaySeries {
+    /// The member of the JSON that has the date. It stands among the names, so nothing can be shown under this one.
+    pub const DATE: &str = "date";
 }

@@ -14,7 +14,7 @@ use crate::json_object::JsonObject;
 use crate::total::Total;
 
 /// The key of a daily row that is not a name.
-pub(crate) const DATE: &str = "date";
+const DATE: &str = DaySeries::DATE;
 
 impl Analytics {
     /// Reads the JSON that `GET /billing/usage-analytics` answers. Unknown fields are ignored.

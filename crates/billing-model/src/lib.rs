@@ -60,25 +60,20 @@ mod error_body;
 mod page;
 mod request;
 mod server_message;
+mod sink;
 mod stretch;
 
 mod analytics;
-mod analytics_builder;
 mod analytics_json;
 mod balance;
-mod by_name;
-mod daily_spend;
 mod json_object;
 
-#[cfg(test)]
-mod analytics_proof;
 #[cfg(test)]
 mod both_ways;
 #[cfg(test)]
 mod identity_proof;
 
 pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
-pub use analytics_builder::AnalyticsBuilder;
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
@@ -102,6 +97,7 @@ pub use page::{HalfCharacters, Page, PageWriter, Pagination, Paging};
 pub use read_notes::ReadNotes;
 pub use request::{PageRequest, SequenceError};
 pub use server_message::ServerMessage;
+pub use sink::{Mark, Sink};
 pub use sku::{ModelType, Sku, UnitType, UsageKind};
 pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};

@@ -10,7 +10,8 @@ use axum::http::header::{AGE, CACHE_CONTROL};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_ledger::{AccountId, Ledger};
-use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
+use billing_model::{AnalyticsQuery, DayRange, Timestamp};
+use billing_report::AnalyticsBuilder;
 
 use crate::budget::{Growing, NoRoom};
 use crate::error::Error;

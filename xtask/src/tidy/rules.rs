@@ -7,15 +7,21 @@ use super::Circle;
 pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-model", &[]),
     ("billing-csv", &["billing-model"]),
+    ("billing-format", &["billing-csv", "billing-model"]),
     ("billing-http", &["billing-model"]),
+    ("billing-report", &["billing-model"]),
     ("billing-sample", &["billing-model"]),
-    ("billing-sink", &["billing-csv", "billing-model"]),
-    ("billing-store", &["billing-model", "billing-sink"]),
-    ("billing-server", &["billing-csv", "billing-model", "billing-sink", "billing-store"]),
+    ("billing-sink", &["billing-format", "billing-model"]),
+    ("billing-store", &["billing-model"]),
+    (
+        "billing-server",
+        &["billing-csv", "billing-format", "billing-model", "billing-report", "billing-store"],
+    ),
     (
         "billing-cli",
         &[
             "billing-csv",
+            "billing-format",
             "billing-http",
             "billing-model",
             "billing-sample",
@@ -38,9 +44,11 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
 const ALL: &[&str] = &[
     "billing-cli",
     "billing-csv",
+    "billing-format",
     "billing-http",
     "billing-left-out",
     "billing-model",
+    "billing-report",
     "billing-sample",
     "billing-server",
     "billing-sink",

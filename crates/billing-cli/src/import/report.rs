@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use billing_format::Unknown;
 use billing_ledger::ImportedFile;
 use billing_model::{Summary, Timestamp};
-use billing_sink::Unknown;
 use billing_store::Overlap;
 use serde::Serialize;
 

@@ -4,15 +4,13 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
-use crate::analytics_query::AnalyticsQuery;
+use billing_model::{
+    Analytics, AnalyticsQuery, Currency, Day, DayRange, DaySeries, DaySpend, KeySpend, ModelSpend, ModelType,
+    Sku, SpendPart, Timestamp, Total, UnitType, UsageKind,
+};
+
 use crate::by_name::ByName;
-use crate::currency::Currency;
 use crate::daily_spend::{OTHER, RowNames, SpendByDay, daily_rows};
-use crate::day::{Day, DayRange};
-use crate::sku::{ModelType, Sku, UnitType, UsageKind};
-use crate::timestamp::Timestamp;
-use crate::total::Total;
 
 /// What was spent without an API key is listed as this.
 const WEB_APP: &str = "Web App";
@@ -27,7 +25,9 @@ const LISTED_BYTES: usize = 1 << 20;
 /// days that the query does not ask for count nowhere.
 ///
 /// ```
-/// use billing_model::{AnalyticsBuilder, AnalyticsQuery, Currency, Day};
+/// use billing_model::{AnalyticsQuery, Currency, Day};
+/// use billing_report::AnalyticsBuilder;
+///
 /// let query = AnalyticsQuery::parse("lookback=2d")?;
 /// let mut builder = AnalyticsBuilder::new(&query, "2026-06-14T19:52:45.087Z".parse()?);
 /// let (day, sku) = ("2026-06-14".parse::<Day>()?, "venice-sd35-image-unit");
@@ -136,7 +136,8 @@ impl AnalyticsBuilder {
         let charge = match currency {
             Currency::Usd | Currency::BundledCredits => Sums { usd: spend, diem: zero, units },
             Currency::Diem => Sums { usd: zero, diem: spend, units },
-            Currency::EarnedCredits | Currency::Vcu | Currency::Other(_) => return,
+            // Earned credits, VCU, and what the model may learn of: none of them has a column.
+            _ => return,
         };
         let Some(place) = self.days.position(day) else {
             return;

@@ -32,7 +32,7 @@ pub enum RowFormat {
 /// One row is held at a time, however large the body. A byte order mark is skipped. Nothing is decompressed.
 ///
 /// ```
-/// use billing_sink::{RowFormat, rows};
+/// use billing_format::{RowFormat, rows};
 ///
 /// let body = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes\n\
 ///     2026-06-14T19:52:45.087Z,a-sku,0.1,1,-0.1O,DIEM,\n\
@@ -71,7 +71,7 @@ impl<R> Rows<R> {
     /// than in `units`. Of files `units` is taken.
     ///
     /// ```
-    /// use billing_sink::{RowFormat, rows};
+    /// use billing_format::{RowFormat, rows};
     ///
     /// let line = r#"{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","units":1,"unit":2,"amount":-1,"currency":"USD",
     ///   "pricePerUnitUsd":1,"notes":""}"#.replace('\n', "");

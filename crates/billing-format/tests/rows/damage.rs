@@ -2,8 +2,8 @@
 
 use std::io::BufReader;
 
+use billing_format::{InputError, InputFormat, RowFormat, read_entries, rows};
 use billing_model::UsageEntry;
-use billing_sink::{InputError, InputFormat, RowFormat, read_entries, rows};
 use billing_testkit::any_entries;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io::Write;
 
+use billing_format::{InputError, InputFormat, Notices, ReadError, read_entries_noting};
 use billing_model::UsageEntry;
-use billing_sink::{InputError, InputFormat, Notices, ReadError, read_entries_noting};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 

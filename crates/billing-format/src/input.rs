@@ -1,16 +1,15 @@
-//! Entries from files, into a sink: the mirror of `drain`.
+//! Entries from files, into a sink: the mirror of billing-sink's `drain`.
 
 use std::io::{Cursor, Read};
 
-use billing_model::{BadRows, Summary, UsageEntry};
+use billing_model::{BadRows, Sink, Summary, UsageEntry};
 
-use crate::error::ReadError;
 use crate::input_error::InputError;
 use crate::input_format::{InputFormat, open, recognise};
 use crate::json_input::JsonEntries;
 use crate::ndjson_input::{NdjsonEntries, Reading};
 use crate::notices::Notices;
-use crate::sink::Sink;
+use crate::read_error::ReadError;
 
 /// Entries that a sink is given at once: enough that a ledger stores them in one transaction, and copies none.
 const BATCH: usize = 5000;
@@ -25,7 +24,7 @@ const BATCH_BYTES: usize = 4 << 20;
 /// entries leaves as NDJSON, so [`InputFormat::Auto`] reads it as no entries.
 ///
 /// ```
-/// use billing_sink::{InputFormat, read_entries};
+/// use billing_format::{InputFormat, read_entries};
 ///
 /// let page = r#"{"nextCursor":null,"data":[{"timestamp":"2026-06-14T19:52:45.087Z","sku":"credit-purchase",
 ///   "pricePerUnitUsd":1,"units":25,"amount":25,"currency":"USD","notes":""}]}"#;
@@ -142,7 +141,7 @@ fn pour<S: Sink>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FileSink, Format, InputErrorKind, Plain};
+    use crate::{Format, InputErrorKind, Writer};
     use billing_csv::Columns;
     use billing_model::{Page, Pagination, Paging, Timestamp};
     use billing_testkit::{any_entries, entry_at};
@@ -156,9 +155,9 @@ mod tests {
     const CSV: Format = Format::Csv(Columns::WithApiKeyId);
 
     fn written(format: Format, entries: &[UsageEntry]) -> Vec<u8> {
-        let mut sink = FileSink::new(format, Plain(Vec::new()));
-        sink.write(entries).unwrap();
-        sink.finish().unwrap()
+        let mut writer = Writer::new(Vec::new(), format);
+        entries.iter().for_each(|entry| writer.write(entry).unwrap());
+        writer.finish().unwrap()
     }
 
     fn page(entries: &[UsageEntry]) -> Vec<u8> {

@@ -4,15 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use bigdecimal::BigDecimal;
+use billing_model::{Analytics, AnalyticsQuery, Currency, Day, DaySeries, Sku, Total, UsageKind};
 use proptest::prelude::*;
 
-use crate::analytics::{Analytics, DaySeries};
 use crate::analytics_builder::AnalyticsBuilder;
-use crate::analytics_query::AnalyticsQuery;
-use crate::currency::Currency;
-use crate::day::Day;
-use crate::sku::{Sku, UsageKind};
-use crate::total::Total;
 
 const NOW: &str = "2026-06-14T10:00:00Z";
 const DAYS: u32 = 5;

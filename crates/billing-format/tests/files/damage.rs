@@ -1,6 +1,6 @@
 //! Compressed files that are cut or damaged are never half read.
 
-use billing_sink::InputErrorKind;
+use billing_format::InputErrorKind;
 
 use crate::support::{HEADER, gzip, message, object, read, row, zstd};
 

@@ -1,6 +1,6 @@
 //! What is no error, and may mean that something is missing or was changed.
 
-use billing_sink::{InputFormat, NoticeKind, Notices, read_entries_noting};
+use billing_format::{InputFormat, NoticeKind, Notices, read_entries_noting};
 
 use crate::support::{HEADER, check_read, gzip, object, pretty, read, row, wrapped, zstd};
 

@@ -16,7 +16,7 @@ const SHOWN: usize = 64;
 /// may say that more follows.
 ///
 /// ```
-/// use billing_sink::{InputFormat, Notices, read_entries_noting};
+/// use billing_format::{InputFormat, Notices, read_entries_noting};
 ///
 /// let page = r#"{"data":[],"nextCursor":"abc"}"#;
 /// let mut notices = Notices::default();

@@ -202,7 +202,7 @@ impl InputError {
     /// apart. The causes are in it.
     ///
     /// ```
-    /// use billing_sink::{RowFormat, rows};
+    /// use billing_format::{RowFormat, rows};
     ///
     /// let line = r#"{"timestamp":"2026-06-14T19:52:45.087Z","sku":"a","units":1,"amount":"-0.1O","currency":"USD",
     ///   "pricePerUnitUsd":1,"notes":""}"#.replace('\n', "");
@@ -225,7 +225,7 @@ impl InputError {
     /// True when nothing after the fault can be read, because the fault is not in one row alone.
     ///
     /// ```
-    /// use billing_sink::{RowFormat, rows};
+    /// use billing_format::{RowFormat, rows};
     ///
     /// let cut = b"[{}, 17, {".as_slice();
     /// let faults = rows(cut, RowFormat::JsonArray).filter_map(Result::err).map(|error| (error.row(), error.is_fatal()));

@@ -1,8 +1,8 @@
 //! Bodies in every format, whole or put together from rows.
 
 use billing_csv::Columns;
+use billing_format::{Format, RowFormat, Writer};
 use billing_model::UsageEntry;
-use billing_sink::{FileSink, Format, Plain, RowFormat, Sink};
 
 pub(crate) const FORMATS: [RowFormat; 3] = [RowFormat::JsonArray, RowFormat::Ndjson, RowFormat::Csv];
 
@@ -12,9 +12,9 @@ pub(crate) fn written(format: RowFormat, entries: &[UsageEntry]) -> Vec<u8> {
         RowFormat::Ndjson => Format::Ndjson,
         RowFormat::Csv => Format::Csv(Columns::WithApiKeyId),
     };
-    let mut sink = FileSink::new(format, Plain(Vec::new()));
-    sink.write(entries).unwrap();
-    sink.finish().unwrap()
+    let mut writer = Writer::new(Vec::new(), format);
+    entries.iter().for_each(|entry| writer.write(entry).unwrap());
+    writer.finish().unwrap()
 }
 
 /// A body of rows as they are, with what its format has between and around them.

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufReader, Read};
 
+use billing_format::{InputErrorKind, RowFormat, rows};
 use billing_model::Timestamp;
-use billing_sink::{InputErrorKind, RowFormat, rows};
 use billing_testkit::entry_at;
 
 use crate::bodies::{FORMATS, written};

@@ -3,11 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashSet;
 
-use crate::analytics::DaySeries;
-use crate::analytics_json::DATE;
-use crate::analytics_query::AnalyticsQuery;
-use crate::day::DayRange;
-use crate::total::Total;
+use billing_model::{AnalyticsQuery, Day, DayRange, DaySeries, Total};
 
 /// The name of the sum of all that has no name of its own in a daily row.
 pub(crate) const OTHER: &str = "Other";
@@ -72,7 +68,7 @@ pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
             others.get_or_insert_default().merge(spend.borrow());
         }
     }
-    let row = |(place, day): (usize, crate::day::Day)| {
+    let row = |(place, day): (usize, Day)| {
         let named = top.iter().map(|(name, spend)| (name.clone(), spend.borrow().on(place)));
         let other = others.iter().map(|spend| (OTHER.to_owned(), spend.on(place)));
         DaySeries { date_unix_ms: day.start_unix_ms(), spend: named.chain(other).collect() }
@@ -87,7 +83,7 @@ pub(crate) struct RowNames(HashSet<String>);
 
 impl RowNames {
     pub(crate) fn except(reserved: &[&str]) -> Self {
-        Self([DATE, OTHER].iter().chain(reserved).map(|name| (*name).to_owned()).collect())
+        Self([DaySeries::DATE, OTHER].iter().chain(reserved).map(|name| (*name).to_owned()).collect())
     }
 
     /// The name, if it is free and of one thing alone; else the name with a mark that tells it from others.
@@ -104,7 +100,6 @@ impl RowNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day::Day;
 
     fn total(text: &str) -> Total {
         text.parse().unwrap()

@@ -1,7 +1,7 @@
 //! What cannot be read says what it is, and what to do about it.
 
+use billing_format::InputErrorKind;
 use billing_model::BadRows;
-use billing_sink::InputErrorKind;
 use std::error::Error;
 
 use crate::support::{HEADER, check_refused, gzip, message, object, pretty, read, row, time, wrapped, zstd};

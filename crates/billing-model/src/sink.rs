@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use billing_model::{Summary, Timestamp, UsageEntry};
+use crate::entry::UsageEntry;
+use crate::summary::Summary;
+use crate::timestamp::Timestamp;
 
 /// A place for entries: a file, a ledger, a list in memory.
 ///
@@ -12,8 +14,7 @@ use billing_model::{Summary, Timestamp, UsageEntry};
 /// place, what was [marked](Sink::mark).)
 ///
 /// ```
-/// use billing_model::UsageEntry;
-/// use billing_sink::Sink;
+/// use billing_model::{Sink, UsageEntry};
 ///
 /// fn copy<S: Sink>(entries: &[UsageEntry], mut sink: S) -> Result<S::Output, S::Error> {
 ///     for page in entries.chunks(1000) {
