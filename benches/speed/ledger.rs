@@ -8,7 +8,7 @@ use std::path::Path;
 
 use billing_ledger::{AccountId, Filter, Ledger as _, Position};
 use billing_model::{SortOrder, UsageEntry};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use tempfile::TempDir;

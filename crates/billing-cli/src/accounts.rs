@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
 use billing_model::{decimal_text, is_invisible, one_line, parse_decimal};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};

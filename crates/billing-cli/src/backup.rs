@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use billing_ledger::Ledger;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 
 use crate::args;
 use crate::exit::Failure;

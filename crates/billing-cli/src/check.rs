@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use billing_ledger::{Checked, Difference, DifferenceKind, Report};
 use billing_model::one_line;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args;

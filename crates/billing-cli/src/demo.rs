@@ -13,7 +13,7 @@ use billing_ledger::{KeyKind, Ledger};
 use billing_model::{Sink, Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
 use billing_sample::History;
 use billing_sink::{AtomicFile, FileSink, drain};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use futures::TryStreamExt;
 

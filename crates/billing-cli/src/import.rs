@@ -9,7 +9,7 @@ use billing_ledger::{
     AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, check_account_name, check_timestamps,
 };
 use billing_model::{Sink, Summary, Timestamp, UsageEntry};
-use billing_store::{Overlap, Overlaps, SqliteLedger};
+use billing_sqlite::{Overlap, Overlaps, SqliteLedger};
 use chrono::Utc;
 
 use crate::args::{self, ImportFormat};

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{ErrorKind, Key, Ledger};
 use billing_model::Timestamp;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use billing_ledger::Ledger;
 use billing_model::Timestamp;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 
 use crate::args;

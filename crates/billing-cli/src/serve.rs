@@ -9,7 +9,7 @@ use std::time::Duration;
 use billing_ledger::Ledger;
 use billing_model::Timestamp;
 use billing_server::{Config, Listeners, Origin, Tls, UsageEndpoint};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

@@ -8,9 +8,9 @@ use axum::http::header::LINK;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
+use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, LendEntry, Principal, Receipt};
 use billing_model::{
-    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, LentEntry, Page, Pagination,
+    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, LentEntry, PageWriter, Pagination,
     Paging, Timestamp, UsageQuery,
 };
 use http_body::Body as _;
@@ -23,7 +23,7 @@ use crate::analytics::AnalyticsCache;
 use crate::answer;
 use crate::authorization::bearer_key;
 use crate::browsers::Browsers;
-use crate::budget::{Budget, Growing};
+use crate::budget::{Budget, Growing, Share};
 use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
@@ -338,52 +338,91 @@ impl Service {
         let form = Form::negotiate(&request.headers);
         let query = request.uri.query().unwrap_or_default();
         let now = (self.config.now)();
-        let page = match read {
-            Read::Usage | Read::UsageHistory if form.is_none() => {
-                return Err(Error::NotAcceptable("application/json and text/csv"));
+        match (read, form) {
+            (Read::Usage | Read::UsageHistory, None) => {
+                Err(Error::NotAcceptable("application/json and text/csv"))
             }
-            Read::Usage => self.page_by_number(account, query)?,
-            Read::UsageHistory => self.page_by_cursor(account, query, now)?,
-            _ if form != Some(Form::Json) => return Err(Error::NotAcceptable(answer::JSON_ONLY)),
-            Read::Analytics => {
+            (Read::Usage | Read::UsageHistory, Some(Form::Json)) => {
+                let mut body = answer::json_body();
+                let mut page = PageWriter::begin(&mut body);
+                // From where it stands in the ledger into the answer, with nothing in between.
+                let mut write = |entry: LentEntry<'_>| {
+                    entry.write_json(page.next());
+                    Ok(())
+                };
+                let (paging, warning) = self.page(read, account, query, now, &mut write)?;
+                page.finish(&paging, warning);
+                answer::give_back_rest(&mut body);
+                // It is made while its reader is kept, so that few are made that have no room.
+                let room = self.room_for(body.len())?;
+                Ok(with_room(whole_body(StatusCode::OK, JSON, body), room))
+            }
+            (Read::Usage | Read::UsageHistory, Some(Form::Csv)) => {
+                let mut entries = Vec::new();
+                let mut keep = |entry: LentEntry<'_>| {
+                    entries.push(entry.to_entry()?);
+                    Ok(())
+                };
+                let (paging, _) = self.page(read, account, query, now, &mut keep)?;
+                let room = self.room_for(answer::most_csv_bytes(&entries))?;
+                let response = answer::csv(&entries, &paging, &request.headers, now)?;
+                Ok(with_room(response, room))
+            }
+            (_, form) if form != Some(Form::Json) => Err(Error::NotAcceptable(answer::JSON_ONLY)),
+            (Read::Analytics, _) => {
                 let (query, limit) = (AnalyticsQuery::parse(query)?, self.config.analytics_timeout);
                 let memory = Growing::new(&self.budget.work);
-                return self.analytics.answer(&*self.ledger, account, query, now, (limit, memory));
+                self.analytics.answer(&*self.ledger, account, query, now, (limit, memory))
             }
-            Read::Balance => return self.balance(account, now),
-        };
-        let form = form.unwrap_or(Form::Json);
-        // Before it is made, and with the reader kept, so that few are made that have no room.
-        let most = answer::most_bytes(&page, form);
-        let room = (most > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(most, ANSWER_PATIENCE));
-        let room = room.transpose().map_err(|_| Error::Busy)?;
-        let mut response = answer::page(&page, form, &request.headers, now)?;
-        let bytes = body_bytes(&response);
-        if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
-            share.shrink_to(bytes);
-            response.extensions_mut().insert(Arc::new(share));
+            (Read::Balance, _) => self.balance(account, now),
         }
-        Ok(response)
     }
 
-    fn page_by_number(&self, account: AccountId, query: &str) -> Result<Page, Error> {
+    /// Room for an answer of so many bytes until it is fetched; a small one needs none.
+    fn room_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
+        let room = (bytes > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(bytes, ANSWER_PATIENCE));
+        room.transpose().map_err(|_| Error::Busy)
+    }
+
+    /// Lends a page, and says where it stands, and what its readers are to know.
+    fn page(
+        &self,
+        read: Read,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
+        match read {
+            Read::Usage => self.page_by_number(account, query, lend),
+            _ => Ok((self.page_by_cursor(account, query, now, lend)?, None)),
+        }
+    }
+
+    fn page_by_number(
+        &self,
+        account: AccountId,
+        query: &str,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
         let (query, page) = UsageQuery::parse(query)?;
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let mut entries = Vec::new();
-        let mut keep = |entry: LentEntry<'_>| {
-            entries.push(entry.to_entry()?);
-            Ok(())
-        };
         let total = self
             .ledger
-            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), &mut keep)
+            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), lend)
             .map_err(Error::of_ledger)?;
-        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
         let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
-        Ok(Page { entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
+        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
+        Ok((paging, is_deprecated.then_some(WARNING)))
     }
 
-    fn page_by_cursor(&self, account: AccountId, query: &str, now: Timestamp) -> Result<Page, Error> {
+    fn page_by_cursor(
+        &self,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<Paging, Error> {
         let (query, snapshot, after) = match HistoryRequest::parse(query)? {
             HistoryRequest::First(query) => (query, None, None),
             HistoryRequest::Next(cursor) => {
@@ -392,20 +431,15 @@ impl Service {
             }
         };
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let mut entries = Vec::new();
-        let mut keep = |entry: LentEntry<'_>| {
-            entries.push(entry.to_entry()?);
-            Ok(())
-        };
         let found = self
             .ledger
-            .page_by_position(account, &filter, snapshot, after, query.page_size(), &mut keep)
+            .page_by_position(account, &filter, snapshot, after, query.page_size(), lend)
             .map_err(Error::of_ledger)?;
         let next = found.next.map(|position| {
             let continuation = Continuation { query, snapshot: found.snapshot, position };
             self.cursors.issue(account, now, &continuation)
         });
-        Ok(Page { entries, paging: Paging::ByCursor(next.transpose()?), warning: None })
+        Ok(Paging::ByCursor(next.transpose()?))
     }
 
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
@@ -447,6 +481,16 @@ fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
 fn body_bytes(response: &Response) -> usize {
     let bytes = response.body().size_hint().exact();
     bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// An answer with the memory that it takes until it is fetched.
+fn with_room(mut response: Response, room: Option<Share>) -> Response {
+    let bytes = body_bytes(&response);
+    if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
+        share.shrink_to(bytes);
+        response.extensions_mut().insert(Arc::new(share));
+    }
+    response
 }
 
 fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) -> Response {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use billing_ledger::{Filter, Ledger as _};
 use billing_model::{UsageEntry, WholeSet};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 
 use crate::billing::{command, finish, ndjson, run};

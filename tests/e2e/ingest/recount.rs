@@ -5,7 +5,7 @@ use std::path::Path;
 
 use billing_ledger::Ledger as _;
 use billing_model::{Analytics, Currency, Day, Total, UsageEntry};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::{OwnedLedger as _, OwnedRollup};
 
 use crate::conversation::Request;

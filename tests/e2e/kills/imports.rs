@@ -6,7 +6,7 @@ use std::path::Path;
 
 use billing_ledger::{Filter, Ledger as _};
 use billing_model::UsageEntry;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 
 use crate::billing::{command, finish, ndjson, run};

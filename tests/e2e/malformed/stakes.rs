@@ -8,7 +8,7 @@ use std::sync::Arc;
 use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Timestamp, UsageEntry};
 use billing_server::{Config, serve};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 

@@ -12,10 +12,10 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-report", &["billing-model"]),
     ("billing-sample", &["billing-model"]),
     ("billing-sink", &["billing-format", "billing-model"]),
-    ("billing-store", &["billing-model"]),
+    ("billing-sqlite", &["billing-model"]),
     (
         "billing-server",
-        &["billing-csv", "billing-format", "billing-model", "billing-report", "billing-store"],
+        &["billing-csv", "billing-format", "billing-model", "billing-report", "billing-sqlite"],
     ),
     (
         "billing-cli",
@@ -27,7 +27,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
             "billing-sample",
             "billing-server",
             "billing-sink",
-            "billing-store",
+            "billing-sqlite",
         ],
     ),
     // Its oracle answers in both forms.
@@ -52,7 +52,7 @@ const ALL: &[&str] = &[
     "billing-sample",
     "billing-server",
     "billing-sink",
-    "billing-store",
+    "billing-sqlite",
     "billing-testkit",
     "xtask",
 ];
@@ -63,7 +63,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["billing-http"]),
     ("axum", &["billing-server"]),
     // The ledger's engine will change one day; the format's reader may.
-    ("rusqlite", &["billing-store"]),
+    ("rusqlite", &["billing-sqlite"]),
     ("csv", &["billing-csv"]),
     ("csv-core", &["billing-csv"]),
     // Flags and errors without a type are for programs, not for libraries.
@@ -129,7 +129,7 @@ pub(super) const LINES_MAX: usize = 500;
 pub(super) const OUTSIDE_DEFAULT: &str = "xtask";
 
 /// Circles of files that there are, each with all of its files. The list may only become shorter: take no circle into it,
-/// and no file into a circle. billing-store and billing-server have none.
+/// and no file into a circle. billing-sqlite and billing-server have none.
 pub(super) const CIRCLES: &[Circle] = &[
     &[
         "crates/billing-cli/src/args.rs",

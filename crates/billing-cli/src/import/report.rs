@@ -7,7 +7,7 @@ use anyhow::Context;
 use billing_format::Unknown;
 use billing_ledger::ImportedFile;
 use billing_model::{Summary, Timestamp};
-use billing_store::Overlap;
+use billing_sqlite::Overlap;
 use serde::Serialize;
 
 use crate::args;

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use billing_model::Timestamp;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;

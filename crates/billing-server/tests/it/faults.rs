@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::Method;
 use billing_ledger::KeyKind;
 use billing_server::{Config, router};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use tokio::time::timeout;
 
 use tracing::field::{Field, Visit};

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use billing_ledger::{AccountId, KeyKind, Ledger};
 use billing_model::{Currency, Page, Timestamp, UsageEntry};
 use billing_server::{Config, router};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use tempfile::TempDir;
 use tower::ServiceExt;

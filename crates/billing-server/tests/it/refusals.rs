@@ -7,7 +7,7 @@ use axum::http::Method;
 use billing_ledger::KeyKind;
 use billing_model::Timestamp;
 use billing_server::{Config, router};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 
 use crate::house::{Answer, HISTORY, House, START, USAGE, entries, now, send};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use billing_ledger::{Batch, ErrorKind, Filter, KeyKind, Ledger as _};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 

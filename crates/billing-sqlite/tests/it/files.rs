@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use billing_ledger::{AccountId, Error, ErrorKind, FileContent, Filter, ImportedFile, Ledger as _, Report};
 use billing_model::{Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use rusqlite::Connection;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use billing_ledger::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt};
 use billing_model::{Day, Timestamp};
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use rusqlite::Connection;
 

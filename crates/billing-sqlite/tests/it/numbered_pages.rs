@@ -3,7 +3,7 @@
 use billing_ledger::{AccountId, Filter};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 use proptest::prelude::*;

@@ -8,7 +8,7 @@
 //! ```
 //! use billing_ledger::{Filter, KeyKind, Ledger};
 //! use billing_model::UsageEntry;
-//! use billing_store::SqliteLedger;
+//! use billing_sqlite::SqliteLedger;
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("ledger.db");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use billing_ledger::{AccountId, Batch, ErrorKind, Filter, Ledger as _, Receipt};
 use billing_model::{Timestamp, UsageEntry};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use billing_testkit::entry_at;
 use proptest::prelude::*;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use billing_ledger::{AccountId, Error, ErrorKind, Filter, KeyKind, Ledger as _};
 use billing_model::SortOrder;
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 
 use crate::house::{House, import, walk};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use billing_ledger::{AccountId, Filter, Ledger as _, Snapshot};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry, parse_decimal};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::{OwnedLedger as _, PositionedPage};
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use billing_ledger::{AccountId, Batch, Error, ErrorKind, Filter, Ledger as _, Receipt};
 use billing_model::UsageEntry;
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use rusqlite::{Connection, OpenFlags};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use billing_model::{Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::{Overlap, Overlaps};
+use billing_sqlite::{Overlap, Overlaps};
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use billing_ledger::{Batch, DifferenceKind, ErrorKind, Ledger as _, Report};
 use billing_model::{Currency, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use proptest::prelude::*;
 use rusqlite::Connection;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use billing_ledger::{Batch, Checked, Difference, DifferenceKind, KeyKind, Ledger as _, Report};
 use billing_model::{Currency, UsageEntry, parse_decimal};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use rusqlite::Connection;
 

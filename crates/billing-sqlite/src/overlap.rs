@@ -35,7 +35,7 @@ const MOST_PAIRS: usize = 100;
 ///
 /// ```
 /// use billing_model::UsageEntry;
-/// use billing_store::Overlaps;
+/// use billing_sqlite::Overlaps;
 /// # let entry = |day| UsageEntry::from_json(&format!(r#"{{"timestamp":"2026-05-{day:02}T00:00:00Z","units":1,"notes":"",
 /// #   "sku":"venice-sd35-image-unit","pricePerUnitUsd":0.01,"amount":-1e-2,"currency":"USD"}}"#)).unwrap();
 /// let may: Vec<UsageEntry> = (1..=31).map(entry).collect();

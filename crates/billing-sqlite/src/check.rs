@@ -53,7 +53,7 @@ impl SqliteLedger {
     /// account has fewer entries than its receipts speak of.
     ///
     /// ```
-    /// use billing_store::SqliteLedger;
+    /// use billing_sqlite::SqliteLedger;
     /// # use billing_ledger::Ledger;
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("ledger.db");

@@ -6,7 +6,7 @@ use std::path::Path;
 use billing_ledger::{Batch, ErrorKind, Filter, Import, Ledger as _, Receipt, Snapshot};
 use billing_model::{SortOrder, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use billing_testkit::{any_entries, entry_at};
 use proptest::prelude::*;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use billing_ledger::{ErrorKind, Filter, Ledger as _};
-use billing_store::SqliteLedger;
+use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 use rusqlite::Connection;
 
