@@ -1,5 +1,7 @@
 //! For tests only: strange entries, an upstream that follows a script, and tests that a machine cannot run.
 //!
+//! [`ledger_suite!`] holds an engine to the contract of a ledger, and [`MemoryLedger`] is the plainest one.
+//!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
@@ -30,6 +32,9 @@ mod limit;
 mod endless;
 mod reluctant;
 
+#[doc(hidden)]
+#[allow(missing_docs, reason = "the name of a test says what it holds")]
+pub mod ledger_suite;
 mod memory_ledger;
 mod owned_ledger;
 

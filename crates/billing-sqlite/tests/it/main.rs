@@ -7,20 +7,16 @@ mod house;
 mod backups;
 mod check;
 mod check_at_large;
+mod contract;
 mod migration;
 mod opening;
 mod places;
 mod replaced;
 
 mod accounts;
-mod funds;
 mod keys;
 
 mod batches;
 mod files;
 mod imports;
 mod overlaps;
-mod rollups;
-
-mod numbered_pages;
-mod walks;

@@ -245,7 +245,7 @@ fn check(case: Case) {
         None => path,
         Some(ledger) => {
             match ledger.positioned_page(account, &Filter::default(), None, None, 1000) {
-                Ok(_) => assert_eq!(sorted(walk(&ledger, account, &Filter::default(), 1000)), all),
+                Ok(_) => assert_eq!(sorted(walk(&*ledger, account, &Filter::default(), 1000)), all),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Replaced, "{error}"),
             }
             match ledger.store_batches(&[scene.batch(scene.sent)]) {

@@ -1,18 +1,18 @@
 //! What an account has.
 
-use billing_ledger::{Account, AccountId, ErrorKind, Funds, Ledger as _};
+use crate::entry_at;
+use billing_ledger::{Account, AccountId, ErrorKind, Funds};
 use billing_model::{Currency, Day, Timestamp, UsageEntry, parse_decimal};
-use billing_testkit::entry_at;
 
-use crate::house::{House, import};
+use super::house::{House, Make, import};
 
 fn entry(at: &str, currency: Currency, amount: &str) -> UsageEntry {
     UsageEntry { currency, ..entry_at(at.parse().unwrap(), amount) }
 }
 
-#[test]
-fn funds_are_the_nets_and_the_diem_of_the_day() {
-    let House { ledger, account, .. } = &House::new();
+pub fn funds_are_the_nets_and_the_diem_of_the_day(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
     let today = Day::of("2026-06-15T12:00:00Z".parse::<Timestamp>().unwrap()).unwrap();
     assert_eq!(
         ledger.funds(*account, today).unwrap(),
@@ -47,9 +47,9 @@ fn funds_are_the_nets_and_the_diem_of_the_day() {
     assert_eq!(nets, ["DIEM -12.7500000000000000000000000001", "NEW 3", "USD 24.9999992"]);
 }
 
-#[test]
-fn an_allocation_is_set_and_taken_back() {
-    let House { ledger, account, .. } = &House::new();
+pub fn an_allocation_is_set_and_taken_back(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
     let list = |allocation: Option<&str>| {
         let diem_allocation = allocation.map(|text| parse_decimal(text).unwrap());
         let (name, nets) = ("ours".to_owned(), Vec::new());

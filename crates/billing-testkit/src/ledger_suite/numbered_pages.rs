@@ -1,20 +1,19 @@
 //! Pages by number, against slices of a list.
 
-use billing_ledger::{AccountId, Filter};
+use crate::OwnedLedger;
+use crate::entry_at;
+use billing_ledger::{AccountId, Filter, Ledger};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
-use billing_sqlite::SqliteLedger;
-use billing_testkit::OwnedLedger as _;
-use billing_testkit::entry_at;
 use proptest::prelude::*;
 
-use crate::house::{House, any_filter, any_mixed_entries, expected, import, walk};
+use super::house::{House, Make, any_filter, any_mixed_entries, expected, import, walk};
 
 const ORDERS: [SortOrder; 2] = [SortOrder::Asc, SortOrder::Desc];
 
 /// Holds one page against the slice that it should be.
 fn check(
-    (ledger, account): (&SqliteLedger, AccountId),
+    (ledger, account): (&dyn Ledger, AccountId),
     filter: &Filter,
     (order, limit, page): (SortOrder, u32, u32),
     expect: &[UsageEntry],
@@ -26,30 +25,26 @@ fn check(
     assert!(found.entries == slice, "{filter:?} {order} {limit} {page}: {:?}", found.entries);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn pages_are_slices_of_the_whole(
-        imports in prop::collection::vec(any_mixed_entries(60), 1..3),
+pub fn pages_are_slices_of_the_whole(make: Make) {
+    let house = House::of(make);
+    proptest!(ProptestConfig::with_cases(48), |(imports in prop::collection::vec(any_mixed_entries(60), 1..3),
         filters in prop::collection::vec(any_filter(), 1..6),
-        limit in 1..20u32,
-    ) {
-        let (ledger, account) = House::shared();
-        imports.iter().for_each(|entries| import(ledger, account, entries));
-        let stored = imports.concat();
-        for (filter, order) in filters.iter().flat_map(|filter| ORDERS.map(|order| (filter, order))) {
-            let expect = expected(&stored, filter, order);
-            let pages = u32::try_from(expect.len()).unwrap().div_ceil(limit);
-            // The last of these is beyond the end.
-            (1..=pages + 1).for_each(|page| check((ledger, account), filter, (order, limit, page), &expect));
-        }
+        limit in 1..20u32,)| {
+    let (ledger, account) = house.another();
+    imports.iter().for_each(|entries| import(ledger, account, entries));
+    let stored = imports.concat();
+    for (filter, order) in filters.iter().flat_map(|filter| ORDERS.map(|order| (filter, order))) {
+        let expect = expected(&stored, filter, order);
+        let pages = u32::try_from(expect.len()).unwrap().div_ceil(limit);
+        // The last of these is beyond the end.
+        (1..=pages + 1).for_each(|page| check((ledger, account), filter, (order, limit, page), &expect));
     }
+    });
 }
 
-#[test]
-fn pages_at_any_depth_are_right() {
-    let House { ledger, account, .. } = &House::new();
+pub fn pages_at_any_depth_are_right(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
     let stored: Vec<_> = History::new(5, 20_000).collect();
     import(ledger, *account, &stored);
     let currencies = [None, Some("EARNED_CREDITS".into())];
@@ -63,9 +58,9 @@ fn pages_at_any_depth_are_right() {
 }
 
 /// A minute of many entries, one far away, and a currency that is rare among them.
-#[test]
-fn a_dense_minute_and_a_rare_currency_are_walked_whole() {
-    let House { ledger, account, .. } = &House::new();
+pub fn a_dense_minute_and_a_rare_currency_are_walked_whole(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
     let at = |ns: i64| Timestamp::from_unix_ns(1_780_000_000_000_000_000 + ns);
     let mut stored: Vec<_> = (0..3_000)
         .map(|n| {
@@ -94,9 +89,9 @@ fn a_dense_minute_and_a_rare_currency_are_walked_whole() {
     }
 }
 
-#[test]
-fn a_page_of_nothing_still_has_a_total() {
-    let House { ledger, account, .. } = &House::new();
+pub fn a_page_of_nothing_still_has_a_total(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
     import(ledger, *account, &History::new(5, 10).collect::<Vec<_>>());
     let page = ledger.numbered_page(*account, &Filter::default(), SortOrder::Asc, 0, 1).unwrap();
     assert_eq!((page.entries.len(), page.total), (0, 10));
