@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::error::{Error, ErrorKind};
-use crate::key::KeyKind;
+use crate::key_kind::KeyKind;
 
 /// What everything secret of a ledger is derived from: a random number of its own, which its engine keeps.
 #[derive(Clone)]

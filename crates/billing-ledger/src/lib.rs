@@ -16,6 +16,10 @@
 //! use billing_ledger::{Filter, Ledger};
 //! use billing_model::UsageEntry;
 //!
+//! // An engine knows keys by their digests.
+//! let material = billing_ledger::KeyMaterial::of(&[7; 32]);
+//! assert_eq!(material.digest("billing-admin-…"), material.digest("billing-admin-…"));
+//!
 //! /// The entries of an account whose ledger may be any.
 //! fn entries_of(ledger: &dyn Ledger, account: &str) -> Result<Vec<UsageEntry>, billing_ledger::Error> {
 //!     let Some(account) = ledger.account(account)? else { return Ok(Vec::new()) };
@@ -42,6 +46,7 @@ mod batch;
 mod filter;
 mod import;
 mod key;
+mod key_kind;
 mod key_material;
 mod packed;
 mod position;
@@ -60,7 +65,8 @@ pub use difference::{Difference, DifferenceKind};
 pub use error::{Error, ErrorKind};
 pub use filter::Filter;
 pub use import::{FileContent, Import, ImportedFile, check_timestamps};
-pub use key::{Key, KeyKind, NewKey, Principal};
+pub use key::{Key, NewKey, Principal};
+pub use key_kind::KeyKind;
 pub use key_material::{KeyDigest, KeyMaterial, Secret};
 pub use ledger::{Ledger, LendCharges, LendEntry, LendRollup};
 pub use packed::{PackedEntries, PackedRows};

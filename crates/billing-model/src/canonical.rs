@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decimal::Decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
+use crate::timestamp::Timestamp;
 
 /// Where canonical bytes go.
 pub(crate) trait Put {
@@ -82,7 +83,7 @@ pub(crate) fn put_entry(out: &mut impl Put, entry: &UsageEntry) {
         api_key_id: _,
     } = entry;
     out.put(b"8:entry v1,");
-    put_number(out, timestamp.unix_s());
+    put_number(out, unix_s(*timestamp));
     put_text(out, sku);
     put_number(out, *price_per_unit_usd);
     put_number(out, *units);
@@ -248,5 +249,51 @@ impl Backwards {
     fn length(&mut self, length: usize) {
         self.push(b':');
         self.digits(length as u64, 1);
+    }
+}
+
+/// The seconds since 1970-01-01T00:00:00Z, exact.
+fn unix_s(at: Timestamp) -> Decimal {
+    const PLACES: i16 = 9;
+    const NS_PER_MS: u64 = 1_000_000;
+    let ns = at.far_unix_ns();
+    let Ok(mut digits) = u64::try_from(ns.unsigned_abs()) else {
+        // The seconds of any year that chrono has are below 10^13.
+        return Decimal::from_parts(ns, (-PLACES).into()).unwrap_or_default();
+    };
+    let mut exponent = -PLACES;
+    if digits.is_multiple_of(NS_PER_MS) {
+        // As nearly all come.
+        (digits, exponent) = (digits / NS_PER_MS, -3);
+    }
+    while exponent < 0 && digits.is_multiple_of(10) {
+        (digits, exponent) = (digits / 10, exponent + 1);
+    }
+    Decimal::short(ns < 0, digits, exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{DateTime, Utc};
+
+    #[test]
+    fn seconds_since_1970_are_exact() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", "0"),
+            ("2026-06-26T13:11:34.193+02:00", "1782472294.193"),
+            ("2026-06-15T00:00:00Z", "1781481600"),
+            ("2026-06-15T00:00:00.1Z", "1781481600.1"),
+            ("2026-06-15T00:00:00.120000009Z", "1781481600.120000009"),
+            ("1969-12-31T23:59:59.25Z", "-0.75"),
+            ("1969-12-31T23:59:58Z", "-2"),
+            ("0001-01-01T00:00:00Z", "-62135596800"),
+            ("9999-12-31T23:59:59.999999999Z", "253402300799.999999999"),
+        ] {
+            assert_eq!(unix_s(text.parse().unwrap()).to_string(), seconds, "{text}");
+        }
+        let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+        let ends = [first, last].map(|instant| unix_s(Timestamp::from(instant)));
+        assert_eq!(ends.map(|end| end.exponent()), [0, -9]);
     }
 }

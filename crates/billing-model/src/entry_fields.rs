@@ -3,7 +3,7 @@
 use crate::decimal::Decimal;
 use crate::decimal_text::write_decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
-use crate::entry_json::{write_optional_string, write_string};
+use crate::json_text::{write_optional_string, write_string};
 use crate::lent_entry::{LentEntry, NumberText};
 use crate::timestamp::Timestamp;
 
@@ -87,6 +87,13 @@ impl<'a> Fields<'a, NumberText<'a>> {
             details: has_details.then_some(details),
             api_key_id: entry.api_key_id,
         }
+    }
+}
+
+impl LentEntry<'_> {
+    /// Appends the entry as [`UsageEntry::write_json`] does.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        Fields::lent(self).write_json(out);
     }
 }
 

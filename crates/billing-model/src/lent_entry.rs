@@ -4,7 +4,6 @@ use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::decimal_text::{decimal_text, parse_decimal};
 use crate::entry::{InferenceDetails, UsageEntry};
-use crate::entry_fields::Fields;
 use crate::error::{ValueError, ValueErrorKind};
 use crate::timestamp::Timestamp;
 
@@ -142,11 +141,6 @@ impl LentEntry<'_> {
             inference_details: details.into_option(),
             api_key_id: self.api_key_id.map(str::to_owned),
         })
-    }
-
-    /// Appends the entry as [`UsageEntry::write_json`] does.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
-        Fields::lent(self).write_json(out);
     }
 
     /// How many bytes of text it holds, beside its numbers.

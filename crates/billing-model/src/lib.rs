@@ -67,6 +67,7 @@ mod analytics;
 mod analytics_json;
 mod balance;
 mod json_object;
+mod json_text;
 
 #[cfg(test)]
 mod both_ways;

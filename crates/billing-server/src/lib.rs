@@ -23,14 +23,14 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let now = || Timestamp::from_unix_ns(1_783_502_130_123_000_000);
 //! # let directory = tempfile::tempdir()?;
-//! let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
+//! let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db"))?;
 //! let account = ledger.create_account("default")?;
 //! let (_, key) = ledger.create_key(account, KeyKind::Admin, "books", now())?;
 //!
 //! let request = Request::get("/api/v1/billing/usage?limit=50")
 //!     .header("authorization", format!("Bearer {}", key.expose()))
 //!     .body(body::Body::empty())?;
-//! let answer = router(ledger, Config::new(now)).oneshot(request).await?;
+//! let answer = router(std::sync::Arc::new(ledger), Config::new(now)).oneshot(request).await?;
 //! assert_eq!(answer.status(), 200);
 //!
 //! let body = body::to_bytes(answer.into_body(), 1 << 20).await?;
@@ -53,6 +53,7 @@ mod accept;
 mod answer;
 mod authorization;
 mod cursor;
+mod life;
 mod prefer;
 mod whole_body;
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::header::LINK;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, LendEntry, Principal, Receipt};
 use billing_model::{
@@ -28,6 +27,7 @@ use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
 use crate::ingest::{self, Announced, Checked};
+use crate::life::{WARNING, write_life};
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::{self, Metrics};
 use crate::recorder::Recorder;
@@ -35,17 +35,6 @@ use crate::row_rules::RowRules;
 use crate::standing::Standing;
 use crate::trouble::Trouble;
 use crate::whole_body::{JSON, whole_body};
-
-const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
-const SUNSET: HeaderName = HeaderName::from_static("sunset");
-
-/// When the provider deprecated the endpoint by page number, 8 July 2026.
-const DEPRECATED_AT: HeaderValue = HeaderValue::from_static("@1783555200");
-const SUNSET_AT: HeaderValue = HeaderValue::from_static("Wed, 16 Sep 2026 00:00:00 GMT");
-const SUCCESSOR: HeaderValue =
-    HeaderValue::from_static("</api/v1/billing/usage-history>; rel=\"successor-version\"");
-const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September 2026; use GET \
-     /billing/usage-history instead";
 
 /// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
 pub(crate) const SMALL_ANSWER: usize = 64 << 10;
@@ -463,18 +452,6 @@ impl Service {
         let mut body = Vec::new();
         Balance::of(&parts).write_json(&mut body);
         Ok(whole_body(StatusCode::OK, JSON, body))
-    }
-}
-
-/// What the endpoint by page number says of its own end, with every answer.
-fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
-    if life == UsageEndpoint::Live {
-        return;
-    }
-    headers.insert(DEPRECATION, DEPRECATED_AT);
-    headers.insert(LINK, SUCCESSOR);
-    if life == UsageEndpoint::Sunset {
-        headers.insert(SUNSET, SUNSET_AT);
     }
 }
 

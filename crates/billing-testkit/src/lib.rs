@@ -34,6 +34,7 @@ mod reluctant;
 
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the name of a test says what it holds")]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 pub mod ledger_suite;
 mod memory_ledger;
 mod owned_ledger;

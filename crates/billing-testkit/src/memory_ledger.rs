@@ -2,6 +2,8 @@
 //! another engine are held against.
 
 mod account;
+#[cfg(test)]
+mod broken;
 mod import;
 
 use std::collections::HashMap;

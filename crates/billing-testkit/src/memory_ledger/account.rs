@@ -92,6 +92,11 @@ impl Kept {
         self.receipts.get(idempotency_key).copied()
     }
 
+    #[cfg(test)]
+    pub(super) fn forget_receipt(&mut self, idempotency_key: &str) {
+        self.receipts.remove(idempotency_key);
+    }
+
     pub(super) fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
