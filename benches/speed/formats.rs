@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use billing_csv::Columns;
-use billing_model::{Page, Summary, UsageEntry};
-use billing_sink::{FileSink, Format, Plain, Sink};
+use billing_format::Format;
+use billing_model::{Page, Sink, Summary, UsageEntry};
+use billing_sink::{FileSink, Plain};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use serde::de::IgnoredAny;

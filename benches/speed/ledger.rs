@@ -6,8 +6,10 @@ use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
 
+use billing_ledger::{AccountId, Filter, Ledger as _, Position};
 use billing_model::{SortOrder, UsageEntry};
-use billing_store::{AccountId, Filter, Ledger, Position, Sink};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
 use tempfile::TempDir;
 
@@ -24,7 +26,7 @@ const LIMIT: u32 = 500;
 
 /// A ledger in a directory of its own, beside the build: `/tmp` is memory on many machines, and nothing is durable in it.
 pub(crate) struct Place {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: SqliteLedger,
     pub(crate) account: AccountId,
     pub(crate) directory: TempDir,
 }
@@ -32,7 +34,7 @@ pub(crate) struct Place {
 impl Place {
     fn empty() -> Self {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-        let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).expect("a ledger");
+        let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).expect("a ledger");
         let account = ledger.create_account("bench").expect("an account");
         Self { ledger, account, directory }
     }
@@ -98,7 +100,7 @@ fn pages(criterion: &mut Criterion) {
     for (name, page) in [("by-number-first", 1), ("by-number-middle", pages / 2), ("by-number-last", pages)] {
         group.bench_function(name, |b| {
             b.iter(|| {
-                let page = place.ledger.page_by_number(place.account, &all, SortOrder::Asc, LIMIT, page);
+                let page = place.ledger.numbered_page(place.account, &all, SortOrder::Asc, LIMIT, page);
                 assert_eq!(page.expect("a page").entries.len(), 500);
             });
         });
@@ -111,7 +113,7 @@ fn pages(criterion: &mut Criterion) {
     });
     group.bench_function("by-position-middle", |b| {
         b.iter(|| {
-            let page = place.ledger.page_by_position(place.account, &all, None, Some(*middle), 1000);
+            let page = place.ledger.positioned_page(place.account, &all, None, Some(*middle), 1000);
             assert_eq!(black_box(page.expect("a page")).entries.len(), 1000);
         });
     });

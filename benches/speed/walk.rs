@@ -6,13 +6,15 @@
 use std::cell::LazyCell;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
+use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Cursor, Page, Pagination, Paging, TimeWindow, Timestamp};
 use billing_server::Config;
-use billing_sink::{AtomicFile, FileSink, Format, Plain, Target, drain};
-use billing_store::KeyKind;
+use billing_sink::{AtomicFile, FileSink, Plain, Target, drain};
 use billing_testkit::{Reply, Request, Upstream};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
@@ -64,7 +66,12 @@ impl Service {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let config = Config::new(now);
-        runtime.spawn(billing_server::serve(listener, place.ledger.clone(), config, std::future::pending()));
+        runtime.spawn(billing_server::serve(
+            listener,
+            Arc::new(place.ledger.clone()),
+            config,
+            std::future::pending(),
+        ));
         Self {
             base_url: format!("http://{address}/api/v1"),
             key: secret.expose().to_owned(),

@@ -3,7 +3,7 @@
 //! Between the program and the server stands a service that passes requests on; just before the n-th it imports
 //! entries into the ledger, from another process. So the overlap is the same in every run.
 
-use billing_model::{Fingerprint, Timestamp, UsageEntry};
+use billing_model::{Timestamp, UsageEntry, WholeSet};
 use billing_testkit::{Book, Reply, entry_at};
 
 use crate::billing::{self, Run};
@@ -86,8 +86,8 @@ fn walk_by(
 
 #[track_caller]
 fn same(found: &[UsageEntry], expect: &[UsageEntry]) {
-    let fingerprint = |entries: &[UsageEntry]| entries.iter().collect::<Fingerprint>();
-    assert_eq!(fingerprint(found), fingerprint(expect));
+    let whole_set = |entries: &[UsageEntry]| entries.iter().collect::<WholeSet>();
+    assert_eq!(whole_set(found), whole_set(expect));
     assert!(found.is_sorted_by_key(|entry| entry.timestamp));
 }
 

@@ -3,8 +3,8 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use billing_format::{InputFormat, read_entries};
 use billing_model::UsageEntry;
-use billing_sink::{InputFormat, read_entries};
 
 /// No test waits for it; it ends a run that hangs.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -1,7 +1,7 @@
 //! The life of the endpoint by page number: it answers, it warns of its end, it has ended. Who exports gets everything all
 //! the time.
 
-use billing_model::{Fingerprint, UsageEntry};
+use billing_model::{UsageEntry, WholeSet};
 use billing_sample::History;
 
 use crate::billing;
@@ -19,7 +19,7 @@ fn entries() -> Vec<UsageEntry> {
     History::new(9, 1200).collect()
 }
 
-fn fingerprint(entries: &[UsageEntry]) -> Fingerprint {
+fn whole_set(entries: &[UsageEntry]) -> WholeSet {
     entries.iter().collect()
 }
 
@@ -95,7 +95,7 @@ fn an_export_has_everything_all_through_the_endpoints_life() {
             let args = ["--endpoint", endpoint, "--wire", wire, "--page-size", "100", "--until", AFTER_REAL];
             let run = host.export(&admin, &[&args[..], &["-o", &path]].concat()).done();
             let found = billing::entries(&place.read("usage.ndjson"));
-            assert_eq!(fingerprint(&found), fingerprint(&all), "{endpoint} over {wire}, {flag}");
+            assert_eq!(whole_set(&found), whole_set(&all), "{endpoint} over {wire}, {flag}");
             let said = match (endpoint, flag, wire) {
                 ("usage", "sunset", _) => {
                     Some("note: the service has ended /billing/usage; going on with its successor")
@@ -140,9 +140,9 @@ fn an_endpoint_that_ends_amid_a_walk_is_followed() {
         let run = between.export(&args).done();
         assert!(run.stderr.contains("usage-history"), "{}", run.stderr);
         let is_in_window = |entry: &&UsageEntry| entry.timestamp < at("2026-07-01T00:00:00Z");
-        let expect: Fingerprint = all.iter().filter(is_in_window).collect();
+        let expect: WholeSet = all.iter().filter(is_in_window).collect();
         assert_eq!(
-            fingerprint(&billing::entries(&place.read("usage.ndjson"))),
+            whole_set(&billing::entries(&place.read("usage.ndjson"))),
             expect,
             "after {last} requests"
         );

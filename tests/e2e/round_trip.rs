@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use billing_model::{Currency, Fingerprint, Summary, UsageEntry};
+use billing_model::{Currency, Summary, UsageEntry, WholeSet};
 
 use crate::ledger::{AFTER_REAL, Ledger, REAL, noted, real_entries};
 use crate::place::Place;
@@ -33,7 +33,7 @@ fn check_sums(entries: &[UsageEntry]) {
 /// Over both endpoints and in both forms of a page, to a file and to stdout; then the same from what was exported.
 fn check(format: &str) {
     let original = real_entries();
-    let fingerprint: Fingerprint = original.iter().collect();
+    let whole_set: WholeSet = original.iter().collect();
     let ledger = Ledger::from_file(REAL);
     let (server, place) = (ledger.serve(), Place::new());
     let (name, mut first) = (format!("export.{format}"), None);
@@ -59,7 +59,7 @@ fn check(format: &str) {
     }
     let exported = first.unwrap();
     let entries = crate::billing::entries(&exported);
-    assert_eq!(entries.iter().collect::<Fingerprint>(), fingerprint, "a multiset: equal entries count");
+    assert_eq!(entries.iter().collect::<WholeSet>(), whole_set, "a multiset: equal entries count");
     assert!(entries.is_sorted_by_key(|entry| entry.timestamp));
     check_sums(&entries);
 

@@ -3,7 +3,7 @@
 //! The tests of xtask stand here because a plain `cargo test` leaves that package out.
 
 use xtask::readme::test_command;
-use xtask::tidy::{self, violations};
+use xtask::tidy::{self, Circle, Violation, violations};
 use xtask::workspace::{Dependency, Member, Resolved, Source, Workspace};
 
 #[test]
@@ -89,7 +89,7 @@ fn depends(name: &str) -> Dependency {
 fn check(change: impl FnOnce(&mut Workspace), expect: Option<(&str, &str)>) {
     let mut workspace = sound();
     change(&mut workspace);
-    let found = violations(&workspace);
+    let found = violations(&workspace, &[]);
     let found: Vec<_> = found.iter().map(|violation| (violation.rule, violation.file.as_str())).collect();
     assert_eq!(found, expect.into_iter().collect::<Vec<_>>());
 }
@@ -311,4 +311,155 @@ fn the_readme_says_how_to_run_the_tests() {
     ] {
         assert_eq!(test_command(readme), expect, "{readme}");
     }
+}
+
+/// The circles of a crate of these files, beside its front page, as a list of files.
+#[track_caller]
+fn check_circles(files: &[(&str, &str)], expect: &[&str]) {
+    let mut workspace = sound();
+    let path = |name: &str| format!("crates/billing-http/src/{name}");
+    for (name, text) in files {
+        workspace.sources.retain(|source| source.path != path(name));
+        workspace.sources.push(Source { path: path(name), text: format!("//! What it is.\n{text}\n") });
+    }
+    let found = circles(&workspace, &[]);
+    let expect: Vec<_> = expect.iter().map(|names| names.split(' ').map(path).collect::<Vec<_>>()).collect();
+    let listed = |message: &str| message.split(['(', ')']).nth(1).unwrap_or_default().replace(", ", " ");
+    let listed: Vec<_> = found.iter().map(|violation| listed(&violation.message)).collect();
+    assert_eq!(
+        listed,
+        expect.iter().map(|paths| paths.join(" ")).collect::<Vec<_>>(),
+        "{files:?}\n{found:?}"
+    );
+    let first: Vec<_> = found.iter().map(|violation| &violation.file).collect();
+    assert_eq!(first, expect.iter().map(|paths| &paths[0]).collect::<Vec<_>>());
+}
+
+fn circles(workspace: &Workspace, known: &[Circle]) -> Vec<Violation> {
+    let found = violations(workspace, known).into_iter();
+    found.filter(|violation| violation.rule == "circle").collect()
+}
+
+/// `a.rs` says this, and `b.rs` uses what is in `a.rs`: a circle, when `a.rs` uses `b.rs`.
+#[track_caller]
+fn check_use(a: &str, is_use: bool) {
+    let files =
+        [("lib.rs", "mod a;\nmod b;"), ("a.rs", a), ("b.rs", "use crate::a::A;\npub struct B<'b>(&'b A);")];
+    check_circles(&files, if is_use { &["a.rs b.rs"] } else { &[] });
+}
+
+#[test]
+fn whatever_names_a_file_uses_it() {
+    for a in [
+        "use crate::b::B;",
+        "use crate::b;\nfn new() { b::new() }",
+        "use super::b::{B as Other};",
+        "fn new() -> crate::b::B { todo!() }",
+        "fn new<'a>(at: &'a str, sign: char) -> bool { sign == '\"' || at == crate::b::NAME }",
+        "fn new() { let r#type = assert_eq!(super::b::NAME, \"\\\"\"); }",
+        "#[arg(value_parser = crate::b::parse)]\nstruct A;",
+        "mod inner {\n    use super::super::b::B;\n}",
+        "use std::{\n    fmt,\n    io::{self, Read},\n};\nuse crate::{\n    // A comment, too.\n    c::{C, D as _},\n    b::{self, new},\n};",
+        "#[cfg(not(test))]\nuse crate::b::B;",
+        "#[cfg(test)]\nuse std::fmt;\nuse crate::b::B;",
+        "#[cfg(test)]\nmod tests {\n    use super::*;\n}\nfn new() { crate::b::new() }",
+    ] {
+        check_use(a, true);
+    }
+}
+
+#[test]
+fn what_is_not_built_or_names_nothing_of_the_crate_uses_no_file() {
+    for a in [
+        "",
+        "pub struct A;",
+        "use b::B;\nuse ::b::B as C;\nuse std::b;",
+        "#[cfg(test)]\nuse crate::b::B;",
+        "#[cfg(test)]\nmod tests {\n    use crate::b::B;\n    fn new() { crate::b::new() }\n}",
+        "#[cfg(all(test, unix))]\n#[derive(Debug)]\npub(crate) fn new() -> [B; 2] { crate::b::new() }",
+        "struct A {\n    #[cfg(test)]\n    b: crate::b::B,\n}",
+        "#![cfg(test)]\nuse crate::b::B;",
+        "/// Like [`B`](crate::b::B).\n// use crate::b::B;\n/* /* */ use crate::b::B; */\nstruct A;",
+        "const A: [&str; 3] = [\"use crate::b::B; \\\" crate::b::B\", r#\"\"crate::b::B\"#, r\"crate::b::B\"];",
+        "pub(in crate::b) fn new() {}",
+    ] {
+        check_use(a, false);
+    }
+}
+
+#[test]
+fn a_circle_goes_through_any_number_of_files() {
+    let lib = ("lib.rs", "mod a;\nmod b;\nmod c;\nmod d;\nmod e;");
+    let (a, b) = (("a.rs", "use crate::b::B;"), ("b.rs", "use crate::c::C;"));
+    let (d, e) = (("d.rs", "use crate::{c::C, e::E};"), ("e.rs", "use crate::a::A;"));
+    check_circles(&[lib, a, b, ("c.rs", ""), d, e], &[]);
+    check_circles(&[lib, a, b, ("c.rs", "use crate::a::A;"), d, e], &["a.rs b.rs c.rs"]);
+    check_circles(
+        &[lib, a, b, ("c.rs", "use crate::b::B;"), ("d.rs", "use crate::e::E;"), ("e.rs", "use crate::d;")],
+        &["b.rs c.rs", "d.rs e.rs"],
+    );
+}
+
+#[test]
+fn who_hands_an_item_on_is_not_where_it_stands() {
+    let (a, b) = (("a.rs", "use crate::B;"), ("b.rs", "use super::A;"));
+    check_circles(&[("lib.rs", "mod a;\nmod b;\npub use a::A;\npub use b::B;"), a, b], &["a.rs b.rs"]);
+    check_circles(
+        &[("lib.rs", "mod a;\nmod b;\nmod c;\npub use c::A;\npub use b::B;"), a, b, ("c.rs", "")],
+        &[],
+    );
+    // Who hands it on is used as well.
+    let lib = ("lib.rs", "mod a;\nmod b;\nmod c;");
+    let (a, c) = (("a.rs", "use crate::b::C;"), ("c.rs", ""));
+    check_circles(&[lib, a, ("b.rs", "pub use crate::c::C;\nuse crate::a;"), c], &["a.rs b.rs"]);
+    check_circles(
+        &[lib, a, ("b.rs", "pub use crate::c::C;"), ("c.rs", "use crate::a;")],
+        &["a.rs b.rs c.rs"],
+    );
+}
+
+#[test]
+fn a_module_and_its_children_are_one_room() {
+    let lib = ("lib.rs", "mod a;\nmod b;");
+    let a = ("a.rs", "mod one;\nmod two;\npub use one::One;\nuse two::Two;\npub struct A;");
+    let (one, two) = (("a/one.rs", "use super::{A, two::Two};"), ("a/two.rs", "use super::A;"));
+    // What goes on between the parent and its children is their own business.
+    check_circles(&[lib, a, one, two, ("b.rs", "use crate::a::One;")], &[]);
+    // But rooms side by side form no circle, whoever in them it is;
+    check_circles(
+        &[lib, a, one, ("a/two.rs", "use crate::b::B;"), ("b.rs", "use crate::a::One;")],
+        &["a.rs b.rs"],
+    );
+    // nor do the children of one, by their own names or by those that their parent gives them.
+    for two in ["use super::one::One;", "use super::One;", "use crate::a::One;"] {
+        check_circles(&[lib, a, one, ("a/two.rs", two), ("b.rs", "")], &["a/one.rs a/two.rs"]);
+    }
+    // Tests in a file of their own are left out.
+    let tested = ("a.rs", "mod one;\n#[cfg(test)]\nmod two;");
+    check_circles(&[lib, tested, one, ("a/two.rs", "use super::one::One;"), ("b.rs", "")], &[]);
+    // A file elsewhere, and a crate that is a program.
+    let elsewhere = "#[path = \"../src/else/where.rs\"]\nmod a;\nmod b;";
+    let files = [("else/where.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")];
+    check_circles(&[&[("lib.rs", elsewhere)], &files[..]].concat(), &["b.rs else/where.rs"]);
+    check_circles(&[&[("main.rs", elsewhere)], &files[..]].concat(), &["b.rs else/where.rs"]);
+}
+
+#[test]
+fn a_circle_that_is_known_is_the_very_one_and_still_there() {
+    const A: &str = "crates/billing-http/src/a.rs";
+    const B: &str = "crates/billing-http/src/b.rs";
+    let mut workspace = sound();
+    let rules = "xtask/src/tidy/rules.rs";
+    let files = |known: &[Circle], workspace: &Workspace| -> Vec<String> {
+        circles(workspace, known).into_iter().map(|violation| violation.file).collect()
+    };
+    assert_eq!(files(&[&[A, B]], &workspace), [rules], "it is gone");
+    workspace.sources[1].text.push_str("mod a;\nmod b;\n");
+    for (path, text) in [(A, "//! A.\nuse crate::b::B;\n"), (B, "//! B.\nuse crate::a::A;\n")] {
+        workspace.sources.push(Source { path: path.to_owned(), text: text.to_owned() });
+    }
+    assert_eq!(files(&[&[A, B]], &workspace), [""; 0]);
+    assert_eq!(files(&[], &workspace), [A]);
+    assert_eq!(files(&[&[A, B], &[A, B, "crates/billing-http/src/c.rs"]], &workspace), [rules]);
+    assert_eq!(files(&[&[A]], &workspace), [A, rules], "it is larger");
 }

@@ -6,11 +6,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use billing_format::{Content, InputFormat, read_entries};
 use billing_http::{Client, Error};
 use billing_model::{Stretch, Timestamp, UsageEntry};
-use billing_sink::{
-    Begun, Content, DrainError, FileSink, InputFormat, Opened, ResumableFile, drain, read_entries,
-};
+use billing_sink::{Begun, DrainError, FileSink, Opened, ResumableFile, drain};
 use billing_testkit::Upstream;
 use futures::{Stream, StreamExt, stream};
 use proptest::prelude::*;

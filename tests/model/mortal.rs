@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use billing_sink::{Error, Finished, Mark, ResumableFile, Target};
+use billing_model::Mark;
+use billing_sink::{Error, Finished, ResumableFile, Target};
 use tempfile::TempDir;
 
 /// The file of an export.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Border, Client, Endpoint, RetryPolicy, Times, Walk, WalkBuilder, Wire};
 use billing_model::{Currency, TimeWindow, Timestamp, UsageEntry};
-use billing_sink::Format;
 use billing_testkit::Upstream;
 use proptest::prelude::*;
 use proptest::sample::select;

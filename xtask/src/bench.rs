@@ -8,6 +8,7 @@ mod versus;
 mod walk;
 
 mod connection;
+mod endpoint;
 mod export;
 mod figures;
 mod measured;

@@ -1,9 +1,10 @@
 //! The rules of the house, held by a test: who may know whom, what files are called, how a crate presents itself,
-//! where links lead.
+//! which files may use each other, where links lead.
 //!
 //! The rules themselves are tables in `rules`; the files beside it compare the workspace with them. A rule says no more
 //! than ARCHITECTURE.md and CONTRIBUTING.md say in words: whoever changes one changes the other.
 
+mod circles;
 mod dependencies;
 mod links;
 mod packages;
@@ -13,6 +14,8 @@ mod sources;
 use std::fmt;
 
 use anyhow::Result;
+
+pub use circles::Circle;
 
 use crate::workspace::Workspace;
 
@@ -44,16 +47,17 @@ impl fmt::Display for Violation {
 /// # Errors
 /// When the project cannot be read.
 pub fn check() -> Result<Vec<Violation>> {
-    Ok(violations(&Workspace::read()?))
+    Ok(violations(&Workspace::read()?, rules::CIRCLES))
 }
 
-/// Every place of a workspace where a rule is broken, in order of files.
-pub fn violations(workspace: &Workspace) -> Vec<Violation> {
+/// Every place of a workspace where a rule is broken, in order of files. `circles` are those that are known of.
+pub fn violations(workspace: &Workspace, circles: &[Circle]) -> Vec<Violation> {
     let mut found = Vec::new();
     dependencies::check(workspace, &mut found);
     packages::check(workspace, &mut found);
     sources::check(workspace, &mut found);
     links::check(workspace, &mut found);
+    circles::check(workspace, circles, &mut found);
     found.sort();
     found
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
 use billing_model::{decimal_text, is_invisible, one_line, parse_decimal};
-use billing_store::{Account, AccountId, ErrorKind, Ledger};
+use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
 }
 
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let accounts = Ledger::open(path)?.accounts()?;
+    let accounts = SqliteLedger::open(path)?.accounts()?;
     match as_json {
         true => json(path, accounts).and_then(|json| terminal::print(&json)),
         false => terminal::print(&table(accounts)),
@@ -79,13 +80,13 @@ fn json(path: &Path, accounts: Vec<Account>) -> Result<String, Failure> {
 }
 
 /// The account of this name, and whether it was made.
-pub(crate) fn find_or_create(ledger: &Ledger, name: &str) -> Result<(AccountId, bool), Failure> {
+pub(crate) fn find_or_create(ledger: &dyn Ledger, name: &str) -> Result<(AccountId, bool), Failure> {
     let is_new = ledger.account(name)?.is_none();
     Ok((ledger.create_account(name).map_err(refused)?, is_new))
 }
 
 /// What it means that an account was not made: a name that is none is wrong usage.
-pub(crate) fn refused(error: billing_store::Error) -> Failure {
+pub(crate) fn refused(error: billing_ledger::Error) -> Failure {
     match error.kind() {
         ErrorKind::InvalidName => Failure::usage(anyhow::Error::new(error).context("--account")).hint(NAME),
         _ => Failure::from(error),
@@ -113,7 +114,7 @@ pub(crate) fn plain_json(json: &str) -> String {
 }
 
 fn remove(path: &Path, name: &str) -> Result<(), Failure> {
-    let ledger = Ledger::open(path)?;
+    let ledger = SqliteLedger::open(path)?;
     let account = ledger.accounts()?.into_iter().find(|account| account.name == name);
     let account = account.ok_or_else(|| no_account(path, name))?;
     let keys = ledger.keys()?.iter().filter(|key| key.account == name).count();
@@ -145,7 +146,7 @@ fn set(path: &Path, name: &str, allocation: &str) -> Result<(), Failure> {
             Failure::usage(anyhow::Error::new(error).context("--diem-allocation")).hint(ALLOCATION)
         })?),
     };
-    let ledger = Ledger::open(path)?;
+    let ledger = SqliteLedger::open(path)?;
     let account = ledger.account(name)?.ok_or_else(|| no_account(path, name))?;
     ledger.set_diem_allocation(account, allocation).map_err(|error| match error.kind() {
         ErrorKind::InvalidAllocation => Failure::usage(error).hint(ALLOCATION),

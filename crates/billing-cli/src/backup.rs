@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use billing_store::Ledger;
+use billing_ledger::Ledger;
+use billing_sqlite::SqliteLedger;
 
 use crate::args;
 use crate::exit::Failure;
@@ -10,9 +11,9 @@ use crate::{terminal, text};
 
 pub(crate) fn run(args: &args::Backup) -> Result<(), Failure> {
     let start = Instant::now();
-    Ledger::open(&args.ledger)?.back_up(&args.to)?;
+    SqliteLedger::open(&args.ledger)?.back_up(&args.to)?;
     // Counted in the copy: what is said here is what is there.
-    let entries = Ledger::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
+    let entries = SqliteLedger::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}; it holds the keys too, so keep it as private",
         text::entries(entries),

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use billing_ledger::{Checked, Difference, DifferenceKind, Report};
 use billing_model::one_line;
-use billing_store::{Checked, Difference, DifferenceKind, Ledger, Report};
+use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args;
@@ -25,7 +26,7 @@ const DIFFERS: &str =
 pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     let start = Instant::now();
     let line = moving_line(false, "looking at the file");
-    let report = Ledger::check(&args.ledger, |checked| {
+    let report = SqliteLedger::check(&args.ledger, |checked| {
         line.set_message(format!("{} checked", text::entries(checked.entries)));
     });
     line.finish_and_clear();

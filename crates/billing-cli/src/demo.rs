@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
-use billing_model::{Fingerprint, Stretch, Summary, TimeWindow, Timestamp, UsageEntry};
+use billing_ledger::{KeyKind, Ledger};
+use billing_model::{Sink, Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
 use billing_sample::History;
-use billing_sink::{AtomicFile, FileSink, Format, drain};
-use billing_store::{KeyKind, Ledger, Sink};
+use billing_sink::{AtomicFile, FileSink, drain};
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use futures::TryStreamExt;
 
@@ -35,9 +37,9 @@ struct Place {
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let place = Place::prepare(&args.dir)?;
     let start = Instant::now();
-    let ledger = Ledger::open_or_create(&place.ledger)?;
+    let ledger = SqliteLedger::open_or_create(&place.ledger)?;
     let account = ledger.create_account("demo")?;
-    let mut recorded = Fingerprint::default();
+    let mut recorded = WholeSet::EMPTY;
     let mut import = ledger.import(account)?;
     let mut history = History::new(args.seed, args.entries);
     loop {
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         if batch.is_empty() {
             break;
         }
-        batch.iter().for_each(|entry| recorded.add(entry));
+        batch.iter().for_each(|entry| recorded.add(WholeDigest::of(entry)));
         import.write(&batch)?;
     }
     import.finish()?;
@@ -101,7 +103,7 @@ impl Place {
             fs::create_dir_all(dir)?;
             fs::write(&mark, "Made by `billing demo`, which replaces what is here.\n")?;
             // Not under a server that somebody started over it.
-            Ledger::discard(&place.ledger)?;
+            SqliteLedger::discard(&place.ledger)?;
             remove_if_there(&place.key)
         };
         prepare()
@@ -127,7 +129,7 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
 }
 
 /// Exports everything over both endpoints, and compares.
-async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint) -> Result<(), Failure> {
+async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) -> Result<(), Failure> {
     let client = Client::builder(base_url, key).build()?;
     let file = FileSink::new(Format::Csv(Columns::WithApiKeyId), AtomicFile::create(&place.export)?);
     let by_cursor = walk(&client, Endpoint::UsageHistory, file).await?;
@@ -149,8 +151,8 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint)
             text::grouped(text::rate(exported.summary.entries, exported.elapsed)),
         ))?;
     }
-    if by_cursor.fingerprint != recorded
-        || by_number.fingerprint != recorded
+    if by_cursor.entries != recorded
+        || by_number.entries != recorded
         || by_number.summary != by_cursor.summary
     {
         return Err(Failure::new(
@@ -166,7 +168,7 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: Fingerprint)
 
 struct Exported {
     summary: Summary,
-    fingerprint: Fingerprint,
+    entries: WholeSet,
     elapsed: Duration,
 }
 
@@ -176,11 +178,12 @@ async fn walk(
     sink: impl Sink<Error = billing_sink::Error>,
 ) -> Result<Exported, Failure> {
     let start = Instant::now();
-    let mut fingerprint = Fingerprint::default();
+    let mut entries = WholeSet::EMPTY;
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().map_err(Failure::usage)?;
-    let count = |stretch: &Stretch| stretch.entries.iter().for_each(|entry| fingerprint.add(entry));
+    let count =
+        |stretch: &Stretch| stretch.entries.iter().for_each(|entry| entries.add(WholeDigest::of(entry)));
     let drained = drain(walk.stretches(client).inspect_ok(count), sink).await?;
-    Ok(Exported { summary: drained.summary, fingerprint, elapsed: start.elapsed() })
+    Ok(Exported { summary: drained.summary, entries, elapsed: start.elapsed() })
 }
 
 /// Takes entries for the sake of their count alone.

@@ -237,10 +237,10 @@ impl<E: Into<Failure>> From<DrainError<E, billing_sink::Error>> for Failure {
     }
 }
 
-impl From<billing_store::Error> for Failure {
-    fn from(error: billing_store::Error) -> Self {
+impl From<billing_ledger::Error> for Failure {
+    fn from(error: billing_ledger::Error) -> Self {
         match error.kind() {
-            billing_store::ErrorKind::NotFound => {
+            billing_ledger::ErrorKind::NotFound => {
                 Self::failed(error).hint("billing import or billing keys create makes a ledger")
             }
             _ => Self::failed(error),

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::{Content, InputFormat, Notices, ReadError, read_entries_noting};
-use billing_store::{
-    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Overlap, Overlaps, Rehearsal, Sink,
+use billing_format::{Content, InputFormat, Notices, ReadError, read_entries_noting};
+use billing_ledger::{
+    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, check_account_name, check_timestamps,
 };
+use billing_model::{Sink, Summary, Timestamp, UsageEntry};
+use billing_sqlite::{Overlap, Overlaps, SqliteLedger};
 use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let ledger = Ledger::open_or_create(&args.ledger)?;
+    let ledger = SqliteLedger::open_or_create(&args.ledger)?;
     import(args, inputs, &ledger).inspect_err(|_| {
         // What cannot be removed is an empty ledger; what failed before says why.
         let _ = ledger.remove_if_unused();
@@ -53,7 +54,7 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 }
 
 /// Imports all, or nothing. What it had stored when it failed is removed before it returns.
-fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Report, Failure> {
+fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Result<Report, Failure> {
     let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
     let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
@@ -86,7 +87,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &Ledger) -> Result<Re
 }
 
 fn imported_before(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     account: AccountId,
     sha256: &[u8; 32],
 ) -> Result<Option<ImportedFile>, Failure> {
@@ -95,9 +96,14 @@ fn imported_before(
 
 /// Reads and checks all that an import would, and touches no ledger.
 fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let mut rehearsal = Rehearsal::new(&args.ledger, &args.account).map_err(accounts::refused)?;
+    if let Err(error) = check_account_name(&args.account)
+        && !SqliteLedger::has_account(&args.ledger, &args.account)?
+    {
+        return Err(accounts::refused(error));
+    }
+    let mut rehearsal = Rehearsal;
     // What is no ledger is found out before anything is read.
-    let look_up = |sha256s: &[[u8; 32]]| Ledger::look_up_files(&args.ledger, &args.account, sha256s);
+    let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(&args.ledger, &args.account, sha256s);
     look_up(&[])?;
     let mut reading = Reading::new(args)?;
     for (path, input) in args.files.iter().zip(inputs) {
@@ -288,6 +294,22 @@ impl<S: Sink<Error = Error>> Sink for Noted<'_, S> {
     }
 
     /// The sink takes the next file.
+    fn finish(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Refuses what an import would refuse, and stores nothing: it needs no ledger.
+struct Rehearsal;
+
+impl Sink for Rehearsal {
+    type Output = ();
+    type Error = Error;
+
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        check_timestamps(entries)
+    }
+
     fn finish(self) -> Result<(), Error> {
         Ok(())
     }

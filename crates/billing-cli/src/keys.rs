@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use billing_ledger::{ErrorKind, Key, Ledger};
 use billing_model::Timestamp;
-use billing_store::{ErrorKind, Key, Ledger};
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use serde::Serialize;
 
@@ -23,19 +24,19 @@ pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
 }
 
 fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
-    let ledger = Ledger::open_or_create(path)?;
+    let ledger = SqliteLedger::open_or_create(path)?;
     create_in(&ledger, account, kind, description).inspect_err(|_| {
         // What cannot be removed is an empty ledger; what failed before says why.
         let _ = ledger.remove_if_unused();
     })
 }
 
-fn create_in(ledger: &Ledger, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
+fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
     let (account_id, is_new) = accounts::find_or_create(ledger, account)?;
     let kind = match kind {
-        KeyKind::Admin => billing_store::KeyKind::Admin,
-        KeyKind::Ingest => billing_store::KeyKind::Ingest,
-        KeyKind::Inference => billing_store::KeyKind::Inference,
+        KeyKind::Admin => billing_ledger::KeyKind::Admin,
+        KeyKind::Ingest => billing_ledger::KeyKind::Ingest,
+        KeyKind::Inference => billing_ledger::KeyKind::Inference,
     };
     let created = ledger.create_key(account_id, kind, description, now());
     let (key, secret) = created.map_err(|error| match error.kind() {
@@ -55,7 +56,7 @@ fn create_in(ledger: &Ledger, account: &str, kind: KeyKind, description: &str) -
 }
 
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let keys = Ledger::open(path)?.keys()?;
+    let keys = SqliteLedger::open(path)?.keys()?;
     match as_json {
         true => json(path, keys).and_then(|json| terminal::print(&json)),
         false => terminal::print(&table(keys)),
@@ -122,7 +123,7 @@ fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {
-    if Ledger::open(path)?.revoke_key(id, now())? {
+    if SqliteLedger::open(path)?.revoke_key(id, now())? {
         terminal::note(&format!("revoked key {id}"));
         return Ok(());
     }

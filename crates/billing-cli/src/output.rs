@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use billing_sink::{Error, Finished, Mark, Plain, ResumableFile, Target};
+use billing_model::Mark;
+use billing_sink::{Error, Finished, Plain, ResumableFile, Target};
 
 use crate::exit::Failure;
 

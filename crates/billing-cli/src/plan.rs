@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{Border, Walk, WalkBuilder};
 use billing_model::{Currency, Fault, QueryError, TimeWindow, Timestamp};
-use billing_sink::Format;
 use chrono::{DateTime, Datelike, Days, Utc};
 use clap::ValueEnum;
 

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use billing_ledger::Ledger;
 use billing_model::Timestamp;
-use billing_store::Ledger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 
 use crate::args;
@@ -12,9 +13,9 @@ use crate::{terminal, text};
 
 pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
     let start = Instant::now();
-    let kept = Ledger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
+    let kept = SqliteLedger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
     // Counted in the ledger: what is said here is what is there.
-    let entries = Ledger::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
+    let entries = SqliteLedger::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}",
         text::entries(entries),

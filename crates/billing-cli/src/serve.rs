@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use billing_ledger::Ledger;
 use billing_model::Timestamp;
 use billing_server::{Config, Listeners, Origin, Tls, UsageEndpoint};
-use billing_store::Ledger;
+use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         _ => None,
     };
     let config = config_of(args)?;
-    let ledger = Ledger::open(&args.ledger)?;
+    let ledger = SqliteLedger::open(&args.ledger)?;
     let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
     let log = Log::start(args.log_format, says.level);
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
@@ -222,7 +224,7 @@ pub(crate) fn base_url(scheme: &str, address: SocketAddr) -> String {
 /// Serves until it is told to stop; then running requests end first, in the time that they have for it.
 pub(crate) async fn serve(
     listeners: impl Into<Listeners>,
-    ledger: Ledger,
+    ledger: SqliteLedger,
     config: Config,
     told_to_stop: impl Future<Output = ()> + Send + 'static,
     says: Says,
@@ -237,7 +239,7 @@ pub(crate) async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = billing_server::serve(listeners, ledger, config, stop) => {
+        served = billing_server::serve(listeners, Arc::new(ledger), config, stop) => {
             served.map_err(|error| Failure::failed(anyhow::Error::new(error).context("the server failed")))
         }
         () = grace => {

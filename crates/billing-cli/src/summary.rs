@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use billing_format::NoticeKind;
 use billing_http::Traffic;
 use billing_model::{Summary, TimeWindow, Timestamp};
-use billing_sink::NoticeKind;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 

@@ -6,9 +6,10 @@ use std::env;
 use std::error::Error;
 
 use billing_csv::Columns;
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Walk};
 use billing_model::TimeWindow;
-use billing_sink::{AtomicFile, FileSink, Format, drain};
+use billing_sink::{AtomicFile, FileSink, drain};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

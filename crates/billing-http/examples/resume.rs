@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 
+use billing_format::Format;
 use billing_http::{ApiKey, Client, Walk};
 use billing_model::{TimeWindow, Timestamp};
-use billing_sink::{FileSink, Format, Opened, ResumableFile, drain};
+use billing_sink::{FileSink, Opened, ResumableFile, drain};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

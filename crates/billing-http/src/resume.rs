@@ -1,6 +1,6 @@
 //! The place from which a walk can go on when its paging broke: exact without ids, in constant memory.
 
-use billing_model::{Fingerprint, Timestamp, UsageEntry};
+use billing_model::{Timestamp, UsageEntry, WholeDigest, WholeSet};
 
 use crate::error::{Error, ErrorKind};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Anchor {
     last: Option<Timestamp>,
-    at_last: Fingerprint,
+    at_last: WholeSet,
 }
 
 impl Anchor {
@@ -30,23 +30,23 @@ impl Anchor {
         let Some(last) = entries.last() else { return };
         let tail = entries.iter().rev().take_while(|entry| entry.timestamp == last.timestamp);
         if self.last != Some(last.timestamp) {
-            self.at_last = Fingerprint::default();
+            self.at_last = WholeSet::EMPTY;
         }
-        tail.for_each(|entry| self.at_last.add(entry));
+        tail.for_each(|entry| self.at_last.add(WholeDigest::of(entry)));
         self.last = Some(last.timestamp);
     }
 
     /// What a pass that begins at this anchor has to leave out.
     pub(crate) fn overlap(&self) -> Overlap {
-        Overlap { expected: self.at_last, seen: Fingerprint::default() }
+        Overlap { expected: self.at_last, seen: WholeSet::EMPTY }
     }
 }
 
 /// The entries at the start of a pass that were handed out before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overlap {
-    expected: Fingerprint,
-    seen: Fingerprint,
+    expected: WholeSet,
+    seen: WholeSet,
 }
 
 impl Overlap {
@@ -65,7 +65,7 @@ impl Overlap {
         }
         let left = usize::try_from(self.expected.entries() - self.seen.entries()).unwrap_or(usize::MAX);
         let known = left.min(entries.len());
-        entries.drain(..known).for_each(|entry| self.seen.add(&entry));
+        entries.drain(..known).for_each(|entry| self.seen.add(WholeDigest::of(&entry)));
         if self.is_over() && self.seen != self.expected {
             let message = "the entries at the last timestamp are not those that were there before";
             return Err(Error::of(ErrorKind::Moved).with_message(message));

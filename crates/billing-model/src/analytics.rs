@@ -11,7 +11,7 @@ use crate::total::Total;
 /// allowance and stands apart. Where one number has to stand for both, in orders and in daily rows, one DIEM counts as
 /// one USD.
 ///
-/// [`Analytics::from_json`] reads what a service answers, [`AnalyticsBuilder`](crate::AnalyticsBuilder) makes one.
+/// [`Analytics::from_json`] reads what a service answers; `billing-report` makes one from sums.
 ///
 /// ```
 /// use billing_model::Analytics;
@@ -31,24 +31,24 @@ pub struct Analytics {
     /// The period as it was asked for: `7d`, or `2026-05-01:2026-05-31` when it was asked for by dates.
     pub lookback: String,
     /// One row a day, ascending, also for days without spend.
-    pub by_date: Vec<DateSpend>,
+    pub by_date: Vec<DaySpend>,
     /// One row for each model and unit, the greatest spend first.
     pub by_model: Vec<ModelSpend>,
     /// One row a day with the spend on each of the top models.
-    pub by_model_daily: Vec<DailySpend>,
+    pub by_model_daily: Vec<DaySeries>,
     /// The names in the daily rows by model, the greatest spend first; `Other` last, where the rest is summed.
     pub top_models: Vec<String>,
     /// One row for each API key, the greatest spend first.
     pub by_key: Vec<KeySpend>,
     /// One row a day with the spend of each of the top API keys.
-    pub by_key_daily: Vec<DailySpend>,
+    pub by_key_daily: Vec<DaySeries>,
     /// The names in the daily rows by API key, the greatest spend first; `Other` last, where the rest is summed.
     pub top_key_names: Vec<String>,
 }
 
 /// What was spent on a day.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct DateSpend {
+pub struct DaySpend {
     /// The UTC day.
     #[serde(deserialize_with = "crate::analytics_json::day")]
     pub date: Day,
@@ -80,12 +80,12 @@ pub struct ModelSpend {
     pub total_units: Total,
     /// The same by kind of use, where there are several. Empty where that is not said.
     #[serde(default, deserialize_with = "crate::analytics_json::nothing_for_null")]
-    pub breakdown: Vec<KindSpend>,
+    pub breakdown: Vec<SpendPart>,
 }
 
 /// What was spent on one kind of use of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct KindSpend {
+pub struct SpendPart {
     /// `Input`, `Cache Read`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -115,9 +115,14 @@ pub struct KeySpend {
 
 /// What was spent on a day, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DailySpend {
+pub struct DaySeries {
     /// The start of the UTC day, in milliseconds since 1970-01-01T00:00:00Z.
     pub date_unix_ms: i64,
     /// The names and USD and DIEM together, in the order of the answer.
     pub spend: Vec<(String, Total)>,
+}
+
+impl DaySeries {
+    /// The member of the JSON that has the date. It stands among the names, so nothing can be shown under this one.
+    pub const DATE: &str = "date";
 }

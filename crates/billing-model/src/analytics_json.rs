@@ -6,15 +6,15 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
+use crate::analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 use crate::day::Day;
-use crate::entry_json::write_string;
 use crate::error::DecodeError;
 use crate::json_object::JsonObject;
+use crate::json_text::write_string;
 use crate::total::Total;
 
 /// The key of a daily row that is not a name.
-pub(crate) const DATE: &str = "date";
+const DATE: &str = DaySeries::DATE;
 
 impl Analytics {
     /// Reads the JSON that `GET /billing/usage-analytics` answers. Unknown fields are ignored.
@@ -31,18 +31,18 @@ impl Analytics {
         let name = |name: &String, out: &mut Vec<u8>| write_string(out, name);
         let mut object = JsonObject::open(out);
         object.text("lookback", &self.lookback);
-        object.array("byDate", &self.by_date, DateSpend::write_json);
+        object.array("byDate", &self.by_date, DaySpend::write_json);
         object.array("byModel", &self.by_model, ModelSpend::write_json);
-        object.array("byModelDaily", &self.by_model_daily, DailySpend::write_json);
+        object.array("byModelDaily", &self.by_model_daily, DaySeries::write_json);
         object.array("topModels", &self.top_models, name);
         object.array("byKey", &self.by_key, KeySpend::write_json);
-        object.array("byKeyDaily", &self.by_key_daily, DailySpend::write_json);
+        object.array("byKeyDaily", &self.by_key_daily, DaySeries::write_json);
         object.array("topKeyNames", &self.top_key_names, name);
         object.close();
     }
 }
 
-impl DateSpend {
+impl DaySpend {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.text(DATE, &self.date.to_string());
@@ -62,13 +62,13 @@ impl ModelSpend {
         object.total("totalDiem", &self.total_diem);
         object.total("totalUnits", &self.total_units);
         if !self.breakdown.is_empty() {
-            object.array("breakdown", &self.breakdown, KindSpend::write_json);
+            object.array("breakdown", &self.breakdown, SpendPart::write_json);
         }
         object.close();
     }
 }
 
-impl KindSpend {
+impl SpendPart {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.text("type", &self.kind);
@@ -91,7 +91,7 @@ impl KeySpend {
     }
 }
 
-impl DailySpend {
+impl DaySeries {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.value(DATE).extend_from_slice(self.date_unix_ms.to_string().as_bytes());
@@ -102,22 +102,22 @@ impl DailySpend {
     }
 }
 
-impl<'de> Deserialize<'de> for DailySpend {
+impl<'de> Deserialize<'de> for DaySeries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DailySpendVisitor)
+        deserializer.deserialize_map(DaySeriesVisitor)
     }
 }
 
-struct DailySpendVisitor;
+struct DaySeriesVisitor;
 
-impl<'de> Visitor<'de> for DailySpendVisitor {
-    type Value = DailySpend;
+impl<'de> Visitor<'de> for DaySeriesVisitor {
+    type Value = DaySeries;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of a date and the spend by name")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DailySpend, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DaySeries, A::Error> {
         let mut date_unix_ms = None;
         let mut spend: Vec<(String, Total)> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for DailySpendVisitor {
             }
         }
         let date_unix_ms = date_unix_ms.ok_or_else(|| de::Error::missing_field(DATE))?;
-        Ok(DailySpend { date_unix_ms, spend })
+        Ok(DaySeries { date_unix_ms, spend })
     }
 }
 
@@ -212,14 +212,14 @@ mod tests {
         ]
     }
 
-    fn dates() -> impl Strategy<Value = Vec<DateSpend>> {
+    fn dates() -> impl Strategy<Value = Vec<DaySpend>> {
         let row = (Day::FIRST.0..=Day::LAST.0, total(), total());
-        vec(row.prop_map(|(day, usd, diem)| DateSpend { date: Day(day), usd, diem }), 0..4)
+        vec(row.prop_map(|(day, usd, diem)| DaySpend { date: Day(day), usd, diem }), 0..4)
     }
 
     fn models() -> impl Strategy<Value = Vec<ModelSpend>> {
         let kind = ("\\PC{0,9}", total(), total(), total());
-        let kind = kind.prop_map(|(kind, usd, diem, units)| KindSpend { kind, usd, diem, units });
+        let kind = kind.prop_map(|(kind, usd, diem, units)| SpendPart { kind, usd, diem, units });
         let row = (any::<String>(), any::<String>(), any::<Option<String>>(), [total(), total(), total()]);
         let row =
             (row, vec(kind, 0..4)).prop_map(|((model_name, unit_type, model_type, totals), breakdown)| {
@@ -249,10 +249,10 @@ mod tests {
         vec(row, 0..4)
     }
 
-    fn daily() -> impl Strategy<Value = Vec<DailySpend>> {
+    fn daily() -> impl Strategy<Value = Vec<DaySeries>> {
         let name = any::<String>().prop_filter("a name that is none", |name| name != DATE);
         let row = (any::<i64>(), vec((name, total()), 0..4));
-        vec(row.prop_map(|(date_unix_ms, spend)| DailySpend { date_unix_ms, spend }), 0..4)
+        vec(row.prop_map(|(date_unix_ms, spend)| DaySeries { date_unix_ms, spend }), 0..4)
     }
 
     proptest! {

@@ -41,6 +41,8 @@ pub enum ValueErrorKind {
     Missing,
     /// A `unit` beside `units` with another value.
     NotTheUnits,
+    /// Not the text of a set of entries, or that of another version.
+    NotADigestSet,
 }
 
 impl ValueError {
@@ -92,6 +94,12 @@ impl fmt::Display for ValueError {
             ValueErrorKind::Missing => write!(f, "is missing"),
             ValueErrorKind::NotTheUnits => {
                 write!(f, "`{text}` is not what `units` says: give one of the two, or the same in both")
+            }
+            ValueErrorKind::NotADigestSet => {
+                write!(
+                    f,
+                    "`{text}` is not a set of entries of version 1: v1, their number, 32 hexadecimal digits"
+                )
             }
         }
     }

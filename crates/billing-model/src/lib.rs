@@ -33,12 +33,16 @@ mod total;
 mod wide_sum;
 mod window;
 
+mod canonical;
+mod digest_set;
 mod entry;
+mod entry_fields;
 mod entry_json;
 mod entry_text;
 mod field_name;
-mod fingerprint;
 mod half_characters;
+mod identity;
+mod lent_entry;
 mod likeness;
 mod plain_entry;
 mod plain_json;
@@ -56,23 +60,21 @@ mod error_body;
 mod page;
 mod request;
 mod server_message;
+mod sink;
 mod stretch;
 
 mod analytics;
-mod analytics_builder;
 mod analytics_json;
 mod balance;
-mod by_name;
-mod daily_spend;
 mod json_object;
+mod json_text;
 
-#[cfg(test)]
-mod analytics_proof;
 #[cfg(test)]
 mod both_ways;
+#[cfg(test)]
+mod identity_proof;
 
-pub use analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
-pub use analytics_builder::AnalyticsBuilder;
+pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
@@ -80,20 +82,23 @@ pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;
 pub use decimal_text::{decimal_text, parse_decimal, write_decimal};
+pub use digest_set::{DigestSet, Digested, EntrySet, WholeSet};
 pub use entry::{InferenceDetails, UsageEntry, is_credit};
 pub use error::{DecodeError, ValueError, ValueErrorKind};
 pub use error_body::ErrorBody;
 pub use fault::{Fault, FaultCode, QueryError};
 pub use field_name::meant_field;
-pub use fingerprint::Fingerprint;
 pub use half_characters::whole_characters;
 pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryRequest};
+pub use identity::{EntryDigest, WholeDigest};
+pub use lent_entry::{LentEntry, NumberText};
 pub use likeness::Likeness;
 pub use one_line::{is_invisible, one_line};
-pub use page::{HalfCharacters, Page, Pagination, Paging};
+pub use page::{HalfCharacters, Page, PageWriter, Pagination, Paging};
 pub use read_notes::ReadNotes;
 pub use request::{PageRequest, SequenceError};
 pub use server_message::ServerMessage;
+pub use sink::{Mark, Sink};
 pub use sku::{ModelType, Sku, UnitType, UsageKind};
 pub use stretch::Stretch;
 pub use summary::{Amounts, Summary};

@@ -156,15 +156,48 @@ impl Page {
 
     /// Appends the page as its endpoint's JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut writer = PageWriter::begin(out);
+        self.entries.iter().for_each(|entry| entry.write_json(writer.next()));
+        writer.finish(&self.paging, self.warning.as_deref());
+    }
+}
+
+/// A page on its way into the JSON of its endpoint, whose entries come one after the other and whose place comes last.
+///
+/// ```
+/// use billing_model::{PageWriter, Paging};
+/// let mut body = Vec::new();
+/// PageWriter::begin(&mut body).finish(&Paging::ByCursor(None), None);
+/// assert_eq!(body, br#"{"data":[],"nextCursor":null}"#);
+/// ```
+#[derive(Debug)]
+#[must_use = "a page that is not finished is no JSON"]
+pub struct PageWriter<'a> {
+    out: &'a mut Vec<u8>,
+    is_first: bool,
+}
+
+impl<'a> PageWriter<'a> {
+    /// Appends the beginning of a page.
+    pub fn begin(out: &'a mut Vec<u8>) -> Self {
         out.extend_from_slice(b"{\"data\":[");
-        for (position, entry) in self.entries.iter().enumerate() {
-            if position > 0 {
-                out.push(b',');
-            }
-            entry.write_json(out);
+        Self { out, is_first: true }
+    }
+
+    /// Where the next entry is to be appended, whole.
+    #[expect(clippy::should_implement_trait, reason = "it gives a place and no item")]
+    pub fn next(&mut self) -> &mut Vec<u8> {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
         }
+        self.out
+    }
+
+    /// Appends the end of the page.
+    pub fn finish(self, paging: &Paging, warning: Option<&str>) {
+        let Self { out, .. } = self;
         out.extend_from_slice(b"],");
-        let tail = match &self.paging {
+        let tail = match paging {
             Paging::ByNumber(Pagination { limit, page, total, total_pages }) => format!(
                 r#""pagination":{{"limit":{limit},"page":{page},"total":{total},"totalPages":{total_pages}}}"#
             ),
@@ -173,7 +206,7 @@ impl Page {
             Paging::ByCursor(Some(cursor)) => format!(r#""nextCursor":"{cursor}""#),
         };
         out.extend_from_slice(tail.as_bytes());
-        if let Some(warning) = &self.warning {
+        if let Some(warning) = warning {
             out.extend_from_slice(b",\"warningMessage\":");
             // Writing a str into a Vec cannot fail.
             let _ = serde_json::to_writer(&mut *out, warning);

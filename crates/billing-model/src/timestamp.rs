@@ -35,6 +35,11 @@ impl Timestamp {
         self.0.timestamp_nanos_opt()
     }
 
+    /// Nanoseconds since 1970-01-01T00:00:00Z, of any year.
+    pub(crate) fn far_unix_ns(self) -> i128 {
+        i128::from(self.0.timestamp()) * i128::from(NS_PER_S) + i128::from(self.0.timestamp_subsec_nanos())
+    }
+
     /// The next instant, a nanosecond later. An inclusive end becomes an exclusive one by it.
     #[must_use]
     pub fn next(self) -> Self {
@@ -103,8 +108,10 @@ fn push_padded(out: &mut Vec<u8>, number: u32, width: usize) {
 }
 
 impl From<DateTime<Utc>> for Timestamp {
+    /// A leap second is the second after it, as in unix time: no text that is written tells the two apart.
     fn from(instant: DateTime<Utc>) -> Self {
-        Self(instant)
+        let Some(ns) = instant.nanosecond().checked_sub(NS_PER_S) else { return Self(instant) };
+        Self(DateTime::from_timestamp(instant.timestamp() + 1, ns).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 }
 
@@ -250,6 +257,13 @@ mod tests {
         assert_eq!(at("9999-12-31T23:59:59.9995Z").ceil_ms(), last);
         assert_eq!(last.ceil_ms(), last);
         assert_eq!(at("1969-12-31T23:59:59.9999Z").floor_ms(), at("1969-12-31T23:59:59.999Z"));
+    }
+
+    #[test]
+    fn a_leap_second_of_another_clock_is_the_next_second() {
+        let leap = DateTime::<Utc>::from_timestamp(1_483_228_799, 1_250_000_000).unwrap();
+        assert_eq!(Timestamp::from(leap), "2017-01-01T00:00:00.25Z".parse().unwrap());
+        assert_eq!(Timestamp::from(leap).to_string(), "2017-01-01T00:00:00.250Z");
     }
 
     proptest! {

@@ -9,12 +9,13 @@ use axum::body::Bytes;
 use axum::http::header::{AGE, CACHE_CONTROL};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_model::{AnalyticsBuilder, AnalyticsQuery, DayRange, Timestamp};
-use billing_store::{AccountId, Ledger};
+use billing_ledger::{AccountId, Ledger};
+use billing_model::{AnalyticsQuery, DayRange, Timestamp};
+use billing_report::AnalyticsBuilder;
 
-use crate::answer::{JSON, whole_body};
 use crate::budget::{Growing, NoRoom};
 use crate::error::Error;
+use crate::whole_body::{JSON, whole_body};
 
 /// Bytes of answers that are kept, at most: hundreds of usual ones.
 const KEPT_BYTES: usize = 32 << 20;
@@ -50,7 +51,7 @@ impl AnalyticsCache {
     /// The answer, as it was given lately or as it is now.
     pub(crate) fn answer(
         &self,
-        ledger: &Ledger,
+        ledger: &dyn Ledger,
         account: AccountId,
         query: AnalyticsQuery,
         now: Timestamp,
@@ -98,7 +99,7 @@ impl AnalyticsCache {
 }
 
 fn compute(
-    ledger: &Ledger,
+    ledger: &dyn Ledger,
     question: &Question,
     now: Timestamp,
     (deadline, mut memory): (Instant, Growing<'_>),
@@ -106,7 +107,8 @@ fn compute(
     let Question { account, query, days } = question;
     let mut builder = AnalyticsBuilder::new(query, now);
     let mut seen = 0usize;
-    let visited = ledger.visit_charges(*account, (days.first, days.last), |charges| {
+    let mut refusal = None;
+    let lent = ledger.charges(*account, (days.first, days.last), &mut |charges| {
         builder.add(
             charges.day,
             charges.sku,
@@ -120,15 +122,17 @@ fn compute(
             return ControlFlow::Continue(());
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        match memory.grow_to(builder.bytes(), left) {
-            Ok(()) if !left.is_zero() => ControlFlow::Continue(()),
-            Err(NoRoom::TooMuch) => ControlFlow::Break(Error::TooManyNames),
-            Ok(()) | Err(NoRoom::TooLate) => ControlFlow::Break(Error::TimedOut),
-            Err(NoRoom::LongLine) => ControlFlow::Break(Error::Busy),
-        }
+        refusal = match memory.grow_to(builder.bytes(), left) {
+            Ok(()) if !left.is_zero() => return ControlFlow::Continue(()),
+            Err(NoRoom::TooMuch) => Some(Error::TooManyNames),
+            Ok(()) | Err(NoRoom::TooLate) => Some(Error::TimedOut),
+            Err(NoRoom::LongLine) => Some(Error::Busy),
+        };
+        ControlFlow::Break(())
     });
-    if let ControlFlow::Break(error) = visited.map_err(Error::of_ledger)? {
-        return Err(error);
+    lent.map_err(Error::of_ledger)?;
+    if let Some(refusal) = refusal {
+        return Err(refusal);
     }
     let descriptions = ledger.key_descriptions(*account).map_err(Error::of_ledger)?;
     let mut body = Vec::new();

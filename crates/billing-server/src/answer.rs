@@ -1,17 +1,14 @@
 //! Answers: a page in the form that was asked for, with the headers that its endpoint documents.
 
-use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use axum::http::header::CONTENT_DISPOSITION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_csv::Columns;
-use billing_model::{Page, Pagination, Paging, Timestamp, UsageEntry};
+use billing_model::{Pagination, Paging, Timestamp, UsageEntry};
 
-use crate::accept::Form;
 use crate::error::Error;
 use crate::prefer;
-
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+use crate::whole_body::whole_body;
 
 /// What is said to a request that wants another form than the one there is.
 pub(crate) const JSON_ONLY: &str = "application/json";
@@ -22,6 +19,12 @@ const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 /// Room for an entry in either form, so that a body grows once at most.
 const ENTRY_BYTES: usize = 384;
 
+/// Entries of a usual page.
+const USUAL_ENTRIES: usize = 1000;
+
+/// The most that a byte of text becomes in CSV.
+const ESCAPED_BYTES: usize = "\"\"".len();
+
 /// The most that an entry takes in memory and in an answer, its texts apart.
 const PLAIN_BYTES: usize = 1024;
 
@@ -29,60 +32,49 @@ const PLAIN_BYTES: usize = 1024;
 /// for each thread its own. What is not written to takes none.
 const GIVEN_BACK: usize = 33 << 20;
 
-/// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
-pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    // A ledger is its owner's and changes: nothing between here and there may keep it.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Prefer"));
-    response
+/// Where a page in JSON is written to: a usual one does not outgrow it.
+pub(crate) fn json_body() -> Vec<u8> {
+    Vec::with_capacity(USUAL_ENTRIES * ENTRY_BYTES)
 }
 
-/// The most that a page and its answer take together.
-pub(crate) fn most_bytes(page: &Page, form: Form) -> usize {
-    page.entries.len() * PLAIN_BYTES + text_bytes(page) * (1 + escaped_bytes(form))
-}
-
-fn text_bytes(page: &Page) -> usize {
-    page.entries.iter().map(UsageEntry::text_bytes).sum()
-}
-
-/// The most that a byte of text becomes.
-fn escaped_bytes(form: Form) -> usize {
-    match form {
-        Form::Json => "\\u0001".len(),
-        Form::Csv => "\"\"".len(),
+/// Gives back what a short page did not need: it may wait long until it is fetched.
+pub(crate) fn give_back_rest(body: &mut Vec<u8>) {
+    if body.len() < body.capacity() / 2 {
+        body.shrink_to_fit();
     }
 }
 
-/// The answer for a page.
-pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp) -> Result<Response, Error> {
-    let usual = (page.entries.len() + 1) * ENTRY_BYTES;
+/// The most that the entries of a page and their answer in CSV take together.
+pub(crate) fn most_csv_bytes(entries: &[UsageEntry]) -> usize {
+    entries.len() * PLAIN_BYTES + text_bytes(entries) * (1 + ESCAPED_BYTES)
+}
+
+fn text_bytes(entries: &[UsageEntry]) -> usize {
+    entries.iter().map(UsageEntry::text_bytes).sum()
+}
+
+/// The answer for a page in CSV.
+pub(crate) fn csv(
+    entries: &[UsageEntry],
+    paging: &Paging,
+    request: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, Error> {
+    let usual = (entries.len() + 1) * ENTRY_BYTES;
     // One of long texts does not grow, by which it would be there twice: what it does not need is not touched.
-    let texts = text_bytes(page);
-    let most = if texts > usual { GIVEN_BACK.max(usual + texts * escaped_bytes(form)) } else { usual };
+    let texts = text_bytes(entries);
+    let most = if texts > usual { GIVEN_BACK.max(usual + texts * ESCAPED_BYTES) } else { usual };
     let mut body = Vec::with_capacity(most);
-    match form {
-        Form::Json => {
-            page.write_json(&mut body);
-            Ok(whole_body(StatusCode::OK, JSON, body))
-        }
-        Form::Csv => {
-            let columns = prefer::columns(request);
-            billing_csv::encode(&page.entries, columns, &mut body);
-            let mut response = whole_body(StatusCode::OK, CSV, body);
-            let headers = response.headers_mut();
-            if columns == Columns::WithApiKeyId {
-                let applied = HeaderValue::from_static(prefer::INCLUDE_API_KEY_ID);
-                headers.insert(prefer::PREFERENCE_APPLIED, applied);
-            }
-            write_paging(&page.paging, now, headers)?;
-            Ok(response)
-        }
+    let columns = prefer::columns(request);
+    billing_csv::encode(entries, columns, &mut body);
+    let mut response = whole_body(StatusCode::OK, CSV, body);
+    let headers = response.headers_mut();
+    if columns == Columns::WithApiKeyId {
+        let applied = HeaderValue::from_static(prefer::INCLUDE_API_KEY_ID);
+        headers.insert(prefer::PREFERENCE_APPLIED, applied);
     }
+    write_paging(paging, now, headers)?;
+    Ok(response)
 }
 
 /// CSV has no room for paging, so it travels in headers.

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use billing_ledger::{AccountId, Position, Sequences, Snapshot};
 use billing_model::{Cursor, HistoryQuery, HistoryRequest, Timestamp};
-use billing_store::{AccountId, Position, Sequences, Snapshot};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::http::header::{ACCEPT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use billing_ledger::ErrorKind;
 use billing_model::{ErrorBody, QueryError};
-use billing_store::ErrorKind;
 
-use crate::answer::{JSON, whole_body};
 use crate::trouble::Trouble;
+use crate::whole_body::{JSON, whole_body};
 
 /// When to send again what could not be stored: a person has to see to it first.
 const RETRY_TROUBLE: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ impl Error {
     }
 
     /// What the ledger refused. An account that was removed has no keys: a request that came before has none any more.
-    pub(crate) fn of_ledger(error: billing_store::Error) -> Self {
+    pub(crate) fn of_ledger(error: billing_ledger::Error) -> Self {
         match error.kind() {
             ErrorKind::UnknownAccount => Self::Unauthenticated,
             _ => Self::internal(error),

@@ -16,18 +16,17 @@ use axum::response::{IntoResponse, Response};
 use billing_model::Timestamp;
 use futures::FutureExt;
 use http_body::{Body as _, Frame, SizeHint};
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::browsers::Asked;
-use crate::budget::Share;
 use crate::error::{Error, whole_seconds};
+use crate::holding::Holding;
 use crate::limits::{Caller, Rate};
 use crate::metrics::RequestLabels;
-use crate::router::{OPERATIONAL, PUBLIC, Part};
+use crate::routes::{OPERATIONAL, PUBLIC, Routes, declared};
 use crate::service::{SMALL_ANSWER, Service};
+use crate::standing::Standing;
 use crate::traffic::{Sending, Traffic};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,22 +43,15 @@ const NO_FAILURES: [StatusCode; 4] =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// Who turned out to have made a request, and where it stands with its rate. It travels with the answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Standing {
-    pub(crate) key_id: String,
-    pub(crate) rate: Option<Rate>,
-}
-
 pub(crate) async fn exchange(
-    State((service, part)): State<(Arc<Service>, Part)>,
+    State((service, routes)): State<(Arc<Service>, Routes)>,
     request: Request,
     next: Next,
 ) -> Response {
     let start = Instant::now();
     let request_id = request_id(request.headers());
     let route = route(&request);
-    let browsers = service.browsers.as_ref().filter(|_| part == Part::Api);
+    let browsers = service.browsers.as_ref().filter(|_| routes == Routes::Api);
     let asked = browsers.map(|browsers| (browsers, Asked::by(&request)));
     let is_preflight = asked.as_ref().is_some_and(|(_, asked)| asked.is_preflight());
     let method = if is_preflight { "OPTIONS" } else { method_label(request.method()) };
@@ -74,7 +66,7 @@ pub(crate) async fn exchange(
     let needs_place = !is_operational && !PUBLIC.contains(&route) && !is_preflight;
     let permit = needs_place.then(|| Arc::clone(&service.requests).try_acquire_owned());
     let is_busy = permit.as_ref().is_some_and(Result::is_err);
-    let mut place = Place::take(&service, permit.and_then(Result::ok));
+    let mut holding = Holding::new(service.metrics.in_progress.clone(), permit.and_then(Result::ok));
     let mut response = if is_busy {
         Error::Busy.into_response()
     } else if traffic.is_some() && !names_its_host(&request) {
@@ -92,7 +84,7 @@ pub(crate) async fn exchange(
         }
     };
     let standing = response.extensions_mut().remove::<Standing>();
-    place.memory = response.extensions_mut().remove();
+    holding.memory = response.extensions_mut().remove();
     let caller = match (&standing, peer) {
         (Some(standing), _) => Some(Caller::Key(standing.key_id.clone())),
         (None, Some(Peer(address))) => Some(Caller::Stranger(address)),
@@ -117,7 +109,7 @@ pub(crate) async fn exchange(
     // Who does not fetch an answer of some bytes costs little, and keeps nobody else out.
     let bytes = response.body().size_hint().exact().unwrap_or(u64::MAX);
     if bytes <= SMALL_ANSWER as u64 {
-        place.permit = None;
+        holding.permit = None;
     }
     let took = start.elapsed();
     service.metrics.answered(RequestLabels { route, method, status: status.as_u16() }, took);
@@ -134,11 +126,11 @@ pub(crate) async fn exchange(
         );
     });
     // A connection knows when an answer was sent; without one it is when its body was read.
-    let (place, sending) = match traffic {
-        Some(traffic) => (None, Some(traffic.begin(place))),
-        None => (Some(place), None),
+    let (holding, sending) = match traffic {
+        Some(traffic) => (None, Some(traffic.begin(holding))),
+        None => (Some(holding), None),
     };
-    response.map(|body| Body::new(Answer { body, _place: place, _sending: sending }))
+    response.map(|body| Body::new(Answer { body, _holding: holding, _sending: sending }))
 }
 
 /// Whether a request says once which host it is for, as RFC 9112 3.2 demands of HTTP/1.1: two of them are a way to get
@@ -165,7 +157,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 /// The route as it was declared: what a client asked for may be anything, a key among it.
 fn route(request: &Request) -> &'static str {
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    matched.and_then(crate::router::declared).unwrap_or("unmatched")
+    matched.and_then(declared).unwrap_or("unmatched")
 }
 
 fn method_label(method: &Method) -> &'static str {
@@ -197,33 +189,10 @@ fn write_rate(rate: Rate, now: Timestamp, headers: &mut HeaderMap) {
     headers.insert("x-ratelimit-reset-requests", reset.into());
 }
 
-/// A request's place among those that are answered at the same time, and the memory of its answer. It has them until its
-/// answer is sent, or its client has gone.
-#[derive(Debug)]
-pub(crate) struct Place {
-    in_progress: Gauge,
-    permit: Option<OwnedSemaphorePermit>,
-    memory: Option<Arc<Share>>,
-}
-
-impl Place {
-    fn take(service: &Arc<Service>, permit: Option<OwnedSemaphorePermit>) -> Self {
-        let in_progress = service.metrics.in_progress.clone();
-        in_progress.inc();
-        Self { in_progress, permit, memory: None }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.in_progress.dec();
-    }
-}
-
 /// An answer's body, and with it what its request holds.
 struct Answer {
     body: Body,
-    _place: Option<Place>,
+    _holding: Option<Holding>,
     _sending: Option<Sending>,
 }
 

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_sink::{RowFormat, rows};
-use billing_store::{PackedEntries, Receipt};
+use billing_format::{RowFormat, rows};
+use billing_ledger::{PackedEntries, Receipt};
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::BodyExt;
 use mediatype::MediaType;
@@ -17,11 +17,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use crate::answer::{JSON, whole_body};
 use crate::budget::work_bytes;
 use crate::error::Error;
 use crate::metrics::Amounts;
 use crate::row_rules::{Refused, RowRules};
+use crate::whole_body::{JSON, whole_body};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -173,7 +173,7 @@ pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response
         Receipt::Repeated(entries) => (entries, true),
         Receipt::Conflict => return Err(Error::IdempotencyConflict),
     };
-    let body = serde_json::to_vec(&Recorded { idempotency_key, recorded }).map_err(Error::internal)?;
+    let body = serde_json::to_vec(&IngestReceipt { idempotency_key, recorded }).map_err(Error::internal)?;
     let mut response = whole_body(StatusCode::CREATED, JSON, body);
     if is_repeated {
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
@@ -183,7 +183,7 @@ pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Recorded<'a> {
+struct IngestReceipt<'a> {
     idempotency_key: &'a str,
     recorded: u64,
 }
@@ -255,7 +255,7 @@ struct Issue {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RowsBody {
+struct IngestRefused {
     error: String,
     rows: u64,
     bad_rows: Vec<(u64, u64)>,
@@ -289,7 +289,7 @@ impl Faults {
             0 => "the body cannot be read".to_owned(),
             bad => format!("{bad} of {rows} rows cannot be recorded"),
         };
-        let body = RowsBody {
+        let body = IngestRefused {
             error: format!("{what}; nothing was stored"),
             rows,
             bad_rows: ranges.into_iter().map(RangeInclusive::into_inner).collect(),

@@ -1,12 +1,14 @@
 //! What a killed import has left in the ledger, removed beside the requests.
 
-use billing_store::Ledger;
+use std::sync::Arc;
+
+use billing_ledger::Ledger;
 
 use crate::error::describe;
 
 /// Begins to remove it, if there is any: nobody sees it, but it takes up space. Nobody waits for it either, and a server
 /// that stops in the middle goes on when it is started again.
-pub(crate) fn remove(ledger: Ledger) {
+pub(crate) fn remove(ledger: Arc<dyn Ledger>) {
     let work = move || match ledger.remove_unfinished_import() {
         Ok(0) => {}
         Ok(entries) => tracing::info!(entries, "removed what an import had stored that did not end"),

@@ -1,6 +1,6 @@
 //! The billing API over a ledger of its own: what Venice.ai answers, from our side.
 //!
-//! It serves every account of a [`Ledger`](billing_store::Ledger): the ledger by page number and by cursor, as JSON and
+//! It serves every account of a [`Ledger`](billing_ledger::Ledger): the ledger by page number and by cursor, as JSON and
 //! as CSV, sums by day, model and key, and the balance; and it takes new entries, in batches that are durable before they
 //! are acknowledged and stored once however often they are sent. `/openapi.json` says it to programs and `/docs` to
 //! people; `docs/upstream-api.md` has the contract that it follows.
@@ -16,21 +16,21 @@
 //! use axum::{body, http::Request};
 //! use billing_model::Timestamp;
 //! use billing_server::{Config, router};
-//! use billing_store::{KeyKind, Ledger};
+//! use billing_ledger::{KeyKind, Ledger};
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let now = || Timestamp::from_unix_ns(1_783_502_130_123_000_000);
 //! # let directory = tempfile::tempdir()?;
-//! let ledger = Ledger::open_or_create(&directory.path().join("ledger.db"))?;
+//! let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db"))?;
 //! let account = ledger.create_account("default")?;
 //! let (_, key) = ledger.create_key(account, KeyKind::Admin, "books", now())?;
 //!
 //! let request = Request::get("/api/v1/billing/usage?limit=50")
 //!     .header("authorization", format!("Bearer {}", key.expose()))
 //!     .body(body::Body::empty())?;
-//! let answer = router(ledger, Config::new(now)).oneshot(request).await?;
+//! let answer = router(std::sync::Arc::new(ledger), Config::new(now)).oneshot(request).await?;
 //! assert_eq!(answer.status(), 200);
 //!
 //! let body = body::to_bytes(answer.into_body(), 1 << 20).await?;
@@ -44,6 +44,7 @@ mod error;
 mod origin;
 
 mod router;
+mod routes;
 mod server;
 
 mod service;
@@ -52,7 +53,9 @@ mod accept;
 mod answer;
 mod authorization;
 mod cursor;
+mod life;
 mod prefer;
+mod whole_body;
 
 mod analytics;
 
@@ -66,11 +69,13 @@ mod row_rules;
 mod connection;
 mod conversation;
 mod exchange;
+mod holding;
 mod leftovers;
 mod limits;
 mod metrics;
 mod refusal;
 mod slots;
+mod standing;
 mod tls;
 mod traffic;
 mod trouble;

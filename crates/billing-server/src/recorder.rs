@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use billing_ledger::{Batch, ErrorKind, Ledger, Receipt};
 use billing_model::Timestamp;
-use billing_store::{Batch, ErrorKind, Ledger, Receipt};
 use tokio::sync::oneshot;
 
 use crate::budget::Share;
 use crate::error::{Error, describe};
 use crate::metrics::{Amounts, Metrics};
-use crate::trouble::{Health, Trouble};
+use crate::trouble::{LastWrite, Trouble};
 
 /// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
 const QUEUE: usize = 1024;
@@ -38,7 +38,7 @@ const KEY_USES_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Recorder {
     queue: Option<SyncSender<Job>>,
     uses: Arc<KeyUses>,
-    health: Arc<Health>,
+    last_write: Arc<LastWrite>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,18 +56,18 @@ struct Job {
 struct KeyUses(Mutex<HashMap<String, Timestamp>>);
 
 impl Recorder {
-    pub(crate) fn start(ledger: Ledger, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn start(ledger: Arc<dyn Ledger>, metrics: Arc<Metrics>) -> Self {
         let (queue, jobs) = sync_channel(QUEUE);
         let uses = Arc::new(KeyUses::default());
-        let health = Arc::new(Health::default());
-        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses), health: Arc::clone(&health) };
+        let last_write = Arc::new(LastWrite::default());
+        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses), last_write: Arc::clone(&last_write) };
         let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&jobs));
         // Without a thread there is no queue either, and every batch is refused.
         match thread {
-            Ok(thread) => Self { queue: Some(queue), uses, health, thread: Some(thread) },
+            Ok(thread) => Self { queue: Some(queue), uses, last_write, thread: Some(thread) },
             Err(error) => {
                 tracing::error!(%error, "no thread for recording");
-                Self { queue: None, uses, health, thread: None }
+                Self { queue: None, uses, last_write, thread: None }
             }
         }
     }
@@ -95,7 +95,7 @@ impl Recorder {
 
     /// What keeps batches from being stored at the moment.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.health.trouble()
+        self.last_write.trouble()
     }
 
     /// Notes that a key was used. It gets into the ledger in a while, and no sooner: it is for people to look at.
@@ -119,10 +119,10 @@ impl Drop for Recorder {
 }
 
 struct Worker {
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     metrics: Arc<Metrics>,
     uses: Arc<KeyUses>,
-    health: Arc<Health>,
+    last_write: Arc<LastWrite>,
 }
 
 impl Worker {
@@ -141,11 +141,11 @@ impl Worker {
                 next_uses = Instant::now() + KEY_USES_EVERY;
             }
             if next_try.is_some_and(|next_try| Instant::now() >= next_try) {
-                self.health.note(self.ledger.try_writing(ROOM).err().map(|error| error.kind()));
+                self.last_write.note(self.ledger.try_writing(ROOM).err().map(|error| error.kind()));
                 next_try = None;
             }
             // A write that works ends it too.
-            next_try = match self.health.trouble() {
+            next_try = match self.last_write.trouble() {
                 None => None,
                 Some(_) => next_try.or_else(|| Some(Instant::now() + TRY_EVERY)),
             };
@@ -159,7 +159,7 @@ impl Worker {
         let start = Instant::now();
         let stored = self.ledger.store_batches(&batches);
         self.metrics.committed(batches.len(), start.elapsed());
-        self.health.note(stored.as_ref().err().map(|error| error.kind()));
+        self.last_write.note(stored.as_ref().err().map(|error| error.kind()));
         match stored {
             Ok(receipts) => {
                 let accounts = batches.iter().map(|batch| batch.account);
@@ -201,9 +201,10 @@ impl Worker {
         if uses.is_empty() {
             return;
         }
-        let recorded = self.ledger.record_key_uses(uses.iter().map(|(id, at)| (id.as_str(), *at)));
+        let recorded =
+            self.ledger.record_key_uses(&uses.iter().map(|(id, at)| (id.as_str(), *at)).collect::<Vec<_>>());
         if let Err(error) = recorded {
-            self.health.note(Some(error.kind()));
+            self.last_write.note(Some(error.kind()));
             tracing::debug!(error = describe(&error), "uses of keys were not recorded");
             let mut later = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
             uses.into_iter().for_each(|(id, at)| {

@@ -1,4 +1,4 @@
-//! The routes.
+//! The router: which route is answered by what.
 
 use std::sync::Arc;
 
@@ -11,62 +11,32 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use billing_store::Ledger;
+use billing_ledger::Ledger;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::answer::{JSON, whole_body};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::exchange;
+use crate::routes::{
+    BALANCE, DOCS, HEALTHZ, METRICS, OPENAPI, READYZ, ROOT, Routes, USAGE, USAGE_ANALYTICS, USAGE_HISTORY,
+};
 use crate::service::{Read, Service};
+use crate::whole_body::{JSON, whole_body};
 use crate::{docs_page, metrics, openapi};
-
-const USAGE: &str = "/api/v1/billing/usage";
-const USAGE_HISTORY: &str = "/api/v1/billing/usage-history";
-const USAGE_ANALYTICS: &str = "/api/v1/billing/usage-analytics";
-const BALANCE: &str = "/api/v1/billing/balance";
-const HEALTHZ: &str = "/healthz";
-const READYZ: &str = "/readyz";
-const METRICS: &str = "/metrics";
-const OPENAPI: &str = "/openapi.json";
-const DOCS: &str = "/docs";
-const ROOT: &str = "/";
-
-/// Those that watch the server: no limit holds for them, and none of their failures counts.
-pub(crate) const OPERATIONAL: [&str; 3] = [HEALTHZ, READYZ, METRICS];
-
-/// Documents and the way to them, which are the same for everybody and cost nothing.
-pub(crate) const PUBLIC: [&str; 3] = [OPENAPI, DOCS, ROOT];
-
-/// A path as it is declared here, for labels.
-pub(crate) fn declared(path: &str) -> Option<&'static str> {
-    [USAGE, USAGE_HISTORY, USAGE_ANALYTICS, BALANCE, HEALTHZ, READYZ, METRICS, OPENAPI, DOCS, ROOT]
-        .into_iter()
-        .find(|declared| *declared == path)
-}
 
 /// The API over a ledger, as `/openapi.json` describes it.
 ///
 /// It must run inside tokio: the ledger is read on its threads for blocking work. Of the [`Config`], what concerns
 /// connections is for [`serve`](crate::serve) alone.
-pub fn router(ledger: Ledger, config: Config) -> Router {
-    routes(Arc::new(Service::new(ledger, config)), Part::Api)
+pub fn router(ledger: Arc<dyn Ledger>, config: Config) -> Router {
+    router_for(Arc::new(Service::new(ledger, config)), Routes::Api)
 }
 
-/// Which of the routes a listener serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The API, where metrics are of the account that asks.
-    Api,
-    /// The metrics of all accounts, for whoever asks. No page in a browser may read them.
-    Metrics,
-}
-
-pub(crate) fn routes(service: Arc<Service>, part: Part) -> Router {
-    let router = match part {
-        Part::Api => api(),
-        Part::Metrics => Router::new().route(METRICS, get(counts_of_all)),
+pub(crate) fn router_for(service: Arc<Service>, routes: Routes) -> Router {
+    let router = match routes {
+        Routes::Api => api(),
+        Routes::Metrics => Router::new().route(METRICS, get(counts_of_all)),
     };
     // The fastest levels: more would cost the server more than it saves most clients.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
@@ -74,7 +44,7 @@ pub(crate) fn routes(service: Arc<Service>, part: Part) -> Router {
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(compression)
-        .layer(from_fn_with_state((Arc::clone(&service), part), exchange))
+        .layer(from_fn_with_state((Arc::clone(&service), routes), exchange))
         .with_state(service)
 }
 
@@ -86,7 +56,7 @@ fn api() -> Router<Arc<Service>> {
         .route(USAGE_HISTORY, read(Read::UsageHistory))
         .route(USAGE_ANALYTICS, read(Read::Analytics))
         .route(BALANCE, read(Read::Balance))
-        .route(HEALTHZ, get(async || status(StatusCode::OK, "ok")))
+        .route(HEALTHZ, get(async || health(StatusCode::OK, "ok")))
         .route(READYZ, get(ready))
         .route(OPENAPI, get(async || text("application/json", openapi::json())))
         .route(METRICS, get(counts))
@@ -102,8 +72,8 @@ async fn ingest(State(service): State<Arc<Service>>, request: Request) -> Respon
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {
     match service.impediment().await {
-        None => status(StatusCode::OK, "ok"),
-        Some(what) => status(StatusCode::SERVICE_UNAVAILABLE, what),
+        None => health(StatusCode::OK, "ok"),
+        Some(what) => health(StatusCode::SERVICE_UNAVAILABLE, what),
     }
 }
 
@@ -124,7 +94,7 @@ fn page() -> Response {
     response
 }
 
-fn status(code: StatusCode, status: &str) -> Response {
+fn health(code: StatusCode, status: &str) -> Response {
     whole_body(code, JSON, format!(r#"{{"status":"{status}"}}"#).into_bytes())
 }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use billing_format::InputError;
 use billing_model::{Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, decimal_text, one_line};
-use billing_sink::InputError;
 
 /// Bytes of the texts of one entry together, at most: ten times those of any that is known, and a page of a thousand
 /// such entries is one that clients can read.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use billing_store::Ledger;
+use billing_ledger::Ledger;
 use futures::FutureExt;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +18,8 @@ use crate::config::Config;
 use crate::conversation::{Conversations, LINGER};
 use crate::leftovers;
 use crate::refusal::Refusal;
-use crate::router::{Part, routes};
+use crate::router::router_for;
+use crate::routes::Routes;
 use crate::service::Service;
 use crate::slots::{Crowded, Slot, Slots};
 use crate::tls::Tls;
@@ -59,24 +60,24 @@ impl From<TcpListener> for Listeners {
 /// None in the life of a listener today; what may be reported later is passed on.
 pub async fn serve(
     listeners: impl Into<Listeners>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let Listeners { api, tls, metrics } = listeners.into();
-    leftovers::remove(ledger.clone());
+    leftovers::remove(Arc::clone(&ledger));
     let service = Arc::new(Service::new(ledger, config));
-    let server = |part, tls| Server {
-        conversations: Conversations::new(routes(Arc::clone(&service), part), &service.config),
+    let server = |routes, tls| Server {
+        conversations: Conversations::new(router_for(Arc::clone(&service), routes), &service.config),
         service: Arc::clone(&service),
         tls,
     };
     let (shutdown, stopping) = (shutdown.shared(), watch::Sender::new(false));
     match metrics {
-        None => server(Part::Api, tls).accept(api, shutdown, &stopping).await,
+        None => server(Routes::Api, tls).accept(api, shutdown, &stopping).await,
         Some(metrics) => {
-            let api = server(Part::Api, tls).accept(api, shutdown.clone(), &stopping);
-            tokio::join!(api, server(Part::Metrics, None).accept(metrics, shutdown, &stopping));
+            let api = server(Routes::Api, tls).accept(api, shutdown.clone(), &stopping);
+            tokio::join!(api, server(Routes::Metrics, None).accept(metrics, shutdown, &stopping));
         }
     }
     stopping.send_replace(true);
@@ -107,7 +108,7 @@ impl Server {
         loop {
             let accepted = async {
                 let (stream, peer) = listener.accept().await?;
-                Ok::<_, io::Error>((place(&slots, peer).await, stream, peer))
+                Ok::<_, io::Error>((slot_for(&slots, peer).await, stream, peer))
             };
             tokio::select! {
                 biased;
@@ -172,7 +173,7 @@ impl Server {
 }
 
 /// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
-async fn place(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
+async fn slot_for(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
     loop {
         match slots.take(peer.ip()) {
             Ok(slot) => return Some(slot),

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::header::LINK;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, LendEntry, Principal, Receipt};
 use billing_model::{
-    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, Page, Pagination, Paging,
-    Timestamp, UsageQuery,
+    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, LentEntry, PageWriter, Pagination,
+    Paging, Timestamp, UsageQuery,
 };
-use billing_store::{AccountId, Batch, Filter, KeyKind, Ledger, Principal, Receipt};
 use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -20,31 +19,22 @@ use tracing::Span;
 
 use crate::accept::Form;
 use crate::analytics::AnalyticsCache;
-use crate::answer::{self, JSON, whole_body};
+use crate::answer;
 use crate::authorization::bearer_key;
 use crate::browsers::Browsers;
-use crate::budget::{Budget, Growing};
+use crate::budget::{Budget, Growing, Share};
 use crate::config::{Config, UsageEndpoint};
 use crate::cursor::{Continuation, Cursors};
 use crate::error::Error;
-use crate::exchange::Standing;
 use crate::ingest::{self, Announced, Checked};
+use crate::life::{WARNING, write_life};
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::{self, Metrics};
 use crate::recorder::Recorder;
 use crate::row_rules::RowRules;
+use crate::standing::Standing;
 use crate::trouble::Trouble;
-
-const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
-const SUNSET: HeaderName = HeaderName::from_static("sunset");
-
-/// When the provider deprecated the endpoint by page number, 8 July 2026.
-const DEPRECATED_AT: HeaderValue = HeaderValue::from_static("@1783555200");
-const SUNSET_AT: HeaderValue = HeaderValue::from_static("Wed, 16 Sep 2026 00:00:00 GMT");
-const SUCCESSOR: HeaderValue =
-    HeaderValue::from_static("</api/v1/billing/usage-history>; rel=\"successor-version\"");
-const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September 2026; use GET \
-     /billing/usage-history instead";
+use crate::whole_body::{JSON, whole_body};
 
 /// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
 pub(crate) const SMALL_ANSWER: usize = 64 << 10;
@@ -65,7 +55,7 @@ pub(crate) enum Read {
 
 /// A ledger that answers.
 pub(crate) struct Service {
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     /// Requests that are answered at the same time.
@@ -85,7 +75,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(ledger: Ledger, config: Config) -> Self {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>, config: Config) -> Self {
         // With none at all no request would ever be answered.
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         let metrics = Arc::new(Metrics::new());
@@ -95,12 +85,12 @@ impl Service {
             browsers: Browsers::new(&config.allow_origins),
             rate: config.rate_limit.map(RateLimit::new),
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
-            cursors: Cursors::new(&ledger.secret(), config.cursor_ttl),
+            cursors: Cursors::new(&ledger.key_material().signing_key(), config.cursor_ttl),
             reads: semaphore(config.concurrent_reads),
             summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
-            recorder: Recorder::start(ledger.clone(), Arc::clone(&metrics)),
+            recorder: Recorder::start(Arc::clone(&ledger), Arc::clone(&metrics)),
             ledger,
             config,
             metrics,
@@ -223,7 +213,7 @@ impl Service {
         let (max_age, max_future) = (self.config.max_age, self.config.max_future);
         let rules = RowRules { now: received_at, max_age, max_future };
         let (checked, share) = {
-            let (ledger, announced) = (self.ledger.clone(), announced.clone());
+            let (ledger, announced) = (Arc::clone(&self.ledger), announced.clone());
             blocking(move || {
                 let checked = match announced.check(body, (limit, rules)) {
                     // It was good when it was stored, and is too old by now perhaps: that it is there is what counts.
@@ -337,47 +327,91 @@ impl Service {
         let form = Form::negotiate(&request.headers);
         let query = request.uri.query().unwrap_or_default();
         let now = (self.config.now)();
-        let page = match read {
-            Read::Usage | Read::UsageHistory if form.is_none() => {
-                return Err(Error::NotAcceptable("application/json and text/csv"));
+        match (read, form) {
+            (Read::Usage | Read::UsageHistory, None) => {
+                Err(Error::NotAcceptable("application/json and text/csv"))
             }
-            Read::Usage => self.page_by_number(account, query)?,
-            Read::UsageHistory => self.page_by_cursor(account, query, now)?,
-            _ if form != Some(Form::Json) => return Err(Error::NotAcceptable(answer::JSON_ONLY)),
-            Read::Analytics => {
+            (Read::Usage | Read::UsageHistory, Some(Form::Json)) => {
+                let mut body = answer::json_body();
+                let mut page = PageWriter::begin(&mut body);
+                // From where it stands in the ledger into the answer, with nothing in between.
+                let mut write = |entry: LentEntry<'_>| {
+                    entry.write_json(page.next());
+                    Ok(())
+                };
+                let (paging, warning) = self.page(read, account, query, now, &mut write)?;
+                page.finish(&paging, warning);
+                answer::give_back_rest(&mut body);
+                // It is made while its reader is kept, so that few are made that have no room.
+                let room = self.room_for(body.len())?;
+                Ok(with_room(whole_body(StatusCode::OK, JSON, body), room))
+            }
+            (Read::Usage | Read::UsageHistory, Some(Form::Csv)) => {
+                let mut entries = Vec::new();
+                let mut keep = |entry: LentEntry<'_>| {
+                    entries.push(entry.to_entry()?);
+                    Ok(())
+                };
+                let (paging, _) = self.page(read, account, query, now, &mut keep)?;
+                let room = self.room_for(answer::most_csv_bytes(&entries))?;
+                let response = answer::csv(&entries, &paging, &request.headers, now)?;
+                Ok(with_room(response, room))
+            }
+            (_, form) if form != Some(Form::Json) => Err(Error::NotAcceptable(answer::JSON_ONLY)),
+            (Read::Analytics, _) => {
                 let (query, limit) = (AnalyticsQuery::parse(query)?, self.config.analytics_timeout);
                 let memory = Growing::new(&self.budget.work);
-                return self.analytics.answer(&self.ledger, account, query, now, (limit, memory));
+                self.analytics.answer(&*self.ledger, account, query, now, (limit, memory))
             }
-            Read::Balance => return self.balance(account, now),
-        };
-        let form = form.unwrap_or(Form::Json);
-        // Before it is made, and with the reader kept, so that few are made that have no room.
-        let most = answer::most_bytes(&page, form);
-        let room = (most > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(most, ANSWER_PATIENCE));
-        let room = room.transpose().map_err(|_| Error::Busy)?;
-        let mut response = answer::page(&page, form, &request.headers, now)?;
-        let bytes = body_bytes(&response);
-        if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
-            share.shrink_to(bytes);
-            response.extensions_mut().insert(Arc::new(share));
+            (Read::Balance, _) => self.balance(account, now),
         }
-        Ok(response)
     }
 
-    fn page_by_number(&self, account: AccountId, query: &str) -> Result<Page, Error> {
+    /// Room for an answer of so many bytes until it is fetched; a small one needs none.
+    fn room_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
+        let room = (bytes > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(bytes, ANSWER_PATIENCE));
+        room.transpose().map_err(|_| Error::Busy)
+    }
+
+    /// Lends a page, and says where it stands, and what its readers are to know.
+    fn page(
+        &self,
+        read: Read,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
+        match read {
+            Read::Usage => self.page_by_number(account, query, lend),
+            _ => Ok((self.page_by_cursor(account, query, now, lend)?, None)),
+        }
+    }
+
+    fn page_by_number(
+        &self,
+        account: AccountId,
+        query: &str,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
         let (query, page) = UsageQuery::parse(query)?;
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let found = self
+        let total = self
             .ledger
-            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get())
+            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), lend)
             .map_err(Error::of_ledger)?;
-        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), found.total));
         let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
-        Ok(Page { entries: found.entries, paging, warning: is_deprecated.then(|| WARNING.to_owned()) })
+        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
+        Ok((paging, is_deprecated.then_some(WARNING)))
     }
 
-    fn page_by_cursor(&self, account: AccountId, query: &str, now: Timestamp) -> Result<Page, Error> {
+    fn page_by_cursor(
+        &self,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<Paging, Error> {
         let (query, snapshot, after) = match HistoryRequest::parse(query)? {
             HistoryRequest::First(query) => (query, None, None),
             HistoryRequest::Next(cursor) => {
@@ -388,13 +422,13 @@ impl Service {
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
         let found = self
             .ledger
-            .page_by_position(account, &filter, snapshot, after, query.page_size())
+            .page_by_position(account, &filter, snapshot, after, query.page_size(), lend)
             .map_err(Error::of_ledger)?;
         let next = found.next.map(|position| {
             let continuation = Continuation { query, snapshot: found.snapshot, position };
             self.cursors.issue(account, now, &continuation)
         });
-        Ok(Page { entries: found.entries, paging: Paging::ByCursor(next.transpose()?), warning: None })
+        Ok(Paging::ByCursor(next.transpose()?))
     }
 
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
@@ -421,21 +455,19 @@ impl Service {
     }
 }
 
-/// What the endpoint by page number says of its own end, with every answer.
-fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
-    if life == UsageEndpoint::Live {
-        return;
-    }
-    headers.insert(DEPRECATION, DEPRECATED_AT);
-    headers.insert(LINK, SUCCESSOR);
-    if life == UsageEndpoint::Sunset {
-        headers.insert(SUNSET, SUNSET_AT);
-    }
-}
-
 fn body_bytes(response: &Response) -> usize {
     let bytes = response.body().size_hint().exact();
     bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// An answer with the memory that it takes until it is fetched.
+fn with_room(mut response: Response, room: Option<Share>) -> Response {
+    let bytes = body_bytes(&response);
+    if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
+        share.shrink_to(bytes);
+        response.extensions_mut().insert(Arc::new(share));
+    }
+    response
 }
 
 fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) -> Response {

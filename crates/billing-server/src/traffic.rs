@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::exchange::Place;
+use crate::holding::Holding;
 use crate::slots::Activity;
 
 /// The state of one connection.
@@ -27,8 +27,8 @@ pub(crate) struct Traffic {
     is_body_left: AtomicBool,
     /// True once a request has asked for another protocol.
     wants_upgrade: AtomicBool,
-    /// Of the requests whose answers are on their way.
-    places: Mutex<Vec<Place>>,
+    /// What the requests hold whose answers are on their way.
+    holdings: Mutex<Vec<Holding>>,
 }
 
 impl Traffic {
@@ -40,7 +40,7 @@ impl Traffic {
             is_sending: AtomicBool::default(),
             is_body_left: AtomicBool::default(),
             wants_upgrade: AtomicBool::default(),
-            places: Mutex::default(),
+            holdings: Mutex::default(),
         }
     }
 
@@ -56,12 +56,12 @@ impl Traffic {
         self.running.load(Ordering::SeqCst) > 0 || self.is_sending()
     }
 
-    /// Says that an answer of ours comes now. It has been read when what this gives is dropped, and its place is free
-    /// when it was sent.
-    pub(crate) fn begin(self: &Arc<Self>, place: Place) -> Sending {
+    /// Says that an answer of ours comes now. It has been read when what this gives is dropped, and what its
+    /// request holds is free when it was sent.
+    pub(crate) fn begin(self: &Arc<Self>, holding: Holding) -> Sending {
         self.answers.fetch_add(1, Ordering::SeqCst);
         self.is_sending.store(true, Ordering::SeqCst);
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner).push(holding);
         Sending(Arc::clone(self))
     }
 
@@ -69,7 +69,7 @@ impl Traffic {
     pub(crate) fn flushed(&self) {
         // What is still read will be written later.
         if self.answers.load(Ordering::SeqCst) == 0 && self.is_sending.swap(false, Ordering::SeqCst) {
-            self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.holdings.lock().unwrap_or_else(PoisonError::into_inner).clear();
             // The next request may have come already.
             if self.running.load(Ordering::SeqCst) == 0 {
                 self.slot.idle();

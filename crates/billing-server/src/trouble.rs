@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use billing_store::ErrorKind;
+use billing_ledger::ErrorKind;
 
 /// Why the ledger cannot be written. Somebody has to see to it; reading goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +46,11 @@ impl Trouble {
     }
 }
 
-/// The trouble there is now, as the last write found it.
+/// How the last write went, and so the trouble that there is now.
 #[derive(Debug, Default)]
-pub(crate) struct Health(Mutex<Option<Trouble>>);
+pub(crate) struct LastWrite(Mutex<Option<Trouble>>);
 
-impl Health {
+impl LastWrite {
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn trouble_lasts_until_a_write_works() {
-        let health = Health::default();
+        let last_write = LastWrite::default();
         for (failed, expect) in [
             (Some(ErrorKind::Busy), None),
             (Some(ErrorKind::Full), Some(Trouble::Full)),
@@ -90,8 +90,8 @@ mod tests {
             (Some(ErrorKind::Io), Some(Trouble::Failed)),
             (None, None),
         ] {
-            health.note(failed);
-            assert_eq!(health.trouble(), expect, "{failed:?}");
+            last_write.note(failed);
+            assert_eq!(last_write.trouble(), expect, "{failed:?}");
         }
     }
 }

@@ -302,7 +302,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_device_is_an_error() {
-        use crate::{FileSink, Format, Sink};
+        use crate::FileSink;
+        use billing_format::Format;
+        use billing_model::Sink;
         let full = FileSink::new(Format::Json, AtomicFile::create("/dev/full").unwrap());
         let error = full.finish().unwrap_err();
         assert!(error.is_storage_full(), "{error:?}");

@@ -2,11 +2,10 @@
 
 use std::pin::pin;
 
-use billing_model::{Stretch, Summary};
+use billing_model::{Mark, Sink, Stretch, Summary};
 use futures::{Stream, StreamExt};
 
 use crate::error::DrainError;
-use crate::sink::{Mark, Sink};
 
 /// What a finished [`drain`] comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,19 +1,20 @@
 //! The sink that writes a file.
 
-use billing_model::UsageEntry;
+use std::io;
+use std::path::Path;
+
+use billing_format::{Format, Writer};
+use billing_model::{Mark, Sink, UsageEntry};
 
 use crate::error::{Error, ErrorKind};
-use crate::format::Format;
-use crate::sink::{Mark, Sink};
 use crate::target::Target;
-
-/// Written at once, so that the cost of a call does not show.
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// Writes entries in a [`Format`] to a [`Target`]: to a file that is whole or not there, or to a stream.
 ///
 /// ```
-/// use billing_sink::{AtomicFile, FileSink, Format, Plain, Sink};
+/// use billing_format::Format;
+/// use billing_model::Sink;
+/// use billing_sink::{AtomicFile, FileSink, Plain};
 ///
 /// let empty = FileSink::new(Format::Json, Plain(Vec::new())).finish()?;
 /// assert_eq!(empty, b"[]\n");
@@ -28,28 +29,17 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// ```
 #[derive(Debug)]
 pub struct FileSink<T> {
-    format: Format,
-    target: T,
-    pending: Vec<u8>,
-    empty: bool,
+    writer: Writer<T>,
 }
 
 impl<T: Target> FileSink<T> {
     /// Writes to `target`, which need not be buffered. What the target holds already must be of the same format.
     pub fn new(format: Format, target: T) -> Self {
-        let mut pending = Vec::with_capacity(BUFFER_BYTES + (4 << 10));
-        let held = target.entries_held();
-        if held.is_none() {
-            format.write_start(&mut pending);
-        }
-        Self { format, target, pending, empty: held.is_none_or(|entries| entries == 0) }
-    }
-
-    fn write_pending(&mut self) -> Result<(), Error> {
-        let written = self.target.write_all(&self.pending);
-        written.map_err(|cause| Error::io(ErrorKind::Write, self.target.path(), cause))?;
-        self.pending.clear();
-        Ok(())
+        let writer = match target.entries_held() {
+            Some(entries) => Writer::going_on(target, format, entries),
+            None => Writer::new(target, format),
+        };
+        Self { writer }
     }
 }
 
@@ -58,59 +48,35 @@ impl<T: Target> Sink for FileSink<T> {
     type Error = Error;
 
     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
-        for entry in entries {
-            self.format.write_entry(self.empty, entry, &mut self.pending);
-            self.empty = false;
-            if self.pending.len() >= BUFFER_BYTES {
-                self.write_pending()?;
-            }
-        }
-        Ok(())
+        let written = entries.iter().try_for_each(|entry| self.writer.write(entry));
+        written.map_err(|cause| failed(self.writer.output().path(), cause))
     }
 
     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
         // What the target makes durable has to be with the target.
-        self.write_pending()?;
-        self.target.mark(mark)
+        let handed_over = self.writer.hand_over();
+        handed_over.map_err(|cause| failed(self.writer.output().path(), cause))?;
+        self.writer.output_mut().mark(mark)
     }
 
-    fn finish(mut self) -> Result<T::Done, Error> {
-        self.format.write_end(self.empty, &mut self.pending);
-        self.write_pending()?;
-        self.target.commit()
+    fn finish(self) -> Result<T::Done, Error> {
+        let path = self.writer.output().path().map(Path::to_owned);
+        let target = self.writer.finish().map_err(|cause| failed(path.as_deref(), cause))?;
+        target.commit()
     }
+}
+
+fn failed(path: Option<&Path>, cause: io::Error) -> Error {
+    Error::io(ErrorKind::Write, path, cause)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::target::Plain;
-    use billing_csv::Columns;
     use billing_model::Timestamp;
     use billing_testkit::entry_at;
-    use std::io::{self, Write};
-
-    fn check(format: Format, entries: &[UsageEntry], expect: &str) {
-        let mut sink = FileSink::new(format, Plain(Vec::new()));
-        entries.chunks(1).for_each(|page| sink.write(page).unwrap());
-        assert_eq!(String::from_utf8(sink.finish().unwrap()).unwrap(), expect);
-    }
-
-    #[test]
-    fn every_format_has_one_form() {
-        let entry = entry_at(Timestamp::from_unix_ns(0), "-8e-7");
-        let json = r#"{"amount":-0.0000008,"apiKeyId":null,"currency":"USD","inferenceDetails":null,"notes":"API Inference","pricePerUnitUsd":4.84,"sku":"zai-org-glm-5-1-llm-output-mtoken","timestamp":"1970-01-01T00:00:00.000Z","units":0.000044}"#;
-        let two = [entry.clone(), entry];
-        check(Format::Json, &[], "[]\n");
-        check(Format::Json, &two[..1], &format!("[\n{json}\n]\n"));
-        check(Format::Json, &two, &format!("[\n{json},\n{json}\n]\n"));
-        check(Format::Ndjson, &[], "");
-        check(Format::Ndjson, &two, &format!("{json}\n{json}\n"));
-
-        let mut csv = Vec::new();
-        billing_csv::encode(&two, Columns::Documented, &mut csv);
-        check(Format::Csv(Columns::Documented), &two, std::str::from_utf8(&csv).unwrap());
-    }
+    use std::io::Write;
 
     /// Fails from its n-th call on.
     struct Failing(u32, io::ErrorKind);

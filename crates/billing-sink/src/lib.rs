@@ -1,14 +1,15 @@
-//! Where entries go: files that are whole or not there, as CSV, JSON or NDJSON; and the way back out of them.
+//! Where entries go: files that are whole or not there, and survive a kill.
 //!
-//! A [`Sink`] takes entries and makes them count at once, or not at all. [`drain`] is the one loop between a walk and a
-//! sink; [`read_entries`] is the same for a file, [`Content`] tells by the way
-//! which file it was, and [`rows`] gives every row of a body, with all that is wrong with it.
-//! [`FileSink`] writes to a [`Target`]: an [`AtomicFile`] gets its name when it is complete; so does a [`ResumableFile`],
-//! which the next run goes on with when a run was killed, compressed or not; a [`Plain`] stream takes what comes. There is no HTTP here, and
-//! no ledger: the ledger is a sink of its own.
+//! [`drain`] is the one loop between a walk and a [`Sink`](billing_model::Sink), which takes entries and makes them count
+//! at once, or not at all. [`FileSink`] writes entries in a [`Format`](billing_format::Format) to a [`Target`]: an
+//! [`AtomicFile`] gets its name when it is complete; so does a [`ResumableFile`], which the next run goes on with when a
+//! run was killed, compressed or not; a [`Plain`] stream takes what comes. How entries stand in a file, and how they come
+//! back out of one, is in `billing-format`. There is no HTTP here, and no ledger: the ledger is a sink of its own.
 //!
 //! ```
-//! use billing_sink::{AtomicFile, FileSink, Format, InputFormat, Opened, ResumableFile, Sink, read_entries};
+//! use billing_format::{Format, InputFormat, read_entries};
+//! use billing_model::Sink;
+//! use billing_sink::{AtomicFile, FileSink, Opened, ResumableFile};
 //! use std::collections::BTreeMap;
 //!
 //! let directory = tempfile::tempdir()?;
@@ -39,10 +40,8 @@
 mod error;
 
 mod drain;
-mod sink;
 
 mod file_sink;
-mod format;
 mod target;
 
 mod atomic_file;
@@ -59,30 +58,11 @@ mod record;
 mod resumable_file;
 mod tally;
 
-mod content;
-mod foreign;
-mod input;
-mod input_error;
-mod input_format;
-mod json_input;
-mod ndjson_input;
-mod notices;
-mod paging;
-mod rows;
-
 pub use atomic_file::AtomicFile;
-pub use content::Content;
 pub use drain::{Drained, drain};
-pub use error::{DrainError, Error, ErrorKind, ReadError};
+pub use error::{DrainError, Error, ErrorKind};
 pub use file_sink::FileSink;
 pub use finished::Finished;
-pub use format::Format;
-pub use input::{read_entries, read_entries_noting};
-pub use input_error::{InputError, InputErrorKind};
-pub use input_format::InputFormat;
-pub use notices::{Notice, NoticeKind, Notices, Unknown};
 pub use opened::{Begun, BegunFile, NewFile, Opened, WrittenFile};
 pub use resumable_file::ResumableFile;
-pub use rows::{RowFormat, Rows, rows};
-pub use sink::{Mark, Sink};
 pub use target::{Plain, Target};

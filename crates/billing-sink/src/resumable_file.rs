@@ -6,7 +6,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use billing_model::{Summary, Timestamp};
+use billing_model::{Mark, Summary, Timestamp};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
@@ -15,7 +15,6 @@ use crate::members::Members;
 use crate::opened::Opened;
 use crate::part::Part;
 use crate::record::{Header, Record};
-use crate::sink::Mark;
 use crate::tally::{TalliedFile, Tally};
 use crate::target::Target;
 
@@ -26,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// It is an [`AtomicFile`](crate::AtomicFile), with all that is said there, that keeps what was written. Beside
 /// `<name>.part` stands `<name>.checkpoint`, a text that says with which arguments the file was begun and, at every
-/// [mark](crate::Sink::mark), how many bytes are durable, their SHA-256, and what the entries in them come to. A
+/// [mark](billing_model::Sink::mark), how many bytes are durable, their SHA-256, and what the entries in them come to. A
 /// [`FileSink`](crate::FileSink) over it and [`drain`](crate::drain) are all it takes.
 ///
 /// * Killed at any moment, power loss included, the same call goes on from the last durable mark and ends with the same
@@ -43,8 +42,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// # runtime.block_on(async {
+/// use billing_format::Format;
 /// use billing_model::{Stretch, Timestamp, UsageEntry};
-/// use billing_sink::{FileSink, Format, Opened, ResumableFile, drain};
+/// use billing_sink::{FileSink, Opened, ResumableFile, drain};
 /// use futures::stream;
 /// use std::collections::BTreeMap;
 /// use std::io;
@@ -181,12 +181,14 @@ impl ResumableFile {
     /// its arguments.
     ///
     /// The file is gzip in members, one for each mark that was made durable, and one at least. Programs that read gzip
-    /// read them all as one: gunzip, Python's `gzip`, [`read_entries`](crate::read_entries). What a straight run and one
+    /// read them all as one: gunzip, Python's `gzip`, [`read_entries`](billing_format::read_entries). What a straight run and one
     /// that was gone on with write is equal when it is decompressed, and not byte by byte.
     /// [`Finished`] tells of the file as it lies there.
     ///
     /// ```
-    /// use billing_sink::{FileSink, Format, Opened, ResumableFile, Sink};
+    /// use billing_format::Format;
+    /// use billing_model::Sink;
+    /// use billing_sink::{FileSink, Opened, ResumableFile};
     /// use std::collections::BTreeMap;
     ///
     /// let directory = tempfile::tempdir()?;

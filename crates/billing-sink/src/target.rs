@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use billing_model::Mark;
+
 use crate::error::{Error, ErrorKind};
-use crate::sink::Mark;
 
 /// An output whose bytes become final at once, or as final as they can be.
 pub trait Target: Write {
@@ -17,7 +18,7 @@ pub trait Target: Write {
     /// When that could not be done.
     fn commit(self) -> Result<Self::Done, Error>;
 
-    /// Hears that everything before an instant has been written, all its bytes. See [`Sink::mark`](crate::Sink::mark).
+    /// Hears that everything before an instant has been written, all its bytes. See [`Sink::mark`](billing_model::Sink::mark).
     ///
     /// # Errors
     /// When that could not be made durable.

@@ -1,5 +1,7 @@
 //! For tests only: strange entries, an upstream that follows a script, and tests that a machine cannot run.
 //!
+//! [`ledger_suite!`] holds an engine to the contract of a ledger, and [`MemoryLedger`] is the plainest one.
+//!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
@@ -30,6 +32,13 @@ mod limit;
 mod endless;
 mod reluctant;
 
+#[doc(hidden)]
+#[allow(missing_docs, reason = "the name of a test says what it holds")]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+pub mod ledger_suite;
+mod memory_ledger;
+mod owned_ledger;
+
 mod left_out;
 #[cfg(unix)]
 mod nobody;
@@ -41,8 +50,10 @@ pub use endless::Endless;
 pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
 pub use left_out::{leave_out, need};
 pub use limit::Limit;
+pub use memory_ledger::MemoryLedger;
 #[cfg(unix)]
 pub use nobody::run_as_nobody;
+pub use owned_ledger::{NumberedPage, OwnedLedger, OwnedRollup, PositionedPage};
 #[cfg(unix)]
 pub use pipe::make_pipe;
 pub use reluctant::{Asked, Reluctant};

@@ -7,8 +7,10 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use billing_model::{Fingerprint, UsageEntry};
-use billing_store::{Filter, Ledger as Store};
+use billing_ledger::{Filter, Ledger as _};
+use billing_model::{UsageEntry, WholeSet};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 
 use crate::billing::{command, finish, ndjson, run};
 use crate::check;
@@ -113,7 +115,7 @@ impl Kills {
         let seen = entries(&path);
         let whole = [&self.before[..], &self.imported].concat();
         let is_done = seen.len() > self.before.len();
-        assert_eq!(fingerprint(&seen), fingerprint(if is_done { &whole } else { &self.before }));
+        assert_eq!(whole_set(&seen), whole_set(if is_done { &whole } else { &self.before }));
         assert!(is_done || was_killed);
         rollups_agree(&path, "default", &seen);
 
@@ -128,10 +130,10 @@ impl Kills {
             run(&["import", &self.file, "--again", "--ledger", &path]).done();
         }
         let whole = [seen, self.imported.clone()].concat();
-        assert_eq!(fingerprint(&entries(&path)), fingerprint(&whole));
+        assert_eq!(whole_set(&entries(&path)), whole_set(&whole));
         rollups_agree(&path, "default", &whole);
         check::is_clean(&path);
-        assert_eq!(Store::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
+        assert_eq!(SqliteLedger::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
         assert_eq!(place.names(), ["ledger.db"]);
         was_killed
     }
@@ -174,17 +176,17 @@ fn a_server_removes_what_a_killed_import_has_left() {
         thread::yield_now();
     }
     host.stop();
-    assert_eq!(Store::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
+    assert_eq!(SqliteLedger::open(Path::new(&path)).unwrap().remove_unfinished_import().unwrap(), 0);
     check::is_clean(&path);
-    assert_eq!(fingerprint(&entries(&path)), fingerprint(&before.entries));
+    assert_eq!(whole_set(&entries(&path)), whole_set(&before.entries));
 }
 
 fn entries(path: &str) -> Vec<UsageEntry> {
-    let ledger = Store::open(Path::new(path)).unwrap();
+    let ledger = SqliteLedger::open(Path::new(path)).unwrap();
     let account = ledger.account("default").unwrap().unwrap();
     let (mut entries, mut snapshot, mut after) = (Vec::new(), None, None);
     loop {
-        let page = ledger.page_by_position(account, &Filter::default(), snapshot, after, 1000).unwrap();
+        let page = ledger.positioned_page(account, &Filter::default(), snapshot, after, 1000).unwrap();
         entries.extend(page.entries);
         (snapshot, after) = (Some(page.snapshot), page.next);
         if after.is_none() {
@@ -193,6 +195,6 @@ fn entries(path: &str) -> Vec<UsageEntry> {
     }
 }
 
-fn fingerprint(entries: &[UsageEntry]) -> Fingerprint {
+fn whole_set(entries: &[UsageEntry]) -> WholeSet {
     entries.iter().collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use billing_model::{Fingerprint, UsageEntry};
+use billing_model::{UsageEntry, WholeSet};
 
 use crate::check;
 use crate::host::Host;
@@ -72,8 +72,8 @@ fn entries(batches: &[Batch]) -> Vec<UsageEntry> {
 #[track_caller]
 fn holds_exactly(host: &Host, admin: &str, batches: &[Batch]) {
     let found = host.export(admin, &["--until", "2026-07", "--format", "ndjson"]).done().entries();
-    let fingerprint = |entries: &[UsageEntry]| entries.iter().collect::<Fingerprint>();
-    assert_eq!(fingerprint(&found), fingerprint(&entries(batches)));
+    let whole_set = |entries: &[UsageEntry]| entries.iter().collect::<WholeSet>();
+    assert_eq!(whole_set(&found), whole_set(&entries(batches)));
 }
 
 #[test]

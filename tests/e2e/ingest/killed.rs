@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use billing_model::{Fingerprint, UsageEntry};
+use billing_model::{UsageEntry, WholeSet};
 
 use crate::check;
 use crate::conversation::{Answer, Connection};
@@ -277,7 +277,7 @@ fn killed_fifty_times_while_clients_send() {
     assert!(state.begun.keys().eq(state.acknowledged.keys()), "each was sent until it was acknowledged");
     let all: Vec<_> = state.begun.values().flatten().cloned().collect();
     let found = host.export(&admin, &["--until", "2026-07", "--format", "ndjson"]).done().entries();
-    assert_eq!(fingerprint(&found), fingerprint(&all), "the ledger is exactly what was acknowledged");
+    assert_eq!(whole_set(&found), whole_set(&all), "the ledger is exactly what was acknowledged");
     assert!(found.is_sorted_by_key(|entry| entry.timestamp));
     analytics_agree(&host, &admin, &found);
     host.stop();
@@ -293,6 +293,6 @@ fn killed_fifty_times_while_clients_send() {
     );
 }
 
-fn fingerprint(entries: &[UsageEntry]) -> Fingerprint {
+fn whole_set(entries: &[UsageEntry]) -> WholeSet {
     entries.iter().collect()
 }

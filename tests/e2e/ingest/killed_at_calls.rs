@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use billing_model::Fingerprint;
+use billing_model::WholeSet;
 
 use crate::check;
 use crate::host::{Host, serve_command};
@@ -69,10 +69,10 @@ impl Workload {
             assert_eq!(answer.status, 201, "{}", answer.text());
             assert_eq!(answer.header("idempotency-replayed"), is_there.then_some("true"));
         }
-        let all: Fingerprint = self.batches.iter().flat_map(|batch| &batch.entries).collect();
+        let all: WholeSet = self.batches.iter().flat_map(|batch| &batch.entries).collect();
         let entries =
             host.export(&self.admin, &["--until", "2026-07", "--format", "ndjson"]).done().entries();
-        assert_eq!(entries.iter().collect::<Fingerprint>(), all);
+        assert_eq!(entries.iter().collect::<WholeSet>(), all);
         check::is_clean(&path);
 
         match self.batches.get(acknowledged) {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use billing_ledger::Ledger as _;
 use billing_model::{Analytics, Currency, Day, Total, UsageEntry};
-use billing_store::{Ledger, Rollup};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::{OwnedLedger as _, OwnedRollup};
 
 use crate::conversation::Request;
 use crate::host::{ANALYTICS, Host};
@@ -66,7 +68,7 @@ impl Spend {
 /// The sums in the file are those of the entries, row by row. For a ledger that nobody serves any more.
 #[track_caller]
 pub(crate) fn rollups_agree(path: &str, account: &str, entries: &[UsageEntry]) {
-    let ledger = Ledger::open(Path::new(path)).unwrap();
+    let ledger = SqliteLedger::open(Path::new(path)).unwrap();
     let account = ledger.account(account).unwrap().unwrap();
     let mut expect = BTreeMap::new();
     for entry in entries {
@@ -79,10 +81,10 @@ pub(crate) fn rollups_agree(path: &str, account: &str, entries: &[UsageEntry]) {
         amount.add(entry.amount);
         units.add(entry.units);
     }
-    let found = ledger.rollups(account, None).unwrap();
+    let found = ledger.owned_rollups(account, None).unwrap();
     assert_eq!(found.len(), expect.len());
     for row in found {
-        let Rollup { day, sku, currency, api_key_id, is_credit, entries, amount, units } = row;
+        let OwnedRollup { day, sku, currency, api_key_id, is_credit, entries, amount, units } = row;
         let place = (day, sku, currency, api_key_id, is_credit);
         assert_eq!(expect.get(&place), Some(&(entries, amount, units)), "{place:?}");
     }

@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::Path;
 
+use billing_ledger::{Filter, Ledger as _};
 use billing_model::UsageEntry;
-use billing_store::{Filter, Ledger as Store};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 
 use crate::billing::{command, finish, ndjson, run};
 use crate::check;
@@ -58,7 +60,7 @@ fn a_file_is_known_when_its_entries_are_there_and_only_then() {
 
 /// What a ledger holds, in order.
 fn held(path: &str) -> Vec<UsageEntry> {
-    let ledger = Store::open(Path::new(path)).unwrap();
+    let ledger = SqliteLedger::open(Path::new(path)).unwrap();
     let account = ledger.account("default").unwrap().unwrap();
-    ledger.page_by_position(account, &Filter::default(), None, None, 1000).unwrap().entries
+    ledger.positioned_page(account, &Filter::default(), None, None, 1000).unwrap().entries
 }

@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 
+use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Timestamp, UsageEntry};
 use billing_server::{Config, serve};
-use billing_store::{KeyKind, Ledger as Stored};
+use billing_sqlite::SqliteLedger;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -144,7 +146,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn revoked_key(path: &Path) -> String {
-    let ledger = Stored::open(path).unwrap();
+    let ledger = SqliteLedger::open(path).unwrap();
     let account = ledger.create_account("default").unwrap();
     let now = at("2026-05-01T00:00:00Z");
     let (key, secret) = ledger.create_key(account, KeyKind::Admin, "", now).unwrap();
@@ -163,7 +165,12 @@ fn old_cursor(path: &Path, key: &str) -> String {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let server = runtime.spawn(serve(listener, Stored::open(path).unwrap(), Config::new(long_ago), shutdown));
+    let server = runtime.spawn(serve(
+        listener,
+        Arc::new(SqliteLedger::open(path).unwrap()),
+        Config::new(long_ago),
+        shutdown,
+    ));
     let cursor = first_cursor(address, key);
     drop(stop);
     runtime.block_on(server).unwrap().unwrap();

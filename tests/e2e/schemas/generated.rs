@@ -1,9 +1,10 @@
 //! Two thousand made-up answers of each route, as our writers write them, against its schema.
 
 use billing_model::{
-    AnalyticsBuilder, AnalyticsQuery, Balance, BalanceParts, Currency, Day, Decimal, ErrorBody,
-    HistoryRequest, Page, Pagination, Paging, Timestamp, Total, UsageQuery, decimal_text, parse_decimal,
+    AnalyticsQuery, Balance, BalanceParts, Currency, Day, Decimal, ErrorBody, HistoryRequest, Page,
+    Pagination, Paging, Timestamp, Total, UsageQuery, decimal_text, parse_decimal,
 };
+use billing_report::AnalyticsBuilder;
 use billing_testkit::{any_decimal, any_entries};
 use proptest::collection::vec;
 use proptest::option;

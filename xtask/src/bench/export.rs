@@ -7,19 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::endpoint::Endpoint;
 use super::measured::Measured;
 use super::process::{check_lines, measure, measure_within};
 use super::upstream::Upstream;
-
-/// An endpoint, and the entries on a page of it, as many as there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
-    pub(super) name: &'static str,
-    pub(super) page_entries: u64,
-}
-
-pub(super) const BY_CURSOR: Endpoint = Endpoint { name: "usage-history", page_entries: 1000 };
-pub(super) const BY_NUMBER: Endpoint = Endpoint { name: "usage", page_entries: 500 };
 
 /// The made-up history ends in 2026, whatever day it is.
 pub(super) const MADE_UP_WINDOW: [&str; 2] = ["--until", "2027-01"];

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::connection::{Connection, next_target};
-use super::export::{BY_CURSOR, BY_NUMBER, Endpoint, Export, check_equal};
+use super::endpoint::{BY_CURSOR, BY_NUMBER, Endpoint};
+use super::export::{Export, check_equal};
 use super::figures::times;
 use super::measured::{Measured, title};
 use super::process::{Ended, clear};

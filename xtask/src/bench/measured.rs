@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::export::Endpoint;
+use super::endpoint::Endpoint;
 use super::process::{Ended, mebibytes};
 use super::upstream::Counts;
 

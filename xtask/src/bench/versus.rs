@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::export::{BY_CURSOR, BY_NUMBER, Endpoint, Export, MADE_UP_WINDOW, check_equal};
+use super::endpoint::{BY_CURSOR, BY_NUMBER, Endpoint};
+use super::export::{Export, MADE_UP_WINDOW, check_equal};
 use super::figures::times;
 use super::measured::{Measured, tenths_ms};
 use super::process::{children_cpu, clear};

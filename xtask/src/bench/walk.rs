@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::export::{BY_CURSOR, BY_NUMBER, Endpoint, Export, MADE_UP_WINDOW, check_equal};
+use super::endpoint::{BY_CURSOR, BY_NUMBER, Endpoint};
+use super::export::{Export, MADE_UP_WINDOW, check_equal};
 use super::figures::times;
 use super::measured::{Measured, title};
 use super::process::{LIMIT_KIB, clear, measure, mebibytes};

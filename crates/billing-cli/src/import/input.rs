@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use anyhow::anyhow;
-use billing_sink::Content;
+use billing_format::Content;
 
 use crate::exit::Failure;
 

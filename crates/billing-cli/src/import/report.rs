@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use billing_format::Unknown;
+use billing_ledger::ImportedFile;
 use billing_model::{Summary, Timestamp};
-use billing_sink::Unknown;
-use billing_store::{ImportedFile, Overlap};
+use billing_sqlite::Overlap;
 use serde::Serialize;
 
 use crate::args;

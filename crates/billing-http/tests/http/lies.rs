@@ -1,7 +1,7 @@
 //! Services that do not do what they were asked: an error, or all of the window all the same.
 
 use billing_http::{Endpoint, Error, ErrorKind, Walk, Wire};
-use billing_model::{Currency, Fingerprint, Page, Paging, Timestamp, UsageEntry};
+use billing_model::{Currency, Page, Paging, Timestamp, UsageEntry, WholeSet};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -40,8 +40,8 @@ async fn a_service_that_reads_seconds_lost_entries_between_the_parts() {
         let upstream =
             Upstream::start(move |request| book.answer(&with_times(request, Timestamp::floor_s))).await;
         let found = collect(&upstream, endpoint, None).await.unwrap();
-        let fingerprint = |entries: &[UsageEntry]| entries.iter().collect::<Fingerprint>();
-        assert_eq!(fingerprint(&found), fingerprint(&all), "{endpoint}: {} of {}", found.len(), all.len());
+        let whole_set = |entries: &[UsageEntry]| entries.iter().collect::<WholeSet>();
+        assert_eq!(whole_set(&found), whole_set(&all), "{endpoint}: {} of {}", found.len(), all.len());
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use billing_http::{Endpoint, Error, ErrorKind, Walk};
-use billing_model::{Currency, Fingerprint, TimeWindow, Timestamp, UsageEntry};
+use billing_model::{Currency, TimeWindow, Timestamp, UsageEntry, WholeSet};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use futures::TryStreamExt;
 use proptest::prelude::*;
@@ -390,12 +390,12 @@ proptest! {
         prop_assert!(walked.is_sorted_by_key(|entry| entry.timestamp));
         if stayed {
             // The service says how many there are, so the walk is the window at its end, to the entry.
-            prop_assert_eq!(walked.iter().collect::<Fingerprint>(), after.iter().collect::<Fingerprint>());
+            prop_assert_eq!(walked.iter().collect::<WholeSet>(), after.iter().collect::<WholeSet>());
         } else {
             // Nothing that was there is missing or doubled; what arrived behind a cursor cannot be seen.
             let arrivals = |entries: &[UsageEntry]| entries.iter().filter(|entry| entry.amount == (-7).into()).count();
-            let old: Fingerprint = walked.iter().filter(|entry| entry.amount != (-7).into()).collect();
-            prop_assert_eq!(old, before.iter().collect::<Fingerprint>());
+            let old: WholeSet = walked.iter().filter(|entry| entry.amount != (-7).into()).collect();
+            prop_assert_eq!(old, before.iter().collect::<WholeSet>());
             prop_assert!(arrivals(&walked) <= arrivals(&after));
         }
     }

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use billing_model::Timestamp;
-use billing_store::Ledger;
+use billing_sqlite::SqliteLedger;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::Conversations;
 use crate::config::Config;
 use crate::exchange::exchange;
-use crate::router::Part;
+use crate::routes::Routes;
 use crate::service::Service;
 use crate::slots::Slots;
 
@@ -129,17 +129,17 @@ async fn without_reading(_body: Body) -> &'static str {
 impl House {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
+        let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
         // Nobody here is slow but for the tests of that.
         let config = Config {
             header_timeout: Duration::from_millis(50),
             ..Config::new(|| Timestamp::from_unix_ns(0))
         };
         let config = Config { failed_request_limit: None, ..config };
-        let service = Arc::new(Service::new(ledger, config.clone()));
+        let service = Arc::new(Service::new(Arc::new(ledger), config.clone()));
         let router = Router::new()
             .route("/poison", get(async || POISON).post(without_reading))
-            .layer(from_fn_with_state((service, Part::Api), exchange));
+            .layer(from_fn_with_state((service, Routes::Api), exchange));
         Self { conversations: Conversations::new(router, &config), _directory: directory }
     }
 

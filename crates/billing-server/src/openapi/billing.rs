@@ -14,6 +14,7 @@ use super::values::{body, json_body, list, named, text_body};
 use super::{examples, parameters};
 use crate::config::Config;
 use crate::error::Error;
+use crate::routes::{BALANCE, USAGE, USAGE_ANALYTICS, USAGE_HISTORY};
 use crate::trouble::Trouble;
 
 /// The scheme of the keys that read.
@@ -26,14 +27,14 @@ const CSV_PAGE: &str = "RFC 4180 with `\\n`: a header row, then one row an entry
 
 /// Adds the billing routes.
 pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
-    let get = |path: &str, operation: Operation| (path.to_owned(), PathItem::new(HttpMethod::Get, operation));
+    let get = |path, operation: Operation| (path, PathItem::new(HttpMethod::Get, operation));
     let mut usage = PathItem::new(HttpMethod::Get, usage());
     usage.post = Some(record());
     [
-        ("/api/v1/billing/usage".to_owned(), usage),
-        get("/api/v1/billing/usage-history", usage_history()),
-        get("/api/v1/billing/usage-analytics", usage_analytics()),
-        get("/api/v1/billing/balance", balance()),
+        (USAGE, usage),
+        get(USAGE_HISTORY, usage_history()),
+        get(USAGE_ANALYTICS, usage_analytics()),
+        get(BALANCE, balance()),
     ]
     .into_iter()
     .fold(paths, |paths, (path, item)| paths.path(path, item))

@@ -14,8 +14,8 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("NewInferenceDetails", new_inference_details())
         .schema("ExactNumber", exact_number())
         .schema("TokenCount", token_count())
-        .schema("IngestReceipt", receipt())
-        .schema("IngestRefused", refused())
+        .schema("IngestReceipt", ingest_receipt())
+        .schema("IngestRefused", ingest_refused())
 }
 
 fn new_entry() -> ObjectBuilder {
@@ -97,7 +97,7 @@ fn currency() -> ObjectBuilder {
         .pattern(Some(patterns::CURRENCY))
 }
 
-fn receipt() -> ObjectBuilder {
+fn ingest_receipt() -> ObjectBuilder {
     object(
         "What was recorded.",
         [
@@ -107,7 +107,7 @@ fn receipt() -> ObjectBuilder {
     )
 }
 
-fn refused() -> ObjectBuilder {
+fn ingest_refused() -> ObjectBuilder {
     let row = || count_from(1, "A row, from 1.");
     let range =
         list(row(), "The first and the last row of a run of bad ones.").min_items(Some(2)).max_items(Some(2));

@@ -12,7 +12,7 @@ use super::headers::{PAGE, answer, with};
 use super::responses::{unrated, unrated_busy};
 use super::values::{json_body, of, text_body};
 use crate::metrics;
-use crate::router::OPERATIONAL;
+use crate::routes::{DOCS, HEALTHZ, METRICS, OPENAPI, OPERATIONAL, READYZ};
 
 /// Adds the operational routes.
 pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
@@ -28,14 +28,14 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
     let page = with(PAGE, page);
     [
         route(
-            "/healthz",
+            HEALTHZ,
             "checkHealth",
             "Whether the server runs",
             "Looks at nothing else: an answer is all it says.",
             vec![good("The server runs.")],
         ),
         route(
-            "/readyz",
+            READYZ,
             "checkReadiness",
             "Whether the server can answer",
             "The ledger is open, its last write worked, and the server is not about to end. While writes fail it is tried \
@@ -44,14 +44,14 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
         ),
         counts(),
         route(
-            "/openapi.json",
+            OPENAPI,
             "readDocument",
             "This document",
             "For tools.",
             vec![("200", answer("The document.").content("application/json", document))],
         ),
         route(
-            "/docs",
+            DOCS,
             "readPage",
             "This document, as a page",
             "For people. It needs no script and nothing from elsewhere.",
@@ -80,7 +80,7 @@ fn counts() -> (&'static str, PathItem) {
         ))
         .response("200", answer("The counters.").content(metrics::CONTENT_TYPE, counters))
         .response("401", Ref::from_response_name("Unauthorized"));
-    ("/metrics", PathItem::new(HttpMethod::Get, unrated(operation)))
+    (METRICS, PathItem::new(HttpMethod::Get, unrated(operation)))
 }
 
 fn json(description: &str, schema: &str, example: &str) -> ResponseBuilder {

@@ -133,7 +133,7 @@ fn every_route_may_fail_or_take_too_long() {
     for (path, item) in document().paths.paths {
         for operation in [item.get, item.post].into_iter().flatten() {
             let statuses: Vec<_> = operation.responses.responses.keys().map(String::as_str).collect();
-            let is_watching = crate::router::OPERATIONAL.contains(&&*path);
+            let is_watching = crate::routes::OPERATIONAL.contains(&&*path);
             for status in ["500", "503", "504"] {
                 assert!(is_watching && status == "503" || statuses.contains(&status), "{path} {status}");
             }
@@ -208,11 +208,11 @@ fn examples_of_sums_and_balances_are_those() {
 #[test]
 fn the_example_of_metrics_is_of_this_server() {
     let example = example("/metrics", "200", crate::metrics::CONTENT_TYPE);
-    let (metrics, account) = (crate::metrics::Metrics::new(), billing_store::AccountId(1));
+    let (metrics, account) = (crate::metrics::Metrics::new(), billing_ledger::AccountId(1));
     let batch: Vec<UsageEntry> = serde_json::from_str(&examples::batch()).unwrap();
     let mut amounts = crate::metrics::Amounts::default();
     batch.iter().for_each(|entry| amounts.add(entry));
-    metrics.batch(account, &amounts, billing_store::Receipt::Stored(2));
+    metrics.batch(account, &amounts, billing_ledger::Receipt::Stored(2));
     let counts = metrics.text_of(account).unwrap();
     for line in example.lines() {
         assert!(counts.contains(line), "{line} is not in {counts}");

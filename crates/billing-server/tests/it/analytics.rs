@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use billing_ledger::KeyKind;
 use billing_model::{Analytics, Currency, Day, Timestamp, Total, UsageEntry};
 use billing_sample::History;
 use billing_server::{Config, router};
-use billing_store::KeyKind;
 use billing_testkit::entry_at;
 
 use crate::house::{ANALYTICS, Answer, House, now, send_get};

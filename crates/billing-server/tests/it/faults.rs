@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
+use billing_ledger::KeyKind;
 use billing_server::{Config, router};
-use billing_store::{KeyKind, Ledger};
+use billing_sqlite::SqliteLedger;
 use tokio::time::timeout;
 
 use tracing::field::{Field, Visit};
@@ -104,7 +105,7 @@ async fn a_ledger_that_can_only_be_read_says_so_until_it_can_be_written() {
             "faults::a_ledger_that_can_only_be_read_says_so_until_it_can_be_written",
         );
     }
-    let server = router(Ledger::open(&path).unwrap(), Config::new(now));
+    let server = router(Arc::new(SqliteLedger::open(&path).unwrap()), Config::new(now));
     let post = || async {
         let bearer = format!("Bearer {ingest}");
         let headers = [

@@ -1,14 +1,17 @@
 //! A ledger with two accounts, and a client of the API over it.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use billing_ledger::{AccountId, KeyKind, Ledger};
 use billing_model::{Currency, Page, Timestamp, UsageEntry};
 use billing_server::{Config, router};
-use billing_store::{AccountId, KeyKind, Ledger, Sink};
+use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -25,7 +28,7 @@ pub(crate) const NOW: &str = "2026-07-08T09:15:30.123Z";
 pub(crate) const START: &str = "2026-05-01T00:00:00Z";
 
 pub(crate) struct House {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<dyn Ledger>,
     /// An admin key of the account `ours`.
     pub(crate) key: String,
     /// An admin key of the account `theirs`.
@@ -47,7 +50,8 @@ impl House {
     /// A house whose account `ours` has these entries.
     pub(crate) fn with(entries: &[UsageEntry]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open_or_create(&directory.path().join("ledger.db")).unwrap();
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap());
         let key = |account| {
             let account = ledger.create_account(account).unwrap();
             ledger.create_key(account, KeyKind::Admin, "", now()).unwrap().1.expose().to_owned()
@@ -70,7 +74,7 @@ impl House {
     }
 
     pub(crate) fn router(&self) -> Router {
-        router(self.ledger.clone(), Config::new(now))
+        router(Arc::clone(&self.ledger), Config::new(now))
     }
 
     /// The answer to a GET with the key of `ours` and these headers.

@@ -30,3 +30,6 @@ mod balance;
 
 /// What whoever runs the server sees of it.
 mod operation;
+
+/// The API in a program of one's own, over a ledger that is no file.
+mod example;

@@ -4,8 +4,8 @@ use std::io::Read;
 
 use axum::body::Body;
 use axum::http::Method;
+use billing_ledger::KeyKind;
 use billing_server::{Config, router};
-use billing_store::KeyKind;
 use billing_testkit::entry_at;
 
 use crate::house::{House, USAGE, entries, exchange, now, send};

@@ -1,11 +1,13 @@
 //! What is refused: with which status, which words, and never with a row.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
+use billing_ledger::KeyKind;
 use billing_model::Timestamp;
 use billing_server::{Config, router};
-use billing_store::{KeyKind, Ledger};
+use billing_sqlite::SqliteLedger;
 
 use crate::house::{Answer, HISTORY, House, START, USAGE, entries, now, send};
 
@@ -183,7 +185,7 @@ async fn a_cursor_outlives_the_server_and_ends_with_its_time() {
 
     let day = Duration::from_secs(24 * 60 * 60);
     for (cursor_ttl, status) in [(day, 200), (day - Duration::from_nanos(1), 400)] {
-        let ledger = Ledger::open(&directory.path().join("ledger.db")).unwrap();
+        let ledger = Arc::new(SqliteLedger::open(&directory.path().join("ledger.db")).unwrap());
         let restarted = router(ledger, Config { cursor_ttl, ..Config::new(a_day_later) });
         let answer = send(restarted, Method::GET, &uri, &[("authorization", &authorization)]).await;
         assert_eq!(answer.status, status, "{cursor_ttl:?}");

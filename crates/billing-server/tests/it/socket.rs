@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use billing_ledger::KeyKind;
 use billing_model::{Page, Timestamp};
 use billing_server::{Config, Listeners, serve};
-use billing_store::KeyKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use billing_sink::{ErrorKind, FileSink, Mark, Opened, ResumableFile, Sink, Target};
+use billing_model::{Mark, Sink};
+use billing_sink::{ErrorKind, FileSink, Opened, ResumableFile, Target};
 use billing_testkit::make_pipe;
 
 use crate::support::{

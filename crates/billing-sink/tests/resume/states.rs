@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use billing_sink::{ErrorKind, FileSink, Mark, Opened, ResumableFile, Sink, Target};
+use billing_model::{Mark, Sink};
+use billing_sink::{ErrorKind, FileSink, Opened, ResumableFile, Target};
 use sha2::{Digest, Sha256};
 
 use crate::support::{

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use billing_csv::Columns;
-use billing_model::{Summary, Timestamp, UsageEntry};
-use billing_sink::{Begun, Error, FileSink, Finished, Format, Mark, Opened, Plain, ResumableFile, Sink};
+use billing_format::Format;
+use billing_model::{Mark, Sink, Summary, Timestamp, UsageEntry};
+use billing_sink::{Begun, Error, FileSink, Finished, Opened, Plain, ResumableFile};
 use billing_testkit::entry_at;
 use flate2::read::MultiGzDecoder;
 use tempfile::TempDir;

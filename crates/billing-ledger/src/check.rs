@@ -1,0 +1,56 @@
+//! What a check of a ledger gives: every count, sum and balance made anew from the entries, and compared with what is kept.
+
+use std::collections::BTreeMap;
+
+use crate::difference::{Difference, DifferenceKind};
+
+/// What a check looked at, and what it found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was looked at.
+    pub checked: Checked,
+    /// What differs, in the order in which it was found: of each kind the first [`Report::LISTED`].
+    pub differences: Vec<Difference>,
+    /// How many there are of each kind, those that are not listed too.
+    pub found: BTreeMap<DifferenceKind, u64>,
+}
+
+/// How much of each was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Accounts, also those that only entries or sums speak of.
+    pub accounts: u64,
+    /// Entries that there are to see.
+    pub entries: u64,
+    /// Entries that an import has stored which has not ended: nobody sees them, and no sum has them.
+    pub hidden_entries: u64,
+    /// Counts of entries in a span of time.
+    pub counts: u64,
+    /// Sums of a day, product, currency and API key.
+    pub rollups: u64,
+    /// Sums of a currency over all time.
+    pub balances: u64,
+    /// Receipts of batches.
+    pub receipts: u64,
+    /// Files that were imported.
+    pub files: u64,
+    /// API keys.
+    pub keys: u64,
+    /// Texts that entries share.
+    pub texts: u64,
+}
+
+impl Report {
+    /// Differences of one kind that are listed; one lost account can make millions.
+    pub const LISTED: u64 = 50;
+
+    /// True when nothing differs.
+    pub fn is_clean(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many differences there are, those that are not listed too.
+    pub fn total(&self) -> u64 {
+        self.found.values().sum()
+    }
+}

@@ -1,0 +1,136 @@
+//! What can go wrong with a ledger.
+
+use std::fmt;
+
+use billing_model::{Timestamp, ValueError};
+
+/// A ledger that could not be opened, read or written.
+///
+/// # What to do
+/// The message is the engine's and says it where something can be done: free space ([`ErrorKind::Full`]), wait for another
+/// writer ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]), open the ledger anew
+/// ([`ErrorKind::Replaced`]). Nothing of the call that failed is stored, but for [`ErrorKind::OutcomeNotKnown`]; what was stored
+/// before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the ledger anew, and compare it
+/// with its source before you go on.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no ledger there.
+    NotFound,
+    /// What is there is something else. It was not touched.
+    NotALedger,
+    /// The ledger was written by a newer version of its engine. It was not touched.
+    NewerVersion,
+    /// The ledger was written by an older version of its engine, and what was asked for takes nothing forward. It was not
+    /// touched. Open it.
+    OlderVersion,
+    /// The ledger cannot be opened or made there: a directory is missing, or permissions do not allow it.
+    CannotOpen,
+    /// The ledger is another one than was opened, or is gone. It was not touched. Open it anew.
+    Replaced,
+    /// What an engine keeps beside the ledger does not go with it: one of the two was put there from elsewhere. Neither was
+    /// touched.
+    ForeignLog,
+    /// There is no space left.
+    Full,
+    /// The disk failed.
+    Io,
+    /// Somebody else writes to the ledger, and did not end in time.
+    Busy,
+    /// Whether the call was stored is not known: the engine did not hear. Send the batch again, its key tells; or look.
+    OutcomeNotKnown,
+    /// Another import of many entries runs, and a ledger takes one at a time. Import again when it has ended.
+    ImportUnderWay,
+    /// The account has the content of a file already: it was imported before. Nothing of the import is stored.
+    AlreadyImported,
+    /// What is compared while files are read could not be kept. Nothing of the import is stored.
+    CannotCompare,
+    /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
+    TimestampOutOfRange,
+    /// A name that nobody can read; the message says why. Give an account another one: 1 to 128 characters, no space at either
+    /// end, no control characters and none that change the direction of reading. A key's description must have no control
+    /// characters.
+    InvalidName,
+    /// A DIEM allocation below zero.
+    InvalidAllocation,
+    /// There is something already where a backup is to be. It was not touched.
+    Exists,
+    /// A backup could not be written; the cause says why. Nothing is left of it.
+    CannotBackUp,
+    /// Somebody has the ledger open that was to be replaced. Nothing was touched. Stop the server first.
+    InUse,
+    /// A copy could not be put in the place of a ledger; the cause says why. What was there is there.
+    CannotRestore,
+    /// An account that this ledger does not have.
+    UnknownAccount,
+    /// An account that has something, and so is not removed; the message says what. Entries, batches and imported files are
+    /// for good. Revoke its keys, and wait for an import to end.
+    AccountInUse,
+    /// An import that was used after it had failed, or whose entries somebody removed while it ran.
+    Aborted,
+    /// The ledger holds what no ledger holds.
+    Corrupt,
+    /// The system gave no random numbers for a key.
+    NoRandomness,
+    /// The engine has nothing of the kind.
+    Unsupported,
+    /// Anything else that the engine refused.
+    Engine,
+}
+
+impl Error {
+    /// An error in an engine's words.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    /// With what it comes from.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// For an entry or an event whose instant no ledger holds.
+    pub fn timestamp(at: Timestamp) -> Self {
+        let message = format!("the timestamp {at} does not fit: a ledger holds the years 1678 to 2262");
+        Self::new(ErrorKind::TimestampOutOfRange, message)
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// True when the same call may succeed later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.kind, ErrorKind::Busy | ErrorKind::ImportUnderWay)
+    }
+}
+
+impl From<ValueError> for Error {
+    /// Of a value that an engine has kept and that is none.
+    fn from(cause: ValueError) -> Self {
+        Self::new(ErrorKind::Corrupt, "the ledger is damaged: it holds a value that is none").caused_by(cause)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}

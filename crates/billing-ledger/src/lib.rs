@@ -1,0 +1,74 @@
+//! What a ledger promises, whatever engine keeps it.
+//!
+//! A ledger holds accounts, the keys that open them, and their entries in order of time. Entries come in by batches, each of
+//! which is stored once however often it is sent, and by imports, each of which is stored whole or not at all. They go out by
+//! pages: by number with a total, or by position, where a walk sees the ledger as its first page saw it. Sums by day, product,
+//! currency and API key are there as soon as the entries are.
+//!
+//! [`Ledger`] is that contract. It is synchronous and object-safe; a server or a job takes an `Arc<dyn Ledger>` and never
+//! knows the engine. Entries and sums are *lent*, one after the other: what is lent lives where the engine has it, its numbers
+//! are the canonical text that is stored, and nothing is copied that nobody keeps.
+//!
+//! Everything secret is made here and not in an engine: an engine keeps a random number and digests of keys, see
+//! [`KeyMaterial`].
+//!
+//! ```
+//! use billing_ledger::{Filter, Ledger};
+//! use billing_model::UsageEntry;
+//!
+//! // An engine knows keys by their digests.
+//! let material = billing_ledger::KeyMaterial::of(&[7; 32]);
+//! assert_eq!(material.digest("billing-admin-…"), material.digest("billing-admin-…"));
+//!
+//! /// The entries of an account whose ledger may be any.
+//! fn entries_of(ledger: &dyn Ledger, account: &str) -> Result<Vec<UsageEntry>, billing_ledger::Error> {
+//!     let Some(account) = ledger.account(account)? else { return Ok(Vec::new()) };
+//!     let (mut entries, mut snapshot, mut after) = (Vec::new(), None, None);
+//!     loop {
+//!         let page = ledger.page_by_position(account, &Filter::default(), snapshot, after, 1000, &mut |entry| {
+//!             entries.push(entry.to_entry()?);
+//!             Ok(())
+//!         })?;
+//!         (snapshot, after) = (Some(page.snapshot), page.next);
+//!         if after.is_none() {
+//!             return Ok(entries);
+//!         }
+//!     }
+//! }
+//! ```
+
+mod error;
+
+mod account;
+mod account_name;
+
+mod batch;
+mod filter;
+mod import;
+mod key;
+mod key_kind;
+mod key_material;
+mod packed;
+mod position;
+mod sums;
+
+mod check;
+mod difference;
+
+mod ledger;
+
+pub use account::{Account, AccountId, Funds};
+pub use account_name::check_account_name;
+pub use batch::{Batch, Receipt};
+pub use check::{Checked, Report};
+pub use difference::{Difference, DifferenceKind};
+pub use error::{Error, ErrorKind};
+pub use filter::Filter;
+pub use import::{FileContent, Import, ImportedFile, check_timestamps};
+pub use key::{Key, NewKey, Principal};
+pub use key_kind::KeyKind;
+pub use key_material::{KeyDigest, KeyMaterial, Secret};
+pub use ledger::{Ledger, LendCharges, LendEntry, LendRollup};
+pub use packed::{PackedEntries, PackedRows};
+pub use position::{Position, Sequences, Snapshot, WalkPage};
+pub use sums::{Charges, Rollup};

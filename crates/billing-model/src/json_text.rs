@@ -1,0 +1,35 @@
+//! Texts as JSON strings.
+
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Nearly all texts stand as they are. All bytes are looked at, several at a time, which costs less than to stop at one.
+    let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+    if text.as_bytes().iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // Writing a str into a Vec cannot fail.
+        let _ = serde_json::to_writer(out, text);
+    }
+}
+
+pub(crate) fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        None => out.extend_from_slice(b"null"),
+        Some(text) => write_string(out, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_written_as_another_writer_does() {
+        for text in ('\0'..='\u{300}').map(|c| format!("{c} before, behind {c}")).chain([String::new()]) {
+            let mut out = Vec::new();
+            write_string(&mut out, &text);
+            assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
+        }
+    }
+}

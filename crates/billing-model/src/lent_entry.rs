@@ -1,0 +1,173 @@
+//! An entry that stands somewhere else, in a ledger or a file, and is only looked at.
+
+use crate::currency::Currency;
+use crate::decimal::Decimal;
+use crate::decimal_text::{decimal_text, parse_decimal};
+use crate::entry::{InferenceDetails, UsageEntry};
+use crate::error::{ValueError, ValueErrorKind};
+use crate::timestamp::Timestamp;
+
+/// An entry that is lent: its texts and the text of its numbers stand where they are kept, and nothing is copied to look at it.
+///
+/// ```
+/// use billing_model::{LentEntry, NumberText, Timestamp};
+/// let lent = LentEntry {
+///     timestamp: "2026-06-14T19:52:45.087Z".parse()?,
+///     sku: "venice-sd35-image-unit",
+///     price_per_unit_usd: NumberText::new("0.01")?,
+///     units: NumberText::new("1")?,
+///     amount: NumberText::new("-0.01")?,
+///     currency: "USD",
+///     notes: "",
+///     request_id: None,
+///     execution_time_ms: None,
+///     prompt_tokens: None,
+///     completion_tokens: None,
+///     api_key_id: None,
+/// };
+/// assert_eq!(lent.to_entry()?.amount.to_string(), "-0.01");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LentEntry<'a> {
+    /// As [`UsageEntry::timestamp`].
+    pub timestamp: Timestamp,
+    /// As [`UsageEntry::sku`].
+    pub sku: &'a str,
+    /// As [`UsageEntry::price_per_unit_usd`].
+    pub price_per_unit_usd: NumberText<'a>,
+    /// As [`UsageEntry::units`].
+    pub units: NumberText<'a>,
+    /// As [`UsageEntry::amount`].
+    pub amount: NumberText<'a>,
+    /// As [`UsageEntry::currency`].
+    pub currency: &'a str,
+    /// As [`UsageEntry::notes`].
+    pub notes: &'a str,
+    /// As [`InferenceDetails::request_id`]. An entry without any of the four has no details.
+    pub request_id: Option<&'a str>,
+    /// As [`InferenceDetails::execution_time_ms`].
+    pub execution_time_ms: Option<NumberText<'a>>,
+    /// As [`InferenceDetails::prompt_tokens`].
+    pub prompt_tokens: Option<NumberText<'a>>,
+    /// As [`InferenceDetails::completion_tokens`].
+    pub completion_tokens: Option<NumberText<'a>>,
+    /// As [`UsageEntry::api_key_id`].
+    pub api_key_id: Option<&'a str>,
+}
+
+/// The text of a number as [`write_decimal`](crate::write_decimal) writes it, which goes into an answer as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberText<'a>(&'a str);
+
+impl<'a> NumberText<'a> {
+    /// A text that is one.
+    ///
+    /// ```
+    /// # use billing_model::NumberText;
+    /// assert!(["0", "-0.01", "128000", "1e-29"].iter().all(|text| NumberText::new(text).is_ok()));
+    /// assert!(["", "-", "-0", "01", "1.0", "1.", ".5", "1e3", "+1", " 1"].iter().all(|text| NumberText::new(text).is_err()));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ValueErrorKind::NotADecimal`] for any other text, also for one that is a number in another form.
+    pub fn new(text: &'a str) -> Result<Self, ValueError> {
+        // Nearly all are short and plain.
+        let is_usual = text.len() <= MAX_USUAL && is_plain(text.as_bytes());
+        if is_usual || parse_decimal(text).is_ok_and(|number| decimal_text(number) == text) {
+            Ok(Self(text))
+        } else {
+            Err(ValueError::new(ValueErrorKind::NotADecimal, text))
+        }
+    }
+
+    /// The text.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The number.
+    ///
+    /// # Errors
+    /// [`ValueErrorKind::DecimalOutOfRange`] for one of more digits than a [`Decimal`] has room for, which none has that this
+    /// library wrote.
+    pub fn to_decimal(self) -> Result<Decimal, ValueError> {
+        parse_decimal(self.0)
+    }
+}
+
+/// Bytes of a plain text that has no other form: so many digits fit, behind the point too.
+const MAX_USUAL: usize = 28;
+
+/// Digits, and perhaps a point amid them, without zeros that say nothing.
+fn is_plain(text: &[u8]) -> bool {
+    let is_negative = text.first() == Some(&b'-');
+    let digits = &text[usize::from(is_negative)..];
+    let point = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let (whole, fraction) = digits.split_at(point);
+    match (whole, fraction) {
+        ([], _) => false,
+        ([b'0'], []) => !is_negative,
+        ([b'0', _, ..], _) => false,
+        (_, []) => true,
+        (_, [b'.', digits @ .., last]) => {
+            last.is_ascii_digit() && *last != b'0' && digits.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    }
+}
+
+impl LentEntry<'_> {
+    /// An entry of one's own.
+    ///
+    /// # Errors
+    /// As [`NumberText::to_decimal`].
+    pub fn to_entry(&self) -> Result<UsageEntry, ValueError> {
+        let number = |number: Option<NumberText<'_>>| number.map(NumberText::to_decimal).transpose();
+        let details = InferenceDetails {
+            request_id: self.request_id.map(str::to_owned),
+            execution_time_ms: number(self.execution_time_ms)?,
+            prompt_tokens: number(self.prompt_tokens)?,
+            completion_tokens: number(self.completion_tokens)?,
+        };
+        Ok(UsageEntry {
+            timestamp: self.timestamp,
+            sku: self.sku.to_owned(),
+            price_per_unit_usd: self.price_per_unit_usd.to_decimal()?,
+            units: self.units.to_decimal()?,
+            amount: self.amount.to_decimal()?,
+            currency: Currency::from(self.currency),
+            notes: self.notes.to_owned(),
+            inference_details: details.into_option(),
+            api_key_id: self.api_key_id.map(str::to_owned),
+        })
+    }
+
+    /// How many bytes of text it holds, beside its numbers.
+    pub fn text_bytes(&self) -> usize {
+        let optional = [self.api_key_id, self.request_id].into_iter().flatten().map(str::len);
+        self.sku.len() + self.currency.len() + self.notes.len() + optional.sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is written of a number is such a text, and no other text of it is.
+        #[test]
+        fn the_text_of_a_number_is_one(digits in any::<i64>(), places in 0..400i32, zeros in 0..3usize) {
+            let Ok(number) = parse_decimal(&format!("{digits}e-{places}")) else { return Ok(()) };
+            let text = decimal_text(number);
+            prop_assert_eq!(NumberText::new(&text).unwrap().to_decimal().unwrap(), number);
+            let zeros = "0".repeat(zeros + 1);
+            let other = match text.contains(['.', 'e']) {
+                true => text.replacen('-', "-0", 1) + &zeros,
+                false => format!("{text}.{zeros}"),
+            };
+            prop_assert!(NumberText::new(&other).is_err(), "{}", other);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What an account keeps of the files that were imported: which of its entries are theirs.
+
+use billing_ledger::{Checked, DifferenceKind};
+use rusqlite::Row;
+
+use super::findings::{DIGEST_BYTES, Findings, Values};
+use super::numbers::Numbers;
+use super::words::{held, length, quoted_bytes};
+
+/// In the order in which the entries were stored.
+const FILES: &str = "
+    SELECT name, length(sha256), entries, first_sequence, copy,
+        copy = 0 OR EXISTS (SELECT 1 FROM files AS others WHERE others.account = files.account
+            AND others.sha256 = files.sha256 AND others.copy = files.copy - 1)
+    FROM files WHERE account = ?1 ORDER BY first_sequence, entries";
+
+impl<F: FnMut(&Checked)> Findings<'_, F> {
+    /// Each file has entries, and each entry is of one file at the most. Gives how many entries are of files.
+    pub(super) fn look_at_files(&mut self, id: i64, numbers: &Numbers) -> rusqlite::Result<u64> {
+        let connection = self.connection;
+        let mut select = connection.prepare_cached(FILES)?;
+        let mut rows = select.query([id])?;
+        let (mut end, mut filed) = (0, 0);
+        while let Some(row) = rows.next()? {
+            self.report.checked.files += 1;
+            self.look_at_file_row(row)?;
+            let (entries, first): (i64, i64) = (row.get(2)?, row.get(3)?);
+            let stretch = first..first.saturating_add(entries);
+            match u64::try_from(entries) {
+                Err(_) | Ok(0) => {
+                    let expected = Some("1 or more".to_owned());
+                    self.is_wrong_file(row, Values::new("entries", Some(entries.to_string()), expected))?;
+                }
+                Ok(entries) if first >= end && numbers.are_seen(&stretch) => {
+                    filed += entries;
+                    end = stretch.end;
+                }
+                Ok(_) => {
+                    let held = format!("{first}, of {entries} entries");
+                    let expected = Some("the first number of so many entries of this file alone".to_owned());
+                    self.is_wrong_file(row, Values::new("first_sequence", Some(held), expected))?;
+                }
+            }
+        }
+        Ok(filed)
+    }
+
+    /// What stands alone in a row.
+    fn look_at_file_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let name = row.get_ref(0)?;
+        if name.as_str().is_err() {
+            let values = Values::new("name", Some(held(name)), Some("a text in UTF-8".to_owned()));
+            self.is_wrong_file(row, values)?;
+        }
+        let sha256_bytes: i64 = row.get(1)?;
+        if sha256_bytes != DIGEST_BYTES {
+            let values = Values::new("sha256", Some(length(sha256_bytes)), Some(length(DIGEST_BYTES)));
+            self.is_wrong_file(row, values)?;
+        }
+        let copy: i64 = row.get(4)?;
+        if !row.get::<_, bool>(5)? {
+            let expected = Some("the number of times that the same was imported before".to_owned());
+            self.is_wrong_file(row, Values::new("copy", Some(copy.to_string()), expected))?;
+        }
+        Ok(())
+    }
+
+    fn is_wrong_file(&mut self, row: &Row<'_>, values: Values) -> rusqlite::Result<()> {
+        let name = quoted_bytes(row.get_ref(0)?.as_bytes()?);
+        self.add(DifferenceKind::File, |_| name, values);
+        Ok(())
+    }
+}

@@ -1,0 +1,456 @@
+//! The connections to the ledger's file: all of them to one and the same.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use billing_ledger::{Error, ErrorKind};
+use rusqlite::{Connection, ErrorCode};
+
+use crate::file::{self, Found, LedgerFile};
+use crate::guard::Guard;
+use crate::handles::Handles;
+use crate::log::Fit;
+use crate::meta::{Secret, USUAL_ROOT};
+use crate::paths::real;
+use crate::schema::{self, Identity};
+use crate::second_names;
+
+/// Idle readers that are kept; one more than that is closed after its call.
+pub(crate) const IDLE_READERS: usize = 4;
+
+/// A writer's pages in memory, in KiB. More go to the log before the commit, so an import of any size fits.
+const WRITER_CACHE_KIB: u32 = 4096;
+/// A reader's; 4 readers and the writer come to 8 MiB.
+const READER_CACHE_KIB: u32 = 1024;
+
+/// What a large import leaves of the log, in bytes: it is cut back to this once it was copied into the file.
+const LOG_LIMIT: u32 = 64 << 20;
+
+/// Beyond this, in bytes, the log is begun anew between two transactions.
+const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
+
+/// How long a commit waits for readers before the log is begun anew: many pages, and short for who sent the batch.
+const LOG_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How often a writer looks whether another one has ended. An import leaves short gaps for others ([`crate::pace`]); the
+/// engine by itself looks ever more seldom, and would miss them.
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(2);
+
+/// Frames in the log from which on they are copied into the file at a commit.
+const LOG_FRAMES: u32 = 1000;
+
+/// The connections to one file, opened when they are needed and kept for the next call.
+///
+/// A path may get another file while this lives, a ledger restored or moved there, and file and log may be overwritten in
+/// place. Then half an answer comes from each: an account would be shown the rows of another, and what is written makes
+/// a ruin of both. So before anything is handed out, and before and after anything is stored, file, log and what the
+/// engine takes for valid of them are compared; see [`guard`](crate::guard).
+pub(crate) struct Connections {
+    file: LedgerFile,
+    secret: Secret,
+    /// True when nothing was at the path before.
+    is_new: bool,
+    /// Once another file was seen no call is answered any more.
+    is_replaced: AtomicBool,
+    readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Option<Connection>>,
+    /// Stays open while this lives: it tells other programs that somebody has the ledger, and it is the last to go.
+    keeper: Mutex<Option<Connection>>,
+    guard: Guard,
+    /// Dropped last, after all connections.
+    handles: Handles,
+}
+
+impl Connections {
+    /// Opens the file, which is created only if `create` says so, and checks that it is a ledger of a known version.
+    pub(crate) fn open(path: &Path, create: bool) -> Result<Self, Error> {
+        let file = LedgerFile::new(path)?;
+        let (found, handles) = find(&file, create)?;
+        let fail = |cause| file.fail(cause);
+        let mut writer = file.connect().map_err(fail)?;
+        let guard = open_guard(&file, &handles, &writer, &found)?;
+        prepare(&file, &mut writer, create)?;
+        let secret = schema::secret(&writer).map_err(fail)?;
+        configure_writer(&writer).map_err(fail)?;
+        // A file that had no log has one now.
+        let guard = match guard {
+            Some(guard) => guard,
+            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
+        };
+        let connections = Self {
+            file,
+            secret,
+            is_new: matches!(found, Found::Nothing),
+            is_replaced: AtomicBool::new(false),
+            readers: Mutex::default(),
+            writer: Mutex::default(),
+            keeper: Mutex::default(),
+            guard,
+            handles,
+        };
+        connections.verify(&writer)?;
+        *lock(&connections.keeper) = Some(connections.open_reader()?);
+        // Left by a restore that was killed: under two names a file would have two logs. None can be under way, now that the
+        // file is open. What cannot be removed is left.
+        let _ = second_names::forget_second_names(&real(connections.file.file()));
+        connections.keep_writer(writer);
+        Ok(connections)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The random number that all of the ledger's keys are derived from.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
+        self.file.fail(cause)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        self.file.error(kind, "")
+    }
+
+    /// Reads from one state of the ledger, whatever is written meanwhile.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let (result, reader) = self.read_unchecked(work)?;
+        // What was read from another file is neither an answer nor a fault of this one.
+        self.check()?;
+        self.keep_reader(reader);
+        result.map_err(|cause| self.fail(cause))
+    }
+
+    /// Reads what is a step to something else only, at which the files are looked at: who has a key, before anything is read
+    /// or written with it. Here it is enough that the file is the one that was opened.
+    pub(crate) fn read_first<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let (result, reader) = self.read_unchecked(work)?;
+        match &result {
+            Ok(_) => self.check_path()?,
+            Err(_) => self.check()?,
+        }
+        self.keep_reader(reader);
+        result.map_err(|cause| self.fail(cause))
+    }
+
+    fn read_unchecked<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<(rusqlite::Result<T>, Connection), Error> {
+        if self.is_replaced.load(Ordering::Relaxed) {
+            return Err(self.replaced());
+        }
+        let idle = lock(&self.readers).pop();
+        let reader = idle.map_or_else(|| self.open_reader(), Ok)?;
+        // Ends with the block, and with it the state that is read.
+        let result = reader.unchecked_transaction().and_then(|transaction| work(&transaction));
+        Ok((result, reader))
+    }
+
+    fn keep_reader(&self, reader: Connection) {
+        let mut idle = lock(&self.readers);
+        if idle.len() < IDLE_READERS {
+            idle.push(reader);
+        }
+    }
+
+    /// Writes all that `work` writes, or nothing.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let writer = self.begin()?;
+        let result = work(&writer).map_err(|cause| self.fail(cause))?;
+        self.commit(writer)?;
+        Ok(result)
+    }
+
+    /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
+    /// and read anew.
+    pub(crate) fn begin(&self) -> Result<Connection, Error> {
+        let writer = self.writer()?;
+        self.begin_on(&writer)?;
+        Ok(writer)
+    }
+
+    /// Stores what was written since [`Connections::begin`]: durable when it returns.
+    pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
+        self.commit_on(&writer)?;
+        self.keep_writer(writer);
+        Ok(())
+    }
+
+    /// A connection that writes, for several transactions. After a failure it is of no further use.
+    pub(crate) fn writer(&self) -> Result<Connection, Error> {
+        let idle = lock(&self.writer).take();
+        idle.map_or_else(|| self.open_writer(), Ok)
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) fn begin_on(&self, writer: &Connection) -> Result<(), Error> {
+        self.check_path()?;
+        begin(writer).map_err(|cause| self.fail(cause))
+    }
+
+    /// Stores what was written since [`Connections::begin_on`]: durable when it returns, as far as the connection is set so.
+    pub(crate) fn commit_on(&self, writer: &Connection) -> Result<(), Error> {
+        schema::seal(writer).map_err(|cause| self.fail(cause))?;
+        // What was written on top of another file is not stored.
+        self.check()?;
+        writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
+        // What went into a log that is no longer there is not said to be stored.
+        self.check()?;
+        self.copy_log(writer);
+        Ok(())
+    }
+
+    /// Copies a log of some length into the file, as far as no reader needs it. Directly after a look: the engine would do
+    /// it by itself, but after a commit that may have taken its time.
+    fn copy_log(&self, writer: &Connection) {
+        // What was committed is durable either way, and the next commit tries again.
+        if self.guard.frames().is_ok_and(|frames| frames >= LOG_FRAMES) {
+            let _ = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            self.bound_log(writer);
+            // Seen now, so that a file that is put back to what it was before is known for it.
+            let _ = self.check();
+        }
+    }
+
+    /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
+    /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
+    /// need the log no more, so that is the time of one page. For a longer one, a backup perhaps, it does not wait.
+    fn bound_log(&self, writer: &Connection) {
+        let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
+        if is_long {
+            // What was committed is durable either way, and the next commit tries again.
+            let _ = writer
+                .busy_timeout(LOG_PATIENCE)
+                .and_then(|()| writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())));
+            let _ = writer.busy_timeout(file::BUSY_TIMEOUT);
+        }
+    }
+
+    /// Takes back a connection without a transaction.
+    fn keep_writer(&self, writer: Connection) {
+        *lock(&self.writer) = Some(writer);
+    }
+
+    pub(crate) fn open_writer(&self) -> Result<Connection, Error> {
+        let writer = self.connect()?;
+        configure_writer(&writer).map_err(|cause| self.fail(cause))?;
+        Ok(writer)
+    }
+
+    fn open_reader(&self) -> Result<Connection, Error> {
+        let reader = self.connect()?;
+        configure_reader(&reader).map_err(|cause| self.fail(cause))?;
+        Ok(reader)
+    }
+
+    /// Never makes a file: one that is missing now was there.
+    fn connect(&self) -> Result<Connection, Error> {
+        let connection = match self.file.connect() {
+            Ok(connection) => connection,
+            // The path says more than the engine.
+            Err(cause) => return Err(self.check_path().err().unwrap_or_else(|| self.fail(cause))),
+        };
+        self.verify(&connection)?;
+        Ok(connection)
+    }
+
+    /// Checks that a new connection has the file that was opened.
+    fn verify(&self, connection: &Connection) -> Result<(), Error> {
+        let is_ours = || {
+            Ok(matches!(schema::identify(connection)?, Identity::Ledger)
+                && schema::secret(connection)? == self.secret
+                && !file::has_moved(connection)?)
+        };
+        // Asked first, so that the engine has opened the log too when the files are looked at.
+        let is_ours = is_ours();
+        self.check()?;
+        if !is_ours.map_err(|cause| self.fail(cause))? {
+            return Err(self.replaced());
+        }
+        Ok(())
+    }
+
+    /// Checks that the file at the path is the one that was opened.
+    fn check_path(&self) -> Result<(), Error> {
+        let is_replaced = self.is_replaced.load(Ordering::Relaxed);
+        if is_replaced || self.file.id()? != Some(self.handles.ledger()) {
+            return Err(self.replaced());
+        }
+        Ok(())
+    }
+
+    /// Checks also what is in it, and its log.
+    fn check(&self) -> Result<(), Error> {
+        self.check_path()?;
+        match self.guard.fits(&self.secret) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.replaced()),
+            Err(cause) => Err(self.file.error(ErrorKind::Io, "").caused_by(cause)),
+        }
+    }
+
+    fn replaced(&self) -> Error {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        replaced(&self.file)
+    }
+}
+
+impl Drop for Connections {
+    /// The last connection copies the log into the file and removes it, if they still belong together. If not, both stay as
+    /// they are.
+    fn drop(&mut self) {
+        lock(&self.readers).clear();
+        *lock(&self.writer) = None;
+        let keeper = lock(&self.keeper).take();
+        if let Some(keeper) = keeper.filter(|_| self.check().is_ok()) {
+            // Left undone, the next to open the ledger does it.
+            let _ = file::trust(&keeper);
+        }
+    }
+}
+
+/// What to do depends on what is there now.
+fn replaced(file: &LedgerFile) -> Error {
+    file.error(ErrorKind::Replaced, file.advice())
+}
+
+/// What is at the path, and handles to it, before the engine opens it.
+pub(crate) fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), Error> {
+    let mut found = file.look()?;
+    if matches!(found, Found::Nothing | Found::Empty) && file.has_log_alone() {
+        // Somebody may have made the ledger meanwhile; the log of a new one comes last.
+        found = file.look()?;
+        if matches!(found, Found::Nothing | Found::Empty) {
+            return Err(file.foreign_log());
+        }
+    }
+    match found {
+        Found::Nothing if !create => Err(file.error(ErrorKind::NotFound, "")),
+        found => Ok((found, file.handles(create)?)),
+    }
+}
+
+/// Lets the engine open the log, and looks whether it goes with the file, before anything is written: a file that was put
+/// beside the log of another one must not be mixed with it. None when there is no log.
+pub(crate) fn open_guard(
+    file: &LedgerFile,
+    handles: &Handles,
+    writer: &Connection,
+    found: &Found,
+) -> Result<Option<Guard>, Error> {
+    let io = |cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause);
+    let Some(guard) = new_guard(file, handles, writer)? else { return Ok(None) };
+    let alone = if let Found::Database(alone) = found { *alone } else { None };
+    let secret = match alone.and_then(|alone| alone.secret) {
+        Some(secret) => Some(secret),
+        None => guard.secret().map_err(io)?,
+    };
+    let fit = match secret {
+        Some(secret) => loop {
+            // None while somebody writes the index; the engine waits for its end, or brings it about.
+            match guard.look(&secret).map_err(io)? {
+                Some(fit) => break fit,
+                None => schema::root(writer).map_err(|cause| file.fail(cause))?,
+            };
+        },
+        // Torn in the page that would tell.
+        None => Fit::Unproven,
+    };
+    let is_chained = alone.is_some_and(|alone| alone.version >= schema::CHAINED_SINCE);
+    let is_ours = match fit {
+        Fit::Fits => true,
+        Fit::Foreign => false,
+        Fit::Unsealed if is_chained => false,
+        // All that is left is to look at every page.
+        Fit::Unsealed | Fit::Unproven => {
+            let is_whole = schema::is_whole(writer).unwrap_or(false);
+            is_whole && secret.is_none_or(|secret| schema::secret(writer).is_ok_and(|with| with == secret))
+        }
+    };
+    if is_ours { Ok(Some(guard)) } else { Err(file.foreign_log()) }
+}
+
+fn new_guard(file: &LedgerFile, handles: &Handles, writer: &Connection) -> Result<Option<Guard>, Error> {
+    // What cannot be read is not known to be damaged before the log was looked at.
+    let root = schema::root(writer).ok().flatten().unwrap_or(USUAL_ROOT);
+    Guard::new(handles, file.file(), root)
+        .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))
+}
+
+/// Makes a new file a ledger and an older ledger one of today.
+fn prepare(file: &LedgerFile, writer: &mut Connection, create: bool) -> Result<(), Error> {
+    let fail = |cause| file.fail(cause);
+    file.check_identity(writer, create)?;
+    let version = schema::version(writer).map_err(fail)?;
+    if version > schema::VERSION {
+        return Err(file.newer(version));
+    }
+    if version < schema::VERSION {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)
+            .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
+        schema::migrate(writer, secret).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    use_log(connection)?;
+    // Less than FULL loses commits at a power loss, and was no faster.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
+}
+
+/// Readers beside a writer depend on the log; that there is one stays with the file.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    // Of several who open a new ledger at once one gets its turn, and the engine lets the others wait for nothing.
+    let deadline = Instant::now() + file::BUSY_TIMEOUT;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// Waits for its turn among the writers.
+fn begin(writer: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + file::BUSY_TIMEOUT;
+    writer.busy_timeout(Duration::ZERO)?;
+    let begun = loop {
+        match writer.execute_batch("BEGIN IMMEDIATE") {
+            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            done => break done,
+        }
+    };
+    writer.busy_timeout(file::BUSY_TIMEOUT)?;
+    begun
+}
+
+fn is_busy(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
+fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))
+}
+
+/// Lists of idle connections are whole at every moment, so one that a panic left locked is as good as another.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,329 @@
+//! The file of a ledger: what stands at its path, connections to it, and why there can be none.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use billing_ledger::{Error, ErrorKind};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::{self, failure};
+use crate::file_id::FileId;
+use crate::guard;
+use crate::handles::Handles;
+use crate::meta::Secret;
+use crate::paths::{real, with_suffix};
+use crate::schema::{self, Identity};
+
+/// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps compiled: all that there are.
+const STATEMENTS: usize = 40;
+
+const NOT_SQLITE: &str = "it is not an SQLite file";
+const ANOTHER_APPLICATION: &str = "it is the database of another application";
+
+/// Of a ledger that was there.
+pub(crate) const GONE: &str =
+    "nothing is there now: put it back, or a copy with `billing restore`, and restart";
+const RESTORE: &str = "stop this program, put a copy there with `billing restore`, and start again";
+
+/// Which file it is, how long, and when it was written: another one when anything of it changed.
+type Stamp = (FileId, u64, Option<std::time::SystemTime>);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((FileId::of(path, &file), file.len(), file.modified().ok()))
+}
+
+/// Where a ledger is, or is to be.
+pub(crate) struct LedgerFile {
+    /// As it was given, for messages.
+    path: PathBuf,
+    /// Absolute, so that no name has a meaning of its own to SQLite (`:memory:`, `file:…`) and a change of the working
+    /// directory changes nothing.
+    file: PathBuf,
+    /// What was last said about the files that were there.
+    advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
+}
+
+/// What was found at the path, without touching it.
+pub(crate) enum Found {
+    Nothing,
+    Empty,
+    /// It may be a ledger. What it is alone, its log aside; none where only the log makes it whole.
+    Database(Option<Alone>),
+}
+
+/// What a file says without its log.
+#[derive(Clone, Copy)]
+pub(crate) struct Alone {
+    pub(crate) secret: Option<Secret>,
+    pub(crate) version: u32,
+}
+
+impl LedgerFile {
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+        match std::path::absolute(path) {
+            Ok(file) => Ok(Self { path: path.to_owned(), file, advice: Mutex::default() }),
+            Err(cause) => Err(failure(ErrorKind::CannotOpen, path, "").caused_by(cause)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, detail: impl AsRef<str>) -> Error {
+        failure(kind, &self.path, detail)
+    }
+
+    /// A failure of the engine; where it only says that it cannot, the system says why.
+    pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
+        let error = error::engine(&self.path, cause);
+        match error.kind() {
+            ErrorKind::CannotOpen => self.check_access().err().unwrap_or(error),
+            _ => error,
+        }
+    }
+
+    /// Which file is at the path now, if any.
+    pub(crate) fn id(&self) -> Result<Option<FileId>, Error> {
+        FileId::at(&self.file).map_err(|cause| self.error(ErrorKind::CannotOpen, "").caused_by(cause))
+    }
+
+    /// Tells what is there, and refuses what is no ledger without touching it.
+    pub(crate) fn look(&self) -> Result<Found, Error> {
+        let refuse = |why| Err(self.error(ErrorKind::NotALedger, why));
+        match std::fs::metadata(&self.file) {
+            Ok(file) if file.is_dir() => return refuse("it is a directory"),
+            Ok(file) if !file.is_file() => return refuse("it is not a file"),
+            Ok(file) if file.len() == 0 => return Ok(Found::Empty),
+            Ok(_) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(cause) => return Err(self.error(ErrorKind::CannotOpen, "").caused_by(cause)),
+        }
+        let found = self.alone().and_then(|alone| {
+            Ok((schema::identify(&alone)?, schema::secret(&alone).ok(), schema::version(&alone)?))
+        });
+        match found {
+            // Known before it is opened, so that not even a log is left beside it.
+            Ok((Identity::Ledger, _, version)) if version > schema::VERSION => Err(self.newer(version)),
+            Ok((Identity::Ledger, secret, version)) => Ok(Found::Database(Some(Alone { secret, version }))),
+            // Too short for any database, but not empty.
+            Ok((Identity::Nothing, ..)) => refuse(NOT_SQLITE),
+            Ok((Identity::Other, ..)) => refuse(ANOTHER_APPLICATION),
+            Err(cause) => match cause.sqlite_error_code() {
+                // A kill left it half written, with the log that mends it: SQLite will, and then it can be told.
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if self.has_log() => {
+                    Ok(Found::Database(None))
+                }
+                Some(ErrorCode::NotADatabase) => refuse(NOT_SQLITE),
+                _ => Err(self.fail(without_uri(cause))),
+            },
+        }
+    }
+
+    /// A connection to the file alone: no lock, no log, nothing written beside another application's database. It goes
+    /// through SQLite because closing a file that was opened otherwise drops the locks of the process.
+    pub(crate) fn alone(&self) -> rusqlite::Result<Connection> {
+        let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&uri, flags)
+    }
+
+    /// What to do when the file is no longer the one that was opened. It is asked for with every call from then on, and a
+    /// log may be long, so it is found out anew only when there is something else.
+    pub(crate) fn advice(&self) -> String {
+        let sight = [stamp(&self.file), stamp(&self.log())];
+        let mut kept = self.advice.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((seen, advice)) if *seen == sight => advice.clone(),
+            _ => {
+                let advice = self.find_advice();
+                *kept = Some((sight, advice.clone()));
+                advice
+            }
+        }
+    }
+
+    fn find_advice(&self) -> String {
+        let secret = match self.look() {
+            Ok(Found::Nothing) => return GONE.to_owned(),
+            Ok(Found::Database(Some(Alone { secret: Some(secret), .. }))) => secret,
+            Ok(_) => return format!("what is there now is no whole ledger: {RESTORE}"),
+            Err(error) => return format!("{error}: {RESTORE}"),
+        };
+        let fits = self
+            .handles(false)
+            .is_ok_and(|handles| guard::would_fit(&handles, &self.file, &secret).unwrap_or(false));
+        if fits {
+            return "restart to use what is there now".to_owned();
+        }
+        format!("stop this program; then {}", self.foreign_log())
+    }
+
+    pub(crate) fn newer(&self, version: u32) -> Error {
+        let versions = format!("it has version {version}, the program knows {}", schema::VERSION);
+        self.error(ErrorKind::NewerVersion, versions)
+    }
+
+    /// What the file is with its log; `may_be_empty` is for one that is to become a ledger.
+    pub(crate) fn check_identity(&self, connection: &Connection, may_be_empty: bool) -> Result<(), Error> {
+        let refuse = |why| Err(self.error(ErrorKind::NotALedger, why));
+        match schema::identify(connection).map_err(|cause| self.fail(cause))? {
+            Identity::Nothing if !may_be_empty => refuse("it is empty"),
+            Identity::Other => refuse(ANOTHER_APPLICATION),
+            Identity::Nothing | Identity::Ledger => Ok(()),
+        }
+    }
+
+    /// A connection that leaves log and file as they are when it is closed, until [`trust`] says that they go together.
+    pub(crate) fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // A ledger may come from elsewhere: its schema must not call functions with effects.
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        // Nothing is copied from the log into the file before somebody has looked at both.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(connection)
+    }
+
+    /// The file's log, in the form that a ledger has it. The engine keeps it beside the file that a link leads to.
+    pub(crate) fn log(&self) -> PathBuf {
+        with_suffix(&real(&self.file), "-wal")
+    }
+
+    /// True when the log of a ledger is there, and the ledger is not: the engine would remove it.
+    pub(crate) fn has_log_alone(&self) -> bool {
+        std::fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
+    }
+
+    pub(crate) fn foreign_log(&self) -> Error {
+        self.error(ErrorKind::ForeignLog, self.log().display().to_string())
+    }
+
+    /// The absolute path.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Handles to the file, which is made when `create` says so.
+    pub(crate) fn handles(&self, create: bool) -> Result<Handles, Error> {
+        match Handles::of(&self.file, create) {
+            Ok(Some(handles)) => Ok(handles),
+            Ok(None) => Err(self.error(ErrorKind::Replaced, GONE)),
+            // The system says why.
+            Err(cause) => Err(self
+                .check_access()
+                .err()
+                .unwrap_or_else(|| self.error(ErrorKind::CannotOpen, "").caused_by(cause))),
+        }
+    }
+
+    pub(crate) fn has_log(&self) -> bool {
+        ["-journal", "-wal"].iter().any(|suffix| with_suffix(&real(&self.file), suffix).exists())
+    }
+
+    /// Asks the system for what a ledger needs: the file for reading and writing, and room for the log beside it. A
+    /// reader needs that room too.
+    fn check_access(&self) -> Result<(), Error> {
+        let refuse = |detail: &str| {
+            let error = self.error(ErrorKind::CannotOpen, detail);
+            |cause: io::Error| error.caused_by(cause)
+        };
+        let directory = self.file.parent().unwrap_or(&self.file);
+        match std::fs::metadata(&self.file) {
+            Ok(_) => {
+                may(&self.file, Access::Read).map_err(refuse(""))?;
+                may(&self.file, Access::Write).map_err(refuse("it may not be written to"))?;
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !directory.exists() => {
+                let detail = format!("the directory `{}` does not exist", directory.display());
+                return Err(self.error(ErrorKind::CannotOpen, detail));
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            Err(cause) => return Err(refuse("")(cause)),
+        }
+        may(directory, Access::Write).map_err(refuse("no file can be made in its directory"))
+    }
+}
+
+/// From here on, what the log holds may be copied into the file.
+pub(crate) fn trust(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
+}
+
+/// True when the file that a connection has open is not the one at its path any more.
+#[cfg(unix)]
+pub(crate) fn has_moved(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut has_moved = 0;
+    connection.file_control(Some(rusqlite::MAIN_DB), rusqlite::FileControl::HasMoved(&mut has_moved))?;
+    Ok(has_moved != 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn has_moved(_: &Connection) -> rusqlite::Result<bool> {
+    Ok(false)
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Asks without opening: to close a file that SQLite has open too drops the locks of the process.
+#[cfg(unix)]
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    use rustix::fs::{Access as Right, AtFlags, CWD, accessat};
+    let right = match access {
+        Access::Read => Right::READ_OK,
+        Access::Write => Right::WRITE_OK,
+    };
+    Ok(accessat(CWD, path, right, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    match access {
+        Access::Write if std::fs::metadata(path)?.permissions().readonly() => {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        Access::Read | Access::Write => Ok(()),
+    }
+}
+
+/// The engine's words without the name that it was given.
+fn without_uri(cause: rusqlite::Error) -> rusqlite::Error {
+    match cause {
+        rusqlite::Error::SqliteFailure(failure, Some(words)) => {
+            let words = words.split(": file:").next().unwrap_or_default().to_owned();
+            rusqlite::Error::SqliteFailure(failure, Some(words))
+        }
+        other => other,
+    }
+}
+
+/// A path in a `file:` URI.
+fn percent_encoded(path: &OsStr) -> String {
+    let mut out = String::new();
+    for byte in path.as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                out.push(char::from(*byte))
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}

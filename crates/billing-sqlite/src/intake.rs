@@ -1,0 +1,156 @@
+//! Entries into the tables: rows, texts, sums, counts.
+
+use std::path::Path;
+
+use billing_ledger::{AccountId, Error, ErrorKind, PackedEntries};
+use billing_model::UsageEntry;
+use rusqlite::{CachedStatement, Connection};
+
+use crate::error::{self, failure};
+use crate::row::{self, TextIds, signed};
+use crate::snapshot::Present;
+use crate::strings::{Interner, NO_TEXT};
+use crate::sums::{Deltas, Summand};
+use crate::tables::Tables;
+
+const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
+     currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
+/// Entries between two looks at how many sums there are.
+const STEP: usize = 1000;
+
+/// What is added to one account, by one transaction or by several. Nothing of it counts before its sums are stored.
+pub(crate) struct Intake {
+    account: AccountId,
+    interner: Interner,
+    deltas: Deltas,
+    next_sequence: u64,
+    entries: u64,
+}
+
+impl Intake {
+    /// Takes numbers from `next_sequence` on.
+    pub(crate) fn new(account: AccountId, next_sequence: u64) -> Self {
+        Self { account, interner: Interner::default(), deltas: Deltas::default(), next_sequence, entries: 0 }
+    }
+
+    /// `None` when there is no such account.
+    pub(crate) fn open(writer: &Connection, account: AccountId) -> rusqlite::Result<Option<Self>> {
+        let present = Present::of(writer, account)?;
+        Ok(present.map(|present| Self::new(account, present.next_sequence)))
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// How many entries were stored.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The number that the next entry gets.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Stores entries. After an error the transaction is of no further use.
+    pub(crate) fn store(
+        &mut self,
+        writer: &Connection,
+        path: &Path,
+        entries: &[UsageEntry],
+    ) -> Result<(), Error> {
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| error::engine(path, cause))?;
+        entries.iter().try_for_each(|entry| self.store_one(&mut insert, writer, path, entry))
+    }
+
+    /// The same as [`Intake::store_at_once`] for packed ones.
+    pub(crate) fn store_packed(
+        &mut self,
+        writer: &Connection,
+        path: &Path,
+        entries: &PackedEntries,
+    ) -> Result<(), Error> {
+        let mut insert = writer.prepare_cached(INSERT).map_err(|cause| error::engine(path, cause))?;
+        let (mut rows, mut left) = (entries.rows(), entries.len());
+        while let Some(entry) = rows.next() {
+            self.store_one(&mut insert, writer, path, entry)?;
+            left = left.wrapping_sub(1);
+            if self.is_full() {
+                self.store_sums(writer, Tables::Ledger).map_err(|cause| error::engine(path, cause))?;
+            }
+        }
+        match left {
+            0 => Ok(()),
+            _ => Err(failure(ErrorKind::Aborted, path, "")),
+        }
+    }
+
+    fn store_one(
+        &mut self,
+        insert: &mut CachedStatement<'_>,
+        writer: &Connection,
+        path: &Path,
+        entry: &UsageEntry,
+    ) -> Result<(), Error> {
+        let fail = |cause| error::engine(path, cause);
+        let timestamp_ns = entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
+        let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
+        let place = (timestamp_ns, signed(self.next_sequence));
+        row::insert(insert, self.account, place, ids, entry).map_err(fail)?;
+        self.next_sequence += 1;
+        self.entries += 1;
+        let TextIds { sku, currency, api_key, .. } = ids;
+        self.deltas.add(&Summand::of(entry, timestamp_ns, (sku, currency, api_key)));
+        Ok(())
+    }
+
+    /// Stores entries, and their sums and counts in the ledger whenever there are many: memory does not grow with them.
+    pub(crate) fn store_at_once(
+        &mut self,
+        writer: &Connection,
+        path: &Path,
+        entries: &[UsageEntry],
+    ) -> Result<(), Error> {
+        for step in entries.chunks(STEP) {
+            self.store(writer, path, step)?;
+            if self.is_full() {
+                self.store_sums(writer, Tables::Ledger).map_err(|cause| error::engine(path, cause))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True when so many sums and counts are in memory that it is time to store them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.deltas.is_full()
+    }
+
+    /// Stores the sums and counts of what was stored meanwhile.
+    pub(crate) fn store_sums(&mut self, writer: &Connection, tables: Tables) -> rusqlite::Result<()> {
+        self.deltas.store(writer, tables, self.account)
+    }
+
+    /// Ends an intake of one transaction. The commit comes next.
+    pub(crate) fn close(mut self, writer: &Connection) -> rusqlite::Result<u64> {
+        self.store_sums(writer, Tables::Ledger)?;
+        writer
+            .prepare_cached("UPDATE accounts SET next_sequence = ?2 WHERE id = ?1")?
+            .execute((self.account.0, signed(self.next_sequence)))?;
+        Ok(self.entries)
+    }
+}
+
+fn text_ids(interner: &mut Interner, writer: &Connection, entry: &UsageEntry) -> rusqlite::Result<TextIds> {
+    Ok(TextIds {
+        sku: interner.id(writer, &entry.sku)?,
+        currency: interner.id(writer, entry.currency.as_str())?,
+        notes: interner.id(writer, &entry.notes)?,
+        api_key: match &entry.api_key_id {
+            Some(key) => interner.id(writer, key)?,
+            None => NO_TEXT,
+        },
+    })
+}

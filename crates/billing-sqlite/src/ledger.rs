@@ -1,0 +1,62 @@
+//! The ledger as a whole: opening it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use billing_ledger::{AccountId, Error, ErrorKind, KeyMaterial};
+
+use crate::connections::Connections;
+use crate::error::failure;
+
+/// A ledger that is open. Clones share it.
+///
+/// It is the file that was opened, not whatever gets its name later: when that file or its log is replaced, overwritten or
+/// removed, every call from then on fails with [`ErrorKind::Replaced`].
+#[derive(Clone)]
+pub struct SqliteLedger(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) connections: Connections,
+    pub(crate) key_material: KeyMaterial,
+}
+
+impl SqliteLedger {
+    /// Opens a ledger that is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing is, [`ErrorKind::NotALedger`] when something else is,
+    /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it, [`ErrorKind::ForeignLog`] when the
+    /// file was put where another ledger had been, or the same one at another time. None of them touches the file. [`ErrorKind::CannotOpen`] when the
+    /// file may not be read, or no file can be made beside it, which is needed also to read; a file that may only not be
+    /// written to is opened, and can be read.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self::from_connections(Connections::open(path, false)?))
+    }
+
+    /// Opens a ledger, and makes a new one where nothing is or an empty file. A new one is readable by its owner only.
+    ///
+    /// It is made whole or not at all: after a kill at any moment the call can be made again.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`], but never [`ErrorKind::NotFound`]; [`ErrorKind::CannotOpen`] when the directory is missing
+    /// or not writable.
+    pub fn open_or_create(path: &Path) -> Result<Self, Error> {
+        Ok(Self::from_connections(Connections::open(path, true)?))
+    }
+
+    fn from_connections(connections: Connections) -> Self {
+        let key_material = KeyMaterial::of(connections.secret());
+        Self(Arc::new(Inner { connections, key_material }))
+    }
+
+    pub(crate) fn unknown_account(&self, account: AccountId) -> Error {
+        failure(ErrorKind::UnknownAccount, self.0.connections.path(), account.0.to_string())
+    }
+}
+
+impl fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SqliteLedger").field(&self.0.connections.path()).finish()
+    }
+}

@@ -1,0 +1,85 @@
+//! A ledger in one SQLite file, embedded: an engine of [`billing_ledger::Ledger`].
+//!
+//! It is synchronous and knows no HTTP; wait for it on a thread that may wait. A [`SqliteLedger`] is cheap to clone and may
+//! be used from any number of threads; one of them writes at a time, and readers never wait for it. What it promises is the
+//! contract's; here is what a file has beside it: opening, checking, backing up, putting back. No type of the interface shows
+//! SQLite.
+//!
+//! ```
+//! use billing_ledger::{Filter, KeyKind, Ledger};
+//! use billing_model::UsageEntry;
+//! use billing_sqlite::SqliteLedger;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("ledger.db");
+//! let ledger = SqliteLedger::open_or_create(&path)?;
+//! let account = ledger.create_account("default")?;
+//!
+//! let entry = UsageEntry::from_json(r#"{"timestamp":"2026-06-14T19:52:45.087Z","units":1,"notes":"",
+//!   "sku":"venice-sd35-image-unit","pricePerUnitUsd":0.01,"amount":-1e-2,"currency":"USD"}"#)?;
+//! let mut import = ledger.import(account)?;
+//! import.write(&[entry.clone(), entry.clone()])?; // equal entries are different ones
+//! assert_eq!(import.finish()?, 2);
+//!
+//! let mut amounts = Vec::new();
+//! let page = ledger.page_by_position(account, &Filter::default(), None, None, 1000, &mut |entry| {
+//!     amounts.push(entry.amount.as_str().to_owned());
+//!     Ok(())
+//! })?;
+//! assert_eq!((amounts.join(" ").as_str(), page.next), ("-0.01 -0.01", None));
+//!
+//! let (_, secret) = ledger.create_key(account, KeyKind::Admin, "books", "2026-06-15T00:00:00Z".parse()?)?;
+//! assert_eq!(ledger.authenticate(secret.expose())?.map(|principal| principal.account), Some(account));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+
+mod contract;
+mod ledger;
+
+mod account;
+mod key;
+mod removal;
+
+mod batch;
+mod import;
+mod import_lock;
+mod imported_file;
+mod intake;
+mod overlap;
+mod pace;
+mod pending;
+mod running;
+
+mod page;
+mod probe;
+mod rollup;
+mod snapshot;
+
+mod counts;
+mod day;
+mod row;
+mod strings;
+mod sums;
+mod tables;
+
+mod backup;
+mod check;
+mod discard;
+mod restore;
+mod second_names;
+
+mod connections;
+mod file;
+mod file_id;
+mod guard;
+mod handles;
+mod log;
+mod look;
+mod meta;
+mod paths;
+mod schema;
+
+pub use ledger::SqliteLedger;
+pub use overlap::{Overlap, Overlaps};

@@ -1,0 +1,249 @@
+//! Entries on their way out of the ledger, page by page.
+
+use billing_ledger::{AccountId, Error, Filter, LendEntry, Position, Sequences, Snapshot, WalkPage};
+use billing_model::SortOrder;
+use rusqlite::Connection;
+
+use crate::counts::{Counts, Found};
+use crate::day::Span;
+use crate::ledger::SqliteLedger;
+use crate::row::{self, COLUMNS, signed};
+use crate::snapshot::Present;
+use crate::strings::{self, Texts};
+
+/// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
+const MOST_HIDDEN: u32 = 200;
+
+impl SqliteLedger {
+    pub(crate) fn page_by_number(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        order: SortOrder,
+        limit: u32,
+        page: u32,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<u64, Error> {
+        let found = self.0.connections.read(|connection| {
+            let Some(present) = Present::of(connection, account)? else { return Ok(None) };
+            let scan = Scan::new(connection, account, filter, present, present.snapshot(), lend)?;
+            let Some(mut scan) = scan else { return Ok(Some((0, None))) };
+            let total = scan.counts().count(scan.span)?;
+            let skip = u64::from(page.saturating_sub(1)) * u64::from(limit);
+            scan.read(order, skip, u64::from(limit))?;
+            Ok(Some((total, scan.refused)))
+        })?;
+        match found {
+            Some((total, None)) => Ok(total),
+            Some((_, Some(refused))) => Err(refused),
+            None => Err(self.unknown_account(account)),
+        }
+    }
+
+    pub(crate) fn page_by_position(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        snapshot: Option<Snapshot>,
+        after: Option<Position>,
+        limit: u32,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<WalkPage, Error> {
+        let found = self.0.connections.read(|connection| {
+            let Some(present) = Present::of(connection, account)? else { return Ok(None) };
+            let snapshot = snapshot.map_or(present.snapshot(), |Snapshot { end, without }| Snapshot {
+                end: end.min(present.next_sequence),
+                without,
+            });
+            let Some(mut scan) = Scan::new(connection, account, filter, present, snapshot, lend)? else {
+                return Ok(Some((WalkPage { snapshot, next: None }, None)));
+            };
+            if let Some(Position { timestamp_ns, sequence }) = after {
+                scan.after = scan.after.max((timestamp_ns, signed(sequence)));
+            }
+            // One more than asked for tells whether there is a next page.
+            scan.most_lent = u64::from(limit.max(1));
+            scan.read(SortOrder::Asc, 0, scan.most_lent + 1)?;
+            let next = scan.last.filter(|_| scan.found > scan.most_lent);
+            Ok(Some((WalkPage { snapshot, next }, scan.refused)))
+        })?;
+        match found {
+            Some((page, None)) => Ok(page),
+            Some((_, Some(refused))) => Err(refused),
+            None => Err(self.unknown_account(account)),
+        }
+    }
+}
+
+/// Reads the entries that a filter lets through, in one state of the ledger, and lends them.
+struct Scan<'c, 'l> {
+    connection: &'c Connection,
+    account: AccountId,
+    span: Span,
+    /// The number of the currency, when there is a filter by one.
+    currency: Option<i64>,
+    /// Entries at or before this place are not read.
+    after: (i64, i64),
+    /// Entries stored from here on are not read.
+    end: i64,
+    /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
+    hidden: [Option<Sequences>; 2],
+    texts: Texts,
+    lend: &'l mut LendEntry<'l>,
+    /// Why whoever borrows wants no more.
+    refused: Option<Error>,
+    /// How many are lent at most; how many were found, and the place of the last one that was lent.
+    most_lent: u64,
+    found: u64,
+    last: Option<Position>,
+}
+
+impl<'c, 'l> Scan<'c, 'l> {
+    /// `None` when no entry can pass the filter.
+    fn new(
+        connection: &'c Connection,
+        account: AccountId,
+        filter: &Filter,
+        present: Present,
+        snapshot: Snapshot,
+        lend: &'l mut LendEntry<'l>,
+    ) -> rusqlite::Result<Option<Self>> {
+        let Some(span) = Span::of(filter.window) else { return Ok(None) };
+        let currency = match &filter.currency {
+            None => None,
+            Some(currency) => match strings::find(connection, currency.as_str())? {
+                None => return Ok(None),
+                found => found,
+            },
+        };
+        let after = (span.first_ns, -1);
+        Ok(Some(Self {
+            connection,
+            account,
+            span,
+            currency,
+            after,
+            end: signed(snapshot.end),
+            hidden: [present.pending, snapshot.without],
+            texts: Texts::default(),
+            lend,
+            refused: None,
+            most_lent: u64::MAX,
+            found: 0,
+            last: None,
+        }))
+    }
+
+    fn counts(&self) -> Counts<'c> {
+        Counts {
+            connection: self.connection,
+            account: self.account,
+            currency: self.currency,
+            pending: self.hidden[0],
+        }
+    }
+
+    /// Reads up to `limit` entries of the span in this order, after skipping some.
+    ///
+    /// Without a filter by currency they stand side by side from the first one on. With one, they are read minute by
+    /// minute, and what lies between is passed over by counts: an account may have a thousand others for each. So are
+    /// hidden entries, which no count has, when there are many side by side.
+    fn read(&mut self, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
+        let mut rest = Some(Span { first_ns: self.after.0.max(self.span.first_ns), ..self.span });
+        let mut skip = skip;
+        let mut is_amid_hidden = false;
+        while let Some(span) = rest.filter(|_| self.found < limit && self.refused.is_none()) {
+            let mut within = span;
+            // Nothing to skip and nothing to pass over: the table's order leads there.
+            if skip > 0 || self.currency.is_some() || is_amid_hidden {
+                let Some(found) = self.counts().locate(span, order, skip)? else { break };
+                Found { within, skip } = found;
+            }
+            let part = match (order, self.currency) {
+                (_, Some(_)) => within,
+                (SortOrder::Asc, None) => Span { last_ns: span.last_ns, ..within },
+                (SortOrder::Desc, None) => Span { first_ns: span.first_ns, ..within },
+            };
+            let unread_ns = self.read_part(part.and(span), order, &mut skip, limit)?;
+            is_amid_hidden = unread_ns.is_some();
+            rest = match (order, unread_ns) {
+                (SortOrder::Asc, Some(first_ns)) => Some(Span { first_ns, ..span }),
+                (SortOrder::Desc, Some(last_ns)) => Some(Span { last_ns, ..span }),
+                (SortOrder::Asc, None) => {
+                    Span::between(i128::from(part.last_ns) + 1, i128::from(span.last_ns) + 1)
+                }
+                (SortOrder::Desc, None) => {
+                    Span::between(i128::from(span.first_ns), i128::from(part.first_ns))
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Reads entries of a part of the span until there are `limit`, after skipping some. Where too many hidden ones stand
+    /// side by side it ends early, and tells the instant from which on nothing was read.
+    fn read_part(
+        &mut self,
+        part: Span,
+        order: SortOrder,
+        skip: &mut u64,
+        limit: u64,
+    ) -> rusqlite::Result<Option<i64>> {
+        let after = self.after.max((part.first_ns, -1));
+        // Runs along the primary key in both directions.
+        let direction = order.as_str();
+        // Not asked of each entry where all are wanted.
+        let currency = if self.currency.is_some() { "currency = ?6" } else { "?6 IS NULL" };
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM entries
+             WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5
+             AND {currency}
+             ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
+        ))?;
+        // The engine skips and ends by itself where it may count every entry.
+        let is_all_seen = self.hidden == [None; 2];
+        let (most, offset) = match is_all_seen {
+            true => (signed(limit - self.found), std::mem::take(skip)),
+            false => (-1, 0),
+        };
+        let mut rows = select.query((
+            self.account.0,
+            after.0,
+            after.1,
+            part.last_ns,
+            self.end,
+            self.currency,
+            most,
+            signed(offset),
+        ))?;
+        let (mut hidden, mut last_ns) = (0, None);
+        while let Some(row) = rows.next()? {
+            if !is_all_seen {
+                let Position { timestamp_ns: at_ns, sequence } = row::position(row)?;
+                if self.hidden.iter().flatten().any(|hidden| hidden.contains(sequence)) {
+                    // Only between two instants: of one instant all is read, or nothing.
+                    if hidden >= MOST_HIDDEN && last_ns.is_some_and(|last_ns| last_ns != at_ns) {
+                        return Ok(Some(at_ns));
+                    }
+                    (hidden, last_ns) = (hidden + 1, Some(at_ns));
+                    continue;
+                }
+                (hidden, last_ns) = (0, Some(at_ns));
+                if *skip > 0 {
+                    *skip -= 1;
+                    continue;
+                }
+            }
+            self.found += 1;
+            if self.found <= self.most_lent {
+                let entry = row::lend(row, self.connection, &mut self.texts)?;
+                self.refused = (self.lend)(entry).err();
+                self.last = Some(row::position(row)?);
+            }
+            if self.found == limit || self.refused.is_some() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,123 @@
+//! An account that has nothing, and goes.
+
+use billing_ledger::{AccountId, Error, ErrorKind};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::failure;
+use crate::ledger::SqliteLedger;
+use crate::row::count;
+use crate::schema::LAST_ACCOUNT;
+
+/// What an account may have that is for good, and the one thing that somebody still uses: each in the singular and in the
+/// plural, and how many there are. Sums and counts are made of entries, so without any they are a fault of the ledger, which
+/// is not removed with its traces.
+const OBSTACLES: [(&str, &str, &str); 7] = [
+    ("entry", "entries", "SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = ?1"),
+    // Of a ledger that is damaged. Those of an import that has not ended are said below.
+    (
+        "entry without a sum",
+        "entries without a sum",
+        "SELECT COUNT(*) FROM entries WHERE account = ?1
+            AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)
+            AND NOT EXISTS (SELECT 1 FROM imports WHERE account = ?1)",
+    ),
+    ("batch", "batches", "SELECT COUNT(*) FROM receipts WHERE account = ?1"),
+    ("imported file", "imported files", "SELECT COUNT(*) FROM files WHERE account = ?1"),
+    (
+        "import that has not ended",
+        "imports that have not ended",
+        "SELECT COUNT(*) FROM imports WHERE account = ?1",
+    ),
+    (
+        "sum without entries",
+        "sums without entries",
+        "SELECT COUNT(*) FROM rollups WHERE account = ?1
+            AND NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1)",
+    ),
+    (
+        "key that is not revoked",
+        "keys that are not revoked",
+        "SELECT COUNT(*) FROM keys WHERE account = ?1 AND revoked_ns IS NULL",
+    ),
+];
+
+/// True for an account without any of these. It finds the first row of each and counts nothing, because nobody else writes
+/// meanwhile.
+const IS_EMPTY: &str = "
+    SELECT NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM receipts WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM files WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM imports WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM rollups WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM counts WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
+
+impl SqliteLedger {
+    /// Removes an account that has nothing. Its allocation and its revoked keys, which open nothing and were charged for
+    /// nothing, go with it. Whoever has the account in hand meanwhile is told [`ErrorKind::UnknownAccount`] from then on, and
+    /// no later account gets its number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AccountInUse`] for one with entries, batches, imported files, an import under way, or a key that is not
+    /// revoked: the message says which, and nothing was changed. [`ErrorKind::UnknownAccount`], or when the ledger cannot
+    /// be written.
+    pub(crate) fn remove_account(&self, account: AccountId) -> Result<(), Error> {
+        let connections = &self.0.connections;
+        let fail = |cause| connections.fail(cause);
+        let writer = connections.begin()?;
+        let name = name(&writer, account).map_err(fail)?.ok_or_else(|| self.unknown_account(account))?;
+        if !writer.query_row(IS_EMPTY, [account.0], |row| row.get(0)).map_err(fail)? {
+            // To count may take a while, and others wait to write.
+            drop(writer);
+            let obstacles = connections.read(|reader| obstacles(reader, account))?.join(", ");
+            let detail = format!("the account `{name}` cannot be removed: it has {obstacles}");
+            return Err(failure(ErrorKind::AccountInUse, connections.path(), detail));
+        }
+        remove(&writer, account).map_err(fail)?;
+        connections.commit(writer)
+    }
+}
+
+/// The number that the next new account gets: one that no account ever had. A batch on its way to an account that was
+/// removed, and a cursor that was made for it, are never those of another one.
+pub(crate) fn next_account(writer: &Connection) -> rusqlite::Result<i64> {
+    let last: i64 = writer.query_row("SELECT COALESCE(MAX(id), 0) FROM accounts", [], |row| row.get(0))?;
+    Ok(last.max(last_removed(writer)?) + 1)
+}
+
+/// The highest number of those that were removed.
+fn last_removed(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let bytes = connection.query_row(sql, [LAST_ACCOUNT], |row| row.get::<_, [u8; 8]>(0)).optional()?;
+    Ok(bytes.map_or(0, i64::from_be_bytes))
+}
+
+fn remove(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
+    let last = last_removed(writer)?.max(account.0).to_be_bytes();
+    writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (LAST_ACCOUNT, last))?;
+    // Numbers that no entry got say something only beside entries.
+    writer.execute("DELETE FROM unused WHERE account = ?1", [account.0])?;
+    writer.execute("DELETE FROM keys WHERE account = ?1", [account.0])?;
+    writer.execute("DELETE FROM accounts WHERE id = ?1", [account.0]).map(drop)
+}
+
+fn name(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT name FROM accounts WHERE id = ?1", [account.0], |row| row.get(0)).optional()
+}
+
+/// What the account has, in words.
+fn obstacles(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<String>> {
+    let mut words = Vec::new();
+    for (one, many, sql) in OBSTACLES {
+        match connection.query_row(sql, [account.0], |row| count(row, 0))? {
+            0 => {}
+            1 => words.push(format!("1 {one}")),
+            n => words.push(format!("{n} {many}")),
+        }
+    }
+    if words.is_empty() {
+        words.push("sums that no entry made".to_owned());
+    }
+    Ok(words)
+}

@@ -1,0 +1,132 @@
+//! An entry as a row of its table, both ways.
+
+use billing_ledger::{AccountId, Position};
+use billing_model::{
+    Decimal, InferenceDetails, LentEntry, NumberText, Timestamp, UsageEntry, ValueError, decimal_text,
+};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{CachedStatement, Connection, Row, params};
+
+use crate::strings::{NO_TEXT, Texts};
+
+/// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.
+pub(crate) const COLUMNS: &str = "timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, currency, notes, \
+     api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens";
+
+/// The texts of an entry that are kept once.
+#[derive(Clone, Copy)]
+pub(crate) struct TextIds {
+    pub(crate) sku: i64,
+    pub(crate) currency: i64,
+    pub(crate) notes: i64,
+    pub(crate) api_key: i64,
+}
+
+/// Writes an entry with a statement that takes the account and then [`COLUMNS`].
+pub(crate) fn insert(
+    statement: &mut CachedStatement<'_>,
+    account: AccountId,
+    (timestamp_ns, sequence): (i64, i64),
+    ids: TextIds,
+    entry: &UsageEntry,
+) -> rusqlite::Result<()> {
+    let details = entry.inference_details.as_ref();
+    let text = |number: fn(&InferenceDetails) -> Option<Decimal>| details.and_then(number).map(decimal_text);
+    statement.execute(params![
+        account.0,
+        timestamp_ns,
+        sequence,
+        ids.sku,
+        decimal_text(entry.price_per_unit_usd),
+        decimal_text(entry.units),
+        decimal_text(entry.amount),
+        ids.currency,
+        ids.notes,
+        ids.api_key,
+        details.and_then(|details| details.request_id.as_deref()),
+        text(|details| details.execution_time_ms),
+        text(|details| details.prompt_tokens),
+        text(|details| details.completion_tokens),
+    ])?;
+    Ok(())
+}
+
+/// The place of an entry, from a row of [`COLUMNS`].
+pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
+    Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
+}
+
+/// Lends the entry of a row of [`COLUMNS`].
+pub(crate) fn lend<'r>(
+    row: &'r Row<'_>,
+    connection: &Connection,
+    texts: &'r mut Texts,
+) -> rusqlite::Result<LentEntry<'r>> {
+    let (sku, currency, notes, api_key) = (row.get(2)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    texts.look_up(connection, &[sku, currency, notes, api_key])?;
+    let texts = &*texts;
+    Ok(LentEntry {
+        timestamp: Timestamp::from_unix_ns(row.get(0)?),
+        sku: texts.known(sku).unwrap_or_default(),
+        price_per_unit_usd: number(row, 3)?,
+        units: number(row, 4)?,
+        amount: number(row, 5)?,
+        currency: texts.known(currency).unwrap_or_default(),
+        notes: texts.known(notes).unwrap_or_default(),
+        request_id: optional_str(row, 9)?,
+        execution_time_ms: optional_number(row, 10)?,
+        prompt_tokens: optional_number(row, 11)?,
+        completion_tokens: optional_number(row, 12)?,
+        api_key_id: texts.known(api_key),
+    })
+}
+
+/// The text of a number, none for [`NO_TEXT`].
+pub(crate) fn optional_text(
+    id: i64,
+    connection: &Connection,
+    texts: &mut Texts,
+) -> rusqlite::Result<Option<String>> {
+    if id == NO_TEXT {
+        return Ok(None);
+    }
+    texts.text(connection, id).map(|text| Some(text.to_owned()))
+}
+
+fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
+}
+
+fn number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<NumberText<'r>> {
+    let text = row.get_ref(column)?.as_str()?;
+    NumberText::new(text)
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+}
+
+fn optional_number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<NumberText<'r>>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => number(row, column).map(Some),
+    }
+}
+
+/// Reads a column of text; what is not the text of such a value is the file's fault.
+pub(crate) fn parse<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&str) -> Result<T, ValueError>,
+) -> rusqlite::Result<T> {
+    read(row.get_ref(column)?.as_str()?)
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+}
+
+/// Reads a number that is never negative.
+pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+/// As the engine counts. No ledger holds 2⁶³ of anything.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,149 @@
+//! An import in chunks, from the first one on.
+
+use std::time::{Duration, Instant};
+
+use billing_ledger::{AccountId, Error, ErrorKind};
+use billing_model::UsageEntry;
+use rusqlite::Connection;
+
+use crate::import_lock::ImportLock;
+use crate::imported_file::{self, Part};
+use crate::intake::Intake;
+use crate::ledger::SqliteLedger;
+use crate::pace::Pace;
+use crate::pending::{self, Pending};
+use crate::sums;
+use crate::tables::{self, Tables};
+
+/// How long a chunk may take: so long a batch waits that comes at its beginning.
+const CHUNK_TIME: Duration = Duration::from_millis(50);
+
+/// Entries that are stored between two looks at the time.
+const STEP: usize = 500;
+
+/// The one import in chunks that a ledger has at a time. Its entries are stored and hidden, its sums and counts are in
+/// memory and in tables of its connection. A kill at any moment leaves hidden entries and the row that hides them; the
+/// transaction that removes the row adds the sums.
+pub(crate) struct Running {
+    /// Dropped before the ledger, which is closed with its last connection.
+    writer: Connection,
+    ledger: SqliteLedger,
+    pub(crate) pending: Pending,
+    intake: Intake,
+    /// True once some of the sums are in the tables.
+    has_gathered: bool,
+    pace: Pace,
+    /// Dropped last: until then nobody takes what is stored for left over.
+    lock: ImportLock,
+}
+
+impl Running {
+    /// Removes what a killed import has left, and begins. The first entry lies at `at_ns`.
+    pub(crate) fn begin(ledger: &SqliteLedger, account: AccountId, at_ns: i64) -> Result<Self, Error> {
+        let connections = &ledger.0.connections;
+        let lock = pending::lock(connections)?;
+        let lock = lock.ok_or_else(|| connections.error(ErrorKind::ImportUnderWay))?;
+        pending::remove_left(connections)?;
+        let writer = connections.open_writer()?;
+        // A chunk need not be durable before the end. The log is in order, so a commit that is durable, this import's last
+        // one or a batch beside it, makes all before it durable too.
+        writer.pragma_update(None, "synchronous", "normal").map_err(|cause| connections.fail(cause))?;
+        tables::create_gathered(&writer).map_err(|cause| connections.fail(cause))?;
+        let pending = Pending::begin(connections, &writer, account, at_ns)?;
+        let pending = pending.ok_or_else(|| ledger.unknown_account(account))?;
+        Ok(Self {
+            ledger: ledger.clone(),
+            writer,
+            pending,
+            intake: Intake::new(account, pending.sequences().first),
+            has_gathered: false,
+            pace: Pace::default(),
+            lock,
+        })
+    }
+
+    /// Stores entries in as many chunks as they need.
+    pub(crate) fn store(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            self.pace.rest();
+            let begun = Instant::now();
+            rest = self.store_chunk(rest, begun + CHUNK_TIME)?;
+            self.pace.held(begun.elapsed());
+            if self.intake.is_full() {
+                self.gather()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores entries, hidden, until the time is over. Returns the others.
+    fn store_chunk<'e>(
+        &mut self,
+        entries: &'e [UsageEntry],
+        until: Instant,
+    ) -> Result<&'e [UsageEntry], Error> {
+        let connections = &self.ledger.0.connections;
+        connections.begin_on(&self.writer)?;
+        let mut rest = entries;
+        let (mut first_ns, mut last_ns) = (i64::MAX, i64::MIN);
+        while !rest.is_empty() && (rest.len() == entries.len() || Instant::now() < until) {
+            let (step, others) = rest.split_at(rest.len().min(STEP));
+            self.intake.store(&self.writer, connections.path(), step)?;
+            for at_ns in step.iter().filter_map(|entry| entry.timestamp.unix_ns()) {
+                (first_ns, last_ns) = (first_ns.min(at_ns), last_ns.max(at_ns));
+            }
+            rest = others;
+        }
+        let is_known = self.pending.extend(&self.writer, (first_ns, last_ns));
+        if !is_known.map_err(|cause| connections.fail(cause))? {
+            return Err(connections.error(ErrorKind::Aborted));
+        }
+        connections.commit_on(&self.writer)?;
+        Ok(rest)
+    }
+
+    /// Puts the sums into the import's own tables. Only its connection has them, so nobody waits.
+    fn gather(&mut self) -> Result<(), Error> {
+        let Self { writer, intake, .. } = self;
+        let gathered = writer
+            .execute_batch("BEGIN")
+            .and_then(|()| intake.store_sums(writer, Tables::Gathered))
+            .and_then(|()| writer.execute_batch("COMMIT"));
+        self.has_gathered = true;
+        gathered.map_err(|cause| self.ledger.0.connections.fail(cause))
+    }
+
+    /// Shows all that was stored: one transaction adds the sums, keeps the files, and removes what hides the entries.
+    pub(crate) fn finish(&mut self, parts: &[Part]) -> Result<u64, Error> {
+        if self.has_gathered {
+            self.gather()?;
+        }
+        self.pace.rest();
+        let Self { ledger, writer, pending, intake, .. } = self;
+        let connections = &ledger.0.connections;
+        let fail = |cause| connections.fail(cause);
+        writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
+        connections.begin_on(writer)?;
+        // First, because it may refuse what would take long.
+        imported_file::record(connections, writer, intake.account(), pending.sequences().first, parts)?;
+        if self.has_gathered {
+            sums::add_gathered(writer, intake.account()).map_err(fail)?;
+        }
+        intake.store_sums(writer, Tables::Ledger).map_err(fail)?;
+        if !pending.show(writer, intake.next_sequence()).map_err(fail)? {
+            return Err(connections.error(ErrorKind::Aborted));
+        }
+        connections.commit_on(writer)?;
+        Ok(intake.entries())
+    }
+
+    /// Removes all that was stored. What cannot be removed stays hidden, and is left to the next one.
+    pub(crate) fn abort(self) {
+        let Self { ledger, writer, pending, lock, .. } = self;
+        // It may be in the middle of a transaction.
+        drop(writer);
+        let _ = pending.remove(&ledger.0.connections);
+        drop(lock);
+    }
+}

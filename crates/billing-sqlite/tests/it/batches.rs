@@ -1,0 +1,54 @@
+//! Batches with idempotency keys: once each, whole or not at all, whoever sends them and however often.
+
+use billing_ledger::{AccountId, Batch, ErrorKind, Ledger as _, Receipt};
+use billing_model::{Timestamp, UsageEntry};
+use billing_testkit::entry_at;
+use sha2::{Digest, Sha256};
+
+use crate::house::House;
+
+fn now() -> Timestamp {
+    "2026-06-15T00:00:00Z".parse().unwrap()
+}
+
+fn text(entry: &UsageEntry) -> Vec<u8> {
+    let mut text = Vec::new();
+    entry.write_json(&mut text);
+    text
+}
+
+/// The digest stands for what was sent.
+fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
+    let digest = Sha256::digest(entries.iter().map(text).collect::<Vec<_>>().concat()).into();
+    let idempotency_key = key.to_owned();
+    Batch { account, idempotency_key, digest, received_at: now(), entries: entries.into() }
+}
+
+#[test]
+fn what_is_not_stored_leaves_no_receipt() {
+    let house = House::new();
+    let good = [entry_at(now(), "-1")];
+    let bad = [entry_at("1500-01-01T00:00:00Z".parse().unwrap(), "-1")];
+    let batches = [batch(house.account, "good", &good), batch(house.account, "bad", &bad)];
+    let error = house.ledger.store_batches(&batches).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimestampOutOfRange);
+    let nobody = house.ledger.store_batches(&[batch(AccountId(99), "nobody", &good)]).unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::UnknownAccount);
+    let house = house.reopened();
+    assert_eq!(house.entries(), []);
+    assert_eq!(house.ledger.store_batches(&batches[..1]).unwrap(), [Receipt::Stored(1)]);
+    assert_eq!(house.entries(), good);
+}
+
+#[test]
+fn a_receipt_outlives_the_program() {
+    let mut house = House::new();
+    let sent = batch(house.account, "once", &[entry_at(now(), "-1"), entry_at(now(), "-1")]);
+    for expect in [Receipt::Stored(2), Receipt::Repeated(2), Receipt::Repeated(2)] {
+        assert_eq!(house.ledger.store_batches(std::slice::from_ref(&sent)).unwrap(), [expect]);
+        house = house.reopened();
+    }
+    let other = Batch { digest: [9; 32], ..sent };
+    assert_eq!(house.ledger.store_batches(&[other]).unwrap(), [Receipt::Conflict]);
+    assert_eq!(house.entries().len(), 2);
+}

@@ -1,0 +1,370 @@
+//! A check finds what differs, and names exactly that.
+
+use std::path::Path;
+
+use billing_ledger::{Batch, Checked, Difference, DifferenceKind, KeyKind, Ledger as _, Report};
+use billing_model::{Currency, UsageEntry, parse_decimal};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::entry_at;
+use rusqlite::Connection;
+
+use crate::house::{House, import};
+
+#[track_caller]
+fn check(path: &Path) -> Report {
+    SqliteLedger::check(path, |_| ()).unwrap()
+}
+
+fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
+    let batch = Batch {
+        account: house.account,
+        idempotency_key: name.to_owned(),
+        digest: [7; 32],
+        received_at: "2026-06-15T00:00:00Z".parse().unwrap(),
+        entries: entries.into(),
+    };
+    house.ledger.store_batches(&[batch]).unwrap();
+}
+
+/// Six entries of two days, in two currencies, one of them a credit; a receipt, a key, an allocation.
+fn small() -> House {
+    let house = House::new();
+    let entry = |at: &str, sku: &str, amount: &str, currency: &str| UsageEntry {
+        sku: sku.to_owned(),
+        currency: Currency::from(currency),
+        units: parse_decimal("2").unwrap(),
+        ..entry_at(at.parse().unwrap(), amount)
+    };
+    let entries = vec![
+        entry("2026-06-14T19:52:45.087Z", "a", "-0.1", "USD"),
+        entry("2026-06-14T19:52:46Z", "a", "-0.2", "USD"),
+        entry("2026-06-14T20:00:00Z", "b", "-3", "DIEM"),
+        entry("2026-06-15T00:00:00Z", "a", "-1", "USD"),
+    ];
+    import(&house.ledger, house.account, &entries);
+    let top_up = entry("2026-06-15T08:00:00Z", "top-up", "10", "USD");
+    batch(&house, "one", vec![top_up, entry("2026-06-15T09:00:00Z", "a", "-1", "USD")]);
+    let now = "2026-06-15T00:00:00Z".parse().unwrap();
+    house.ledger.create_key(house.account, KeyKind::Admin, "", now).unwrap();
+    house.ledger.set_diem_allocation(house.account, Some(parse_decimal("10").unwrap())).unwrap();
+    house
+}
+
+/// Runs SQL on the ledger as any tool can.
+fn damage(path: &Path, sql: &str) {
+    let file = Connection::open(path).unwrap();
+    // The engine would refuse some of it.
+    let free = "PRAGMA foreign_keys = off; PRAGMA ignore_check_constraints = on;";
+    file.execute_batch(&format!("{free} {sql}")).unwrap();
+}
+
+/// What a small ledger is found to differ in after this SQL.
+#[track_caller]
+fn differs(sql: &str, expect: &str) {
+    let house = small();
+    // It is random.
+    let key_id = house.ledger.keys().unwrap()[0].id.clone();
+    damage(&house.path(), sql);
+    let report = check(&house.path());
+    let found: Vec<_> = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
+    let expect: Vec<_> = expect.trim().lines().map(|line| format!("{}\n", line.trim())).collect();
+    let found_text = found.concat().replace(", account `ours`", "").replace(&key_id, "ID");
+    assert_eq!(found_text, expect.concat(), "{sql}");
+    assert!(!report.is_clean() && report.total() == u64::try_from(expect.len()).unwrap());
+}
+
+#[test]
+fn an_undamaged_ledger_is_clean() {
+    let house = small();
+    let report = check(&house.path());
+    assert_eq!((report.differences.as_slice(), report.is_clean()), (&[][..], true));
+    // A slot of 64 days has entries in both currencies, and so has one of the days.
+    let checked = Checked {
+        hidden_entries: 0,
+        accounts: 1,
+        entries: 6,
+        counts: 2 + 3 + 5 + 5,
+        rollups: 4,
+        balances: 3,
+        receipts: 1,
+        files: 0,
+        keys: 1,
+        texts: report.checked.texts,
+    };
+    assert_eq!(report.checked, checked);
+    assert!(check(&House::new().path()).is_clean(), "one without entries too");
+}
+
+#[test]
+fn a_difference_says_whose_it_is() {
+    let house = small();
+    damage(&house.path(), "UPDATE balances SET amount = '9.9' WHERE is_credit = 1");
+    let report = check(&house.path());
+    let expect = Difference {
+        kind: DifferenceKind::Balance,
+        account: Some("ours".to_owned()),
+        place: "`USD`, credits".to_owned(),
+        field: "amount",
+        held: Some("9.9".to_owned()),
+        expected: Some("10".to_owned()),
+    };
+    assert_eq!(
+        expect.to_string(),
+        "balance, account `ours`, `USD`, credits: `amount` is 9.9 and should be 10"
+    );
+    assert_eq!(report.differences, [expect]);
+    assert_eq!(report.found, [(DifferenceKind::Balance, 1)].into());
+}
+
+#[test]
+fn a_count_of_each_level_is_compared() {
+    differs(
+        "UPDATE counts SET entries = 2 WHERE level = 0 AND entries = 1",
+        "count, 64 days 322, from 2026-06-04T00:00:00.000Z, `DIEM`: `entries` is 2 and should be 1",
+    );
+    differs(
+        "UPDATE counts SET entries = 7 WHERE level = 1 AND slot = 20618 AND entries = 2",
+        "count, day 20618, from 2026-06-14T00:00:00.000Z, `USD`: `entries` is 7 and should be 2",
+    );
+    differs(
+        "DELETE FROM counts WHERE level = 2 AND slot = 494856",
+        "count, hour 494856, from 2026-06-15T00:00:00.000Z, `USD`: `entries` is missing and should be 1",
+    );
+    differs(
+        "UPDATE counts SET slot = slot + 1 WHERE level = 3 AND slot = 29691360",
+        "count, minute 29691360, from 2026-06-15T00:00:00.000Z, `USD`: `entries` is missing and should be 1
+         count, minute 29691361, from 2026-06-15T00:01:00.000Z, `USD`: `entries` is 1 and should not be there",
+    );
+    differs(
+        "INSERT INTO counts SELECT account, 4, slot, currency, entries FROM counts WHERE level = 0 AND entries = 5",
+        "count, level 4, slot 322, `USD`: `entries` is 5 and should not be there",
+    );
+}
+
+#[test]
+fn each_column_of_a_sum_is_compared() {
+    let charges = "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges";
+    let top_up = "rollup, day 20619, 2026-06-15, `top-up`, `USD`";
+    differs(
+        "UPDATE rollups SET entries = 1 WHERE day = 20618 AND entries = 2",
+        &format!("{charges}: `entries` is 1 and should be 2"),
+    );
+    differs(
+        "UPDATE rollups SET amount = '-0.30000000000000004' WHERE day = 20618 AND entries = 2",
+        &format!("{charges}: `amount` is -0.30000000000000004 and should be -0.3"),
+    );
+    differs(
+        "UPDATE rollups SET units = 'four' WHERE day = 20618 AND entries = 2",
+        &format!("{charges}: `units` is `four` and should be 4"),
+    );
+    differs(
+        "UPDATE rollups SET is_credit = 0 WHERE is_credit = 1",
+        &format!(
+            "{top_up}, no API key, charges: `entries` is 1 and should not be there
+             {top_up}, no API key, credits: `entries` is missing and should be 1"
+        ),
+    );
+    differs(
+        "UPDATE rollups SET api_key = (SELECT id FROM strings WHERE text = 'b') WHERE is_credit = 1",
+        &format!(
+            "{top_up}, no API key, credits: `entries` is missing and should be 1
+             {top_up}, API key `b`, credits: `entries` is 1 and should not be there"
+        ),
+    );
+    differs(
+        "UPDATE balances SET amount = '9.9' WHERE is_credit = 1",
+        "balance, `USD`, credits: `amount` is 9.9 and should be 10",
+    );
+    differs(
+        "UPDATE balances SET entries = 0 WHERE is_credit = 1",
+        "balance, `USD`, credits: `entries` is 0 and should be 1",
+    );
+    differs(
+        "DELETE FROM balances WHERE is_credit = 1",
+        "balance, `USD`, credits: `entries` is missing and should be 1",
+    );
+}
+
+#[test]
+fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
+    differs(
+        "UPDATE entries SET amount = '-0.11' WHERE sequence = 0",
+        "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `amount` is -0.3 and should be -0.31
+         balance, `USD`, charges: `amount` is -2.3 and should be -2.31",
+    );
+    differs(
+        "UPDATE entries SET units = '3' WHERE sequence = 0",
+        "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5",
+    );
+    differs(
+        "UPDATE entries SET timestamp_ns = timestamp_ns - 60000000000 WHERE sequence = 0",
+        "count, minute 29691111, from 2026-06-14T19:51:00.000Z, `USD`: `entries` is missing and should be 1
+         count, minute 29691112, from 2026-06-14T19:52:00.000Z, `USD`: `entries` is 2 and should be 1",
+    );
+    let (minute, hour) =
+        ("minute 29691360, from 2026-06-15T00:00:00.000Z", "hour 494856, from 2026-06-15T00:00:00.000Z");
+    let (day, days) =
+        ("day 20619, from 2026-06-15T00:00:00.000Z", "64 days 322, from 2026-06-04T00:00:00.000Z");
+    let charges = "rollup, day 20619, 2026-06-15, `a`, `USD`, no API key, charges";
+    differs(
+        "DELETE FROM entries WHERE sequence = 3",
+        &format!(
+            "count, {hour}, `USD`: `entries` is 1 and should not be there
+             count, {minute}, `USD`: `entries` is 1 and should not be there
+             count, {days}, `USD`: `entries` is 5 and should be 4
+             count, {day}, `USD`: `entries` is 3 and should be 2
+             {charges}: `entries` is 2 and should be 1
+             {charges}: `amount` is -2 and should be -1
+             {charges}: `units` is 4 and should be 2
+             balance, `USD`, charges: `entries` is 4 and should be 3
+             balance, `USD`, charges: `amount` is -2.3 and should be -1.3
+             sequence, sequence 3: `entries` is missing and should be 1"
+        ),
+    );
+    differs(
+        "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, price_per_unit_usd, units, amount,
+             currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens
+         FROM entries WHERE sequence = 3",
+        &format!(
+            "sequence, 2026-06-15T00:00:00.000000001Z, sequence 3: `sequence` is 3, once more and should be there once
+             count, {hour}, `USD`: `entries` is 1 and should be 2
+             count, {minute}, `USD`: `entries` is 1 and should be 2
+             count, {days}, `USD`: `entries` is 5 and should be 6
+             count, {day}, `USD`: `entries` is 3 and should be 4
+             {charges}: `entries` is 2 and should be 3
+             {charges}: `amount` is -2 and should be -3
+             {charges}: `units` is 4 and should be 6
+             balance, `USD`, charges: `entries` is 4 and should be 5
+             balance, `USD`, charges: `amount` is -2.3 and should be -3.3"
+        ),
+    );
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_named() {
+    let entry = "entry, 2026-06-14T19:52:45.087Z, sequence 0";
+    differs(
+        "UPDATE entries SET units = '3,0' WHERE sequence = 0",
+        &format!(
+            "{entry}: `units` is `3,0` and should be a decimal number
+             rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 2"
+        ),
+    );
+    differs(
+        "UPDATE entries SET price_per_unit_usd = '' WHERE sequence = 0",
+        &format!("{entry}: `price_per_unit_usd` is `` and should be a decimal number"),
+    );
+    for field in ["execution_time_ms", "prompt_tokens", "completion_tokens"] {
+        differs(
+            &format!("UPDATE entries SET {field} = '1e' WHERE sequence = 0"),
+            &format!("{entry}: `{field}` is `1e` and should be a decimal number"),
+        );
+    }
+    differs(
+        "UPDATE entries SET request_id = CAST(x'ff61' AS TEXT) WHERE sequence = 0",
+        &format!("{entry}: `request_id` is `\u{fffd}a` and should be a text in UTF-8"),
+    );
+    differs(
+        "UPDATE entries SET notes = 77 WHERE sequence = 0",
+        &format!("{entry}: `notes` is text 77 and should be a text that is there"),
+    );
+    differs(
+        "DELETE FROM strings WHERE text = 'b'",
+        "entry, 2026-06-14T20:00:00.000Z, sequence 2: `sku` is text 4 and should be a text that is there",
+    );
+    differs(
+        "UPDATE strings SET text = CAST(x'ff' AS TEXT) WHERE text = 'b'",
+        "text, text 4: `text` is `\u{fffd}` and should be a text in UTF-8",
+    );
+}
+
+#[test]
+fn every_sequence_number_is_there_once() {
+    let at = |instant: &str, sequence: u32| {
+        format!("sequence, 2026-06-{instant}Z, sequence {sequence}: `sequence`")
+    };
+    differs(
+        "UPDATE entries SET sequence = 6 WHERE sequence = 0",
+        &format!(
+            "{} is 6 and should be one of the 6 that were given
+             sequence, sequence 0: `entries` is missing and should be 1",
+            at("14T19:52:45.087", 6)
+        ),
+    );
+    differs(
+        "UPDATE entries SET sequence = 1 WHERE sequence = 3",
+        &format!(
+            "{} is 1, once more and should be there once
+             sequence, sequence 3: `entries` is missing and should be 1",
+            at("15T00:00:00.000", 1)
+        ),
+    );
+    differs(
+        "UPDATE accounts SET next_sequence = 5",
+        &format!("{} is 5 and should be one of the 5 that were given", at("15T09:00:00.000", 5)),
+    );
+    differs(
+        "UPDATE accounts SET next_sequence = 10",
+        "sequence, sequences 6 to 9: `entries` is missing and should be 4",
+    );
+    differs(
+        "UPDATE accounts SET next_sequence = 9223372036854775807",
+        "sequence, sequences 6 to 9223372036854775806: `entries` is missing and should be 9223372036854775801",
+    );
+}
+
+#[test]
+fn receipts_keys_and_accounts_are_looked_at() {
+    let at_most = "should be from 0 to 6, the entries that are there";
+    differs("UPDATE receipts SET entries = -1", &format!("receipt, `one`: `entries` is -1 and {at_most}"));
+    differs("UPDATE receipts SET entries = 7", &format!("receipt, `one`: `entries` is 7 and {at_most}"));
+    differs(
+        "INSERT INTO receipts SELECT account, 'two', x'00', 5, received_ns FROM receipts",
+        &format!(
+            "receipt, `two`: `digest` is of length 1 and should be of length 32
+             receipt, all receipts: `entries` is 7 and {at_most}"
+        ),
+    );
+    differs(
+        "UPDATE keys SET account = 9",
+        "key, `ID`: `account` is account 9 and should be an account that is there",
+    );
+    differs(
+        "UPDATE keys SET digest = x'01'",
+        "key, `ID`: `digest` is of length 1 and should be of length 32",
+    );
+    differs(
+        "UPDATE keys SET kind = 'root'",
+        "integrity, the file: `integrity_check` is CHECK constraint failed in keys and should be ok",
+    );
+    differs(
+        "UPDATE accounts SET diem_allocation = '-1'",
+        "account, the account: `diem_allocation` is `-1` and should be a decimal number, 0 or more",
+    );
+    differs(
+        "INSERT INTO accounts (name, next_sequence) VALUES ('new', 1)",
+        "sequence, account `new`, sequence 0: `entries` is missing and should be 1",
+    );
+    differs(
+        "DELETE FROM accounts",
+        "key, `ID`: `account` is account 1 and should be an account that is there
+         account, account `1`, the account: `id` is missing and should be 1",
+    );
+}
+
+/// A lost account is a difference for each minute, and hides nothing else.
+#[test]
+fn of_each_kind_some_are_listed_and_all_are_counted() {
+    let house = small();
+    let many = i64::try_from(Report::LISTED).unwrap() + 7;
+    for n in 0..many {
+        damage(&house.path(), &format!("INSERT INTO counts VALUES (5, 3, {n}, 1, 1)"));
+    }
+    damage(&house.path(), "DELETE FROM balances WHERE is_credit = 1");
+    let report = check(&house.path());
+    let many = u64::try_from(many).unwrap();
+    let found = [(DifferenceKind::Account, 1), (DifferenceKind::Count, many), (DifferenceKind::Balance, 1)];
+    assert_eq!((report.found.clone(), report.total()), (found.into(), many + 2));
+    let listed = |kind| report.differences.iter().filter(|difference| difference.kind == kind).count();
+    assert_eq!((listed(DifferenceKind::Count) as u64, listed(DifferenceKind::Balance)), (Report::LISTED, 1));
+}

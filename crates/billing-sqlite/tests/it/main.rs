@@ -1,0 +1,22 @@
+//! The ledger, held against what it promises: real files, and a list in memory as the oracle.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod house;
+
+mod backups;
+mod check;
+mod check_at_large;
+mod contract;
+mod migration;
+mod opening;
+mod places;
+mod replaced;
+
+mod accounts;
+mod keys;
+
+mod batches;
+mod files;
+mod imports;
+mod overlaps;

@@ -1,0 +1,220 @@
+//! Ledgers of earlier versions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use billing_ledger::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt};
+use billing_model::{Day, Timestamp};
+use billing_sample::History;
+use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
+use rusqlite::Connection;
+
+use crate::house::{House, import, walk};
+
+/// Takes a ledger back to what version 1 had. Its sums are gone, as they are when it is taken forward again.
+const BACK_TO_1: &str = "
+    ALTER TABLE accounts DROP COLUMN diem_allocation;
+    CREATE TABLE keys_1 (
+        id TEXT NOT NULL PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES accounts (id),
+        kind TEXT NOT NULL CHECK (kind IN ('admin', 'inference')),
+        digest BLOB NOT NULL UNIQUE,
+        last_six TEXT NOT NULL,
+        created_ns INTEGER NOT NULL,
+        revoked_ns INTEGER
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO keys_1 SELECT id, account, kind, digest, last_six, created_ns, revoked_ns FROM keys;
+    DROP TABLE keys;
+    ALTER TABLE keys_1 RENAME TO keys;
+    DROP TABLE receipts;
+    DROP TABLE counts;
+    DROP TABLE balances;
+    DROP TABLE imports;
+    DROP TABLE unused;
+    DROP TABLE files;
+    CREATE TABLE days (account INTEGER, day INTEGER, currency INTEGER, entries INTEGER);
+    PRAGMA user_version = 1;
+";
+
+#[test]
+fn a_ledger_of_version_1_is_taken_forward_whole() {
+    let house = House::new();
+    let now: Timestamp = "2026-06-15T00:00:00Z".parse().unwrap();
+    let theirs = house.ledger.create_account("theirs").unwrap();
+    let (ours_sent, theirs_sent): (Vec<_>, Vec<_>) =
+        (History::new(1, 15_000).collect(), History::new(2, 500).collect());
+    import(&house.ledger, house.account, &ours_sent);
+    import(&house.ledger, theirs, &theirs_sent);
+    let (key, secret) = house.ledger.create_key(house.account, KeyKind::Admin, "", now).unwrap();
+    let (revoked, _) = house.ledger.create_key(theirs, KeyKind::Inference, "", now).unwrap();
+    house.ledger.revoke_key(&revoked.id, now).unwrap();
+    let see = |ledger: &SqliteLedger| {
+        let accounts = [house.account, theirs].map(|account| {
+            let filter = Filter::default();
+            let total = ledger.numbered_page(account, &filter, Default::default(), 1, 1).unwrap().total;
+            let funds = ledger.funds(account, Day(20_600)).unwrap();
+            (ledger.owned_rollups(account, None).unwrap(), total, funds, walk(ledger, account, &filter, 1000))
+        });
+        (accounts, ledger.keys().unwrap(), ledger.key_material().signing_key())
+    };
+    let before = see(&house.ledger);
+    let path = house.path();
+
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch(BACK_TO_1).unwrap();
+    drop(file);
+    let ledger = SqliteLedger::open(&path).unwrap();
+    assert!(see(&ledger) == before, "it is what it was");
+    assert_eq!(ledger.authenticate(secret.expose()).unwrap().unwrap().key_id, key.id);
+    ledger.create_key(theirs, KeyKind::Ingest, "new", now).unwrap();
+    let batch = Batch {
+        account: theirs,
+        idempotency_key: "1".to_owned(),
+        digest: [0; 32],
+        received_at: now,
+        entries: theirs_sent[..10].into(),
+    };
+    assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
+    assert!(!ledger.has_imported_files(theirs).unwrap());
+    drop(ledger);
+    assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
+}
+
+/// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
+fn back_to_2(path: &Path, names: &[&str]) -> Connection {
+    let file = Connection::open(path).unwrap();
+    file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
+        .unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for name in names {
+        commit_2(&file, name);
+    }
+    file
+}
+
+fn commit_2(file: &Connection, name: &str) {
+    let commit = format!(
+        "BEGIN; INSERT INTO accounts (name) VALUES ('{name}');
+         INSERT OR REPLACE INTO meta VALUES ('seal', randomblob(16)); COMMIT"
+    );
+    file.execute_batch(&commit).unwrap();
+}
+
+/// File and log as a kill leaves them.
+fn killed(path: &Path, directory: &Path) -> PathBuf {
+    let to = directory.join("ledger.db");
+    fs::copy(path, &to).unwrap();
+    fs::copy(path.with_file_name("ledger.db-wal"), directory.join("ledger.db-wal")).unwrap();
+    to
+}
+
+#[test]
+fn a_ledger_of_version_2_that_was_killed_is_taken_forward_with_its_log() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let (account, path) = (house.account, house.path());
+    let _directory = house.closed();
+    let file = back_to_2(&path, &["one", "two"]);
+    for is_copied in [false, true] {
+        if is_copied {
+            // The log was copied into the file, and no more was written since.
+            file.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let killed = killed(&path, directory.path());
+        let ledger = SqliteLedger::open(&killed).unwrap();
+        assert!(ledger.account("two").unwrap().is_some());
+        assert_eq!(walk(&ledger, account, &Filter::default(), 1000).len(), 500);
+        ledger.create_account("new").unwrap();
+        drop(ledger);
+        assert!(SqliteLedger::open(&killed).unwrap().account("new").unwrap().is_some());
+    }
+}
+
+#[test]
+fn an_older_copy_beside_the_log_of_version_2_is_refused_when_it_does_not_come_out_whole() {
+    let house = House::new();
+    let path = house.path();
+    let _directory = house.closed();
+    let file = back_to_2(&path, &[]);
+    let insert = |accounts: std::ops::Range<u32>| {
+        file.execute_batch("BEGIN").unwrap();
+        for n in accounts {
+            file.execute("INSERT INTO accounts (name) VALUES (?1)", [format!("account {n}")]).unwrap();
+        }
+        file.execute_batch("INSERT OR REPLACE INTO meta VALUES ('seal', randomblob(16)); COMMIT").unwrap();
+    };
+    insert(0..2000);
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let older = directory.path().join("older.db");
+    fs::copy(&path, &older).unwrap();
+    // Pages that are full in the copy are given back, the log is begun anew, and they are used for others.
+    file.execute_batch("DELETE FROM accounts WHERE id BETWEEN 500 AND 1500").unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    insert(2000..2300);
+    let killed = killed(&path, directory.path());
+    fs::rename(&older, &killed).unwrap();
+    assert_eq!(SqliteLedger::open(&killed).unwrap_err().kind(), ErrorKind::ForeignLog);
+}
+
+#[test]
+fn a_ledger_of_version_2_is_taken_forward() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let rollups = house.ledger.owned_rollups(house.account, None).unwrap();
+    let file = Connection::open(house.path()).unwrap();
+    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;")
+        .unwrap();
+    drop(file);
+    let house = house.reopened();
+    assert!(house.entries() == sent);
+    assert_eq!(house.ledger.owned_rollups(house.account, None).unwrap(), rollups);
+    let many: Vec<_> = History::new(2, 10_000).collect();
+    import(&house.ledger, house.account, &many);
+    assert_eq!(house.entries().len(), 10_500);
+}
+
+/// What the program of version 3 left, killed amid an import of many entries.
+#[test]
+fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
+    let house = House::new();
+    let sent: Vec<_> = History::new(1, 500).collect();
+    import(&house.ledger, house.account, &sent);
+    let account = house.account;
+    let mut running = house.ledger.import(account).unwrap();
+    running.write(&History::new(2, 12_000).collect::<Vec<_>>()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = killed(&house.path(), directory.path());
+    drop(running);
+    // Its own commit, sealed as that program sealed.
+    drop(SqliteLedger::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE files; PRAGMA user_version = 3").unwrap();
+
+    let ledger = SqliteLedger::open(&path).unwrap();
+    assert!(walk(&ledger, account, &Filter::default(), 1000) == sent);
+    assert_eq!(ledger.remove_unfinished_import().unwrap(), 12_000);
+    // What was imported before is of no file, and comes in once more.
+    let june = |again| FileContent {
+        name: "june.csv".to_owned(),
+        sha256: [1; 32],
+        imported_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        again,
+    };
+    let import_june = |again| {
+        let mut import = ledger.import(account).unwrap();
+        import.write(&sent).unwrap();
+        import.end_file(june(again));
+        import.finish().map_err(|error| error.kind())
+    };
+    assert_eq!(import_june(false), Ok(500));
+    assert_eq!(import_june(false), Err(ErrorKind::AlreadyImported));
+    assert_eq!(import_june(true), Ok(500));
+    drop(ledger);
+    let report = SqliteLedger::check(&path, |_| ()).unwrap();
+    assert_eq!((report.is_clean(), report.checked.files), (true, 2), "{:?}", report.differences);
+}

@@ -1,0 +1,268 @@
+//! Files that are ledgers, files that are not, and what happens to either.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use billing_ledger::{ErrorKind, Filter, Ledger as _};
+use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
+use rusqlite::Connection;
+
+use crate::house::{House, import, walk};
+use billing_sample::History;
+
+/// Every file beside a path and its bytes.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap());
+    files
+        .filter(|file| file.file_type().unwrap().is_file())
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
+        .collect()
+}
+
+/// Opens the file both ways, and finds that it is refused for this reason and left alone.
+fn check_refused(path: &Path, kind: ErrorKind, message: &str) {
+    let before = files(path.parent().unwrap());
+    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
+        let error = open(path).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        assert!(error.to_string().contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
+    }
+    assert!(files(path.parent().unwrap()) == before, "the file was touched");
+}
+
+#[test]
+fn a_missing_ledger_is_not_found_and_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = SqliteLedger::open(&directory.path().join("ledger.db")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(files(directory.path()).is_empty());
+    let error = SqliteLedger::open_or_create(&directory.path().join("missing/ledger.db")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
+}
+
+/// Opens the path, and finds that the message says what is in the way, and nothing of the engine's.
+fn check_cannot_open(path: &Path, message: &str, cause: &str) {
+    let error = SqliteLedger::open_or_create(path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
+    let (path, words) = (path.display(), std::error::Error::source(&error).map(ToString::to_string));
+    assert_eq!(error.to_string(), format!("cannot open `{path}`{message}"));
+    let words = words.unwrap_or_default();
+    assert!(words.starts_with(cause) && words.is_empty() == cause.is_empty(), "{words}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_cannot_be_opened_is_told_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let missing = path("missing");
+    let message = format!(": the directory `{}` does not exist", missing.display());
+    check_cannot_open(&missing.join("ledger.db"), &message, "");
+    fs::write(path("file"), "x").unwrap();
+    check_cannot_open(&path("file/ledger.db"), "", "Not a directory");
+    check_cannot_open(&path(&"long".repeat(100)), "", "File name too long");
+    // A name that the system takes and the engine does not.
+    let deep = (0..5).fold(path(""), |deep, _| deep.join("deep".repeat(40)));
+    fs::create_dir_all(&deep).unwrap();
+    check_cannot_open(&deep.join("ledger.db"), "", "unable to open database file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ledger_without_permission_is_told_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let (path, directory) = (house.path(), house.path().parent().unwrap().to_owned());
+    drop(house.ledger);
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&path, 0o000);
+    if fs::File::open(&path).is_ok() {
+        // Nothing is refused to root.
+        return billing_testkit::run_as_nobody("opening::a_ledger_without_permission_is_told_so");
+    }
+    let denied = "Permission denied";
+    check_cannot_open(&path, "", denied);
+    set(&path, 0o400);
+    let ledger = SqliteLedger::open(&path).unwrap();
+    assert_eq!(ledger.account("ours").unwrap(), Some(house.account));
+    let error = ledger.create_account("theirs").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotOpen);
+    assert!(error.to_string().ends_with("ledger.db`: it may not be written to"), "{error}");
+    assert_eq!(ledger.try_writing(1).unwrap_err().kind(), ErrorKind::CannotOpen);
+    drop(ledger);
+    set(&path, 0o600);
+    set(&directory, 0o500);
+    check_cannot_open(&directory.join("new.db"), ": no file can be made in its directory", denied);
+    set(&directory, 0o000);
+    check_cannot_open(&path, "", denied);
+    set(&directory, 0o700);
+}
+
+#[test]
+fn trying_to_write_leaves_nothing_behind() {
+    let house = House::new();
+    let directory = house.path().parent().unwrap().to_owned();
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = (names(), house.entries());
+    // What a try that was killed has left is no obstacle.
+    fs::write(directory.join("ledger.db-probe"), "x").unwrap();
+    for room in [0, 1, 64 << 10, (64 << 10) + 1, 1 << 20] {
+        house.ledger.try_writing(room).unwrap();
+        assert_eq!((names(), house.entries()), before);
+    }
+}
+
+#[test]
+fn files_of_others_are_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("short.txt"), "x").unwrap();
+    check_refused(&path("short.txt"), ErrorKind::NotALedger, "not an SQLite file");
+    fs::write(path("usage.csv"), "timestamp,sku\n".repeat(1_000)).unwrap();
+    check_refused(&path("usage.csv"), ErrorKind::NotALedger, "not an SQLite file");
+    fs::create_dir(path("directory")).unwrap();
+    check_refused(&path("directory"), ErrorKind::NotALedger, "it is a directory");
+    for mode in ["delete", "wal"] {
+        let database = Connection::open(path(mode)).unwrap();
+        database.pragma_update(None, "journal_mode", mode).unwrap();
+        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        check_refused(&path(mode), ErrorKind::NotALedger, "another application");
+        drop(database);
+        check_refused(&path(mode), ErrorKind::NotALedger, "another application");
+    }
+}
+
+#[test]
+fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
+    let path = house.path();
+    let later = Connection::open(&path).unwrap();
+    later.execute_batch("PRAGMA user_version = 7").unwrap();
+    let before = fs::read(&path).unwrap();
+    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NewerVersion);
+        let message = error.to_string();
+        assert!(message.contains("version 7") && message.contains("update the program"), "{message}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_empty_file_becomes_a_ledger_only_when_asked() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert_eq!(SqliteLedger::open(file.path()).unwrap_err().kind(), ErrorKind::NotALedger);
+    let account = SqliteLedger::open_or_create(file.path()).unwrap().create_account("a").unwrap();
+    assert_eq!(SqliteLedger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
+}
+
+/// SQLite removes the log of a file that is empty, and with it what was acknowledged.
+#[test]
+fn a_log_whose_ledger_was_moved_away_is_not_removed() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
+    let directory = tempfile::tempdir().unwrap();
+    let (path, log) = (directory.path().join("ledger.db"), directory.path().join("ledger.db-wal"));
+    fs::copy(house.path(), directory.path().join("moved.db")).unwrap();
+    fs::copy(house.path().with_file_name("ledger.db-wal"), &log).unwrap();
+    let error = SqliteLedger::open_or_create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
+    fs::write(&path, "").unwrap();
+    check_refused(&path, ErrorKind::ForeignLog, "put back the file that the log belongs to");
+    fs::rename(directory.path().join("moved.db"), &path).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
+    assert_eq!(walk(&ledger, house.account, &Filter::default(), 100).len(), 50);
+}
+
+#[test]
+fn a_ledger_half_made_is_made_anew() {
+    // As a kill leaves it: the first page written, and beside it the journal that says that there was nothing before.
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let database = Connection::open(path("other.db")).unwrap();
+    database.execute_batch("PRAGMA cache_size = 2; BEGIN IMMEDIATE;").unwrap();
+    for table in 0..64 {
+        database.execute_batch(&format!("CREATE TABLE t{table} (x TEXT UNIQUE)")).unwrap();
+    }
+    fs::copy(path("other.db-journal"), path("killed.db-journal")).unwrap();
+    SqliteLedger::open_or_create(&path("whole.db")).unwrap();
+    fs::write(path("killed.db"), &fs::read(path("whole.db")).unwrap()[..4096]).unwrap();
+
+    let account = SqliteLedger::open_or_create(&path("killed.db")).unwrap().create_account("a").unwrap();
+    assert_eq!(SqliteLedger::open(&path("killed.db")).unwrap().account("a").unwrap(), Some(account));
+}
+
+#[test]
+fn a_ledger_killed_while_its_log_was_copied_back_is_whole() {
+    let house = House::new();
+    let bytes_before = usize::try_from(fs::metadata(house.path()).unwrap().len()).unwrap();
+    let entries: Vec<_> = History::new(1, 5_000).collect();
+    import(&house.ledger, house.account, &entries);
+    let other = Connection::open(house.path()).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    assert!(fs::metadata(house.path()).unwrap().len() > u64::try_from(bytes_before).unwrap());
+    // The first page says already how long the file will be, but it is not so long yet.
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join("ledger.db");
+    fs::write(&path, &fs::read(house.path()).unwrap()[..bytes_before]).unwrap();
+    fs::copy(house.path().with_file_name("ledger.db-wal"), copy.path().join("ledger.db-wal")).unwrap();
+    let ledger = SqliteLedger::open(&path).unwrap();
+    assert!(walk(&ledger, house.account, &Filter::default(), 1000) == entries);
+}
+
+#[test]
+fn everything_is_there_after_reopening() {
+    let house = House::new();
+    let entries: Vec<_> = History::new(3, 500).collect();
+    import(&house.ledger, house.account, &entries);
+    let (secret, rollups) =
+        (house.ledger.key_material().signing_key(), house.ledger.owned_rollups(house.account, None).unwrap());
+    let house = house.reopened();
+    assert_eq!(house.entries(), entries);
+    assert_eq!(house.ledger.owned_rollups(house.account, None).unwrap(), rollups);
+    assert_eq!(house.ledger.key_material().signing_key(), secret);
+    assert_ne!(House::new().ledger.key_material().signing_key(), secret);
+}
+
+#[test]
+fn any_name_will_do() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a b", "50%.db", "what?mode=memory", "#1", ":memory:", "file:x", "é", "%20"] {
+        let path = directory.path().join(name);
+        let account = SqliteLedger::open_or_create(&path).unwrap().create_account(name).unwrap();
+        assert!(path.is_file(), "{name}");
+        assert_eq!(SqliteLedger::open(&path).unwrap().account(name).unwrap(), Some(account));
+    }
+}
+
+#[test]
+fn many_may_make_the_same_ledger_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    let secrets = std::thread::scope(|scope| {
+        let open = || SqliteLedger::open_or_create(&path).unwrap().key_material().signing_key();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_ledger_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    for file in fs::read_dir(house.path().parent().unwrap()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}

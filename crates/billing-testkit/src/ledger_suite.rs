@@ -1,0 +1,69 @@
+//! What every engine of the contract of a ledger is held to, and by one call: [`ledger_suite!`](crate::ledger_suite).
+
+pub mod accounts;
+pub mod batches;
+pub mod funds;
+pub mod house;
+pub mod keys;
+pub mod numbered_pages;
+pub mod rollups;
+pub mod walks;
+
+pub use house::Make;
+
+/// The tests of an engine, each with an empty ledger of its own, which the argument makes: a [`Make`](crate::ledger_suite::Make).
+///
+/// ```
+/// use std::any::Any;
+///
+/// use billing_ledger::Ledger;
+/// use billing_testkit::MemoryLedger;
+///
+/// fn empty() -> (Box<dyn Ledger>, Box<dyn Any>) {
+///     (Box::new(MemoryLedger::new().unwrap()), Box::new(()))
+/// }
+/// billing_testkit::ledger_suite!(empty);
+/// ```
+#[macro_export]
+macro_rules! ledger_suite {
+    ($make:expr) => {
+        $crate::ledger_suite!(@tests $make;
+            accounts::an_account_is_made_once,
+            accounts::a_name_that_nobody_can_read_is_refused,
+            accounts::an_account_that_is_found_needs_no_turn_at_writing,
+            accounts::accounts_never_see_each_other,
+            accounts::an_unknown_account_is_an_error,
+            accounts::an_account_that_is_removed_is_nobodys_number,
+            batches::every_batch_is_there_once,
+            batches::a_batch_is_found_by_its_key_and_its_digest,
+            batches::batches_of_many_writers_come_whole,
+            funds::funds_are_the_nets_and_the_diem_of_the_day,
+            funds::an_allocation_is_set_and_taken_back,
+            keys::a_key_opens_its_account_until_it_is_revoked,
+            keys::a_key_says_what_it_is_and_is_shown_only_when_asked,
+            keys::times_that_a_ledger_cannot_hold_are_refused,
+            keys::the_last_use_of_a_key_is_its_latest,
+            keys::a_key_has_a_name_of_its_account_only,
+            numbered_pages::pages_are_slices_of_the_whole,
+            numbered_pages::pages_at_any_depth_are_right,
+            numbered_pages::a_dense_minute_and_a_rare_currency_are_walked_whole,
+            numbered_pages::a_page_of_nothing_still_has_a_total,
+            rollups::sums_equal_a_recount_after_every_import,
+            rollups::sums_are_right_when_there_are_more_of_them_than_an_import_gathers,
+            rollups::a_look_at_charges_ends_when_it_is_told_to,
+            walks::a_walk_of_any_page_size_is_the_same,
+            walks::a_walk_sees_the_ledger_of_its_first_page,
+            walks::the_last_page_knows_that_it_is_the_last,
+            walks::a_walk_passes_many_entries_of_one_instant,
+            walks::positions_and_snapshots_from_nowhere_do_no_harm
+        );
+    };
+    (@tests $make:expr; $($subject:ident :: $test:ident),*) => {
+        $(
+            #[test]
+            fn $test() {
+                $crate::ledger_suite::$subject::$test($make);
+            }
+        )*
+    };
+}

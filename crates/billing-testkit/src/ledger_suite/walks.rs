@@ -1,0 +1,81 @@
+//! Pages by position: a walk sees every entry of its first page's ledger once, and no other.
+
+use crate::OwnedLedger;
+use crate::entry_at;
+use billing_ledger::{Filter, Position, Snapshot};
+use billing_model::SortOrder;
+use billing_sample::History;
+use proptest::prelude::*;
+
+use super::house::{
+    House, Make, any_filter, any_mixed_entries, any_near_entries, expected, import, walk, walk_beside,
+};
+
+pub fn a_walk_of_any_page_size_is_the_same(make: Make) {
+    let house = House::of(make);
+    proptest!(ProptestConfig::with_cases(48), |(entries in any_mixed_entries(80), filter in any_filter(), limit in 1..30u32,)| {
+    let (ledger, account) = house.another();
+    import(ledger, account, &entries);
+    let expect = expected(&entries, &filter, SortOrder::Asc);
+    for limit in [limit, 1000] {
+        prop_assert_eq!(&walk(ledger, account, &filter, limit), &expect);
+    }
+    });
+}
+
+pub fn a_walk_sees_the_ledger_of_its_first_page(make: Make) {
+    let house = House::of(make);
+    proptest!(ProptestConfig::with_cases(48), |(before in any_near_entries(60), late in any_near_entries(12), filter in any_filter(), limit in 1..12u32,)| {
+    let (ledger, account) = house.another();
+    import(ledger, account, &before);
+    let mut pages = 0;
+    let seen = walk_beside(ledger, account, &filter, limit, |_| {
+        // Entries arrive between the pages, in the middle of what is walked.
+        pages += 1;
+        if pages < 4 {
+            import(ledger, account, &late);
+        }
+    });
+    prop_assert_eq!(seen, expected(&before, &filter, SortOrder::Asc));
+    });
+}
+
+pub fn the_last_page_knows_that_it_is_the_last(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
+    import(ledger, *account, &History::new(1, 20).collect::<Vec<_>>());
+    let mut sizes = Vec::new();
+    walk_beside(ledger, *account, &Filter::default(), 10, |page| sizes.push(page.entries.len()));
+    assert_eq!(sizes, [10, 10]);
+    let page = ledger.positioned_page(*account, &Filter::default(), None, None, 0).unwrap();
+    assert_eq!(page.entries.len(), 1, "a page of nothing would make an endless walk");
+}
+
+pub fn a_walk_passes_many_entries_of_one_instant(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
+    let entries = vec![entry_at("2026-06-14T19:52:45.087Z".parse().unwrap(), "-0.01"); 100];
+    import(ledger, *account, &entries);
+    for limit in [1, 7, 99, 100, 101] {
+        assert_eq!(walk(ledger, *account, &Filter::default(), limit), entries);
+    }
+}
+
+pub fn positions_and_snapshots_from_nowhere_do_no_harm(make: Make) {
+    let house = House::of(make);
+    let (ledger, account) = house.both();
+    import(ledger, *account, &History::new(1, 20).collect::<Vec<_>>());
+    let numbers = [0, 1, u64::MAX];
+    let times = [i64::MIN, 0, i64::MAX];
+    for snapshot in numbers {
+        for (timestamp_ns, sequence) in times.iter().flat_map(|at| numbers.map(|sequence| (*at, sequence))) {
+            let after = Some(Position { timestamp_ns, sequence });
+            let snapshot = Snapshot { end: snapshot, without: None };
+            let page = ledger
+                .positioned_page(*account, &Filter::default(), Some(snapshot), after, u32::MAX)
+                .unwrap();
+            let seen = if timestamp_ns == i64::MAX { 0 } else { snapshot.end.min(20) };
+            assert_eq!(page.entries.len(), usize::try_from(seen).unwrap());
+        }
+    }
+}

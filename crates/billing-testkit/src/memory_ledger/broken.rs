@@ -1,0 +1,208 @@
+//! Engines that break the contract in one way each, so that the suite is seen to find it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::catch_unwind;
+
+use billing_ledger::{
+    Account, AccountId, Batch, Error, Filter, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
+    Ledger, LendCharges, LendEntry, LendRollup, NewKey, Position, Principal, Receipt, Snapshot, WalkPage,
+};
+use billing_model::{Day, Decimal, SortOrder, Timestamp};
+
+use super::MemoryLedger;
+use crate::ledger_suite::{Make, accounts, batches, keys, numbered_pages, rollups, walks};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// A walk sees what was stored since it began.
+    Snapshot,
+    /// A page goes on behind all entries of an instant.
+    Position,
+    /// The total is that of all entries, whatever the filter.
+    Total,
+    /// A batch that is sent again is stored again.
+    Repeat,
+    /// A revoked key opens.
+    Revoked,
+    /// Credits are not summed.
+    Credits,
+    /// The number of an account that was removed is given again.
+    Number,
+}
+
+#[derive(Debug)]
+struct Broken(MemoryLedger, Fault);
+
+impl Broken {
+    fn has(&self, fault: Fault) -> bool {
+        self.1 == fault
+    }
+}
+
+impl Ledger for Broken {
+    fn concurrent_reads(&self) -> usize {
+        self.0.concurrent_reads()
+    }
+    fn key_material(&self) -> &KeyMaterial {
+        self.0.key_material()
+    }
+    fn principal(&self, digest: &KeyDigest) -> Result<Option<(Principal, KeyDigest)>, Error> {
+        let state = self.0.state();
+        let revoked = state.keys.iter().find(|(_, _, kept)| kept == digest && self.has(Fault::Revoked));
+        if let Some((key, account, kept)) = revoked {
+            return Ok(Some((
+                Principal { account: *account, kind: key.kind, key_id: key.id.clone() },
+                *kept,
+            )));
+        }
+        drop(state);
+        self.0.principal(digest)
+    }
+    fn add_key(&self, key: &NewKey<'_>) -> Result<String, Error> {
+        self.0.add_key(key)
+    }
+    fn keys(&self) -> Result<Vec<Key>, Error> {
+        self.0.keys()
+    }
+    fn revoke_key(&self, id: &str, at: Timestamp) -> Result<bool, Error> {
+        self.0.revoke_key(id, at)
+    }
+    fn record_key_uses(&self, uses: &[(&str, Timestamp)]) -> Result<(), Error> {
+        self.0.record_key_uses(uses)
+    }
+    fn key_descriptions(&self, account: AccountId) -> Result<HashMap<String, String>, Error> {
+        self.0.key_descriptions(account)
+    }
+    fn account(&self, name: &str) -> Result<Option<AccountId>, Error> {
+        self.0.account(name)
+    }
+    fn create_account(&self, name: &str) -> Result<AccountId, Error> {
+        self.0.create_account(name)
+    }
+    fn accounts(&self) -> Result<Vec<Account>, Error> {
+        self.0.accounts()
+    }
+    fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error> {
+        self.0.set_diem_allocation(account, allocation)
+    }
+    fn remove_account(&self, account: AccountId) -> Result<(), Error> {
+        self.0.remove_account(account)?;
+        if self.has(Fault::Number) {
+            self.0.state().numbers -= 1;
+        }
+        Ok(())
+    }
+    fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error> {
+        self.0.funds(account, day)
+    }
+    fn page_by_number(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        order: SortOrder,
+        limit: u32,
+        page: u32,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<u64, Error> {
+        let total = self.0.page_by_number(account, filter, order, limit, page, lend)?;
+        match self.has(Fault::Total) {
+            true => self.0.page_by_number(account, &Filter::default(), order, 0, 1, &mut |_| Ok(())),
+            false => Ok(total),
+        }
+    }
+    fn page_by_position(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        snapshot: Option<Snapshot>,
+        after: Option<Position>,
+        limit: u32,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<WalkPage, Error> {
+        let seen = snapshot.filter(|_| !self.has(Fault::Snapshot));
+        let after = after.map(|after| match self.has(Fault::Position) {
+            true => Position { sequence: u64::MAX, ..after },
+            false => after,
+        });
+        let page = self.0.page_by_position(account, filter, seen, after, limit, lend)?;
+        Ok(WalkPage { snapshot: snapshot.unwrap_or(page.snapshot), ..page })
+    }
+    fn rollups(
+        &self,
+        account: AccountId,
+        days: Option<(Day, Day)>,
+        lend: &mut LendRollup<'_>,
+    ) -> Result<(), Error> {
+        self.0.rollups(account, days, &mut |rollup| match rollup.is_credit && self.has(Fault::Credits) {
+            true => std::ops::ControlFlow::Continue(()),
+            false => lend(rollup),
+        })
+    }
+    fn charges(&self, account: AccountId, days: (Day, Day), lend: &mut LendCharges<'_>) -> Result<(), Error> {
+        self.0.charges(account, days, lend)
+    }
+    fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+        if self.has(Fault::Repeat) {
+            batches.iter().for_each(|batch| {
+                let mut state = self.0.state();
+                if let Ok(account) = state.account(batch.account) {
+                    account.forget_receipt(&batch.idempotency_key);
+                }
+            });
+        }
+        self.0.store_batches(batches)
+    }
+    fn find_batch(
+        &self,
+        account: AccountId,
+        idempotency_key: &str,
+        digest: &[u8; 32],
+    ) -> Result<Option<u64>, Error> {
+        self.0.find_batch(account, idempotency_key, digest)
+    }
+    fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {
+        self.0.import(account)
+    }
+    fn imported_file(&self, account: AccountId, sha256: &[u8; 32]) -> Result<Option<ImportedFile>, Error> {
+        self.0.imported_file(account, sha256)
+    }
+    fn has_imported_files(&self, account: AccountId) -> Result<bool, Error> {
+        self.0.has_imported_files(account)
+    }
+    fn try_writing(&self, room: usize) -> Result<(), Error> {
+        self.0.try_writing(room)
+    }
+}
+
+/// A maker of engines with one fault: makers are plain functions.
+macro_rules! broken {
+    ($fault:ident) => {{
+        fn make() -> (Box<dyn Ledger>, Box<dyn Any>) {
+            (Box::new(Broken(MemoryLedger::new().unwrap(), Fault::$fault)), Box::new(()))
+        }
+        make as Make
+    }};
+}
+
+#[test]
+fn every_break_of_the_contract_is_found() {
+    let found = |test: fn(Make), make: Make| catch_unwind(|| test(make)).is_err();
+    for (fault, test, make) in [
+        (Fault::Snapshot, walks::a_walk_sees_the_ledger_of_its_first_page as fn(Make), broken!(Snapshot)),
+        (Fault::Position, walks::a_walk_passes_many_entries_of_one_instant, broken!(Position)),
+        (Fault::Total, numbered_pages::pages_are_slices_of_the_whole, broken!(Total)),
+        (Fault::Repeat, batches::every_batch_is_there_once, broken!(Repeat)),
+        (Fault::Revoked, keys::a_key_opens_its_account_until_it_is_revoked, broken!(Revoked)),
+        (Fault::Credits, rollups::sums_equal_a_recount_after_every_import, broken!(Credits)),
+        (Fault::Number, accounts::an_account_that_is_removed_is_nobodys_number, broken!(Number)),
+    ] {
+        assert!(found(test, make), "{fault:?}");
+    }
+}
+
+fn empty() -> (Box<dyn Ledger>, Box<dyn Any>) {
+    (Box::new(MemoryLedger::new().unwrap()), Box::new(()))
+}
+
+crate::ledger_suite!(empty);

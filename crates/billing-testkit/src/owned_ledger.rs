@@ -1,0 +1,115 @@
+//! Pages and sums of a ledger as values of one's own: a test keeps what a ledger only lends.
+
+use std::ops::ControlFlow;
+
+use billing_ledger::{AccountId, Error, Filter, Ledger, Position, Snapshot, WalkPage};
+use billing_model::{Currency, Day, SortOrder, Total, UsageEntry};
+
+/// A page out of many, with how many entries all of them have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// The entries, in the order asked for. None beyond the last page.
+    pub entries: Vec<UsageEntry>,
+    /// How many entries the filter lets through, on all pages.
+    pub total: u64,
+}
+
+/// A page of a walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionedPage {
+    /// The entries, the oldest first.
+    pub entries: Vec<UsageEntry>,
+    /// What the walk sees.
+    pub snapshot: Snapshot,
+    /// Where the next page starts; `None` at the end of the walk.
+    pub next: Option<Position>,
+}
+
+/// A sum of a day, product, currency and API key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnedRollup {
+    /// The day, in UTC.
+    pub day: Day,
+    /// The product.
+    pub sku: String,
+    /// What `amount` counts.
+    pub currency: Currency,
+    /// The API key that was charged.
+    pub api_key_id: Option<String>,
+    /// True for what is above zero.
+    pub is_credit: bool,
+    /// How many entries.
+    pub entries: u64,
+    /// The sum of their amounts.
+    pub amount: Total,
+    /// The sum of their units.
+    pub units: Total,
+}
+
+/// What a ledger lends, kept. The arguments are those of [`Ledger`].
+pub trait OwnedLedger: Ledger {
+    /// [`Ledger::page_by_number`].
+    ///
+    /// # Errors
+    /// As there.
+    fn numbered_page(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        order: SortOrder,
+        limit: u32,
+        page: u32,
+    ) -> Result<NumberedPage, Error> {
+        let mut entries = Vec::new();
+        let total = self.page_by_number(account, filter, order, limit, page, &mut |entry| {
+            entries.push(entry.to_entry()?);
+            Ok(())
+        })?;
+        Ok(NumberedPage { entries, total })
+    }
+
+    /// [`Ledger::page_by_position`].
+    ///
+    /// # Errors
+    /// As there.
+    fn positioned_page(
+        &self,
+        account: AccountId,
+        filter: &Filter,
+        snapshot: Option<Snapshot>,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<PositionedPage, Error> {
+        let mut entries = Vec::new();
+        let page = self.page_by_position(account, filter, snapshot, after, limit, &mut |entry| {
+            entries.push(entry.to_entry()?);
+            Ok(())
+        })?;
+        let WalkPage { snapshot, next } = page;
+        Ok(PositionedPage { entries, snapshot, next })
+    }
+
+    /// [`Ledger::rollups`].
+    ///
+    /// # Errors
+    /// As there.
+    fn owned_rollups(&self, account: AccountId, days: Option<(Day, Day)>) -> Result<Vec<OwnedRollup>, Error> {
+        let mut rollups = Vec::new();
+        self.rollups(account, days, &mut |rollup| {
+            rollups.push(OwnedRollup {
+                day: rollup.day,
+                sku: rollup.sku.to_owned(),
+                currency: rollup.currency.clone(),
+                api_key_id: rollup.api_key_id.map(str::to_owned),
+                is_credit: rollup.is_credit,
+                entries: rollup.entries,
+                amount: rollup.amount.clone(),
+                units: rollup.units.clone(),
+            });
+            ControlFlow::Continue(())
+        })?;
+        Ok(rollups)
+    }
+}
+
+impl<L: Ledger + ?Sized> OwnedLedger for L {}

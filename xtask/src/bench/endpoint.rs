@@ -1,0 +1,11 @@
+//! The endpoints that are exported from.
+
+/// An endpoint, and the entries on a page of it, as many as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) name: &'static str,
+    pub(super) page_entries: u64,
+}
+
+pub(super) const BY_CURSOR: Endpoint = Endpoint { name: "usage-history", page_entries: 1000 };
+pub(super) const BY_NUMBER: Endpoint = Endpoint { name: "usage", page_entries: 500 };
