@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use billing_csv::Columns;
-use billing_model::{Page, Summary, UsageEntry};
+use billing_model::{EntrySet, Page, Summary, UsageEntry, WholeSet};
 use billing_sink::{FileSink, Format, Plain, Sink};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
@@ -56,6 +56,8 @@ fn sums(group: &mut BenchmarkGroup<'_, WallTime>, entries: &[UsageEntry]) {
             summary
         });
     });
+    group.bench_function("entry-set", |b| b.iter(|| black_box(entries).iter().collect::<EntrySet>()));
+    group.bench_function("whole-set", |b| b.iter(|| black_box(entries).iter().collect::<WholeSet>()));
 }
 
 fn csv_read(group: &mut BenchmarkGroup<'_, WallTime>, csv: &[u8]) {

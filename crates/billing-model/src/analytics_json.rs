@@ -8,9 +8,9 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::analytics::{Analytics, DailySpend, DateSpend, KeySpend, KindSpend, ModelSpend};
 use crate::day::Day;
-use crate::entry_json::write_string;
 use crate::error::DecodeError;
 use crate::json_object::JsonObject;
+use crate::json_text::write_string;
 use crate::total::Total;
 
 /// The key of a daily row that is not a name.

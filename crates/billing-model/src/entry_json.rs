@@ -16,6 +16,8 @@ use crate::entry::{InferenceDetails, UsageEntry};
 use crate::entry_text::{Text, given};
 use crate::error::{DecodeError, ValueError};
 use crate::half_characters::mended;
+use crate::json_text::{write_members, write_optional_decimal, write_optional_string, write_string};
+use crate::other_fields::OtherFields;
 use crate::plain_entry;
 use crate::read_notes::ReadNotes;
 use crate::timestamp::Timestamp;
@@ -37,17 +39,16 @@ impl UsageEntry {
     /// # Errors
     /// As there; nothing is noted then.
     pub fn from_json_noting(text: &str, notes: &mut ReadNotes) -> Result<Self, DecodeError> {
-        if let Some((entry, strangers)) = plain_entry::entry_and_strangers(text) {
-            strangers.into_iter().for_each(|name| notes.note_stranger(name, &entry));
-            return Ok(entry);
-        }
-        let mut halves = 0;
-        let entry = read_entry_counting(text, Reading::Lenient, &mut halves)?;
-        notes.half_characters += halves;
-        match mended(text, |_| ()) {
-            Some(text) => notes.note_strangers(&text, &entry),
-            None => notes.note_strangers(text, &entry),
-        }
+        let entry = match plain_entry::entry(text) {
+            Some(entry) => entry,
+            None => {
+                let mut halves = 0;
+                let entry = read_entry_counting(text, Reading::Lenient, &mut halves)?;
+                notes.half_characters += halves;
+                entry
+            }
+        };
+        notes.note_other_fields(&entry);
         Ok(entry)
     }
 
@@ -69,8 +70,12 @@ impl UsageEntry {
 
     /// Appends the entry as one JSON object, keys in upstream's (alphabetical) order, without a line break.
     ///
-    /// Numbers are in plain form, all their digits and no more.
+    /// Numbers are in plain form, all their digits and no more. Other fields come last, as they came.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let (own, of_details) = match &self.other_fields {
+            None => ("", ""),
+            Some(other) => (other.own_members(), other.members_of_details()),
+        };
         out.extend_from_slice(b"{\"amount\":");
         write_decimal(out, self.amount);
         out.extend_from_slice(b",\"apiKeyId\":");
@@ -79,8 +84,9 @@ impl UsageEntry {
         write_string(out, self.currency.as_str());
         out.extend_from_slice(b",\"inferenceDetails\":");
         match &self.inference_details {
-            None => out.extend_from_slice(b"null"),
-            Some(details) => details.write_json(out),
+            None if of_details.is_empty() => out.extend_from_slice(b"null"),
+            None => InferenceDetails::default().write_json(of_details, out),
+            Some(details) => details.write_json(of_details, out),
         }
         out.extend_from_slice(b",\"notes\":");
         write_string(out, &self.notes);
@@ -92,12 +98,13 @@ impl UsageEntry {
         self.timestamp.write(out);
         out.extend_from_slice(b"\",\"units\":");
         write_decimal(out, self.units);
+        write_members(out, own);
         out.push(b'}');
     }
 }
 
 impl InferenceDetails {
-    fn write_json(&self, out: &mut Vec<u8>) {
+    fn write_json(&self, others: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"completionTokens\":");
         write_optional_decimal(out, self.completion_tokens);
         out.extend_from_slice(b",\"inferenceExecutionTime\":");
@@ -106,34 +113,8 @@ impl InferenceDetails {
         write_optional_decimal(out, self.prompt_tokens);
         out.extend_from_slice(b",\"requestId\":");
         write_optional_string(out, self.request_id.as_deref());
+        write_members(out, others);
         out.push(b'}');
-    }
-}
-
-pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
-    // Nearly all texts stand as they are. All bytes are looked at, several at a time, which costs less than to stop at one.
-    let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
-    if text.as_bytes().iter().fold(true, |plain, byte| plain & is_plain(byte)) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        // Writing a str into a Vec cannot fail.
-        let _ = serde_json::to_writer(out, text);
-    }
-}
-
-pub(crate) fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        None => out.extend_from_slice(b"null"),
-        Some(text) => write_string(out, text),
-    }
-}
-
-fn write_optional_decimal(out: &mut Vec<u8>, number: Option<Decimal>) {
-    match number {
-        None => out.extend_from_slice(b"null"),
-        Some(number) => write_decimal(out, number),
     }
 }
 
@@ -178,21 +159,25 @@ pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, Dec
 
 /// The same, and counts the texts with half a character. serde_json refuses them, so they are mended once it did.
 fn read_entry_counting(text: &str, reading: Reading, halves: &mut u64) -> Result<UsageEntry, DecodeError> {
-    let error = match read_unmended(text, reading) {
+    let error = match read_unmended(text, text, reading) {
         Ok(entry) => return Ok(entry),
         Err(error) => error,
     };
     let mut texts = 0;
-    let Some(text) = mended(text, |_| texts += 1) else { return Err(error) };
-    let entry = read_unmended(&text, reading)?;
+    let Some(mended) = mended(text, |_| texts += 1) else { return Err(error) };
+    let entry = read_unmended(&mended, text, reading)?;
     *halves += texts;
     Ok(entry)
 }
 
-/// The same of a text without half a character.
-pub(crate) fn read_unmended(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
+/// The same of a text without half a character. `as_it_came` is what it was, of which other fields are kept.
+pub(crate) fn read_unmended(
+    text: &str,
+    as_it_came: &str,
+    reading: Reading,
+) -> Result<UsageEntry, DecodeError> {
     let raw = serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?;
-    let entry = raw.decode()?;
+    let entry = UsageEntry { other_fields: OtherFields::of_entry(as_it_came), ..raw.decode()? };
     if reading == Reading::Strict {
         raw.check_unit(&entry)?;
     }
@@ -312,6 +297,8 @@ impl RawEntry<'_> {
             inference_details,
             api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
                 .filter(|id| !id.is_empty()),
+            // They stand in the text, and not here.
+            other_fields: None,
         })
     }
 
@@ -440,7 +427,12 @@ mod tests {
         assert_eq!(kept(&with("-0.0168192", "\"-1.68192e-2\"")), entry);
         assert_eq!(kept(&with("\"units\"", "\"unit\"")), entry);
         assert_eq!(kept(&with("\"units\"", "\"unit\":\"mtoken\",\"units\"")), entry);
-        assert_eq!(kept(&with("{", r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]},"#)), entry);
+        let other = kept(&with("{", r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]},"#));
+        assert_eq!(
+            other.other_fields.as_ref().unwrap().as_str(),
+            r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]}}"#
+        );
+        assert_eq!(UsageEntry { other_fields: None, ..other }, entry);
         assert_eq!(kept(&with("214", "214.0")), entry);
         assert_eq!(kept(&with("DIEM", "NEW")).currency, Currency::from("NEW"));
         assert_eq!(kept(&with(r#""e28e82dc""#, "\"\"")).api_key_id, None);
@@ -479,15 +471,6 @@ mod tests {
                 _ => panic!("{text}: {read:?}"),
             }
             assert!(UsageEntry::from_json(&text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_text_is_written_as_another_writer_does() {
-        for text in ('\0'..='\u{300}').map(|c| format!("{c} before, behind {c}")).chain([String::new()]) {
-            let mut out = Vec::new();
-            write_string(&mut out, &text);
-            assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&text).unwrap());
         }
     }
 

@@ -1,6 +1,6 @@
 //! JSON objects, member by member, with numbers as exact text.
 
-use crate::entry_json::{write_optional_string, write_string};
+use crate::json_text::{write_optional_string, write_string};
 use crate::total::Total;
 
 /// An object that is being written. It is whole after [`JsonObject::close`].

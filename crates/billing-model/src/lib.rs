@@ -41,7 +41,9 @@ mod entry_text;
 mod field_name;
 mod half_characters;
 mod identity;
+mod json_text;
 mod likeness;
+mod other_fields;
 mod plain_entry;
 mod plain_json;
 mod read_notes;
@@ -95,6 +97,7 @@ pub use history_query::{Cursor, HistoryQuery, HistoryQueryBuilder, HistoryReques
 pub use identity::{EntryDigest, WholeDigest};
 pub use likeness::Likeness;
 pub use one_line::{is_invisible, one_line};
+pub use other_fields::OtherFields;
 pub use page::{HalfCharacters, Page, Pagination, Paging};
 pub use read_notes::ReadNotes;
 pub use request::{PageRequest, SequenceError};

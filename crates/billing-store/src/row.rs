@@ -79,6 +79,8 @@ pub(crate) fn decode(
         notes: texts.text(connection, row.get(7)?)?.to_owned(),
         inference_details: details.into_option(),
         api_key_id: optional_text(row.get(8)?, connection, texts)?,
+        // No table has a place for them.
+        other_fields: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use billing_model::{SortOrder, Timestamp, UsageEntry};
 use billing_sample::History;
 use billing_store::{Batch, ErrorKind, Filter, Import, Ledger, Receipt, Sink, Snapshot};
-use billing_testkit::{any_entries, entry_at};
+use billing_testkit::{any_documented_entries, entry_at};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_entry_comes_back_as_it_was(entries in any_entries(40)) {
+    fn every_entry_comes_back_as_it_was(entries in any_documented_entries(40)) {
         let (ledger, account) = House::shared();
         import(ledger, account, &entries);
         let all = Filter::default();
