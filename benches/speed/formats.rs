@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use billing_csv::Columns;
 use billing_format::Format;
-use billing_model::{Page, Sink, Summary, UsageEntry};
+use billing_model::{EntrySet, Page, Sink, Summary, UsageEntry, WholeSet};
 use billing_sink::{FileSink, Plain};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
@@ -57,6 +57,8 @@ fn sums(group: &mut BenchmarkGroup<'_, WallTime>, entries: &[UsageEntry]) {
             summary
         });
     });
+    group.bench_function("entry-set", |b| b.iter(|| black_box(entries).iter().collect::<EntrySet>()));
+    group.bench_function("whole-set", |b| b.iter(|| black_box(entries).iter().collect::<WholeSet>()));
 }
 
 fn csv_read(group: &mut BenchmarkGroup<'_, WallTime>, csv: &[u8]) {

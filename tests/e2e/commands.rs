@@ -34,6 +34,7 @@ fn every_command_explains_itself() {
                 "--page-size",
                 "--wire",
                 "--with-api-key-id",
+                "--with-other-fields",
                 "--quiet",
                 "--base-url",
                 "--api-key-file",
@@ -93,23 +94,26 @@ fn the_options_of_an_export_are_in_groups() {
                              DIEM or BUNDLED_CREDITS
 
     Output:
-      -o, --output <FILE>    Write to FILE, `-` for stdout [default: stdout, unless
-                             it is a terminal]. FILE appears only when it is
-                             complete; run the same command again to resume
-          --format <FORMAT>  Format of the export [default: as the name of FILE
-                             ends, or csv]. A name in .gz makes it gzip [possible
-                             values: csv, json, ndjson]
-          --with-api-key-id  Add the column apiKeyId to csv, last; json and ndjson
-                             always have it
-          --manifest         Write a manifest beside FILE: window, sums, checksum,
-                             requests
-          --restart          Throw away what an interrupted export to FILE left, and
-                             begin anew
-          --json             Write the summary to stderr as one JSON object, and
-                             nothing else but errors
-      -q, --quiet            Say nothing but errors
-      -v, --verbose          Show each request on stderr, with its time and what
-                             came of it; never the key
+      -o, --output <FILE>      Write to FILE, `-` for stdout [default: stdout,
+                               unless it is a terminal]. FILE appears only when it
+                               is complete; run the same command again to resume
+          --format <FORMAT>    Format of the export [default: as the name of FILE
+                               ends, or csv]. A name in .gz makes it gzip [possible
+                               values: csv, json, ndjson]
+          --with-api-key-id    Add the column apiKeyId to csv, after the documented
+                               ones; json and ndjson always have it
+          --with-other-fields  Add the column otherFields to csv, last: fields that
+                               nobody documented, as JSON; json and ndjson always
+                               have them
+          --manifest           Write a manifest beside FILE: window, sums, checksum,
+                               requests
+          --restart            Throw away what an interrupted export to FILE left,
+                               and begin anew
+          --json               Write the summary to stderr as one JSON object, and
+                               nothing else but errors
+      -q, --quiet              Say nothing but errors
+      -v, --verbose            Show each request on stderr, with its time and what
+                               came of it; never the key
 
     Service:
           --base-url <URL>       Base URL of the service: https, or http to this

@@ -19,6 +19,7 @@ mod clocks;
 mod currencies;
 mod ingest;
 mod numbers;
+mod other_fields;
 mod page_sizes;
 mod round_trip;
 mod windows;

@@ -159,6 +159,7 @@ fn other_arguments_are_refused() {
         ("--endpoint", Some("usage"), "endpoint: asked `usage`, begun with `auto`"),
         ("--wire", Some("csv"), "wire: asked `csv`, begun with `json`"),
         ("--with-api-key-id", Some(""), "with-api-key-id: asked `yes`, begun with nothing"),
+        ("--with-other-fields", Some(""), "with-other-fields: asked `yes`, begun with nothing"),
         ("--base-url", Some(&elsewhere), &format!("base-url: asked `{elsewhere}`, begun with `http://127")),
         ("key", Some("another-key"), "fingerprint of the API key: asked `"),
     ] {

@@ -213,6 +213,7 @@ impl Export<'_> {
                         walked,
                         is_resumed: true,
                         has_key_ids: true,
+                        has_other_fields: true,
                         half_characters: 0,
                     });
                 }
@@ -234,7 +235,7 @@ impl Export<'_> {
                 Ok(drained) => {
                     let summary =
                         drained.output.as_ref().map_or(&drained.summary, |file| &file.summary).clone();
-                    let has_key_ids = noted.any_key_id.get() || drained.summary.entries == 0;
+                    let is_empty = drained.summary.entries == 0;
                     let walked = *walked.lock().unwrap_or_else(PoisonError::into_inner);
                     let is_resumed = resumed.is_some();
                     if let Some(finished) = drained.output {
@@ -246,7 +247,8 @@ impl Export<'_> {
                         added: drained.summary.entries,
                         walked,
                         is_resumed,
-                        has_key_ids,
+                        has_key_ids: noted.any_key_id.get() || is_empty,
+                        has_other_fields: noted.any_other_fields.get() || is_empty,
                         half_characters: self.mended.texts(),
                     });
                 }
@@ -432,6 +434,7 @@ fn not_fewer(
 struct Noted {
     entries: Cell<u64>,
     any_key_id: Cell<bool>,
+    any_other_fields: Cell<bool>,
 }
 
 impl Noted {
@@ -443,6 +446,8 @@ impl Noted {
             self.entries.set(self.entries.get() + stretch.entries.len() as u64);
             let any_key_id = stretch.entries.iter().any(|entry| entry.api_key_id.is_some());
             self.any_key_id.set(self.any_key_id.get() || any_key_id);
+            let any_other_fields = stretch.entries.iter().any(|entry| entry.other_fields.is_some());
+            self.any_other_fields.set(self.any_other_fields.get() || any_other_fields);
         })
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) network: Network,
     /// True when the output has a place for `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
+    /// True when a place for other fields was asked for.
+    pub(crate) wants_other_fields: bool,
     /// What decides the bytes of the output, as it was typed: who goes on with a file has to ask for the same.
     pub(crate) asked: BTreeMap<String, String>,
 }
@@ -78,11 +80,10 @@ impl Plan {
             page_size: args.page_size,
             concurrency: args.concurrency,
             wire: args.wire,
-            format: match (format, args.with_api_key_id) {
-                (ExportFormat::Csv, false) => Format::Csv(Columns::Documented),
-                (ExportFormat::Csv, true) => Format::Csv(Columns::WithApiKeyId),
-                (ExportFormat::Json, _) => Format::Json,
-                (ExportFormat::Ndjson, _) => Format::Ndjson,
+            format: match format {
+                ExportFormat::Csv => Format::Csv(columns(args)),
+                ExportFormat::Json => Format::Json,
+                ExportFormat::Ndjson => Format::Ndjson,
             },
             output,
             is_gzip,
@@ -95,6 +96,7 @@ impl Plan {
             verbose: args.verbose,
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
+            wants_other_fields: args.with_other_fields,
             asked: asked(args, &typed, format, is_gzip),
         };
         if plan.manifest && plan.output.is_none() {
@@ -246,10 +248,21 @@ fn asked(
         ("wire", Some(name(args.wire.to_possible_value()))),
         ("format", Some(name(format.to_possible_value()))),
         ("with-api-key-id", args.with_api_key_id.then(|| "yes".to_owned())),
+        ("with-other-fields", args.with_other_fields.then(|| "yes".to_owned())),
         // Two names may be links to the same file.
         ("compression", is_gzip.then(|| "gzip".to_owned())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The columns of a csv.
+fn columns(args: &args::Export) -> Columns {
+    match (args.with_api_key_id, args.with_other_fields) {
+        (false, false) => Columns::Documented,
+        (true, false) => Columns::WithApiKeyId,
+        (false, true) => Columns::WithOtherFields,
+        (true, true) => Columns::All,
+    }
 }
 
 /// A time in one form, however it was typed. How long ago stays as it is.

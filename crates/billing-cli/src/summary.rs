@@ -26,6 +26,8 @@ pub(crate) struct Exported {
     pub(crate) is_resumed: bool,
     /// False when entries came, and none with an `apiKeyId`.
     pub(crate) has_key_ids: bool,
+    /// False when entries came, and none with fields that nobody documented.
+    pub(crate) has_other_fields: bool,
     /// Texts of what this run added that had half a character.
     pub(crate) half_characters: u64,
 }
@@ -119,11 +121,18 @@ impl Summarized<'_> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Exported { has_key_ids, half_characters, .. } = *self.exported;
+        let Exported { has_key_ids, has_other_fields, half_characters, .. } = *self.exported;
         let mut warnings = Vec::new();
-        if matches!(self.plan.wire, Wire::Csv) && self.plan.keeps_api_key_id && !has_key_ids {
+        let is_csv = matches!(self.plan.wire, Wire::Csv);
+        if is_csv && self.plan.keeps_api_key_id && !has_key_ids {
             warnings.push(
                 "no entry came with an apiKeyId. The text/csv of a service may lack it: use --wire json"
+                    .to_owned(),
+            );
+        }
+        if is_csv && self.plan.wants_other_fields && !has_other_fields {
+            warnings.push(
+                "no entry came with other fields. The text/csv of a service lacks them: use --wire json"
                     .to_owned(),
             );
         }

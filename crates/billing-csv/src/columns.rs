@@ -1,7 +1,8 @@
 //! The columns of the format: their names, their order, and what they hold of an entry.
 
 use billing_model::{
-    Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, ValueError, parse_decimal, write_decimal,
+    Currency, Decimal, InferenceDetails, OtherFields, Timestamp, UsageEntry, ValueError, parse_decimal,
+    write_decimal,
 };
 
 /// Which columns are written. The documented ones come first and in the documented order, always.
@@ -12,6 +13,10 @@ pub enum Columns {
     Documented,
     /// Those, and `apiKeyId` after them.
     WithApiKeyId,
+    /// The documented ones, and `otherFields` after them: a JSON object of the fields that nobody documented, or nothing.
+    WithOtherFields,
+    /// All that an entry has: the documented ones, `apiKeyId`, `otherFields`.
+    All,
 }
 
 impl Columns {
@@ -21,6 +26,7 @@ impl Columns {
     /// use billing_csv::Columns;
     /// assert_eq!(Columns::Documented.names().nth(4), Some("amount"));
     /// assert_eq!(Columns::WithApiKeyId.names().last(), Some("apiKeyId"));
+    /// assert_eq!(Columns::All.names().last(), Some("otherFields"));
     /// ```
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         self.table().iter().map(|column| column.name)
@@ -46,8 +52,10 @@ impl Columns {
 
     pub(crate) fn table(self) -> &'static [Column] {
         match self {
-            Self::Documented => &TABLE[..TABLE.len() - 1],
-            Self::WithApiKeyId => &TABLE,
+            Self::Documented => &TABLE[..DOCUMENTED],
+            Self::WithApiKeyId => &TABLE[..=DOCUMENTED],
+            Self::WithOtherFields => &WITHOUT_API_KEY_ID,
+            Self::All => &TABLE,
         }
     }
 }
@@ -59,7 +67,7 @@ fn end_line(out: &mut Vec<u8>) {
 }
 
 /// One column: how it is called, whether a file must have it, and the way into an entry and out of it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     /// Another name that a file may use.
@@ -94,8 +102,22 @@ impl Column {
 /// What the first description of the API called `units`.
 pub(crate) const UNIT: &str = "unit";
 
-/// Every column, in the documented order; `apiKeyId` is last because it is left out unless asked for.
-pub(crate) const TABLE: [Column; 12] = [
+/// How many columns are documented.
+const DOCUMENTED: usize = 11;
+
+/// All but `apiKeyId`.
+const WITHOUT_API_KEY_ID: [Column; DOCUMENTED + 1] = {
+    let mut table = [TABLE[DOCUMENTED + 1]; DOCUMENTED + 1];
+    let mut at = 0;
+    while at < DOCUMENTED {
+        table[at] = TABLE[at];
+        at += 1;
+    }
+    table
+};
+
+/// Every column, in the documented order; `apiKeyId` and `otherFields` are last because they are left out unless asked for.
+pub(crate) const TABLE: [Column; DOCUMENTED + 2] = [
     Column::required(
         "timestamp",
         |text, entry| set(&mut entry.timestamp, present(text).and_then(str::parse)),
@@ -160,6 +182,9 @@ pub(crate) const TABLE: [Column; 12] = [
         |text, entry| set(&mut entry.api_key_id, Ok(Some(text.to_owned()).filter(|id| !id.is_empty()))),
         |entry, out| write_text(entry.api_key_id.as_deref().unwrap_or_default(), out),
     ),
+    Column::optional("otherFields", set_other_fields, |entry, out| {
+        write_text(entry.other_fields.as_ref().map(OtherFields::as_str).unwrap_or_default(), out);
+    }),
 ];
 
 /// An entry for the columns to fill in. Every required column overwrites its field; the others start as absent.
@@ -174,6 +199,7 @@ pub(crate) fn blank_entry() -> UsageEntry {
         notes: String::new(),
         inference_details: None,
         api_key_id: None,
+        other_fields: None,
     }
 }
 
@@ -188,6 +214,13 @@ fn number(text: &str) -> Result<Decimal, ValueError> {
 fn set<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
     *field = value?;
     Ok(())
+}
+
+fn set_other_fields(text: &str, entry: &mut UsageEntry) -> Result<(), ValueError> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    set(&mut entry.other_fields, OtherFields::from_json(text))
 }
 
 /// Details exist from their first value on, so that an entry without any has none.
@@ -239,8 +272,14 @@ mod tests {
         let documented = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes,inferenceDetails.requestId,\
             inferenceDetails.inferenceExecutionTime,inferenceDetails.promptTokens,inferenceDetails.completionTokens";
         assert_eq!(Columns::default().names().collect::<Vec<_>>().join(","), documented);
-        let all: Vec<_> = Columns::WithApiKeyId.names().collect();
-        assert_eq!(all.join(","), format!("{documented},apiKeyId"));
+        for (columns, more) in [
+            (Columns::WithApiKeyId, ",apiKeyId"),
+            (Columns::WithOtherFields, ",otherFields"),
+            (Columns::All, ",apiKeyId,otherFields"),
+        ] {
+            let names: Vec<_> = columns.names().collect();
+            assert_eq!(names.join(","), format!("{documented}{more}"));
+        }
     }
 
     #[test]

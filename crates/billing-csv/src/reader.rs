@@ -12,8 +12,8 @@ use crate::records::Records;
 
 /// Reads entries from CSV, one at a time and in bounded memory.
 ///
-/// Columns are found by name, in any order; those that the format does not know are ignored, and `apiKeyId` and the
-/// four `inferenceDetails.…` may be absent. An empty field of an optional column is no value. A byte order mark, LF and
+/// Columns are found by name, in any order; those that the format does not know are ignored, and `apiKeyId`, `otherFields` and
+/// the four `inferenceDetails.…` may be absent. An empty field of an optional column is no value. A byte order mark, LF and
 /// CRLF, quotes and quoted line breaks are as RFC 4180 has them, and the last line break may be missing. Text after a
 /// closing quote is an error. A quote in a field that does not start with one is taken as it is: `5" disk` says `5" disk`.
 ///

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::decode;
     use crate::reader::Reader;
-    use billing_model::{Timestamp, decimal_text};
+    use billing_model::{OtherFields, Timestamp, decimal_text};
     use billing_testkit::{any_entries, entry_at};
     use proptest::prelude::*;
 
@@ -114,12 +114,21 @@ mod tests {
                 ..Default::default()
             }),
             api_key_id: Some("key".to_owned()),
+            other_fields: OtherFields::from_json(r#"{"region":"eu","tier":1.50}"#).unwrap(),
             ..plain.clone()
         };
         let start = "2026-05-28T20:26:40.000Z,zai-org-glm-5-1-llm-output-mtoken,4.84,0.000044,-0.0000008,USD";
         let rows = format!("{start},API Inference,,,,,\n{start},\"a, \"\"b\"\"\nc\",chatcmpl-1,,,214,key\n");
-        let body = String::from_utf8(written(&[plain, full], Columns::WithApiKeyId)).unwrap();
+        let entries = [plain, full];
+        let body = String::from_utf8(written(&entries, Columns::WithApiKeyId)).unwrap();
         assert_eq!(body.split_once('\n').unwrap().1, rows);
+        let rows = rows
+            .replace(",\n", ",,\n")
+            .replace("key\n", "key,\"{\"\"region\"\":\"\"eu\"\",\"\"tier\"\":1.50}\"\n");
+        let body = String::from_utf8(written(&entries, Columns::All)).unwrap();
+        assert_eq!(body.split_once('\n').unwrap().1, rows);
+        let body = String::from_utf8(written(&entries, Columns::WithOtherFields)).unwrap();
+        assert_eq!(body.split_once('\n').unwrap().1, rows.replace(",,\n", ",\n").replace("key,", ""));
     }
 
     proptest! {
@@ -127,25 +136,34 @@ mod tests {
 
         #[test]
         fn entries_survive_the_file(entries in any_entries(40)) {
-            let body = written(&entries, Columns::WithApiKeyId);
+            let body = written(&entries, Columns::All);
             prop_assert_eq!(&decode(&body).unwrap(), &entries);
 
-            let without: Vec<_> =
-                entries.iter().map(|entry| UsageEntry { api_key_id: None, ..entry.clone() }).collect();
-            let documented = written(&entries, Columns::Documented);
-            prop_assert_eq!(&documented, &written(&without, Columns::Documented));
-            prop_assert_eq!(decode(&documented).unwrap(), without);
+            for (columns, has_key, has_others) in [
+                (Columns::Documented, false, false),
+                (Columns::WithApiKeyId, true, false),
+                (Columns::WithOtherFields, false, true),
+            ] {
+                let mut without = entries.clone();
+                for entry in &mut without {
+                    entry.api_key_id.take_if(|_| !has_key);
+                    entry.other_fields.take_if(|_| !has_others);
+                }
+                let body = written(&entries, columns);
+                prop_assert_eq!(&body, &written(&without, columns));
+                prop_assert_eq!(decode(&body).unwrap(), without);
+            }
 
-            let mut writer = Writer::new(Vec::new(), Columns::WithApiKeyId);
+            let mut writer = Writer::new(Vec::new(), Columns::All);
             entries.iter().for_each(|entry| writer.write(entry).unwrap());
             prop_assert_eq!(writer.finish().unwrap(), body);
         }
 
         #[test]
         fn another_reader_finds_the_same_fields(entries in any_entries(20)) {
-            let body = written(&entries, Columns::WithApiKeyId);
+            let body = written(&entries, Columns::All);
             let mut other = csv::Reader::from_reader(body.as_slice());
-            prop_assert!(other.headers().unwrap().iter().eq(Columns::WithApiKeyId.names()));
+            prop_assert!(other.headers().unwrap().iter().eq(Columns::All.names()));
             let records: Vec<_> = other.into_records().map(Result::unwrap).collect();
             prop_assert_eq!(records.len(), entries.len());
             for (record, entry) in records.iter().zip(&entries) {
@@ -164,6 +182,7 @@ mod tests {
                     number(details.prompt_tokens),
                     number(details.completion_tokens),
                     entry.api_key_id.clone().unwrap_or_default(),
+                    entry.other_fields.as_ref().map(ToString::to_string).unwrap_or_default(),
                 ];
                 prop_assert!(record.iter().eq(expect.iter()), "{:?} {:?}", record, expect);
             }
@@ -171,9 +190,9 @@ mod tests {
 
         #[test]
         fn what_another_writer_writes_is_read(
-            entries in any_entries(20), crlf: bool, quote_all: bool, order in Just(Vec::from_iter(0..12)).prop_shuffle(),
+            entries in any_entries(20), crlf: bool, quote_all: bool, order in Just(Vec::from_iter(0..13)).prop_shuffle(),
         ) {
-            let body = written(&entries, Columns::WithApiKeyId);
+            let body = written(&entries, Columns::All);
             let mut other = csv::WriterBuilder::new()
                 .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
                 .quote_style(if quote_all { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary })
@@ -187,17 +206,26 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_file_is_an_error_or_whole_rows(entries in any_entries(4), part in 0usize..1000) {
-            let body = written(&entries, Columns::WithApiKeyId);
+        fn a_cut_file_is_an_error_or_whole_rows(entries in any_entries(4), part in 0usize..1000, has_others: bool) {
+            let body = written(&entries, if has_others { Columns::All } else { Columns::WithApiKeyId });
             let cut = body.len() * part / 1000;
+            let mut entries = entries;
+            for entry in &mut entries {
+                entry.other_fields.take_if(|_| !has_others);
+            }
             let mut whole = 0;
             for item in Reader::new(&body[..cut]) {
                 match item {
                     // Only the last field of the last row may be shorter, as the documentation says.
                     Ok(entry) if entry != entries[whole] => {
                         prop_assert_ne!(body[cut - 1], b'\n');
-                        let api_key_id = entries[whole].api_key_id.clone();
-                        prop_assert_eq!(&UsageEntry { api_key_id, ..entry }, &entries[whole]);
+                        let last = entries[whole].clone();
+                        let expect = match has_others {
+                            // Nothing between an object and no text is JSON.
+                            true => UsageEntry { other_fields: None, ..last },
+                            false => UsageEntry { api_key_id: entry.api_key_id.clone(), ..last },
+                        };
+                        prop_assert_eq!(entry, expect);
                         whole += 1;
                     }
                     Ok(_) => whole += 1,

@@ -3,8 +3,7 @@
 use billing_csv::Columns;
 use billing_model::UsageEntry;
 
-/// The form of a file of entries. Each is read back to the same entries, but for the `apiKeyId` that
-/// [`Columns::Documented`] leaves out.
+/// The form of a file of entries. Each is read back to the same entries, but for the columns that [`Columns`] leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The API's own CSV: a header, then one row an entry.

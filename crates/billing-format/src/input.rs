@@ -152,7 +152,7 @@ mod tests {
 
     const PAGE: &str = include_str!("../../../tests/data/pages/usage-history.json");
 
-    const CSV: Format = Format::Csv(Columns::WithApiKeyId);
+    const CSV: Format = Format::Csv(Columns::All);
 
     fn written(format: Format, entries: &[UsageEntry]) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), format);

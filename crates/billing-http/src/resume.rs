@@ -1,6 +1,6 @@
 //! The place from which a walk can go on when its paging broke: exact without ids, in constant memory.
 
-use billing_model::{Timestamp, UsageEntry, WholeDigest, WholeSet};
+use billing_model::{EntryDigest, Timestamp, UsageEntry, WholeDigest, WholeSet};
 
 use crate::error::{Error, ErrorKind};
 
@@ -32,7 +32,7 @@ impl Anchor {
         if self.last != Some(last.timestamp) {
             self.at_last = WholeSet::EMPTY;
         }
-        tail.for_each(|entry| self.at_last.add(WholeDigest::of(entry)));
+        tail.for_each(|entry| self.at_last.add(known_by(entry)));
         self.last = Some(last.timestamp);
     }
 
@@ -40,6 +40,12 @@ impl Anchor {
     pub(crate) fn overlap(&self) -> Overlap {
         Overlap { expected: self.at_last, seen: WholeSet::EMPTY }
     }
+}
+
+/// By what an entry is known again: all that is documented of it. What else the service says may change from one answer to the
+/// next, and must not end a walk.
+fn known_by(entry: &UsageEntry) -> WholeDigest {
+    EntryDigest::of(entry).whole(entry.api_key_id.as_deref(), None)
 }
 
 /// The entries at the start of a pass that were handed out before.
@@ -65,7 +71,7 @@ impl Overlap {
         }
         let left = usize::try_from(self.expected.entries() - self.seen.entries()).unwrap_or(usize::MAX);
         let known = left.min(entries.len());
-        entries.drain(..known).for_each(|entry| self.seen.add(WholeDigest::of(&entry)));
+        entries.drain(..known).for_each(|entry| self.seen.add(known_by(&entry)));
         if self.is_over() && self.seen != self.expected {
             let message = "the entries at the last timestamp are not those that were there before";
             return Err(Error::of(ErrorKind::Moved).with_message(message));
@@ -77,6 +83,7 @@ impl Overlap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use billing_model::OtherFields;
     use billing_testkit::entry_at;
 
     fn row(second: i64, amount: &str) -> UsageEntry {
@@ -114,6 +121,16 @@ mod tests {
     #[test]
     fn other_entries_at_the_border_are_an_error() {
         let error = resumed(&[row(2, "-2"), row(2, "-3")], &[row(2, "-2"), row(2, "-2")], 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Moved);
+    }
+
+    #[test]
+    fn entries_are_known_again_without_what_nobody_documented() {
+        let other = |text| UsageEntry { other_fields: OtherFields::from_json(text).unwrap(), ..row(2, "-2") };
+        let key = |key: &str| UsageEntry { api_key_id: Some(key.to_owned()), ..row(2, "-2") };
+        let pass = [other(r#"{"asked":2}"#), row(3, "-3")];
+        assert_eq!(resumed(&[other(r#"{"asked":1}"#)], &pass, 1).unwrap(), [row(3, "-3")]);
+        let error = resumed(&[key("k")], &[key("l")], 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Moved);
     }
 

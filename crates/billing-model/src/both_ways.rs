@@ -59,7 +59,7 @@ fn check_entry(text: &str) -> bool {
 fn check_page(text: &str) -> bool {
     assert_eq!(told(Page::from_usage_json_noting(text)), told(read_mending(text, read_usage)), "{text}");
     assert_eq!(told(Page::from_history_json_noting(text)), told(read_mending(text, read_history)), "{text}");
-    plain_entry::entries(text, MAX_ROWS).is_some()
+    plain_entry::entries(text, text, MAX_ROWS).is_some()
 }
 
 #[test]

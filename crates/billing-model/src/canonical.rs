@@ -70,7 +70,7 @@ impl Feed {
 
 /// Puts what an entry is: the eleven documented fields, in the order of their CSV.
 pub(crate) fn put_entry(out: &mut impl Put, entry: &UsageEntry) {
-    // Whole, so that a field that is added is not forgotten here. The key belongs to the other digest.
+    // Whole, so that a field that is added is not forgotten here. The last two belong to the other digest.
     let UsageEntry {
         timestamp,
         sku,
@@ -81,6 +81,7 @@ pub(crate) fn put_entry(out: &mut impl Put, entry: &UsageEntry) {
         notes,
         inference_details,
         api_key_id: _,
+        other_fields: _,
     } = entry;
     out.put(b"8:entry v1,");
     put_number(out, unix_s(*timestamp));
@@ -102,7 +103,7 @@ pub(crate) fn put_entry(out: &mut impl Put, entry: &UsageEntry) {
     }
 }
 
-/// Puts all that an entry has: the digest of what it is, its key, and the JSON of the fields that nobody documented.
+/// Puts all that an entry has: the digest of what it is, its key, and the text of its other fields.
 pub(crate) fn put_whole(
     out: &mut impl Put,
     entry_digest: [u8; 16],

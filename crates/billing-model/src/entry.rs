@@ -2,6 +2,7 @@
 
 use crate::currency::Currency;
 use crate::decimal::Decimal;
+use crate::other_fields::OtherFields;
 use crate::timestamp::Timestamp;
 
 /// An entry of the usage ledger: one input, cache, output or flat fee of one request, or a credit.
@@ -9,7 +10,11 @@ use crate::timestamp::Timestamp;
 /// An entry has no id, and entries that are equal to the last digit are legal (a batch of images is n of them): never
 /// drop one because an equal one was there before.
 ///
-/// `serde_json` reads and writes it in the API's own form. Keys may come in any order; unknown ones are ignored.
+/// `serde_json` reads and writes it in the API's own form. Keys may come in any order; unknown ones are kept
+/// ([`other_fields`](Self::other_fields)).
+///
+/// Two are equal when all is equal that they hold. Whether they are the same entry, of which something may have been changed in
+/// place, says [`EntryDigest`](crate::EntryDigest).
 ///
 /// ```
 /// use billing_model::UsageEntry;
@@ -40,6 +45,8 @@ pub struct UsageEntry {
     /// The API key that was charged; `None` for the web app, for what is not usage, and from services that do not
     /// say. Never empty.
     pub api_key_id: Option<String>,
+    /// What else the service said, as it came. `None` also where it went through a form that has no place for it.
+    pub other_fields: Option<OtherFields>,
 }
 
 /// True for an amount that is a credit: a top-up, a grant or a refund, which is above zero. Everything else is a charge, nothing
@@ -73,7 +80,12 @@ impl UsageEntry {
     pub fn text_bytes(&self) -> usize {
         let request_id = self.inference_details.as_ref().and_then(|details| details.request_id.as_ref());
         let optional = [self.api_key_id.as_ref(), request_id].into_iter().flatten().map(String::len);
-        self.sku.len() + self.currency.as_str().len() + self.notes.len() + optional.sum::<usize>()
+        let other_fields = self.other_fields.as_ref().map_or(0, |other| other.as_str().len());
+        self.sku.len()
+            + self.currency.as_str().len()
+            + self.notes.len()
+            + optional.sum::<usize>()
+            + other_fields
     }
 }
 

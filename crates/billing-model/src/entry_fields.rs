@@ -3,7 +3,7 @@
 use crate::decimal::Decimal;
 use crate::decimal_text::write_decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
-use crate::json_text::{write_optional_string, write_string};
+use crate::json_text::{write_members, write_optional_string, write_string};
 use crate::lent_entry::{LentEntry, NumberText};
 use crate::timestamp::Timestamp;
 
@@ -35,6 +35,8 @@ pub(crate) struct Fields<'a, N> {
     notes: &'a str,
     details: Option<Details<'a, N>>,
     api_key_id: Option<&'a str>,
+    /// The members that nobody documented, of the entry.
+    others: &'a str,
 }
 
 struct Details<'a, N> {
@@ -42,17 +44,33 @@ struct Details<'a, N> {
     execution_time_ms: Option<N>,
     prompt_tokens: Option<N>,
     completion_tokens: Option<N>,
+    /// The same of the details.
+    others: &'a str,
 }
 
 impl<'a> Fields<'a, Decimal> {
     #[inline]
     pub(crate) fn of(entry: &'a UsageEntry) -> Self {
+        let (own, of_details) = match &entry.other_fields {
+            None => ("", ""),
+            Some(other) => (other.own_members(), other.members_of_details()),
+        };
         let details = |details: &'a InferenceDetails| Details {
             request_id: details.request_id.as_deref(),
             execution_time_ms: details.execution_time_ms,
             prompt_tokens: details.prompt_tokens,
             completion_tokens: details.completion_tokens,
+            others: of_details,
         };
+        // Details of which only others are known are details.
+        let only_others = Details {
+            request_id: None,
+            execution_time_ms: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+            others: of_details,
+        };
+        let only_others = (!of_details.is_empty()).then_some(only_others);
         Self {
             timestamp: entry.timestamp,
             sku: &entry.sku,
@@ -61,8 +79,9 @@ impl<'a> Fields<'a, Decimal> {
             amount: entry.amount,
             currency: entry.currency.as_str(),
             notes: &entry.notes,
-            details: entry.inference_details.as_ref().map(details),
+            details: entry.inference_details.as_ref().map(details).or(only_others),
             api_key_id: entry.api_key_id.as_deref(),
+            others: own,
         }
     }
 }
@@ -75,7 +94,8 @@ impl<'a> Fields<'a, NumberText<'a>> {
             || execution_time_ms.is_some()
             || prompt_tokens.is_some()
             || completion_tokens.is_some();
-        let details = Details { request_id, execution_time_ms, prompt_tokens, completion_tokens };
+        let others = "";
+        let details = Details { request_id, execution_time_ms, prompt_tokens, completion_tokens, others };
         Self {
             timestamp: entry.timestamp,
             sku: entry.sku,
@@ -86,6 +106,7 @@ impl<'a> Fields<'a, NumberText<'a>> {
             notes: entry.notes,
             details: has_details.then_some(details),
             api_key_id: entry.api_key_id,
+            others,
         }
     }
 }
@@ -122,6 +143,7 @@ impl<N: Number> Fields<'_, N> {
         self.timestamp.write(out);
         out.extend_from_slice(b"\",\"units\":");
         self.units.write(out);
+        write_members(out, self.others);
         out.push(b'}');
     }
 }
@@ -136,6 +158,7 @@ impl<N: Number> Details<'_, N> {
         write_optional_number(out, self.prompt_tokens);
         out.extend_from_slice(b",\"requestId\":");
         write_optional_string(out, self.request_id);
+        write_members(out, self.others);
         out.push(b'}');
     }
 }

@@ -17,6 +17,7 @@ use crate::entry_fields::Fields;
 use crate::entry_text::{Text, given};
 use crate::error::{DecodeError, ValueError};
 use crate::half_characters::mended;
+use crate::other_fields::OtherFields;
 use crate::plain_entry;
 use crate::read_notes::ReadNotes;
 use crate::timestamp::Timestamp;
@@ -38,17 +39,16 @@ impl UsageEntry {
     /// # Errors
     /// As there; nothing is noted then.
     pub fn from_json_noting(text: &str, notes: &mut ReadNotes) -> Result<Self, DecodeError> {
-        if let Some((entry, strangers)) = plain_entry::entry_and_strangers(text) {
-            strangers.into_iter().for_each(|name| notes.note_stranger(name, &entry));
-            return Ok(entry);
-        }
-        let mut halves = 0;
-        let entry = read_entry_counting(text, Reading::Lenient, &mut halves)?;
-        notes.half_characters += halves;
-        match mended(text, |_| ()) {
-            Some(text) => notes.note_strangers(&text, &entry),
-            None => notes.note_strangers(text, &entry),
-        }
+        let entry = match plain_entry::entry(text) {
+            Some(entry) => entry,
+            None => {
+                let mut halves = 0;
+                let entry = read_entry_counting(text, Reading::Lenient, &mut halves)?;
+                notes.half_characters += halves;
+                entry
+            }
+        };
+        notes.note_other_fields(&entry);
         Ok(entry)
     }
 
@@ -70,7 +70,7 @@ impl UsageEntry {
 
     /// Appends the entry as one JSON object, keys in upstream's (alphabetical) order, without a line break.
     ///
-    /// Numbers are in plain form, all their digits and no more.
+    /// Numbers are in plain form, all their digits and no more. Other fields come last, as they came.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         Fields::of(self).write_json(out);
     }
@@ -117,21 +117,25 @@ pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, Dec
 
 /// The same, and counts the texts with half a character. serde_json refuses them, so they are mended once it did.
 fn read_entry_counting(text: &str, reading: Reading, halves: &mut u64) -> Result<UsageEntry, DecodeError> {
-    let error = match read_unmended(text, reading) {
+    let error = match read_unmended(text, text, reading) {
         Ok(entry) => return Ok(entry),
         Err(error) => error,
     };
     let mut texts = 0;
-    let Some(text) = mended(text, |_| texts += 1) else { return Err(error) };
-    let entry = read_unmended(&text, reading)?;
+    let Some(mended) = mended(text, |_| texts += 1) else { return Err(error) };
+    let entry = read_unmended(&mended, text, reading)?;
     *halves += texts;
     Ok(entry)
 }
 
-/// The same of a text without half a character.
-pub(crate) fn read_unmended(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
+/// The same of a text without half a character. `as_it_came` is what it was, of which other fields are kept.
+pub(crate) fn read_unmended(
+    text: &str,
+    as_it_came: &str,
+    reading: Reading,
+) -> Result<UsageEntry, DecodeError> {
     let raw = serde_json::from_str::<RawEntry<'_>>(text).map_err(|cause| DecodeError::json(cause, text))?;
-    let entry = raw.decode()?;
+    let entry = UsageEntry { other_fields: OtherFields::of_entry(as_it_came), ..raw.decode()? };
     if reading == Reading::Strict {
         raw.check_unit(&entry)?;
     }
@@ -251,6 +255,8 @@ impl RawEntry<'_> {
             inference_details,
             api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
                 .filter(|id| !id.is_empty()),
+            // They stand in the text, and not here.
+            other_fields: None,
         })
     }
 
@@ -379,7 +385,12 @@ mod tests {
         assert_eq!(kept(&with("-0.0168192", "\"-1.68192e-2\"")), entry);
         assert_eq!(kept(&with("\"units\"", "\"unit\"")), entry);
         assert_eq!(kept(&with("\"units\"", "\"unit\":\"mtoken\",\"units\"")), entry);
-        assert_eq!(kept(&with("{", r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]},"#)), entry);
+        let other = kept(&with("{", r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]},"#));
+        assert_eq!(
+            other.other_fields.as_ref().unwrap().as_str(),
+            r#"{"aFieldOfTheFuture":{"x":[1,2.5e400]}}"#
+        );
+        assert_eq!(UsageEntry { other_fields: None, ..other }, entry);
         assert_eq!(kept(&with("214", "214.0")), entry);
         assert_eq!(kept(&with("DIEM", "NEW")).currency, Currency::from("NEW"));
         assert_eq!(kept(&with(r#""e28e82dc""#, "\"\"")).api_key_id, None);

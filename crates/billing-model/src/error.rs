@@ -41,6 +41,8 @@ pub enum ValueErrorKind {
     Missing,
     /// A `unit` beside `units` with another value.
     NotTheUnits,
+    /// Not a JSON object, or one with a field in it that is known.
+    NotOtherFields,
     /// Not the text of a set of entries, or that of another version.
     NotADigestSet,
 }
@@ -94,6 +96,9 @@ impl fmt::Display for ValueError {
             ValueErrorKind::Missing => write!(f, "is missing"),
             ValueErrorKind::NotTheUnits => {
                 write!(f, "`{text}` is not what `units` says: give one of the two, or the same in both")
+            }
+            ValueErrorKind::NotOtherFields => {
+                write!(f, "`{text}` is not a JSON object of fields that have no place of their own")
             }
             ValueErrorKind::NotADigestSet => {
                 write!(

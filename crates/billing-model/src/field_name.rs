@@ -17,6 +17,24 @@ pub(crate) const FIELDS: [&str; 13] = [
     "apiKeyId",
 ];
 
+/// The members of an entry in JSON that are known: `unit` is another name of `units`.
+pub(crate) const IN_ENTRY: [&str; 10] = [
+    "amount",
+    "apiKeyId",
+    "currency",
+    "inferenceDetails",
+    "notes",
+    "pricePerUnitUsd",
+    "sku",
+    "timestamp",
+    "units",
+    "unit",
+];
+
+/// The same of `inferenceDetails`.
+pub(crate) const IN_DETAILS: [&str; 4] =
+    ["completionTokens", "inferenceExecutionTime", "promptTokens", "requestId"];
+
 const DETAILS: &str = "inferencedetails";
 
 /// The field that a name is likely meant for, when it is not the field's own name: `request_id`, `Prompt Tokens`.

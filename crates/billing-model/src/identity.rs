@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::canonical::{digest, hex, put_entry, put_whole};
 use crate::entry::UsageEntry;
+use crate::other_fields::OtherFields;
 
 /// The digest of what an entry is: of its eleven documented fields, and of nothing else.
 ///
@@ -39,7 +40,8 @@ impl EntryDigest {
         Self(digest(|out| put_entry(out, entry)))
     }
 
-    /// The digest of all that an entry with this digest has: with its API key, and the JSON of its other fields.
+    /// The digest of all that an entry with this digest has: with its API key, and the text of its
+    /// [other fields](OtherFields::as_str).
     ///
     /// ```
     /// # use billing_model::{EntryDigest, UsageEntry, WholeDigest};
@@ -73,7 +75,8 @@ pub struct WholeDigest([u8; 16]);
 impl WholeDigest {
     /// The digest of an entry. Whoever has its [`EntryDigest`] already asks [`EntryDigest::whole`], which is less work.
     pub fn of(entry: &UsageEntry) -> Self {
-        EntryDigest::of(entry).whole(entry.api_key_id.as_deref(), None)
+        let other_fields = entry.other_fields.as_ref().map(OtherFields::as_str);
+        EntryDigest::of(entry).whole(entry.api_key_id.as_deref(), other_fields)
     }
 
     /// A digest that was kept.

@@ -8,6 +8,7 @@ use crate::decimal::Decimal;
 use crate::digest_set::{DigestSet, EntrySet, WholeSet};
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::identity::{EntryDigest, WholeDigest};
+use crate::other_fields::OtherFields;
 use crate::timestamp::Timestamp;
 
 const DOCUMENT: &str = include_str!("../../../docs/identity.md");
@@ -20,7 +21,8 @@ fn entry_bytes(entry: &UsageEntry) -> Vec<u8> {
 
 fn whole_bytes(entry: &UsageEntry) -> Vec<u8> {
     let mut bytes = Vec::new();
-    put_whole(&mut bytes, EntryDigest::of(entry).to_bytes(), entry.api_key_id.as_deref(), None);
+    let other_fields = entry.other_fields.as_ref().map(OtherFields::as_str);
+    put_whole(&mut bytes, EntryDigest::of(entry).to_bytes(), entry.api_key_id.as_deref(), other_fields);
     bytes
 }
 
@@ -59,6 +61,7 @@ fn entry() -> UsageEntry {
         notes: "notes".to_owned(),
         inference_details: None,
         api_key_id: None,
+        other_fields: None,
     }
 }
 
@@ -115,6 +118,9 @@ fn every_field_counts_and_where_it_stands() {
     ];
     assert_eq!(wholes.into_iter().collect::<std::collections::BTreeSet<_>>().len(), wholes.len());
     assert_eq!(WholeDigest::of(&with_key), wholes[1]);
+    let other_fields = OtherFields::from_json(r#"{"a":1}"#).unwrap();
+    assert_eq!(EntryDigest::of(&UsageEntry { other_fields: other_fields.clone(), ..entry() }), digest);
+    assert_eq!(WholeDigest::of(&UsageEntry { other_fields, ..with_key }), wholes[6]);
 }
 
 #[test]
@@ -217,8 +223,14 @@ fn any_entry() -> impl Strategy<Value = UsageEntry> {
         .prop_map(|(request_id, execution_time_ms, prompt_tokens, completion_tokens)| {
             InferenceDetails { request_id, execution_time_ms, prompt_tokens, completion_tokens }.into_option()
         });
-    ((at, text(), number(), number(), number()), (text(), text(), details, id())).prop_map(
-        |((at, sku, price_per_unit_usd, units, amount), (currency, notes, inference_details, api_key_id))| {
+    let other_fields =
+        prop::sample::select(vec!["{}", r#"{"a":1}"#, r#"{"a":1.0}"#, r#"{"inferenceDetails":{"a":1}}"#])
+            .prop_map(|text| OtherFields::from_json(text).unwrap());
+    ((at, text(), number(), number(), number()), (text(), text(), details, id(), other_fields)).prop_map(
+        |(
+            (at, sku, price_per_unit_usd, units, amount),
+            (currency, notes, inference_details, api_key_id, other_fields),
+        )| {
             UsageEntry {
                 timestamp: Timestamp::from_unix_ns(at),
                 sku,
@@ -229,6 +241,7 @@ fn any_entry() -> impl Strategy<Value = UsageEntry> {
                 notes,
                 inference_details,
                 api_key_id,
+                other_fields,
             }
         },
     )
@@ -251,7 +264,8 @@ fn with_field(entry: &UsageEntry, other: &UsageEntry, field: usize) -> UsageEntr
         8 => details.execution_time_ms = others.execution_time_ms,
         9 => details.prompt_tokens = others.prompt_tokens,
         10 => details.completion_tokens = others.completion_tokens,
-        _ => entry.api_key_id = other.api_key_id,
+        11 => entry.api_key_id = other.api_key_id,
+        _ => entry.other_fields = other.other_fields,
     }
     UsageEntry { inference_details: details.into_option(), ..entry }
 }
@@ -260,11 +274,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn digests_are_equal_exactly_where_the_fields_are(one in any_entry(), other in any_entry(), field in 0usize..12) {
+    fn digests_are_equal_exactly_where_the_fields_are(one in any_entry(), other in any_entry(), field in 0usize..13) {
         let changed = with_field(&one, &other, field);
         for (one, other) in [(&one, &other), (&one, &changed), (&changed, &other)] {
-            let no_key = |entry: &UsageEntry| UsageEntry { api_key_id: None, ..entry.clone() };
-            let is_same = no_key(one) == no_key(other);
+            let documented =
+                |entry: &UsageEntry| UsageEntry { api_key_id: None, other_fields: None, ..entry.clone() };
+            let is_same = documented(one) == documented(other);
             prop_assert_eq!(is_same, entry_bytes(one) == entry_bytes(other), "{:?} {:?}", one, other);
             prop_assert_eq!(is_same, EntryDigest::of(one) == EntryDigest::of(other));
             prop_assert_eq!(one == other, WholeDigest::of(one) == WholeDigest::of(other));
@@ -318,7 +333,7 @@ proptest! {
     }
 
     #[test]
-    fn another_lot_is_another_set(entries in prop::collection::vec(any_entry(), 1..6), field in 0usize..12) {
+    fn another_lot_is_another_set(entries in prop::collection::vec(any_entry(), 1..6), field in 0usize..13) {
         let mut other = entries.clone();
         other[0] = with_field(&entries[0], &entries[entries.len() - 1], field);
         let mut sorted = [&entries, &other].map(|lot| lot.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>());

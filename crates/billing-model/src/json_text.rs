@@ -1,5 +1,6 @@
-//! Texts as JSON strings.
+//! Texts and members as they stand in JSON that is written.
 
+/// Appends a text between quotes.
 pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     // Nearly all texts stand as they are. All bytes are looked at, several at a time, which costs less than to stop at one.
     let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
@@ -17,6 +18,14 @@ pub(crate) fn write_optional_string(out: &mut Vec<u8>, text: Option<&str>) {
     match text {
         None => out.extend_from_slice(b"null"),
         Some(text) => write_string(out, text),
+    }
+}
+
+/// Appends further members to an object.
+pub(crate) fn write_members(out: &mut Vec<u8>, members: &str) {
+    if !members.is_empty() {
+        out.push(b',');
+        out.extend_from_slice(members.as_bytes());
     }
 }
 

@@ -140,6 +140,8 @@ impl LentEntry<'_> {
             notes: self.notes.to_owned(),
             inference_details: details.into_option(),
             api_key_id: self.api_key_id.map(str::to_owned),
+            // No ledger has a place for them.
+            other_fields: None,
         })
     }
 

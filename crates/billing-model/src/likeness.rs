@@ -6,7 +6,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::entry::UsageEntry;
 
-/// The hashes of an entry, its API key apart: text/csv leaves the key out, so the same entry may come with it and without.
+/// The hashes of an entry, its API key apart: text/csv leaves the key out, so the same entry may come with it and without. It
+/// leaves out other fields too, which do not count here.
 ///
 /// Entries that are equal have equal hashes, and others have them with a chance of about 2⁻¹²⁸. The hashes are those of this
 /// version of the crate: compare them, do not keep them.
@@ -41,6 +42,8 @@ impl Likeness {
             notes,
             inference_details,
             api_key_id,
+            // Text/csv leaves them out too.
+            other_fields: _,
         } = entry;
         let product = (timestamp, sku, price_per_unit_usd, units);
         Self {

@@ -1,6 +1,7 @@
 //! One answer of the service: some entries, and where they stand.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
@@ -126,7 +127,7 @@ impl Page {
     /// # Errors
     /// As there.
     pub fn from_usage_json_noting(text: &str) -> Result<(Self, HalfCharacters), DecodeError> {
-        read_mending(text, |text| read_page(text, read_usage))
+        read_mending(text, |text, as_it_came| read_page(text, as_it_came, read_usage))
     }
 
     /// Reads the JSON that `GET /billing/usage-history` answers.
@@ -151,7 +152,7 @@ impl Page {
     /// # Errors
     /// As there.
     pub fn from_history_json_noting(text: &str) -> Result<(Self, HalfCharacters), DecodeError> {
-        read_mending(text, |text| read_page(text, read_history))
+        read_mending(text, |text, as_it_came| read_page(text, as_it_came, read_history))
     }
 
     /// Appends the page as its endpoint's JSON.
@@ -215,19 +216,20 @@ impl<'a> PageWriter<'a> {
     }
 }
 
-/// Reads a page. Where that fails for half a character in a text, reads it with U+FFFD in its place.
+/// Reads a page. Where that fails for half a character in a text, reads it with U+FFFD in its place. What reads is given the
+/// text, and what it was when it came.
 pub(crate) fn read_mending(
     text: &str,
-    read: impl Fn(&str) -> Result<Page, DecodeError>,
+    read: impl Fn(&str, &str) -> Result<Page, DecodeError>,
 ) -> Result<(Page, HalfCharacters), DecodeError> {
-    let error = match read(text) {
+    let error = match read(text, text) {
         Ok(page) => return Ok((page, Vec::new())),
         Err(error) => error,
     };
     let mut places = Vec::new();
-    let Some(text) = mended(text, |at| places.push(at)) else { return Err(error) };
-    let page = read(&text)?;
-    Ok((page, halves_in(&text, &places)))
+    let Some(mended) = mended(text, |at| places.push(at)) else { return Err(error) };
+    let page = read(&mended, text)?;
+    Ok((page, halves_in(&mended, &places)))
 }
 
 /// How many of the places are in which entry.
@@ -239,49 +241,61 @@ fn halves_in(page: &str, places: &[usize]) -> HalfCharacters {
     }
     let Ok(Body { data }) = serde_json::from_str(page) else { return Vec::new() };
     let count = |row: &RawValue| {
-        let start = row.get().as_ptr().addr() - page.as_ptr().addr();
+        let Range { start, end } = place(row, page);
         let before = |end: usize| places.partition_point(|at| *at < end);
-        u64::try_from(before(start + row.get().len()) - before(start)).unwrap_or(u64::MAX)
+        u64::try_from(before(end) - before(start)).unwrap_or(u64::MAX)
     };
     let counts = data.0.iter().enumerate().map(|(row, raw)| (row, count(raw)));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
+/// Where a row of a page stands in its text.
+fn place(row: &RawValue, page: &str) -> Range<usize> {
+    let start = row.get().as_ptr().addr() - page.as_ptr().addr();
+    start..start + row.get().len()
+}
+
 /// Reads a page: its entries by the short way and what is around them by the long way, when that gives a page; else the
 /// whole text by the long way, which alone says what is wrong with it.
-fn read_page(text: &str, long_way: fn(&str) -> Result<Page, DecodeError>) -> Result<Page, DecodeError> {
-    if let Some((entries, around)) = plain_entry::entries(text, MAX_ROWS)
-        && let Ok(page) = long_way(&around)
+fn read_page(
+    text: &str,
+    as_it_came: &str,
+    long_way: fn(&str, &str) -> Result<Page, DecodeError>,
+) -> Result<Page, DecodeError> {
+    if let Some((entries, around)) = plain_entry::entries(text, as_it_came, MAX_ROWS)
+        && let Ok(page) = long_way(&around, &around)
     {
         return Ok(Page { entries, ..page });
     }
-    long_way(text)
+    long_way(text, as_it_came)
 }
 
-pub(crate) fn read_usage(text: &str) -> Result<Page, DecodeError> {
+pub(crate) fn read_usage(text: &str, as_it_came: &str) -> Result<Page, DecodeError> {
     let body: UsageBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
     Ok(Page {
-        entries: decode(&body.data)?,
+        entries: decode(&body.data, text, as_it_came)?,
         paging: Paging::ByNumber(body.pagination),
         warning: body.warning_message,
     })
 }
 
-pub(crate) fn read_history(text: &str) -> Result<Page, DecodeError> {
+pub(crate) fn read_history(text: &str, as_it_came: &str) -> Result<Page, DecodeError> {
     let body: HistoryBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
     let cursor = body.next_cursor.map(|token| token.parse::<Cursor>()).transpose();
     Ok(Page {
-        entries: decode(&body.data)?,
+        entries: decode(&body.data, text, as_it_came)?,
         paging: Paging::ByCursor(cursor.map_err(|cause| DecodeError::value("nextCursor", cause))?),
         warning: None,
     })
 }
 
 /// Every entry, or all that is wrong with those that are none.
-fn decode(rows: &Rows<'_>) -> Result<Vec<UsageEntry>, DecodeError> {
+fn decode(rows: &Rows<'_>, text: &str, as_it_came: &str) -> Result<Vec<UsageEntry>, DecodeError> {
     let (mut entries, mut bad) = (Vec::with_capacity(rows.0.len()), Vec::new());
     for (row, raw) in rows.0.iter().enumerate() {
-        match read_unmended(raw.get(), Reading::Lenient) {
+        // As long as the text, so in the same place.
+        let row_as_it_came = as_it_came.get(place(raw, text)).unwrap_or(raw.get());
+        match read_unmended(raw.get(), row_as_it_came, Reading::Lenient) {
             Ok(entry) => entries.push(entry),
             Err(error) => bad.push((row, error, raw.get())),
         }
@@ -415,6 +429,33 @@ mod tests {
         assert_eq!(Page::from_history_json_noting(&text).unwrap().1, halves);
         let whole = mended(&text, |_| ()).unwrap();
         assert_eq!(Page::from_usage_json_noting(&whole).unwrap(), (page, HalfCharacters::new()));
+    }
+
+    #[test]
+    fn other_fields_are_as_they_came_also_on_a_page_that_is_mended() {
+        let row = |notes: &str, more: &str| {
+            format!(
+                r#"{{"timestamp":"2026-06-14T19:52:45Z","sku":"a","pricePerUnitUsd":1,"units":1,"amount":1,"currency":"USD","notes":"{notes}"{more}}}"#
+            )
+        };
+        let other = r#""\ud83d":"\ud83d","x":"é \ude00""#;
+        for (notes, more, unit) in [
+            ("", "", ""),
+            (r"\ud83d", "", ""),
+            (r"\ud83d", "", r#","unit":"long way""#),
+            ("", r#","x":1"#, r#","unit":1"#),
+        ] {
+            let rows =
+                [row("", &format!(",{other}{unit}")), row(notes, more), row("é", &format!(",{other}"))];
+            let text = format!(r#"{{"data":[{}],"nextCursor":null}}"#, rows.join(", "));
+            let page = Page::from_history_json(&text).unwrap();
+            for (entry, text) in page.entries.iter().zip(&rows) {
+                assert_eq!(*entry, UsageEntry::from_json(text).unwrap(), "{text}");
+            }
+            let expect = format!("{{{other}}}");
+            assert_eq!(page.entries[0].other_fields.as_ref().unwrap().as_str(), expect);
+            assert_eq!(page.entries[2].other_fields.as_ref().unwrap().as_str(), expect);
+        }
     }
 
     #[test]

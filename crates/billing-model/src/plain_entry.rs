@@ -10,29 +10,20 @@ use serde::de::IgnoredAny;
 use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
-use crate::plain_json::{Member, PlainJson};
+use crate::other_fields::{Members, OtherFields};
+use crate::plain_json::{Member, PlainJson, Slots};
 
 /// The entry that the text is, when it is of the plain kind.
 pub(crate) fn entry(text: &str) -> Option<UsageEntry> {
-    whole_entry(&mut PlainJson::new(text))
-}
-
-/// The same, and the keys of its members that are no field and not null.
-pub(crate) fn entry_and_strangers(text: &str) -> Option<(UsageEntry, Vec<&str>)> {
-    let mut json = PlainJson::new(text).noting_strangers();
-    let entry = whole_entry(&mut json)?;
-    Some((entry, json.into_strangers()))
-}
-
-fn whole_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
-    let entry = next_entry(json)?;
+    let mut json = PlainJson::new(text);
+    let entry = next_entry(&mut json)?;
     json.is_at_end().then_some(entry)
 }
 
 /// The entries of a page, when all are of the plain kind and no more than `most`; and the text of the page without
-/// them, whose `data` is empty.
-pub(crate) fn entries(text: &str, most: usize) -> Option<(Vec<UsageEntry>, String)> {
-    let mut json = PlainJson::new(text);
+/// them, whose `data` is empty. `as_it_came` is what the text was before half characters were mended.
+pub(crate) fn entries(text: &str, as_it_came: &str, most: usize) -> Option<(Vec<UsageEntry>, String)> {
+    let mut json = PlainJson::mended(text, as_it_came);
     json.take(b'{')?;
     while json.string()? != "data" {
         json.take(b':')?;
@@ -76,8 +67,16 @@ struct EntrySlots<'a> {
     amount: Slot<Decimal>,
     currency: Slot<Cow<'a, str>>,
     notes: Slot<Cow<'a, str>>,
-    inference_details: Slot<InferenceDetails>,
+    /// With what is unknown in them.
+    inference_details: Slot<(InferenceDetails, Members)>,
     api_key_id: Slot<Cow<'a, str>>,
+    others: Members,
+}
+
+impl Slots for EntrySlots<'_> {
+    fn others(&mut self) -> &mut Members {
+        &mut self.others
+    }
 }
 
 impl<'a> EntrySlots<'a> {
@@ -104,6 +103,7 @@ fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
         // Of two the long way decides, which knows how strictly it reads.
         _ => return None,
     };
+    let (details, of_details) = slots.inference_details.flatten().unwrap_or_default();
     Some(UsageEntry {
         timestamp: slots.timestamp??.parse().ok()?,
         sku: slots.sku??.into_owned(),
@@ -113,8 +113,9 @@ fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
         currency: Currency::from(&*slots.currency??),
         // Null is the empty text.
         notes: slots.notes?.map(Cow::into_owned).unwrap_or_default(),
-        inference_details: slots.inference_details.flatten().and_then(InferenceDetails::into_option),
+        inference_details: details.into_option(),
         api_key_id: id(slots.api_key_id),
+        other_fields: OtherFields::of(slots.others, of_details),
     })
 }
 
@@ -124,6 +125,13 @@ struct DetailsSlots<'a> {
     execution_time_ms: Slot<Decimal>,
     prompt_tokens: Slot<Decimal>,
     completion_tokens: Slot<Decimal>,
+    others: Members,
+}
+
+impl Slots for DetailsSlots<'_> {
+    fn others(&mut self) -> &mut Members {
+        &mut self.others
+    }
 }
 
 impl<'a> DetailsSlots<'a> {
@@ -136,15 +144,16 @@ impl<'a> DetailsSlots<'a> {
     ];
 }
 
-fn next_details(json: &mut PlainJson<'_>) -> Option<InferenceDetails> {
+fn next_details(json: &mut PlainJson<'_>) -> Option<(InferenceDetails, Members)> {
     let mut slots = DetailsSlots::default();
     json.object(&DetailsSlots::TABLE, &mut slots)?;
-    Some(InferenceDetails {
+    let details = InferenceDetails {
         request_id: id(slots.request_id),
         execution_time_ms: slots.execution_time_ms.flatten(),
         prompt_tokens: slots.prompt_tokens.flatten(),
         completion_tokens: slots.completion_tokens.flatten(),
-    })
+    };
+    Some((details, slots.others))
 }
 
 /// An empty id is none.

@@ -11,30 +11,33 @@ use serde::de::IgnoredAny;
 
 use crate::decimal::Decimal;
 use crate::decimal_text::{Short, parse_decimal};
+use crate::other_fields::Members;
 
 /// A place in a JSON text, between two of its tokens.
 pub(crate) struct PlainJson<'a> {
     text: &'a str,
+    /// What it was before half characters were mended, place by place: what is unknown is kept as it came.
+    as_it_came: &'a str,
     at: usize,
-    /// Keys that no table has, of values that are not null, where they are to be noted.
-    strangers: Option<Vec<&'a str>>,
 }
 
 /// A key of an object that becomes `M`, and what takes its value.
 pub(crate) type Member<'a, M> = (&'static str, fn(&mut PlainJson<'a>, &mut M) -> Option<()>);
 
+/// What an object becomes.
+pub(crate) trait Slots {
+    /// Where members go whose keys no table has.
+    fn others(&mut self) -> &mut Members;
+}
+
 impl<'a> PlainJson<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, strangers: None }
+        Self { text, as_it_came: text, at: 0 }
     }
 
-    /// Notes the keys that no table has.
-    pub(crate) fn noting_strangers(self) -> Self {
-        Self { strangers: Some(Vec::new()), ..self }
-    }
-
-    pub(crate) fn into_strangers(self) -> Vec<&'a str> {
-        self.strangers.unwrap_or_default()
+    /// Of a text that was mended. It is as long as what came.
+    pub(crate) fn mended(text: &'a str, as_it_came: &'a str) -> Self {
+        Self { as_it_came, ..Self::new(text) }
     }
 
     /// True when nothing but white space follows.
@@ -80,10 +83,10 @@ impl<'a> PlainJson<'a> {
         found
     }
 
-    /// Takes an object: values of the keys of the table by its functions, values of other keys to nowhere.
+    /// Takes an object: values of the keys of the table by its functions, other members as they came.
     ///
     /// Keys that come in the order of the table are compared with one name only.
-    pub(crate) fn object<M>(&mut self, table: &[Member<'a, M>], members: &mut M) -> Option<()> {
+    pub(crate) fn object<M: Slots>(&mut self, table: &[Member<'a, M>], members: &mut M) -> Option<()> {
         self.take(b'{')?;
         if self.takes(b'}') {
             return Some(());
@@ -93,13 +96,10 @@ impl<'a> PlainJson<'a> {
             let found = self.key(table, next)?;
             self.take(b':')?;
             match found {
-                Err(stranger) => {
-                    if !self.rest().starts_with(b"null")
-                        && let Some(strangers) = &mut self.strangers
-                    {
-                        strangers.push(stranger);
-                    }
-                    self.value::<IgnoredAny>().map(drop)?;
+                Err(key) => {
+                    let start = self.position();
+                    self.value::<IgnoredAny>()?;
+                    members.others().push(key, self.as_it_came.get(start..self.at)?);
                 }
                 Ok(row) => {
                     let (_, take_value) = table[row];
@@ -113,7 +113,7 @@ impl<'a> PlainJson<'a> {
         }
     }
 
-    /// Takes a key, and says in which row of the table it is, or which it is. `next` is the row to try first.
+    /// Takes a key, and says in which row of the table it is, or as which it came. `next` is the row to try first.
     fn key<M>(&mut self, table: &[Member<'a, M>], next: usize) -> Option<Result<usize, &'a str>> {
         if let Some((name, _)) = table.get(next)
             && let [b'"', rest @ ..] = self.rest()
@@ -123,8 +123,10 @@ impl<'a> PlainJson<'a> {
             self.at += name.len() + 2;
             return Some(Ok(next));
         }
+        let start = self.position();
         let key = self.string()?;
-        Some(table.iter().position(|(name, _)| *name == key).ok_or(key))
+        let as_it_came = self.as_it_came.get(start..self.at)?;
+        Some(table.iter().position(|(name, _)| *name == key).ok_or(as_it_came))
     }
 
     /// Takes an array; `element` takes one of its values.

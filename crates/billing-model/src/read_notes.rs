@@ -1,36 +1,28 @@
 //! What reading an entry changed or passed over.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::UsageEntry;
-use crate::field_name::{FIELDS, meant_field};
+use crate::field_name::meant_field;
 
 /// Names that are kept: a file with more of them is written by somebody else than we think.
 const MOST_NAMES: usize = 20;
 
-const DETAILS: &str = "inferenceDetails";
-
-/// Another name of `units`.
-const UNIT: &str = "unit";
-
-/// What was read otherwise than it stood there, of entries that could be read.
+/// What was read otherwise than it stood there, of entries that could be read, and what no field has a name for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadNotes {
-    /// Texts with half a character in them, which became U+FFFD.
+    /// Texts with half a character in them, which became U+FFFD. Those of other fields are counted with them, and kept.
     pub half_characters: u64,
-    /// Members that were passed over though their names look like those of fields that the entry lacked: the name, and
-    /// the field that is likely meant. Of very many, the first twenty.
+    /// Members that are no field though their names look like those of fields that the entry lacked: the name, and the field
+    /// that is likely meant. Of very many, the first twenty.
     pub misnamed: BTreeMap<String, &'static str>,
-    /// Other members that were passed over, and how many entries had them. Of very many, the first twenty.
+    /// Other members that are no field, and how many entries had them. Of very many, the first twenty.
     pub unknown: BTreeMap<String, u64>,
 }
 
 impl ReadNotes {
     /// Notes a member that no field of the entry has the name of.
-    pub(crate) fn note_stranger(&mut self, name: &str, entry: &UsageEntry) {
+    fn note_stranger(&mut self, name: &str, entry: &UsageEntry) {
         match meant_field(name).filter(|field| is_lacking(entry, field)) {
             Some(field) if self.misnamed.len() < MOST_NAMES => {
                 self.misnamed.entry(name.to_owned()).or_insert(field);
@@ -47,23 +39,10 @@ impl ReadNotes {
         }
     }
 
-    /// Notes the strangers among the members of an entry's JSON.
-    pub(crate) fn note_strangers(&mut self, text: &str, entry: &UsageEntry) {
-        let members =
-            |text| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text).unwrap_or_default();
-        let is_stranger = |field: &str, value: &RawValue| {
-            value.get() != "null" && field != UNIT && !FIELDS.contains(&field)
-        };
-        for (name, value) in members(text) {
-            if name == DETAILS {
-                let details = members(value.get());
-                let details =
-                    details.iter().filter(|(name, value)| is_stranger(&format!("{DETAILS}.{name}"), value));
-                details.for_each(|(name, _)| self.note_stranger(name, entry));
-            } else if is_stranger(&name, value) {
-                self.note_stranger(&name, entry);
-            }
-        }
+    /// Notes the members of an entry that no field has the name of, each once.
+    pub(crate) fn note_other_fields(&mut self, entry: &UsageEntry) {
+        let Some(other) = &entry.other_fields else { return };
+        other.names().collect::<BTreeSet<_>>().iter().for_each(|name| self.note_stranger(name, entry));
     }
 }
 

@@ -159,6 +159,7 @@ impl History {
                 notes: notes.to_owned(),
                 inference_details: details.clone(),
                 api_key_id: caller.clone(),
+                other_fields: None,
             });
             // The entries of a request are often, not always, of one instant; pieces of a batch always are.
             if details.is_some() && self.rng.u32(0..5) == 0 {
@@ -201,6 +202,7 @@ impl History {
             notes: grant.notes.to_owned(),
             inference_details: None,
             api_key_id: None,
+            other_fields: None,
         });
     }
 }

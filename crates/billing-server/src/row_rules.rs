@@ -10,6 +10,9 @@ use billing_model::{Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, 
 /// such entries is one that clients can read.
 pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
+/// Bytes of the JSON of an entry's other fields, at most: as many as all of its texts.
+pub(crate) const MAX_OTHER_FIELDS_BYTES: usize = 4096;
+
 /// Characters of a currency, at most: twice those of the longest that is known.
 pub(crate) const MAX_CURRENCY_LEN: usize = 32;
 
@@ -133,6 +136,13 @@ fn check_size(entry: &UsageEntry) -> Result<(), Refused> {
         let message = format!("its texts have {bytes} bytes, at most {MAX_TEXT_BYTES} are taken");
         return Err(Refused { is_row: true, field: None, message });
     }
+    let bytes = entry.other_fields.as_ref().map_or(0, |other| other.as_str().len());
+    if bytes > MAX_OTHER_FIELDS_BYTES {
+        let message = format!(
+            "its fields that are not documented have {bytes} bytes of JSON, at most {MAX_OTHER_FIELDS_BYTES} are taken"
+        );
+        return Err(Refused { is_row: true, field: None, message });
+    }
     Ok(())
 }
 
@@ -148,6 +158,7 @@ fn span_text(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use billing_model::OtherFields;
     use billing_testkit::entry_at;
     use proptest::prelude::*;
 
@@ -207,6 +218,22 @@ mod tests {
             let expect = Some((Some("sku"), says.to_owned()));
             assert_eq!(told(UsageEntry { sku: bad.to_owned(), ..entry() }, rules()), expect);
         }
+    }
+
+    #[test]
+    fn other_fields_are_bounded() {
+        let with = |members: &str| {
+            let other_fields = OtherFields::from_json(&format!("{{{members}}}")).unwrap();
+            told(UsageEntry { other_fields, ..entry() }, rules())
+        };
+        let most = |bytes: usize| format!("\"x\":\"{}\"", "y".repeat(bytes - r#"{"x":""}"#.len()));
+        assert_eq!(with(&most(4096)), None);
+        // White space is not kept, and so not counted.
+        assert_eq!(with(&most(4096).replace(':', " : ")), None);
+        let message = "its fields that are not documented have 4097 bytes of JSON, at most 4096 are taken";
+        assert_eq!(with(&most(4097)), Some((None, message.to_owned())));
+        let nested = format!("\"inferenceDetails\":{{{}}}", most(4097));
+        assert!(with(&nested).is_some());
     }
 
     #[test]

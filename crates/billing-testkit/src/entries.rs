@@ -1,6 +1,6 @@
 //! Entries of every legal kind, also those that hardly anybody sends.
 
-use billing_model::{Currency, Decimal, InferenceDetails, Timestamp, UsageEntry, parse_decimal};
+use billing_model::{Currency, Decimal, InferenceDetails, OtherFields, Timestamp, UsageEntry, parse_decimal};
 use proptest::prelude::*;
 
 /// Any decimal that can be held, in the one form that reading gives it.
@@ -58,8 +58,65 @@ fn any_details() -> impl Strategy<Value = Option<InferenceDetails>> {
     )
 }
 
+/// A JSON value as somebody may write it, with white space, escapes, and numbers that no number holds.
+fn any_json() -> impl Strategy<Value = String> {
+    const STRANGE: [&str; 8] = [
+        r#""""#,
+        r#""\u0041\/""#,
+        r#""cut \ud83d""#,
+        r#""},\"inferenceDetails\":{""#,
+        "-0.0e+5",
+        "1.50",
+        "12345678901234567890123456789012345.5E400",
+        r#"{"amount":1,"amount":2}"#,
+    ];
+    let leaf = prop_oneof![
+        2 => prop::sample::select(vec!["null", "true", "0", "\"eu\""]).prop_map(str::to_owned),
+        1 => prop::sample::select(&STRANGE[..]).prop_map(str::to_owned),
+        1 => any_text().prop_map(|text| in_json(&text)),
+    ];
+    leaf.prop_recursive(3, 12, 3, |value| {
+        let space = prop::sample::select(vec!["", " ", "\r\n\t"]);
+        let members = prop::collection::vec((any_text(), value.clone()), 0..3);
+        prop_oneof![
+            (prop::collection::vec(value, 0..3), space.clone())
+                .prop_map(|(values, space)| format!("[{space}{}]", values.join(space))),
+            (members, space).prop_map(|(members, space)| object(&members, space)),
+        ]
+    })
+}
+
+fn in_json(text: &str) -> String {
+    serde_json::to_string(text).expect("a text")
+}
+
+fn object(members: &[(String, String)], space: &str) -> String {
+    let member = |(name, value): &(String, String)| format!("{space}{}{space}:{space}{value}", in_json(name));
+    format!("{{{}{space}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+}
+
+/// Fields that nobody documented: of most entries none.
+fn any_other_fields() -> impl Strategy<Value = Option<OtherFields>> {
+    const NAMES: [&str; 8] =
+        ["region", "aFieldOfTheFuture", "", "amounts", "Units", "otherFields", "apiKeyID", "cached"];
+    let name = prop_oneof![4 => prop::sample::select(&NAMES[..]).prop_map(str::to_owned), 1 => any_text()];
+    let members = move || prop::collection::vec((name.clone(), any_json()), 0..4);
+    let own = (members(), prop::option::of(members())).prop_map(|(mut members, nested)| {
+        members.extend(nested.map(|nested| ("inferenceDetails".to_owned(), object(&nested, ""))));
+        // Of names that chance has made, one may be known.
+        OtherFields::from_json(&object(&members, " ")).unwrap_or_default()
+    });
+    prop_oneof![3 => Just(None), 1 => own]
+}
+
 /// Any entry that a format must bring through unchanged.
 pub fn any_entry() -> impl Strategy<Value = UsageEntry> {
+    (any_documented_entry(), any_other_fields())
+        .prop_map(|(entry, other_fields)| UsageEntry { other_fields, ..entry })
+}
+
+/// Any entry without fields that nobody documented, as a ledger brings it through unchanged.
+pub fn any_documented_entry() -> impl Strategy<Value = UsageEntry> {
     (
         (any_timestamp(), any_text(), any_decimal(), any_decimal(), any_decimal()),
         (any_currency(), any_text(), any_details(), any_id()),
@@ -79,6 +136,7 @@ pub fn any_entry() -> impl Strategy<Value = UsageEntry> {
                     notes,
                     inference_details,
                     api_key_id,
+                    other_fields: None,
                 }
             },
         )
@@ -86,7 +144,16 @@ pub fn any_entry() -> impl Strategy<Value = UsageEntry> {
 
 /// Up to `most` entries, some of them equal to the last byte.
 pub fn any_entries(most: usize) -> impl Strategy<Value = Vec<UsageEntry>> {
-    let repeated = (any_entry(), prop_oneof![4 => Just(1usize), 1 => 2usize..5]);
+    lots(any_entry(), most)
+}
+
+/// The same without fields that nobody documented.
+pub fn any_documented_entries(most: usize) -> impl Strategy<Value = Vec<UsageEntry>> {
+    lots(any_documented_entry(), most)
+}
+
+fn lots(entry: impl Strategy<Value = UsageEntry>, most: usize) -> impl Strategy<Value = Vec<UsageEntry>> {
+    let repeated = (entry, prop_oneof![4 => Just(1usize), 1 => 2usize..5]);
     prop::collection::vec(repeated, 0..=most).prop_map(move |lots| {
         lots.into_iter().flat_map(|(entry, times)| std::iter::repeat_n(entry, times)).take(most).collect()
     })
@@ -108,5 +175,6 @@ pub fn entry_at(timestamp: Timestamp, amount: &str) -> UsageEntry {
         notes: "API Inference".to_owned(),
         inference_details: None,
         api_key_id: None,
+        other_fields: None,
     }
 }

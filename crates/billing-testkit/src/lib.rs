@@ -47,7 +47,10 @@ mod pipe;
 
 pub use book::Book;
 pub use endless::Endless;
-pub use entries::{any_decimal, any_entries, any_entry, any_timestamp, entry_at};
+pub use entries::{
+    any_decimal, any_documented_entries, any_documented_entry, any_entries, any_entry, any_timestamp,
+    entry_at,
+};
 pub use left_out::{leave_out, need};
 pub use limit::Limit;
 pub use memory_ledger::MemoryLedger;

@@ -115,6 +115,7 @@ fn random_entry(name: &str, place: usize, random: &mut fastrand::Rng) -> UsageEn
         notes: name.to_owned(),
         inference_details: Some(details),
         api_key_id: random.bool().then(|| format!("key-{}", random.u8(..3))),
+        other_fields: None,
     }
 }
 

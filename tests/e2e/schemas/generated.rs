@@ -5,7 +5,7 @@ use billing_model::{
     Pagination, Paging, Timestamp, Total, UsageQuery, decimal_text, parse_decimal,
 };
 use billing_report::AnalyticsBuilder;
-use billing_testkit::{any_decimal, any_entries};
+use billing_testkit::{any_decimal, any_documented_entries};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ proptest! {
 
     #[test]
     fn pages_by_number(
-        entries in any_entries(12), limit in 1u32..=500, page in 1u32.., total: u64,
+        entries in any_documented_entries(12), limit in 1u32..=500, page in 1u32.., total: u64,
         warning in option::of(Just("This endpoint ends.".to_owned())),
     ) {
         let page = Page { entries, paging: Paging::ByNumber(Pagination::new(limit, page, total)), warning };
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn pages_by_cursor(entries in any_entries(12), cursor in option::of("[A-Za-z0-9_-]{1,512}")) {
+    fn pages_by_cursor(entries in any_documented_entries(12), cursor in option::of("[A-Za-z0-9_-]{1,512}")) {
         let cursor = cursor.map(|cursor| cursor.parse().unwrap());
         let page = Page { entries, paging: Paging::ByCursor(cursor), warning: None };
         holds(Shape::History, &written(|out| page.write_json(out)));

@@ -68,9 +68,12 @@ pub(crate) struct Export {
     /// Format of the export [default: as the name of FILE ends, or csv]. A name in .gz makes it gzip
     #[arg(long, value_enum, ignore_case = true, help_heading = OUTPUT)]
     pub(crate) format: Option<ExportFormat>,
-    /// Add the column apiKeyId to csv, last; json and ndjson always have it
+    /// Add the column apiKeyId to csv, after the documented ones; json and ndjson always have it
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) with_api_key_id: bool,
+    /// Add the column otherFields to csv, last: fields that nobody documented, as JSON; json and ndjson always have them
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) with_other_fields: bool,
     /// Write a manifest beside FILE: window, sums, checksum, requests
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) manifest: bool,

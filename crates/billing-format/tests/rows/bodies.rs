@@ -10,7 +10,7 @@ pub(crate) fn written(format: RowFormat, entries: &[UsageEntry]) -> Vec<u8> {
     let format = match format {
         RowFormat::JsonArray => Format::Json,
         RowFormat::Ndjson => Format::Ndjson,
-        RowFormat::Csv => Format::Csv(Columns::WithApiKeyId),
+        RowFormat::Csv => Format::Csv(Columns::All),
     };
     let mut writer = Writer::new(Vec::new(), format);
     entries.iter().for_each(|entry| writer.write(entry).unwrap());
@@ -28,7 +28,7 @@ pub(crate) fn joined(format: RowFormat, rows: &[Vec<u8>], line_break: &[u8]) -> 
         }
         RowFormat::Ndjson => rows.iter().for_each(|row| body.extend([row, line_break].concat())),
         RowFormat::Csv => {
-            Columns::WithApiKeyId.write_header(&mut body);
+            Columns::All.write_header(&mut body);
             rows.iter().for_each(|row| body.extend([row, line_break].concat()));
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn row_of(format: RowFormat, entry: &UsageEntry) -> Vec<u8> {
     let mut row = Vec::new();
     match format {
         RowFormat::JsonArray | RowFormat::Ndjson => entry.write_json(&mut row),
-        RowFormat::Csv => Columns::WithApiKeyId.write_row(entry, &mut row),
+        RowFormat::Csv => Columns::All.write_row(entry, &mut row),
     }
     row.truncate(row.strip_suffix(b"\n").unwrap_or(&row).len());
     row

@@ -5,7 +5,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema};
 
 use super::patterns;
 use super::values::{count_from, formed, list, named, object, of, or_null, text, text_or_null};
-use crate::row_rules::{MAX_CURRENCY_LEN, MAX_SKU_LEN, MAX_TEXT_BYTES};
+use crate::row_rules::{MAX_CURRENCY_LEN, MAX_OTHER_FIELDS_BYTES, MAX_SKU_LEN, MAX_TEXT_BYTES};
 
 /// Adds every shape of an ingest.
 pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
@@ -23,7 +23,7 @@ fn new_entry() -> ObjectBuilder {
         &format!(
             "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. `unit` is \
              taken for `units`, and beside it must say the same. The texts of an entry have {MAX_TEXT_BYTES} bytes of UTF-8 \
-             at most, all together."
+             at most, all together; the JSON of what is not known has {MAX_OTHER_FIELDS_BYTES} bytes at most."
         ),
         [
             (

@@ -14,7 +14,7 @@ use billing_testkit::entry_at;
 use flate2::read::MultiGzDecoder;
 use tempfile::TempDir;
 
-pub(crate) const CSV: Form = Form { format: Format::Csv(Columns::WithApiKeyId), is_gzip: false };
+pub(crate) const CSV: Form = Form { format: Format::Csv(Columns::All), is_gzip: false };
 pub(crate) const JSON: Form = Form { format: Format::Json, is_gzip: false };
 pub(crate) const NDJSON: Form = Form { format: Format::Ndjson, is_gzip: false };
 pub(crate) const JSON_GZ: Form = Form { is_gzip: true, ..JSON };
