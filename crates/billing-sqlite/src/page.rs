@@ -92,7 +92,7 @@ struct Scan<'c, 'l> {
     lend: &'l mut LendEntry<'l>,
     /// Why whoever borrows wants no more.
     refused: Option<Error>,
-    /// How many are lent at most; how many were found, and the place of the last one that was lent.
+    /// How many are lent at most; how many were found; and the place of the last one, when so many are lent.
     most_lent: u64,
     found: u64,
     last: Option<Position>,
@@ -238,6 +238,8 @@ impl<'c, 'l> Scan<'c, 'l> {
             if self.found <= self.most_lent {
                 let entry = row::lend(row, self.connection, &mut self.texts)?;
                 self.refused = (self.lend)(entry).err();
+            }
+            if self.found == self.most_lent {
                 self.last = Some(row::position(row)?);
             }
             if self.found == limit || self.refused.is_some() {
