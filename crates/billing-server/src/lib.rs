@@ -13,10 +13,13 @@
 //! request says `Prefer: include=apiKeyId`: the documented columns have no room for it, and an exact copy needs it.
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use axum::{body, http::Request};
+//! use billing_ledger::{KeyKind, Ledger};
 //! use billing_model::Timestamp;
 //! use billing_server::{Config, router};
-//! use billing_ledger::{KeyKind, Ledger};
+//! use billing_sqlite::SqliteLedger;
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -30,7 +33,7 @@
 //! let request = Request::get("/api/v1/billing/usage?limit=50")
 //!     .header("authorization", format!("Bearer {}", key.expose()))
 //!     .body(body::Body::empty())?;
-//! let answer = router(std::sync::Arc::new(ledger), Config::new(now)).oneshot(request).await?;
+//! let answer = router(Arc::new(ledger), Config::new(now)).oneshot(request).await?;
 //! assert_eq!(answer.status(), 200);
 //!
 //! let body = body::to_bytes(answer.into_body(), 1 << 20).await?;
