@@ -172,6 +172,11 @@ impl Client {
             let clock = requested_wait.filter(|wait| self.is_believed(*wait));
             let refusal = permit.end(outcome(class, &error, clock));
             let (elapsed, random) = (spent.max(refusal.lasting), fastrand::u32(..));
+            let is_outage = class == Class::Transient
+                && elapsed < self.0.policy.outage
+                && self.0.served.load(Ordering::Relaxed)
+                && matches!(error.status(), None | Some(503))
+                && !error.is_timeout();
             let is_enough = match persistence {
                 Persistence::Full => false,
                 Persistence::WhileLikely => self.is_for_narrowing(&error),
@@ -183,14 +188,9 @@ impl Client {
                 Persistence::Once => class != Class::Throttled,
                 Persistence::Briefly => {
                     let costs_time = took >= limit / 2 || matches!(error.status(), Some(504 | 524));
-                    class != Class::Throttled && (costs_time || tries >= BRIEF_TRIES)
+                    class != Class::Throttled && !is_outage && (costs_time || tries >= BRIEF_TRIES)
                 }
             };
-            let is_outage = class == Class::Transient
-                && elapsed < self.0.policy.outage
-                && self.0.served.load(Ordering::Relaxed)
-                && matches!(error.status(), None | Some(503))
-                && !error.is_timeout();
             let counted =
                 if is_outage { counted.min(self.0.policy.max_tries.saturating_sub(1)) } else { counted };
             let decision = match is_enough {

@@ -180,7 +180,7 @@ impl Walker {
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
             // A body that says that there is no next page cannot have lost its cursor on the way, as a header can.
-            let is_sure = self.is_making_sure && self.client.ends_in_the_body();
+            let is_sure = self.is_making_sure && self.client.ends_in_the_body() && !self.has_lost_cursor;
             let persistence = match self.is_extra || is_sure || self.is_confirming {
                 true if is_sure => Persistence::Briefly,
                 true => Persistence::Once,
@@ -261,6 +261,8 @@ impl Walker {
             return Err(self.endless());
         }
         if !entries.is_empty() {
+            // What was to be the last page was not.
+            self.has_lost_cursor |= self.pass.page_size.is_some();
             self.returns = 0;
             self.detour = Detour::None;
             self.narrowings = 0;

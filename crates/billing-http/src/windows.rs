@@ -72,6 +72,8 @@ pub(crate) struct Windows {
     samples: Vec<Sample>,
     /// From here on a service has said that there is nothing, or no more than a page, which is no reason to ask it again.
     nothing_from: Option<Timestamp>,
+    /// The latest entry of parts that were left: it is there, whatever comes of their end.
+    seen_up_to: Option<Timestamp>,
     /// The end of what was fetched, which may go on: entries of a millisecond that is not over.
     tail: Vec<UsageEntry>,
     /// What was handed out so far.
@@ -136,6 +138,7 @@ impl Windows {
             page_weight: 1,
             samples: Vec::new(),
             nothing_from: None,
+            seen_up_to: None,
             tail: Vec::new(),
             entries: 0,
             reached: None,
@@ -344,6 +347,7 @@ impl Windows {
     /// Leaves a part to the one before it.
     fn leave(&mut self, index: usize) {
         if let Some(part) = self.parts.remove(index) {
+            self.seen_up_to = self.seen_up_to.max(part.reached());
             self.parts[index - 1].extend(part.until);
             self.give_up_behind(index - 1);
         }
@@ -359,7 +363,10 @@ impl Windows {
             self.parts[index].until = behind.and_then(|behind| behind.until);
         }
         // It cannot end here and go on there, unless entries arrived meanwhile.
-        if self.parts.range(index + 1..).any(Part::has_entries) {
+        let is_last = self.parts.len() == index + 1;
+        if self.parts.range(index + 1..).any(Part::has_entries)
+            || (is_last && self.seen_up_to > self.parts[index].reached())
+        {
             self.parts[index].doubt();
         }
     }

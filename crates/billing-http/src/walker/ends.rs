@@ -27,10 +27,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 impl Walker {
     /// Asks what follows a page without a cursor, in pages of another size: where there is nothing, they are not full.
     pub(super) fn make_sure(&mut self) {
-        let size = self.other_size();
+        // After the last size, which has brought something new, the first one.
+        let size = self.other_size().or_else(|| self.other_sizes().next());
         self.restart_by_the_same_way();
-        self.pass.page_size = size.or(Some(OTHER_SIZES[0]));
+        self.pass.page_size = size;
         self.is_making_sure = true;
+    }
+
+    /// Sizes that are not the one that is walked in.
+    fn other_sizes(&self) -> impl Iterator<Item = u32> + use<> {
+        let walks_in = self.walk.page_size(self.route);
+        OTHER_SIZES.into_iter().filter(move |size| *size != walks_in)
     }
 
     /// True when cursors get lost again and again. What begins at the last entry cannot end before it.
@@ -40,16 +47,19 @@ impl Walker {
 
     /// The next size to ask in; `None` when all were tried.
     fn other_size(&self) -> Option<u32> {
-        let walks_in = self.walk.page_size(self.route);
-        let mut sizes = OTHER_SIZES.into_iter().filter(|size| *size != walks_in);
         match self.pass.page_size {
-            None => sizes.next(),
-            Some(tried) => sizes.skip_while(|size| *size != tried).nth(1),
+            None => self.other_sizes().next(),
+            Some(tried) => self.other_sizes().skip_while(|size| *size != tried).nth(1),
         }
     }
 
     /// Takes in that what was asked for to make sure is full too, ends without a cursor, and has brought nothing new.
     pub(super) async fn take_full_again(&mut self) -> Result<(), Error> {
+        // In another size it may not be full.
+        if self.pass.overlap.is_over() && self.other_size().is_some() {
+            self.make_sure();
+            return Ok(());
+        }
         // It says that nothing follows it, and lies before what came already: it has lost its cursor, and so may others.
         self.has_lost_cursor |= !self.pass.overlap.is_over();
         if self.has_lost_cursor {
@@ -63,10 +73,6 @@ impl Walker {
             if self.is_led_astray() {
                 self.pass.ask_exactly();
             }
-            return Ok(());
-        }
-        if !self.client.ends_in_the_body() && self.other_size().is_some() {
-            self.make_sure();
             return Ok(());
         }
         self.believe().await

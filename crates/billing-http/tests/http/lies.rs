@@ -106,20 +106,22 @@ fn without_cursor(reply: Reply) -> Reply {
 #[tokio::test]
 async fn an_answer_from_before_what_came_was_the_end() {
     let all: Vec<_> = (0..6000).map(|n| entry_at(second(n / 6), &format!("-{n}e-5"))).collect();
-    for (lost, failed, concurrency) in [
-        (4..=5, 0..=0, 1),
-        (4..=4, 5..=5, 1),
-        (4..=4, 5..=7, 1),
-        (12..=13, 0..=0, 1),
-        (4..=5, 0..=0, 4),
-        (4..=6, 8..=9, 4),
+    for (lost, failed, status, concurrency) in [
+        (4..=5, 0..=0, 500, 1),
+        (4..=4, 5..=5, 500, 1),
+        (4..=4, 5..=7, 500, 1),
+        (4..=4, 5..=9, 503, 1),
+        (4..=5, 6..=12, 500, 1),
+        (12..=13, 0..=0, 500, 1),
+        (4..=5, 0..=0, 500, 4),
+        (4..=6, 8..=9, 500, 4),
     ] {
         let (mut book, mut requests) = (Book::new(all.clone()), 0);
-        let case = format!("{lost:?} {failed:?} {concurrency}");
+        let case = format!("{lost:?} {failed:?} {status} {concurrency}");
         let upstream = Upstream::start(move |request| {
             requests += 1;
             match requests {
-                n if failed.contains(&n) => Reply::error(500, "out of order"),
+                n if failed.contains(&n) => Reply::error(status, "out of order"),
                 n if lost.contains(&n) => without_cursor(book.answer(request)),
                 _ => book.answer(request),
             }
@@ -127,8 +129,47 @@ async fn an_answer_from_before_what_came_was_the_end() {
         .await;
         let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(500);
         let walk = walk.concurrency(concurrency).build().unwrap();
-        let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
-        assert_eq!(found.len(), all.len(), "{case}");
+        let found = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await;
+        let found = found.map(|found| found.len()).map_err(|error| error.to_string());
+        assert_eq!(found, Ok(all.len()), "{case}");
+    }
+}
+
+/// A page that is one instant to its end, exactly as long as what is asked for to make sure: in that size nothing new comes.
+#[tokio::test]
+async fn a_page_of_one_instant_was_the_end() {
+    // So many entries at each second from the first on, and the requests whose cursors are lost.
+    let cases: [(&[usize], u32, std::ops::RangeInclusive<u32>); 5] = [
+        (&[3, 997, 1000, 1000], 1000, 1..=2),
+        (&[3, 997, 1000, 999], 1000, 1..=999),
+        (&[500, 1500, 2000], 500, 2..=3),
+        (&[500, 2000], 500, 6..=6),
+        (&[10, 10, 10], 10, 1..=1),
+    ];
+    for (instants, page_size, lost) in cases {
+        let at = |(n, count): (usize, &usize)| {
+            std::iter::repeat_n(entry_at(second(i64::try_from(n).unwrap()), "-1"), *count)
+        };
+        let all: Vec<_> = instants.iter().enumerate().flat_map(at).collect();
+        for concurrency in [1, 8] {
+            let (mut book, mut requests, these) = (Book::new(all.clone()), 0, lost.clone());
+            let upstream = Upstream::start(move |request| {
+                requests += 1;
+                let reply = book.answer(request);
+                if these.contains(&requests) { without_cursor(reply) } else { reply }
+            })
+            .await;
+            let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(page_size);
+            let walk = walk.concurrency(concurrency).build().unwrap();
+            let found = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await;
+            // More entries of one instant than the largest page has, and no cursor, are an error.
+            let found = found.map(|found| found.len()).map_err(|error| error.kind());
+            let is_whole = found == Ok(all.len());
+            assert!(
+                is_whole || (lost == (1..=999) && found == Err(ErrorKind::Inconsistent)),
+                "{instants:?}, {concurrency} at once: {found:?}"
+            );
+        }
     }
 }
 
