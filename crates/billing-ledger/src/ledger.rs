@@ -29,8 +29,8 @@ pub type LendCharges<'a> = dyn FnMut(Charges<'_>) -> ControlFlow<()> + 'a;
 /// A ledger that is open: what every engine keeps.
 ///
 /// It may be used from any number of threads. Calls wait; wait for them on a thread that may. What is read in one call is of one
-/// moment. A call that writes has stored all of it durably when it returns, or nothing, but for
-/// [`ErrorKind::OutcomeNotKnown`]. `billing-testkit` has the suite that holds an engine to all of this.
+/// moment. What takes what is lent must not call the ledger. A call that writes has stored all of it durably when it returns, or nothing, but for
+/// [`ErrorKind::OutcomeNotKnown`]. `billing_testkit::ledger_suite!` holds an engine to it by one call.
 ///
 /// # Errors
 /// Of every call: the engine's own, in its words, by [`ErrorKind`]; and [`ErrorKind::UnknownAccount`] for an account that is not
@@ -47,6 +47,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn principal(&self, digest: &KeyDigest) -> Result<Option<(Principal, KeyDigest)>, Error>;
 
     /// Keeps a new key, and gives the name of its account.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimestampOutOfRange`].
     fn add_key(&self, key: &NewKey<'_>) -> Result<String, Error>;
 
     /// All keys of all accounts, the oldest first.
@@ -61,7 +64,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// A server gathers uses and records them now and then: writing at each request would cost more than the request.
     fn record_key_uses(&self, uses: &[(&str, Timestamp)]) -> Result<(), Error>;
 
-    /// What the account's keys are called, by id: those that have a description, revoked ones too.
+    /// What the account's keys are called, by id: those that have a description, revoked ones too. Of an account that is not there
+    /// are none.
     fn key_descriptions(&self, account: AccountId) -> Result<HashMap<String, String>, Error>;
 
     /// The account of this name, if there is one.
@@ -73,7 +77,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// [`ErrorKind::InvalidName`] for a new name against [`check_account_name`](crate::check_account_name).
     fn create_account(&self, name: &str) -> Result<AccountId, Error>;
 
-    /// All accounts, by name.
+    /// All accounts, by the bytes of their names.
     fn accounts(&self) -> Result<Vec<Account>, Error>;
 
     /// Sets the DIEM that an account may spend each UTC day, or that it has none.
@@ -122,7 +126,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     ) -> Result<WalkPage, Error>;
 
     /// Lends the account's sums of all days, or of the days from the first to the last given, both included; by day, then by
-    /// product, currency and API key, charges before credits. Sums of an account that is not there are none.
+    /// product, currency and API key, charges before credits: texts by their bytes, currencies as [`Currency`](billing_model::Currency) orders them, no key
+    /// before any. Sums of an account that is not there are none.
     fn rollups(
         &self,
         account: AccountId,
@@ -145,7 +150,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// stored.
     fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error>;
 
-    /// How many entries the batch with this key and this digest has, when it is stored. For whoever would refuse it now:
+    /// How many entries the batch with this key and this digest has, when it is stored; in an account that is not there nothing is.
+    /// For whoever would refuse it now:
     /// what is stored is not refused when it is sent again.
     fn find_batch(
         &self,
@@ -158,7 +164,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error>;
 
     /// The file with this SHA-256, if it was imported into an account. A file without entries never was: nothing of it can
-    /// be there twice.
+    /// be there twice. Into an account that is not there nothing was.
     fn imported_file(&self, account: AccountId, sha256: &[u8; 32]) -> Result<Option<ImportedFile>, Error>;
 
     /// True when files were imported into an account, so that it is worth the time to find out a digest.

@@ -7,7 +7,7 @@
 //!
 //! [`Ledger`] is that contract. It is synchronous and object-safe; a server or a job takes an `Arc<dyn Ledger>` and never
 //! knows the engine. Entries and sums are *lent*, one after the other: what is lent lives where the engine has it, its numbers
-//! are the canonical text that is stored, and nothing is copied that nobody keeps.
+//! are the text that is stored, as [`write_decimal`](billing_model::write_decimal) writes it, and nothing is copied that nobody keeps.
 //!
 //! Everything secret is made here and not in an engine: an engine keeps a random number and digests of keys, see
 //! [`KeyMaterial`].

@@ -1,6 +1,6 @@
 //! For tests only: says at the end of a test run what was left out.
 //!
-//! A test that needs what a machine has not is left out with `billing_testkit::left_out`, and libtest knows no such test:
+//! A test that needs what a machine has not is left out with `billing_testkit::leave_out` or `need`, and libtest knows no such test:
 //! it counts it among those that passed. So the run has to say it at its end. The last that `cargo test` does are
 //! documentation tests, package by package, and what those print is caught. What is not caught is what a macro prints
 //! while rustdoc reads the source. So [`say!`] stands in the package `billing-tests`, the last one by name.

@@ -1,4 +1,4 @@
-//! Serves the API from a ledger in memory, on a port that is free: says its address and a key, and ends with its input.
+//! Serves the API from a ledger in memory, on a port that is free: says an admin key, an ingest key and its address, and ends with its input.
 
 #![expect(clippy::print_stdout, reason = "a program")]
 

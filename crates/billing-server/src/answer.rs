@@ -4,11 +4,12 @@ use axum::http::header::CONTENT_DISPOSITION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use billing_csv::Columns;
-use billing_model::{Pagination, Paging, Timestamp, UsageEntry};
+use billing_model::{Page, Pagination, Paging, Timestamp, UsageEntry};
 
+use crate::accept::Form;
 use crate::error::Error;
 use crate::prefer;
-use crate::whole_body::whole_body;
+use crate::whole_body::{JSON, whole_body};
 
 /// What is said to a request that wants another form than the one there is.
 pub(crate) const JSON_ONLY: &str = "application/json";
@@ -21,9 +22,6 @@ const ENTRY_BYTES: usize = 384;
 
 /// Entries of a usual page.
 const USUAL_ENTRIES: usize = 1000;
-
-/// The most that a byte of text becomes in CSV.
-const ESCAPED_BYTES: usize = "\"\"".len();
 
 /// The most that an entry takes in memory and in an answer, its texts apart.
 const PLAIN_BYTES: usize = 1024;
@@ -44,36 +42,43 @@ pub(crate) fn give_back_rest(body: &mut Vec<u8>) {
     }
 }
 
-/// The most that the entries of a page and their answer in CSV take together.
-pub(crate) fn most_csv_bytes(entries: &[UsageEntry]) -> usize {
-    entries.len() * PLAIN_BYTES + text_bytes(entries) * (1 + ESCAPED_BYTES)
+/// The most that the entries of a page and their answer take together.
+pub(crate) fn most_bytes(entries: &[UsageEntry], form: Form) -> usize {
+    entries.len() * PLAIN_BYTES + text_bytes(entries) * (1 + escaped_bytes(form))
 }
 
 fn text_bytes(entries: &[UsageEntry]) -> usize {
     entries.iter().map(UsageEntry::text_bytes).sum()
 }
 
-/// The answer for a page in CSV.
-pub(crate) fn csv(
-    entries: &[UsageEntry],
-    paging: &Paging,
-    request: &HeaderMap,
-    now: Timestamp,
-) -> Result<Response, Error> {
-    let usual = (entries.len() + 1) * ENTRY_BYTES;
+/// The most that a byte of text becomes.
+fn escaped_bytes(form: Form) -> usize {
+    match form {
+        Form::Json => "\\u0001".len(),
+        Form::Csv => "\"\"".len(),
+    }
+}
+
+/// The answer for a page.
+pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp) -> Result<Response, Error> {
+    let usual = (page.entries.len() + 1) * ENTRY_BYTES;
     // One of long texts does not grow, by which it would be there twice: what it does not need is not touched.
-    let texts = text_bytes(entries);
-    let most = if texts > usual { GIVEN_BACK.max(usual + texts * ESCAPED_BYTES) } else { usual };
+    let texts = text_bytes(&page.entries);
+    let most = if texts > usual { GIVEN_BACK.max(usual + texts * escaped_bytes(form)) } else { usual };
     let mut body = Vec::with_capacity(most);
+    if form == Form::Json {
+        page.write_json(&mut body);
+        return Ok(whole_body(StatusCode::OK, JSON, body));
+    }
     let columns = prefer::columns(request);
-    billing_csv::encode(entries, columns, &mut body);
+    billing_csv::encode(&page.entries, columns, &mut body);
     let mut response = whole_body(StatusCode::OK, CSV, body);
     let headers = response.headers_mut();
     if columns == Columns::WithApiKeyId {
         let applied = HeaderValue::from_static(prefer::INCLUDE_API_KEY_ID);
         headers.insert(prefer::PREFERENCE_APPLIED, applied);
     }
-    write_paging(paging, now, headers)?;
+    write_paging(&page.paging, now, headers)?;
     Ok(response)
 }
 

@@ -99,7 +99,7 @@ impl Config {
             usage_rate_limit: None,
             failed_request_limit: NonZeroU32::new(50),
             concurrent_requests: 256,
-            // As many connections as the ledger keeps open.
+            // An engine may have room for fewer.
             concurrent_reads: 4,
             connections: 1024,
             connections_per_address: None,

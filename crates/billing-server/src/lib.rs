@@ -57,6 +57,7 @@ mod answer;
 mod authorization;
 mod cursor;
 mod life;
+mod pages;
 mod prefer;
 mod whole_body;
 

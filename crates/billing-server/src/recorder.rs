@@ -176,13 +176,20 @@ impl Worker {
                 }
             }
             Err(error) => {
-                tracing::warn!(error = describe(&error), batches = batches.len(), "batches were not stored");
                 let kind = error.kind();
+                let outcome = match kind {
+                    ErrorKind::OutcomeNotKnown => "it is not known whether batches were stored",
+                    _ => "batches were not stored",
+                };
+                tracing::warn!(error = describe(&error), batches = batches.len(), "{outcome}");
                 let cause = error.to_string();
                 for (_, reply, _) in replies {
                     let error = match Trouble::of(kind) {
                         Some(trouble) => Error::Unwritable(trouble),
-                        None if is_everybodys(kind) => Error::LedgerBusy,
+                        // Sent again, its key tells.
+                        None if is_everybodys(kind) || kind == ErrorKind::OutcomeNotKnown => {
+                            Error::LedgerBusy
+                        }
                         // It was removed while its batch was on the way.
                         None if kind == ErrorKind::UnknownAccount => Error::Unauthenticated,
                         None => Error::internal(cause.clone()),

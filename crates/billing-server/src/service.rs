@@ -7,12 +7,8 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use billing_ledger::{AccountId, Batch, Filter, KeyKind, Ledger, LendEntry, Principal, Receipt};
-use billing_model::{
-    AnalyticsQuery, Balance, BalanceParts, Currency, Day, HistoryRequest, LentEntry, PageWriter, Pagination,
-    Paging, Timestamp, UsageQuery,
-};
-use http_body::Body as _;
+use billing_ledger::{AccountId, Batch, KeyKind, Ledger, Principal, Receipt};
+use billing_model::{AnalyticsQuery, Balance, BalanceParts, Currency, Day, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tracing::Span;
@@ -22,25 +18,25 @@ use crate::analytics::AnalyticsCache;
 use crate::answer;
 use crate::authorization::bearer_key;
 use crate::browsers::Browsers;
-use crate::budget::{Budget, Growing, Share};
+use crate::budget::{Budget, Growing};
 use crate::config::{Config, UsageEndpoint};
-use crate::cursor::{Continuation, Cursors};
+use crate::cursor::Cursors;
 use crate::error::Error;
 use crate::ingest::{self, Announced, Checked};
-use crate::life::{WARNING, write_life};
+use crate::life::write_life;
 use crate::limits::{Caller, FailureLimit, RateLimit};
 use crate::metrics::{self, Metrics};
 use crate::recorder::Recorder;
 use crate::row_rules::RowRules;
 use crate::standing::Standing;
 use crate::trouble::Trouble;
-use crate::whole_body::{JSON, whole_body};
+use crate::whole_body::{JSON, body_bytes, whole_body};
 
 /// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
 pub(crate) const SMALL_ANSWER: usize = 64 << 10;
 
 /// How long an answer that was read waits for room. Meanwhile others wait for the reader that made it.
-const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
+pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is read from a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +51,7 @@ pub(crate) enum Read {
 
 /// A ledger that answers.
 pub(crate) struct Service {
-    ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     /// Requests that are answered at the same time.
@@ -65,12 +61,12 @@ pub(crate) struct Service {
     pub(crate) browsers: Option<Browsers>,
     rate: Option<RateLimit>,
     usage_rate: Option<RateLimit>,
-    cursors: Cursors,
+    pub(crate) cursors: Cursors,
     reads: Arc<Semaphore>,
     /// One, for usage analytics: its sums take memory for every name that there is.
     summing: Arc<Semaphore>,
     analytics: AnalyticsCache,
-    budget: Budget,
+    pub(crate) budget: Budget,
     recorder: Recorder,
 }
 
@@ -86,7 +82,7 @@ impl Service {
             rate: config.rate_limit.map(RateLimit::new),
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
             cursors: Cursors::new(&ledger.key_material().signing_key(), config.cursor_ttl),
-            reads: semaphore(config.concurrent_reads),
+            reads: semaphore(config.concurrent_reads.min(ledger.concurrent_reads())),
             summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
@@ -271,7 +267,7 @@ impl Service {
     /// What keeps the service from doing its work, in words.
     pub(crate) async fn impediment(self: Arc<Self>) -> Option<&'static str> {
         let (is_recording, trouble) = (self.recorder.is_running(), self.recorder.trouble());
-        // Any key will do: it is looked up in the file.
+        // Any key will do: it is looked up in the ledger.
         let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal)).await;
         match trouble {
             _ if !is_recording || reads.is_err() => Some("the ledger cannot be used"),
@@ -331,31 +327,12 @@ impl Service {
             (Read::Usage | Read::UsageHistory, None) => {
                 Err(Error::NotAcceptable("application/json and text/csv"))
             }
-            (Read::Usage | Read::UsageHistory, Some(Form::Json)) => {
-                let mut body = answer::json_body();
-                let mut page = PageWriter::begin(&mut body);
-                // From where it stands in the ledger into the answer, with nothing in between.
-                let mut write = |entry: LentEntry<'_>| {
-                    entry.write_json(page.next());
-                    Ok(())
-                };
-                let (paging, warning) = self.page(read, account, query, now, &mut write)?;
-                page.finish(&paging, warning);
-                answer::give_back_rest(&mut body);
-                // It is made while its reader is kept, so that few are made that have no room.
-                let room = self.room_for(body.len())?;
-                Ok(with_room(whole_body(StatusCode::OK, JSON, body), room))
-            }
-            (Read::Usage | Read::UsageHistory, Some(Form::Csv)) => {
-                let mut entries = Vec::new();
-                let mut keep = |entry: LentEntry<'_>| {
-                    entries.push(entry.to_entry()?);
-                    Ok(())
-                };
-                let (paging, _) = self.page(read, account, query, now, &mut keep)?;
-                let room = self.room_for(answer::most_csv_bytes(&entries))?;
-                let response = answer::csv(&entries, &paging, &request.headers, now)?;
-                Ok(with_room(response, room))
+            (Read::Usage | Read::UsageHistory, Some(form)) => {
+                let lent = (form == Form::Json).then(|| self.lent_page(read, account, query, now));
+                match lent.transpose()?.flatten() {
+                    Some(answer) => Ok(answer),
+                    None => self.kept_page(read, account, request, (form, now)),
+                }
             }
             (_, form) if form != Some(Form::Json) => Err(Error::NotAcceptable(answer::JSON_ONLY)),
             (Read::Analytics, _) => {
@@ -365,70 +342,6 @@ impl Service {
             }
             (Read::Balance, _) => self.balance(account, now),
         }
-    }
-
-    /// Room for an answer of so many bytes until it is fetched; a small one needs none.
-    fn room_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
-        let room = (bytes > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(bytes, ANSWER_PATIENCE));
-        room.transpose().map_err(|_| Error::Busy)
-    }
-
-    /// Lends a page, and says where it stands, and what its readers are to know.
-    fn page(
-        &self,
-        read: Read,
-        account: AccountId,
-        query: &str,
-        now: Timestamp,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<(Paging, Option<&'static str>), Error> {
-        match read {
-            Read::Usage => self.page_by_number(account, query, lend),
-            _ => Ok((self.page_by_cursor(account, query, now, lend)?, None)),
-        }
-    }
-
-    fn page_by_number(
-        &self,
-        account: AccountId,
-        query: &str,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<(Paging, Option<&'static str>), Error> {
-        let (query, page) = UsageQuery::parse(query)?;
-        let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let total = self
-            .ledger
-            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), lend)
-            .map_err(Error::of_ledger)?;
-        let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
-        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
-        Ok((paging, is_deprecated.then_some(WARNING)))
-    }
-
-    fn page_by_cursor(
-        &self,
-        account: AccountId,
-        query: &str,
-        now: Timestamp,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<Paging, Error> {
-        let (query, snapshot, after) = match HistoryRequest::parse(query)? {
-            HistoryRequest::First(query) => (query, None, None),
-            HistoryRequest::Next(cursor) => {
-                let Continuation { query, snapshot, position } = self.cursors.read(account, now, &cursor)?;
-                (query, Some(snapshot), Some(position))
-            }
-        };
-        let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let found = self
-            .ledger
-            .page_by_position(account, &filter, snapshot, after, query.page_size(), lend)
-            .map_err(Error::of_ledger)?;
-        let next = found.next.map(|position| {
-            let continuation = Continuation { query, snapshot: found.snapshot, position };
-            self.cursors.issue(account, now, &continuation)
-        });
-        Ok(Paging::ByCursor(next.transpose()?))
     }
 
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
@@ -453,21 +366,6 @@ impl Service {
         Balance::of(&parts).write_json(&mut body);
         Ok(whole_body(StatusCode::OK, JSON, body))
     }
-}
-
-fn body_bytes(response: &Response) -> usize {
-    let bytes = response.body().size_hint().exact();
-    bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
-}
-
-/// An answer with the memory that it takes until it is fetched.
-fn with_room(mut response: Response, room: Option<Share>) -> Response {
-    let bytes = body_bytes(&response);
-    if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
-        share.shrink_to(bytes);
-        response.extensions_mut().insert(Arc::new(share));
-    }
-    response
 }
 
 fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) -> Response {

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use http_body::Body as _;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -17,4 +18,10 @@ pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: im
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Prefer"));
     response
+}
+
+/// Bytes of an answer that is there as a whole.
+pub(crate) fn body_bytes(response: &Response) -> usize {
+    let bytes = response.body().size_hint().exact();
+    bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

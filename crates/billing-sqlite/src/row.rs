@@ -67,12 +67,12 @@ pub(crate) fn lend<'r>(
     let texts = &*texts;
     Ok(LentEntry {
         timestamp: Timestamp::from_unix_ns(row.get(0)?),
-        sku: texts.known(sku).unwrap_or_default(),
+        sku: present(texts, sku)?,
         price_per_unit_usd: number(row, 3)?,
         units: number(row, 4)?,
         amount: number(row, 5)?,
-        currency: texts.known(currency).unwrap_or_default(),
-        notes: texts.known(notes).unwrap_or_default(),
+        currency: present(texts, currency)?,
+        notes: present(texts, notes)?,
         request_id: optional_str(row, 9)?,
         execution_time_ms: optional_number(row, 10)?,
         prompt_tokens: optional_number(row, 11)?,
@@ -91,6 +91,11 @@ pub(crate) fn optional_text(
         return Ok(None);
     }
     texts.text(connection, id).map(|text| Some(text.to_owned()))
+}
+
+/// A text that every entry has.
+fn present(texts: &Texts, id: i64) -> rusqlite::Result<&str> {
+    texts.known(id).ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
 fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod batches;
 pub mod funds;
 pub mod house;
+pub mod imports;
 pub mod keys;
 pub mod numbered_pages;
 pub mod rollups;
@@ -44,6 +45,9 @@ macro_rules! ledger_suite {
             keys::times_that_a_ledger_cannot_hold_are_refused,
             keys::the_last_use_of_a_key_is_its_latest,
             keys::a_key_has_a_name_of_its_account_only,
+            imports::an_import_that_does_not_end_stores_nothing,
+            imports::an_instant_that_no_ledger_holds_fails_the_whole,
+            imports::a_file_comes_in_once_unless_it_is_said,
             numbered_pages::pages_are_slices_of_the_whole,
             numbered_pages::pages_at_any_depth_are_right,
             numbered_pages::a_dense_minute_and_a_rare_currency_are_walked_whole,

@@ -1,4 +1,4 @@
-//! API keys: who opens what, and what the file knows of them.
+//! API keys: who opens what, and what is known of them.
 
 use billing_ledger::{ErrorKind, Key, KeyKind, Principal};
 use billing_model::Timestamp;

@@ -1,0 +1,146 @@
+//! Pages of the ledger: lent into the answer, or read and then written.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use billing_ledger::{AccountId, Error as LedgerError, ErrorKind, Filter, LendEntry};
+use billing_model::{HistoryRequest, LentEntry, Page, PageWriter, Pagination, Paging, Timestamp, UsageQuery};
+
+use crate::accept::Form;
+use crate::answer;
+use crate::budget::Share;
+use crate::config::UsageEndpoint;
+use crate::cursor::Continuation;
+use crate::error::Error;
+use crate::life::WARNING;
+use crate::service::{ANSWER_PATIENCE, Read, SMALL_ANSWER, Service};
+use crate::whole_body::{JSON, body_bytes, whole_body};
+
+/// Bytes of a page up to which it is written as it is read. A usual one has 300 KB, and as many are written at once as may read.
+const MOST_LENT: usize = 2 << 20;
+
+impl Service {
+    /// A page in JSON, from where it stands in the ledger into the answer, with nothing in between. `None` for a long one: that
+    /// waits for room before it is made.
+    pub(crate) fn lent_page(
+        &self,
+        read: Read,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Option<Response>, Error> {
+        let mut body = answer::json_body();
+        let (mut page, mut is_long) = (PageWriter::begin(&mut body), false);
+        let mut write = |entry: LentEntry<'_>| {
+            let out = page.next();
+            entry.write_json(out);
+            is_long = out.len() > MOST_LENT;
+            if is_long { Err(LedgerError::new(ErrorKind::Aborted, "the page is long")) } else { Ok(()) }
+        };
+        let found = self.page(read, account, query, now, &mut write);
+        if is_long {
+            return Ok(None);
+        }
+        let (paging, warning) = found?;
+        page.finish(&paging, warning);
+        answer::give_back_rest(&mut body);
+        let room = self.room_for(body.len())?;
+        Ok(Some(with_room(whole_body(StatusCode::OK, JSON, body), room)))
+    }
+
+    /// A page that is read before it is written. Its reader is kept while it waits for room, so that few are read that have none.
+    pub(crate) fn kept_page(
+        &self,
+        read: Read,
+        account: AccountId,
+        request: &Parts,
+        (form, now): (Form, Timestamp),
+    ) -> Result<Response, Error> {
+        let query = request.uri.query().unwrap_or_default();
+        let mut entries = Vec::new();
+        let mut keep = |entry: LentEntry<'_>| {
+            entries.push(entry.to_entry()?);
+            Ok(())
+        };
+        let (paging, warning) = self.page(read, account, query, now, &mut keep)?;
+        let room = self.room_for(answer::most_bytes(&entries, form))?;
+        let page = Page { entries, paging, warning: warning.map(str::to_owned) };
+        Ok(with_room(answer::page(&page, form, &request.headers, now)?, room))
+    }
+
+    /// Room for an answer of so many bytes until it is fetched; a small one needs none.
+    fn room_for(&self, bytes: usize) -> Result<Option<Share>, Error> {
+        let room = (bytes > SMALL_ANSWER).then(|| self.budget.answers.take_blocking(bytes, ANSWER_PATIENCE));
+        room.transpose().map_err(|_| Error::Busy)
+    }
+
+    /// Lends a page, and says where it stands, and what its readers are to know.
+    fn page(
+        &self,
+        read: Read,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
+        match read {
+            Read::Usage => self.page_by_number(account, query, lend),
+            _ => Ok((self.page_by_cursor(account, query, now, lend)?, None)),
+        }
+    }
+
+    fn page_by_number(
+        &self,
+        account: AccountId,
+        query: &str,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(Paging, Option<&'static str>), Error> {
+        let (query, page) = UsageQuery::parse(query)?;
+        let filter = Filter { window: query.window(), currency: query.currency().cloned() };
+        let total = self
+            .ledger
+            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), lend)
+            .map_err(Error::of_ledger)?;
+        let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
+        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
+        Ok((paging, is_deprecated.then_some(WARNING)))
+    }
+
+    fn page_by_cursor(
+        &self,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<Paging, Error> {
+        let (query, snapshot, after) = match HistoryRequest::parse(query)? {
+            HistoryRequest::First(query) => (query, None, None),
+            HistoryRequest::Next(cursor) => {
+                let Continuation { query, snapshot, position } = self.cursors.read(account, now, &cursor)?;
+                (query, Some(snapshot), Some(position))
+            }
+        };
+        let filter = Filter { window: query.window(), currency: query.currency().cloned() };
+        let found = self
+            .ledger
+            .page_by_position(account, &filter, snapshot, after, query.page_size(), lend)
+            .map_err(Error::of_ledger)?;
+        let next = found.next.map(|position| {
+            let continuation = Continuation { query, snapshot: found.snapshot, position };
+            self.cursors.issue(account, now, &continuation)
+        });
+        Ok(Paging::ByCursor(next.transpose()?))
+    }
+}
+
+/// An answer with the memory that it takes until it is fetched.
+fn with_room(mut response: Response, room: Option<Share>) -> Response {
+    let bytes = body_bytes(&response);
+    if let Some(mut share) = room.filter(|_| bytes > SMALL_ANSWER) {
+        share.shrink_to(bytes);
+        response.extensions_mut().insert(Arc::new(share));
+    }
+    response
+}
