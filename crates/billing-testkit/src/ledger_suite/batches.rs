@@ -9,7 +9,7 @@ use billing_model::{Timestamp, UsageEntry};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::house::{House, Make, any_mixed_entries, walk};
+use super::house::{House, Make, any_mixed_entries, cases, walk};
 
 fn now() -> Timestamp {
     "2026-06-15T00:00:00Z".parse().unwrap()
@@ -37,7 +37,7 @@ fn sorted(entries: &[UsageEntry]) -> Vec<Vec<u8>> {
 /// Against the plainest model there is: a map from key to what was first sent under it.
 pub fn every_batch_is_there_once(make: Make) {
     let house = House::of(make);
-    proptest!(ProptestConfig::with_cases(48), |(lots in prop::collection::vec(any_mixed_entries(12), 1..4),
+    proptest!(cases(48), |(lots in prop::collection::vec(any_mixed_entries(12), 1..4),
         sent in prop::collection::vec((0..5usize, any::<prop::sample::Index>(), 0..2usize), 1..14),
         group in 1..5usize,)| {
     let (ledger, ours) = house.another();

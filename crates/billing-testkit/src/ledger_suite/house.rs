@@ -14,6 +14,11 @@ pub type Make = fn() -> (Box<dyn Ledger>, Box<dyn Any>);
 
 const NS_PER_DAY: i64 = 86_400_000_000_000;
 
+/// So many cases. None is kept in a file: that would stand beside this suite, and not beside the engine.
+pub(super) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// A ledger with one account.
 pub(super) struct House {
     pub(super) ledger: Box<dyn Ledger>,

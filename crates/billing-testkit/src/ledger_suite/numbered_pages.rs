@@ -7,7 +7,7 @@ use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry};
 use billing_sample::History;
 use proptest::prelude::*;
 
-use super::house::{House, Make, any_filter, any_mixed_entries, expected, import, walk};
+use super::house::{House, Make, any_filter, any_mixed_entries, cases, expected, import, walk};
 
 const ORDERS: [SortOrder; 2] = [SortOrder::Asc, SortOrder::Desc];
 
@@ -27,7 +27,7 @@ fn check(
 
 pub fn pages_are_slices_of_the_whole(make: Make) {
     let house = House::of(make);
-    proptest!(ProptestConfig::with_cases(48), |(imports in prop::collection::vec(any_mixed_entries(60), 1..3),
+    proptest!(cases(48), |(imports in prop::collection::vec(any_mixed_entries(60), 1..3),
         filters in prop::collection::vec(any_filter(), 1..6),
         limit in 1..20u32,)| {
     let (ledger, account) = house.another();

@@ -9,7 +9,7 @@ use billing_ledger::Charges;
 use billing_model::{Day, UsageEntry};
 use proptest::prelude::*;
 
-use super::house::{House, Make, any_mixed_entries, import};
+use super::house::{House, Make, any_mixed_entries, cases, import};
 
 fn recount<'a>(entries: impl IntoIterator<Item = &'a UsageEntry>) -> Vec<OwnedRollup> {
     let mut sums: BTreeMap<_, OwnedRollup> = BTreeMap::new();
@@ -39,7 +39,7 @@ fn recount<'a>(entries: impl IntoIterator<Item = &'a UsageEntry>) -> Vec<OwnedRo
 
 pub fn sums_equal_a_recount_after_every_import(make: Make) {
     let house = House::of(make);
-    proptest!(ProptestConfig::with_cases(48), |(imports in prop::collection::vec(any_mixed_entries(25), 1..4), first in -2..5i64, days in 0..4i64,)| {
+    proptest!(cases(48), |(imports in prop::collection::vec(any_mixed_entries(25), 1..4), first in -2..5i64, days in 0..4i64,)| {
     let (ledger, account) = house.another();
     for (n, entries) in imports.iter().enumerate() {
         import(ledger, account, entries);

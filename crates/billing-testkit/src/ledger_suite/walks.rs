@@ -8,12 +8,12 @@ use billing_sample::History;
 use proptest::prelude::*;
 
 use super::house::{
-    House, Make, any_filter, any_mixed_entries, any_near_entries, expected, import, walk, walk_beside,
+    House, Make, any_filter, any_mixed_entries, any_near_entries, cases, expected, import, walk, walk_beside,
 };
 
 pub fn a_walk_of_any_page_size_is_the_same(make: Make) {
     let house = House::of(make);
-    proptest!(ProptestConfig::with_cases(48), |(entries in any_mixed_entries(80), filter in any_filter(), limit in 1..30u32,)| {
+    proptest!(cases(48), |(entries in any_mixed_entries(80), filter in any_filter(), limit in 1..30u32,)| {
     let (ledger, account) = house.another();
     import(ledger, account, &entries);
     let expect = expected(&entries, &filter, SortOrder::Asc);
@@ -25,7 +25,7 @@ pub fn a_walk_of_any_page_size_is_the_same(make: Make) {
 
 pub fn a_walk_sees_the_ledger_of_its_first_page(make: Make) {
     let house = House::of(make);
-    proptest!(ProptestConfig::with_cases(48), |(before in any_near_entries(60), late in any_near_entries(12), filter in any_filter(), limit in 1..12u32,)| {
+    proptest!(cases(48), |(before in any_near_entries(60), late in any_near_entries(12), filter in any_filter(), limit in 1..12u32,)| {
     let (ledger, account) = house.another();
     import(ledger, account, &before);
     let mut pages = 0;
