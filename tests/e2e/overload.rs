@@ -67,13 +67,18 @@ impl House {
     #[track_caller]
     fn comes_back(&self, request: &Request, status: u16) {
         let start = Instant::now();
+        // One connection for all: asked for half a minute, each with its own, a machine has no ports left.
+        let mut connection = self.host.connect();
         loop {
-            let answer = self.host.ask(request);
+            assert!(start.elapsed() < LIMIT, "not {status} in time");
+            let Ok(answer) = connection.ask(request) else {
+                connection = self.host.connect();
+                continue;
+            };
             if answer.status == status {
                 return;
             }
             is_told_to_come_again(&answer);
-            assert!(start.elapsed() < LIMIT, "still {}", answer.status);
             thread::yield_now();
         }
     }
@@ -254,7 +259,15 @@ fn analytics_that_nobody_fetches_stay_within_the_memory() {
     let dates = "startDate=2026-04-01&endDate=2026-05-1";
     // Each asks for another span, so that each answer is made anew.
     let ask = |n: usize| Request::get(&format!("{ANALYTICS}?{dates}{n}&topN=50")).bearing(&house.admin);
-    let whole = house.host.ask(&ask(0));
+    // A machine that has much else to do may not add up in the ten seconds that a request has, and goes on with it beside the next.
+    let start = Instant::now();
+    let whole = loop {
+        let answer = house.host.ask(&ask(0));
+        if ![503, 504].contains(&answer.status) {
+            break answer;
+        }
+        assert!(start.elapsed() < LIMIT, "still too slow");
+    };
     assert_eq!(whole.status, 200);
     assert!(whole.text().len() < 12 << 20, "{} bytes", whole.text().len());
     let sums = Analytics::from_json(whole.text()).unwrap();
