@@ -191,8 +191,9 @@ impl Client {
                     class != Class::Throttled && !is_outage && (costs_time || tries >= BRIEF_TRIES)
                 }
             };
-            let counted =
-                if is_outage { counted.min(self.0.policy.max_tries.saturating_sub(1)) } else { counted };
+            // Who wants one try only gets no more.
+            let not_the_last = self.0.policy.max_tries.saturating_sub(1).max(1);
+            let counted = if is_outage { counted.min(not_the_last) } else { counted };
             let decision = match is_enough {
                 true => Decision::GiveUp,
                 false => self.0.policy.decide(class, counted, elapsed, requested_wait, random),

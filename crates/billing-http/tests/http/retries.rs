@@ -195,3 +195,23 @@ async fn a_body_cut_at_every_byte_changes_nothing() {
         assert_eq!(upstream.requests().len(), size + 1);
     }
 }
+
+/// Whoever wants one try gets one, also where a service that has given a page is out of order.
+#[tokio::test]
+async fn one_try_is_one_try_in_an_outage_too() {
+    let mut requests = 0;
+    let upstream = Upstream::start(move |_| {
+        requests += 1;
+        if requests == 1 {
+            Reply::json(200, r#"{"data":[],"nextCursor":null}"#)
+        } else {
+            Reply::error(503, "out of order")
+        }
+    })
+    .await;
+    let (builder, _) = client_of(upstream.base_url());
+    let client = builder.retry(RetryPolicy { max_tries: 1, ..RetryPolicy::default() }).build().unwrap();
+    client.page(&first_page()).await.unwrap();
+    let error = client.page(&first_page()).await.unwrap_err();
+    assert_eq!((error.tries(), upstream.requests().len()), (1, 2), "{error}");
+}
