@@ -1,28 +1,10 @@
 //! Batches with idempotency keys: once each, whole or not at all, whoever sends them and however often.
 
 use billing_ledger::{AccountId, Batch, ErrorKind, Ledger as _, Receipt};
-use billing_model::{Timestamp, UsageEntry};
 use billing_testkit::entry_at;
-use sha2::{Digest, Sha256};
+use billing_testkit::ledger_suite::batches::{batch, now};
 
 use crate::house::House;
-
-fn now() -> Timestamp {
-    "2026-06-15T00:00:00Z".parse().unwrap()
-}
-
-fn text(entry: &UsageEntry) -> Vec<u8> {
-    let mut text = Vec::new();
-    entry.write_json(&mut text);
-    text
-}
-
-/// The digest stands for what was sent.
-fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
-    let digest = Sha256::digest(entries.iter().map(text).collect::<Vec<_>>().concat()).into();
-    let idempotency_key = key.to_owned();
-    Batch { account, idempotency_key, digest, received_at: now(), entries: entries.into() }
-}
 
 #[test]
 fn what_is_not_stored_leaves_no_receipt() {

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::house::{House, Make, any_mixed_entries, cases, walk};
 
-fn now() -> Timestamp {
+/// When every batch here came.
+pub fn now() -> Timestamp {
     "2026-06-15T00:00:00Z".parse().unwrap()
 }
 
@@ -21,8 +22,8 @@ fn text(entry: &UsageEntry) -> Vec<u8> {
     text
 }
 
-/// The digest stands for what was sent.
-fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
+/// A batch whose digest stands for what is sent.
+pub fn batch(account: AccountId, key: &str, entries: &[UsageEntry]) -> Batch {
     let digest = Sha256::digest(entries.iter().map(text).collect::<Vec<_>>().concat()).into();
     let idempotency_key = key.to_owned();
     Batch { account, idempotency_key, digest, received_at: now(), entries: entries.into() }
