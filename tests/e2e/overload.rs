@@ -83,6 +83,20 @@ impl House {
         }
     }
 
+    /// Asks until it is answered. A machine that has much else to do may not add up in the ten seconds that a request has, and
+    /// goes on with it beside the next.
+    #[track_caller]
+    fn answered_in_the_end(&self, request: &Request) -> Answer {
+        let start = Instant::now();
+        loop {
+            let answer = self.host.ask(request);
+            if ![503, 504].contains(&answer.status) {
+                return answer;
+            }
+            assert!(start.elapsed() < LIMIT, "still too slow");
+        }
+    }
+
     #[track_caller]
     fn works(&self) {
         let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&self.admin);
@@ -259,15 +273,7 @@ fn analytics_that_nobody_fetches_stay_within_the_memory() {
     let dates = "startDate=2026-04-01&endDate=2026-05-1";
     // Each asks for another span, so that each answer is made anew.
     let ask = |n: usize| Request::get(&format!("{ANALYTICS}?{dates}{n}&topN=50")).bearing(&house.admin);
-    // A machine that has much else to do may not add up in the ten seconds that a request has, and goes on with it beside the next.
-    let start = Instant::now();
-    let whole = loop {
-        let answer = house.host.ask(&ask(0));
-        if ![503, 504].contains(&answer.status) {
-            break answer;
-        }
-        assert!(start.elapsed() < LIMIT, "still too slow");
-    };
+    let whole = house.answered_in_the_end(&ask(0));
     assert_eq!(whole.status, 200);
     assert!(whole.text().len() < 12 << 20, "{} bytes", whole.text().len());
     let sums = Analytics::from_json(whole.text()).unwrap();
@@ -282,6 +288,9 @@ fn analytics_that_nobody_fetches_stay_within_the_memory() {
     house.can_be_watched();
     house.stays_small();
     drop(deaf);
+    // What nobody waits for any more is still added up, beside what is asked for now.
+    let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&house.admin);
+    assert_eq!(house.answered_in_the_end(&read).status, 200);
     house.works();
     house.stays_small();
 }
