@@ -71,6 +71,11 @@ pub enum ErrorKind {
     CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
+    /// An entry that is to be taken out or amended and is not there, or not any more. Nothing of the change is stored. Read the
+    /// window anew.
+    UnknownEntry,
+    /// Entries that a walk was still to see were taken out since it began. Begin it anew.
+    WalkOutdated,
     /// An account that has something, and so is not removed; the message says what. Entries, batches and imported files are
     /// for good. Revoke its keys, and wait for an import to end.
     AccountInUse,

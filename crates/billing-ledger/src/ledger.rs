@@ -4,21 +4,29 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use billing_model::{Day, Decimal, LentEntry, SortOrder, Timestamp};
+use billing_model::{Day, Decimal, LentEntry, Timestamp};
 
 use crate::account::{Account, AccountId, Funds};
 use crate::batch::{Batch, Receipt};
+use crate::block::Block;
+use crate::change::{Change, Removed};
 use crate::error::{Error, ErrorKind};
-use crate::filter::Filter;
+use crate::filter::{NumberedQuery, WalkQuery};
 use crate::import::{Import, ImportedFile};
 use crate::key::{Key, NewKey, Principal};
 use crate::key_kind::KeyKind;
 use crate::key_material::{KeyDigest, KeyMaterial, Secret, random_id};
-use crate::position::{Position, Snapshot, WalkPage};
+use crate::position::{Position, WalkPage};
 use crate::sums::{Charges, Rollup};
 
-/// Takes an entry that is lent for the call. An error ends the call that lends, with that error.
-pub type LendEntry<'a> = dyn FnMut(LentEntry<'_>) -> Result<(), Error> + 'a;
+/// Takes an entry that is lent for the call, and its place. An error ends the call that lends, with that error.
+pub type LendEntry<'a> = dyn FnMut(Position, LentEntry<'_>) -> Result<(), Error> + 'a;
+
+/// Takes an entry that was taken out and is lent for the call. An error ends the call that lends, with that error.
+pub type LendRemoved<'a> = dyn FnMut(Removed, LentEntry<'_>) -> Result<(), Error> + 'a;
+
+/// Takes a block that is lent for the call. A break ends the call that lends, which is no error.
+pub type LendBlock<'a> = dyn FnMut(&Block) -> ControlFlow<()> + 'a;
 
 /// Takes a sum that is lent for the call. A break ends the call that lends, which is no error.
 pub type LendRollup<'a> = dyn FnMut(Rollup<'_>) -> ControlFlow<()> + 'a;
@@ -97,33 +105,22 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// What an account has, with the DIEM of one day.
     fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error>;
 
-    /// Lends the entries of page number `page`, from 1, of pages of `limit` entries; none beyond the last. Gives how many
-    /// entries the filter lets through, on all pages. Total and entries are of one moment.
+    /// Lends the entries of a page by its number; none beyond the last. Gives how many entries the filter lets through, on all
+    /// pages. Total and entries are of one moment.
     ///
-    /// Pages of an account into whose past entries come meanwhile shift; [`Ledger::page_by_position`] has a walk that does not.
-    fn page_by_number(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        order: SortOrder,
-        limit: u32,
-        page: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<u64, Error>;
+    /// Pages of an account into whose past entries come meanwhile, or out of it, shift; [`Ledger::page_by_position`] has a walk
+    /// that does not.
+    fn page_by_number(&self, query: &NumberedQuery<'_>, lend: &mut LendEntry<'_>) -> Result<u64, Error>;
 
     /// Lends the entries of the page of a walk that starts after a position, or of the first page; the oldest first.
     ///
     /// The first page takes no snapshot and gives one; with it, the pages that follow see the ledger as the first saw
-    /// it, whatever was stored in between, also within the window. A `limit` of 0 is read as 1, so that a walk ends.
-    fn page_by_position(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        snapshot: Option<Snapshot>,
-        after: Option<Position>,
-        limit: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<WalkPage, Error>;
+    /// it, whatever was stored in between, also within the window.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WalkOutdated`] when entries were taken out since the first page that this page or a later one would have
+    /// had. What was taken out behind the walk does not matter to it: it has seen them.
+    fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error>;
 
     /// Lends the account's sums of all days, or of the days from the first to the last given, both included; by day, then by
     /// product, currency and API key, charges before credits: texts by their bytes, currencies as [`Currency`](billing_model::Currency) orders them, no key
@@ -159,6 +156,28 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         idempotency_key: &str,
         digest: &[u8; 32],
     ) -> Result<Option<u64>, Error>;
+
+    /// Takes entries out of an account, amends others and puts others in, in one transaction: when it returns, all of it is
+    /// durable, and nobody ever sees a part of it.
+    ///
+    /// What is taken out is in no page, sum and fund any more. It is kept apart, with the time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownEntry`] for an entry that is not there, [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when
+    /// another writer does not end in time. Then nothing of it is stored.
+    fn change(&self, change: &Change) -> Result<(), Error>;
+
+    /// Lends the entries of an account that were taken out, in the order of their removal, those of one removal by their
+    /// positions.
+    fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error>;
+
+    /// Lends the blocks with a number greater than this one, in their order. They are of one moment, and what was recorded at that
+    /// moment is in them, but for the entries of an import that has not ended.
+    fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error>;
+
+    /// Lends the entries of a block, by their positions: also those that were taken out since, and all as they are by now. Of a
+    /// block that is not there are none.
+    fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error>;
 
     /// Begins an import.
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error>;

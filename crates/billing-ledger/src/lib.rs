@@ -3,7 +3,9 @@
 //! A ledger holds accounts, the keys that open them, and their entries in order of time. Entries come in by batches, each of
 //! which is stored once however often it is sent, and by imports, each of which is stored whole or not at all. They go out by
 //! pages: by number with a total, or by position, where a walk sees the ledger as its first page saw it. Sums by day, product,
-//! currency and API key are there as soon as the entries are.
+//! currency and API key are there as soon as the entries are. An account is brought in line with its source by a
+//! [`Change`], which takes entries out and puts others in at once; nothing is deleted without a trace. Other systems are fed
+//! by [`Block`]s.
 //!
 //! [`Ledger`] is that contract. It is synchronous and object-safe; a server or a job takes an `Arc<dyn Ledger>` and never
 //! knows the engine. Entries and sums are *lent*, one after the other: what is lent lives where the engine has it, its numbers
@@ -13,7 +15,7 @@
 //! [`KeyMaterial`].
 //!
 //! ```
-//! use billing_ledger::{Filter, Ledger};
+//! use billing_ledger::{Filter, Ledger, WalkQuery};
 //! use billing_model::UsageEntry;
 //!
 //! // An engine knows keys by their digests.
@@ -23,14 +25,16 @@
 //! /// The entries of an account whose ledger may be any.
 //! fn entries_of(ledger: &dyn Ledger, account: &str) -> Result<Vec<UsageEntry>, billing_ledger::Error> {
 //!     let Some(account) = ledger.account(account)? else { return Ok(Vec::new()) };
-//!     let (mut entries, mut snapshot, mut after) = (Vec::new(), None, None);
+//!     let mut entries = Vec::new();
+//!     let filter = Filter::default();
+//!     let mut query = WalkQuery { account, filter: &filter, snapshot: None, after: None, limit: 1000 };
 //!     loop {
-//!         let page = ledger.page_by_position(account, &Filter::default(), snapshot, after, 1000, &mut |entry| {
+//!         let page = ledger.page_by_position(&query, &mut |_, entry| {
 //!             entries.push(entry.to_entry()?);
 //!             Ok(())
 //!         })?;
-//!         (snapshot, after) = (Some(page.snapshot), page.next);
-//!         if after.is_none() {
+//!         query = WalkQuery { snapshot: Some(page.snapshot), after: page.next, ..query };
+//!         if query.after.is_none() {
 //!             return Ok(entries);
 //!         }
 //!     }
@@ -43,6 +47,8 @@ mod account;
 mod account_name;
 
 mod batch;
+mod block;
+mod change;
 mod filter;
 mod import;
 mod key;
@@ -60,15 +66,17 @@ mod ledger;
 pub use account::{Account, AccountId, Funds};
 pub use account_name::check_account_name;
 pub use batch::{Batch, Receipt};
+pub use block::Block;
+pub use change::{Amendment, Change, Removed};
 pub use check::{Checked, Report};
 pub use difference::{Difference, DifferenceKind};
 pub use error::{Error, ErrorKind};
-pub use filter::Filter;
+pub use filter::{Filter, NumberedQuery, WalkQuery};
 pub use import::{FileContent, Import, ImportedFile, check_timestamps};
 pub use key::{Key, NewKey, Principal};
 pub use key_kind::KeyKind;
 pub use key_material::{KeyDigest, KeyMaterial, Secret};
-pub use ledger::{Ledger, LendCharges, LendEntry, LendRollup};
+pub use ledger::{Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup};
 pub use packed::{PackedEntries, PackedRows};
 pub use position::{Position, Sequences, Snapshot, WalkPage};
 pub use sums::{Charges, Rollup};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use billing_model::{Currency, Decimal, InferenceDetails, Timestamp, UsageEntry};
+use billing_model::{Currency, Decimal, InferenceDetails, OtherFields, Timestamp, UsageEntry};
 
 // What a row says of itself in its first two bytes.
 const SAME_SKU: u16 = 1 << 0;
@@ -18,6 +18,8 @@ const HAS_PROMPT_TOKENS: u16 = 1 << 9;
 const HAS_COMPLETION_TOKENS: u16 = 1 << 10;
 /// Its timestamp is a text: a year that 64 bits of nanoseconds do not reach.
 const IS_FAR: u16 = 1 << 11;
+const HAS_OTHER_FIELDS: u16 = 1 << 12;
+const SAME_OTHER_FIELDS: u16 = 1 << 13;
 
 // What a number says of itself in its first byte: the decimal places, or the zeros that follow the digits.
 const POWER: u8 = 0x1f;
@@ -58,6 +60,7 @@ struct Latest {
     currency: Place,
     api_key: Place,
     request_id: Place,
+    other_fields: Place,
 }
 
 /// A text within the bytes.
@@ -101,6 +104,7 @@ impl PackedEntries {
             (details.execution_time_ms, details.prompt_tokens, details.completion_tokens)
         });
         let api_key = entry.api_key_id.as_deref();
+        let other_fields = entry.other_fields.as_ref().map(OtherFields::as_str);
         let at_ns = entry.timestamp.unix_ns();
         let is = |place: Place, text: &str| self.bytes.get(place.start..place.end) == Some(text.as_bytes());
         let latest = self.latest;
@@ -117,6 +121,8 @@ impl PackedEntries {
             (HAS_PROMPT_TOKENS, prompt.is_some()),
             (HAS_COMPLETION_TOKENS, completion.is_some()),
             (IS_FAR, at_ns.is_none()),
+            (HAS_OTHER_FIELDS, other_fields.is_some()),
+            (SAME_OTHER_FIELDS, other_fields.is_some_and(|text| is(latest.other_fields, text))),
         ];
         let flags = flags.iter().filter(|(_, is_set)| *is_set).fold(0, |flags, (flag, _)| flags | flag);
         self.bytes.extend_from_slice(&flags.to_le_bytes());
@@ -140,6 +146,10 @@ impl PackedEntries {
                 Some(text) => self.put_new(flags & SAME_REQUEST_ID != 0, latest.request_id, text),
                 None => latest.request_id,
             },
+            other_fields: match other_fields {
+                Some(text) => self.put_new(flags & SAME_OTHER_FIELDS != 0, latest.other_fields, text),
+                None => latest.other_fields,
+            },
         };
         self.entries += 1;
     }
@@ -151,6 +161,7 @@ impl PackedEntries {
             entry: nothing(),
             api_key: String::new(),
             request_id: String::new(),
+            other_fields: None,
         }
     }
 
@@ -229,6 +240,7 @@ pub struct PackedRows<'a> {
     /// The latest that there were: a row in between may have none.
     api_key: String,
     request_id: String,
+    other_fields: Option<OtherFields>,
 }
 
 impl PackedRows<'_> {
@@ -270,6 +282,10 @@ impl PackedRows<'_> {
             lend(&mut request_id, has(HAS_REQUEST_ID).then_some(&*self.request_id));
             InferenceDetails { request_id, execution_time_ms, prompt_tokens, completion_tokens }
         });
+        if has(HAS_OTHER_FIELDS) && !has(SAME_OTHER_FIELDS) {
+            self.other_fields = OtherFields::from_json(self.rest.text()?).ok()?;
+        }
+        self.entry.other_fields = self.other_fields.clone().filter(|_| has(HAS_OTHER_FIELDS));
         Some(&self.entry)
     }
 }
@@ -333,7 +349,6 @@ fn nothing() -> UsageEntry {
         notes: String::new(),
         inference_details: None,
         api_key_id: None,
-        // They are not packed: no table has a place for them.
         other_fields: None,
     }
 }
@@ -355,7 +370,7 @@ fn lend(text: &mut Option<String>, to: Option<&str>) {
 mod tests {
     use super::*;
     use billing_format::{RowFormat, rows};
-    use billing_testkit::{any_documented_entry, entry_at};
+    use billing_testkit::{any_entry, entry_at};
     use proptest::prelude::*;
 
     fn unpacked(packed: &PackedEntries) -> Vec<UsageEntry> {
@@ -370,7 +385,7 @@ mod tests {
         /// Rows that repeat the texts of the one before, and rows that do not.
         #[test]
         fn entries_come_out_as_they_went_in(
-            lots in prop::collection::vec((any_documented_entry(), 1..4usize, any::<bool>()), 0..12),
+            lots in prop::collection::vec((any_entry(), 1..4usize, any::<bool>()), 0..12),
         ) {
             let mut entries = Vec::new();
             for (entry, times, has_key) in lots {

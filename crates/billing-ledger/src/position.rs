@@ -6,7 +6,8 @@
 pub struct Position {
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     pub timestamp_ns: i64,
-    /// Its number in the order of storing: from 0 on in each account, and without gaps but for what an import that did not end leaves.
+    /// Its number in the order of storing: from 0 on in each account. A number that no entry has is that of a removal, or was
+    /// left by an import that did not end.
     pub sequence: u64,
 }
 

@@ -5,6 +5,7 @@ use crate::decimal_text::write_decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::json_text::{write_members, write_optional_string, write_string};
 use crate::lent_entry::{LentEntry, NumberText};
+use crate::other_fields::OtherFields;
 use crate::timestamp::Timestamp;
 
 /// A number as an entry has it: as a value, or as its text.
@@ -51,10 +52,7 @@ struct Details<'a, N> {
 impl<'a> Fields<'a, Decimal> {
     #[inline]
     pub(crate) fn of(entry: &'a UsageEntry) -> Self {
-        let (own, of_details) = match &entry.other_fields {
-            None => ("", ""),
-            Some(other) => (other.own_members(), other.members_of_details()),
-        };
+        let (own, of_details) = members(entry.other_fields.as_ref());
         let details = |details: &'a InferenceDetails| Details {
             request_id: details.request_id.as_deref(),
             execution_time_ms: details.execution_time_ms,
@@ -90,11 +88,12 @@ impl<'a> Fields<'a, NumberText<'a>> {
     #[inline]
     pub(crate) fn lent(entry: &LentEntry<'a>) -> Self {
         let LentEntry { request_id, execution_time_ms, prompt_tokens, completion_tokens, .. } = *entry;
+        let (own, others) = members(entry.other_fields);
         let has_details = request_id.is_some()
             || execution_time_ms.is_some()
             || prompt_tokens.is_some()
-            || completion_tokens.is_some();
-        let others = "";
+            || completion_tokens.is_some()
+            || !others.is_empty();
         let details = Details { request_id, execution_time_ms, prompt_tokens, completion_tokens, others };
         Self {
             timestamp: entry.timestamp,
@@ -106,9 +105,14 @@ impl<'a> Fields<'a, NumberText<'a>> {
             notes: entry.notes,
             details: has_details.then_some(details),
             api_key_id: entry.api_key_id,
-            others,
+            others: own,
         }
     }
+}
+
+/// The members of an entry that nobody documented, and those of its details.
+fn members(other_fields: Option<&OtherFields>) -> (&str, &str) {
+    other_fields.map_or(("", ""), |other| (other.own_members(), other.members_of_details()))
 }
 
 impl LentEntry<'_> {

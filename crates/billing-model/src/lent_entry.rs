@@ -5,6 +5,7 @@ use crate::decimal::Decimal;
 use crate::decimal_text::{decimal_text, parse_decimal};
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::error::{ValueError, ValueErrorKind};
+use crate::other_fields::OtherFields;
 use crate::timestamp::Timestamp;
 
 /// An entry that is lent: its texts and the text of its numbers stand where they are kept, and nothing is copied to look at it.
@@ -24,6 +25,7 @@ use crate::timestamp::Timestamp;
 ///     prompt_tokens: None,
 ///     completion_tokens: None,
 ///     api_key_id: None,
+///     other_fields: None,
 /// };
 /// assert_eq!(lent.to_entry()?.amount.to_string(), "-0.01");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,7 +46,7 @@ pub struct LentEntry<'a> {
     pub currency: &'a str,
     /// As [`UsageEntry::notes`].
     pub notes: &'a str,
-    /// As [`InferenceDetails::request_id`]. An entry without any of the four has no details.
+    /// As [`InferenceDetails::request_id`]. An entry without any of the four has no details that are known.
     pub request_id: Option<&'a str>,
     /// As [`InferenceDetails::execution_time_ms`].
     pub execution_time_ms: Option<NumberText<'a>>,
@@ -54,6 +56,8 @@ pub struct LentEntry<'a> {
     pub completion_tokens: Option<NumberText<'a>>,
     /// As [`UsageEntry::api_key_id`].
     pub api_key_id: Option<&'a str>,
+    /// As [`UsageEntry::other_fields`].
+    pub other_fields: Option<&'a OtherFields>,
 }
 
 /// The text of a number as [`write_decimal`](crate::write_decimal) writes it, which goes into an answer as it is.
@@ -140,14 +144,14 @@ impl LentEntry<'_> {
             notes: self.notes.to_owned(),
             inference_details: details.into_option(),
             api_key_id: self.api_key_id.map(str::to_owned),
-            // No ledger has a place for them.
-            other_fields: None,
+            other_fields: self.other_fields.cloned(),
         })
     }
 
     /// How many bytes of text it holds, beside its numbers.
     pub fn text_bytes(&self) -> usize {
-        let optional = [self.api_key_id, self.request_id].into_iter().flatten().map(str::len);
+        let other_fields = self.other_fields.map(OtherFields::as_str);
+        let optional = [self.api_key_id, self.request_id, other_fields].into_iter().flatten().map(str::len);
         self.sku.len() + self.currency.len() + self.notes.len() + optional.sum::<usize>()
     }
 }

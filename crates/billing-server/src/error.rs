@@ -100,6 +100,8 @@ impl Error {
     pub(crate) fn of_ledger(error: billing_ledger::Error) -> Self {
         match error.kind() {
             ErrorKind::UnknownAccount => Self::Unauthenticated,
+            // Entries that were still to come were taken out: the walk begins anew, as with a cursor that is too old.
+            ErrorKind::WalkOutdated => Self::Cursor,
             _ => Self::internal(error),
         }
     }

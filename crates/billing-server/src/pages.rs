@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use billing_ledger::{AccountId, Error as LedgerError, ErrorKind, Filter, LendEntry};
+use billing_ledger::{
+    AccountId, Error as LedgerError, ErrorKind, Filter, LendEntry, NumberedQuery, WalkQuery,
+};
 use billing_model::{HistoryRequest, LentEntry, Page, PageWriter, Pagination, Paging, Timestamp, UsageQuery};
 
 use crate::accept::Form;
@@ -33,7 +35,7 @@ impl Service {
     ) -> Result<Option<Response>, Error> {
         let mut body = answer::json_body();
         let (mut page, mut is_long) = (PageWriter::begin(&mut body), false);
-        let mut write = |entry: LentEntry<'_>| {
+        let mut write = |_, entry: LentEntry<'_>| {
             let out = page.next();
             entry.write_json(out);
             is_long = out.len() > MOST_LENT;
@@ -60,7 +62,7 @@ impl Service {
     ) -> Result<Response, Error> {
         let query = request.uri.query().unwrap_or_default();
         let mut entries = Vec::new();
-        let mut keep = |entry: LentEntry<'_>| {
+        let mut keep = |_, entry: LentEntry<'_>| {
             entries.push(entry.to_entry()?);
             Ok(())
         };
@@ -99,12 +101,11 @@ impl Service {
     ) -> Result<(Paging, Option<&'static str>), Error> {
         let (query, page) = UsageQuery::parse(query)?;
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let total = self
-            .ledger
-            .page_by_number(account, &filter, query.sort_order(), query.limit(), page.get(), lend)
-            .map_err(Error::of_ledger)?;
+        let (order, limit, page) = (query.sort_order(), query.limit(), page.get());
+        let asked = NumberedQuery { account, filter: &filter, order, limit, page };
+        let total = self.ledger.page_by_number(&asked, lend).map_err(Error::of_ledger)?;
         let is_deprecated = self.config.usage_endpoint == UsageEndpoint::Deprecated;
-        let paging = Paging::ByNumber(Pagination::new(query.limit(), page.get(), total));
+        let paging = Paging::ByNumber(Pagination::new(limit, page, total));
         Ok((paging, is_deprecated.then_some(WARNING)))
     }
 
@@ -123,10 +124,8 @@ impl Service {
             }
         };
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let found = self
-            .ledger
-            .page_by_position(account, &filter, snapshot, after, query.page_size(), lend)
-            .map_err(Error::of_ledger)?;
+        let asked = WalkQuery { account, filter: &filter, snapshot, after, limit: query.page_size() };
+        let found = self.ledger.page_by_position(&asked, lend).map_err(Error::of_ledger)?;
         let next = found.next.map(|position| {
             let continuation = Continuation { query, snapshot: found.snapshot, position };
             self.cursors.issue(account, now, &continuation)

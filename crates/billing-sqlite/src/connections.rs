@@ -13,6 +13,7 @@ use crate::guard::Guard;
 use crate::handles::Handles;
 use crate::log::Fit;
 use crate::meta::{Secret, USUAL_ROOT};
+use crate::migration::Migration;
 use crate::paths::real;
 use crate::schema::{self, Identity};
 use crate::second_names;
@@ -64,14 +65,19 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Opens the file, which is created only if `create` says so, and checks that it is a ledger of a known version.
-    pub(crate) fn open(path: &Path, create: bool) -> Result<Self, Error> {
+    /// Opens the file, which is created only if `create` says so, and checks that it is a ledger of a known version. `progress`
+    /// hears how far an older one was taken forward.
+    pub(crate) fn open(
+        path: &Path,
+        create: bool,
+        progress: &mut dyn FnMut(&Migration),
+    ) -> Result<Self, Error> {
         let file = LedgerFile::new(path)?;
         let (found, handles) = find(&file, create)?;
         let fail = |cause| file.fail(cause);
         let mut writer = file.connect().map_err(fail)?;
         let guard = open_guard(&file, &handles, &writer, &found)?;
-        prepare(&file, &mut writer, create)?;
+        prepare(&file, &mut writer, create, progress)?;
         let secret = schema::secret(&writer).map_err(fail)?;
         configure_writer(&writer).map_err(fail)?;
         // A file that had no log has one now.
@@ -390,7 +396,12 @@ fn new_guard(file: &LedgerFile, handles: &Handles, writer: &Connection) -> Resul
 }
 
 /// Makes a new file a ledger and an older ledger one of today.
-fn prepare(file: &LedgerFile, writer: &mut Connection, create: bool) -> Result<(), Error> {
+fn prepare(
+    file: &LedgerFile,
+    writer: &mut Connection,
+    create: bool,
+    progress: &mut dyn FnMut(&Migration),
+) -> Result<(), Error> {
     let fail = |cause| file.fail(cause);
     file.check_identity(writer, create)?;
     let version = schema::version(writer).map_err(fail)?;
@@ -401,7 +412,7 @@ fn prepare(file: &LedgerFile, writer: &mut Connection, create: bool) -> Result<(
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)
             .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
-        schema::migrate(writer, secret).map_err(fail)?;
+        schema::migrate(writer, secret, progress).map_err(fail)?;
     }
     Ok(())
 }

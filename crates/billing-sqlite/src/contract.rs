@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use billing_ledger::{
-    Account, AccountId, Batch, Error, Filter, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
-    Ledger, LendCharges, LendEntry, LendRollup, NewKey, Position, Principal, Receipt, Snapshot, WalkPage,
+    Account, AccountId, Batch, Change, Error, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
+    Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery, Principal,
+    Receipt, WalkPage, WalkQuery,
 };
-use billing_model::{Day, Decimal, SortOrder, Timestamp};
+use billing_model::{Day, Decimal, Timestamp};
 
 use crate::connections::IDLE_READERS;
 use crate::ledger::SqliteLedger;
@@ -68,28 +69,12 @@ impl Ledger for SqliteLedger {
         self.funds(account, day)
     }
 
-    fn page_by_number(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        order: SortOrder,
-        limit: u32,
-        page: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<u64, Error> {
-        self.page_by_number(account, filter, order, limit, page, lend)
+    fn page_by_number(&self, query: &NumberedQuery<'_>, lend: &mut LendEntry<'_>) -> Result<u64, Error> {
+        self.page_by_number(query, lend)
     }
 
-    fn page_by_position(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        snapshot: Option<Snapshot>,
-        after: Option<Position>,
-        limit: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<WalkPage, Error> {
-        self.page_by_position(account, filter, snapshot, after, limit, lend)
+    fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error> {
+        self.page_by_position(query, lend)
     }
 
     fn rollups(
@@ -116,6 +101,22 @@ impl Ledger for SqliteLedger {
         digest: &[u8; 32],
     ) -> Result<Option<u64>, Error> {
         self.find_batch(account, idempotency_key, digest)
+    }
+
+    fn change(&self, change: &Change) -> Result<(), Error> {
+        self.change(change)
+    }
+
+    fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error> {
+        self.removed(account, lend)
+    }
+
+    fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error> {
+        self.blocks(after, lend)
+    }
+
+    fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error> {
+        self.block_entries(number, lend)
     }
 
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {

@@ -196,13 +196,13 @@ impl Cut {
     }
 }
 
-/// What an import adds to the counts: by minute and currency.
+/// What a transaction does to the counts, by minute and currency: entries that come, less those that go.
 #[derive(Default)]
-pub(crate) struct MinuteCounts(HashMap<(i64, i64), u64>);
+pub(crate) struct MinuteCounts(HashMap<(i64, i64), i64>);
 
 impl MinuteCounts {
-    pub(crate) fn add(&mut self, timestamp_ns: i64, currency: i64) {
-        *self.0.entry((timestamp_ns.div_euclid(NS_PER_MINUTE), currency)).or_default() += 1;
+    pub(crate) fn count(&mut self, timestamp_ns: i64, currency: i64, entries: i64) {
+        *self.0.entry((timestamp_ns.div_euclid(NS_PER_MINUTE), currency)).or_default() += entries;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -220,6 +220,10 @@ impl MinuteCounts {
             "INSERT INTO {tables}counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
         ))?;
+        let mut forget = writer.prepare_cached(&format!(
+            "DELETE FROM {tables}counts
+             WHERE (account, level, slot, currency) = (?1, ?2, ?3, ?4) AND entries = 0",
+        ))?;
         let minutes: Vec<_> = self.0.drain().collect();
         for (level, width) in LEVELS {
             let slot_of = |minute: i64| minute.div_euclid(width / NS_PER_MINUTE);
@@ -231,8 +235,16 @@ impl MinuteCounts {
             slots.sort_unstable();
             for same in slots.chunk_by(|(one, _), (other, _)| one == other) {
                 let ((slot, currency), _) = same[0];
-                let entries = same.iter().map(|(_, entries)| entries).sum();
-                count_in.execute(params![account.0, level, slot, currency, signed(entries)])?;
+                match same.iter().map(|(_, entries)| entries).sum() {
+                    0 => {}
+                    entries @ 1.. => {
+                        count_in.execute(params![account.0, level, slot, currency, entries])?;
+                    }
+                    fewer => {
+                        count_in.execute(params![account.0, level, slot, currency, fewer])?;
+                        forget.execute(params![account.0, level, slot, currency])?;
+                    }
+                }
             }
         }
         Ok(())

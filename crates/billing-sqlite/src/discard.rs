@@ -33,7 +33,7 @@ impl SqliteLedger {
                    AND NOT EXISTS (SELECT 1 FROM accounts WHERE diem_allocation IS NOT NULL)
                    AND NOT EXISTS (SELECT 1 FROM keys) AND NOT EXISTS (SELECT 1 FROM imports)
                    AND NOT EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM receipts)
-                   AND NOT EXISTS (SELECT 1 FROM files)";
+                   AND NOT EXISTS (SELECT 1 FROM files) AND NOT EXISTS (SELECT 1 FROM blocks)";
         let is_unused =
             writer.query_row(sql, [], |row| row.get(0)).map_err(|cause| connections.fail(cause))?;
         if is_unused {

@@ -91,6 +91,12 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
         ErrorKind::UnknownAccount => {
             format!("the ledger `{path}` has no account with the number {detail}; it may have been removed")
         }
+        ErrorKind::UnknownEntry => {
+            format!("the ledger `{path}` has no entry at {detail}, or not any more; nothing was changed")
+        }
+        ErrorKind::WalkOutdated => {
+            "entries that were still to come were taken out of the ledger: begin anew".to_owned()
+        }
         ErrorKind::Aborted => {
             format!("the import into `{path}` failed and stores nothing: import again")
         }

@@ -22,7 +22,7 @@ use crate::schema::{self, Identity};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that a connection keeps compiled: all that there are.
-const STATEMENTS: usize = 40;
+const STATEMENTS: usize = 60;
 
 const NOT_SQLITE: &str = "it is not an SQLite file";
 const ANOTHER_APPLICATION: &str = "it is the database of another application";

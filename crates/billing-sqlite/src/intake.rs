@@ -1,11 +1,12 @@
-//! Entries into the tables: rows, texts, sums, counts.
+//! Entries into the tables: rows, texts, sums, counts, blocks.
 
 use std::path::Path;
 
-use billing_ledger::{AccountId, Error, ErrorKind, PackedEntries};
+use billing_ledger::{AccountId, Error, ErrorKind, PackedEntries, Position};
 use billing_model::UsageEntry;
 use rusqlite::{CachedStatement, Connection};
 
+use crate::blocks::{Blocks, Share};
 use crate::error::{self, failure};
 use crate::row::{self, TextIds, signed};
 use crate::snapshot::Present;
@@ -14,8 +15,8 @@ use crate::sums::{Deltas, Summand};
 use crate::tables::Tables;
 
 const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
-     currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// Entries between two looks at how many sums there are.
 const STEP: usize = 1000;
@@ -25,6 +26,7 @@ pub(crate) struct Intake {
     account: AccountId,
     interner: Interner,
     deltas: Deltas,
+    blocks: Blocks,
     next_sequence: u64,
     entries: u64,
 }
@@ -32,7 +34,8 @@ pub(crate) struct Intake {
 impl Intake {
     /// Takes numbers from `next_sequence` on.
     pub(crate) fn new(account: AccountId, next_sequence: u64) -> Self {
-        Self { account, interner: Interner::default(), deltas: Deltas::default(), next_sequence, entries: 0 }
+        let (interner, deltas, blocks) = (Interner::default(), Deltas::default(), Blocks::default());
+        Self { account, interner, deltas, blocks, next_sequence, entries: 0 }
     }
 
     /// `None` when there is no such account.
@@ -53,6 +56,22 @@ impl Intake {
     /// The number that the next entry gets.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// Takes the next number for something that is no entry, before any entry gets one.
+    pub(crate) fn take_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
+    /// Takes an entry back out of sums and counts.
+    pub(crate) fn subtract(&mut self, entry: &UsageEntry, timestamp_ns: i64, ids: TextIds) {
+        self.deltas.subtract(&Summand::of(entry, timestamp_ns, ids));
+    }
+
+    /// Puts an entry that is stored into sums and counts.
+    pub(crate) fn sum(&mut self, entry: &UsageEntry, timestamp_ns: i64, ids: TextIds) {
+        self.deltas.add(&Summand::of(entry, timestamp_ns, ids));
     }
 
     /// Stores entries. After an error the transaction is of no further use.
@@ -97,13 +116,13 @@ impl Intake {
     ) -> Result<(), Error> {
         let fail = |cause| error::engine(path, cause);
         let timestamp_ns = entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
-        let ids = text_ids(&mut self.interner, writer, entry).map_err(fail)?;
-        let place = (timestamp_ns, signed(self.next_sequence));
-        row::insert(insert, self.account, place, ids, entry).map_err(fail)?;
+        let ids = self.text_ids(writer, entry).map_err(fail)?;
+        let position = Position { timestamp_ns, sequence: self.next_sequence };
+        row::insert(insert, self.account, position, ids, entry).map_err(fail)?;
         self.next_sequence += 1;
         self.entries += 1;
-        let TextIds { sku, currency, api_key, .. } = ids;
-        self.deltas.add(&Summand::of(entry, timestamp_ns, (sku, currency, api_key)));
+        self.sum(entry, timestamp_ns, ids);
+        self.blocks.add(&Share::of(entry, position, ids.currency));
         Ok(())
     }
 
@@ -123,34 +142,43 @@ impl Intake {
         Ok(())
     }
 
-    /// True when so many sums and counts are in memory that it is time to store them.
+    /// True when so many sums, counts and blocks are in memory that it is time to store them.
     pub(crate) fn is_full(&self) -> bool {
-        self.deltas.is_full()
+        self.deltas.is_full() || self.blocks.is_full()
     }
 
-    /// Stores the sums and counts of what was stored meanwhile.
+    /// Stores the sums and counts of what was stored meanwhile, and the blocks that are full.
     pub(crate) fn store_sums(&mut self, writer: &Connection, tables: Tables) -> rusqlite::Result<()> {
-        self.deltas.store(writer, tables, self.account)
+        self.deltas.store(writer, tables, self.account)?;
+        self.blocks.store_full(writer, tables, self.account)
+    }
+
+    /// Stores all sums, counts and blocks in the ledger that are still in memory: nothing more comes.
+    pub(crate) fn store_rest(&mut self, writer: &Connection) -> rusqlite::Result<()> {
+        self.store_sums(writer, Tables::Ledger)?;
+        std::mem::take(&mut self.blocks).store(writer, self.account)
     }
 
     /// Ends an intake of one transaction. The commit comes next.
     pub(crate) fn close(mut self, writer: &Connection) -> rusqlite::Result<u64> {
-        self.store_sums(writer, Tables::Ledger)?;
+        self.store_rest(writer)?;
         writer
             .prepare_cached("UPDATE accounts SET next_sequence = ?2 WHERE id = ?1")?
             .execute((self.account.0, signed(self.next_sequence)))?;
         Ok(self.entries)
     }
-}
 
-fn text_ids(interner: &mut Interner, writer: &Connection, entry: &UsageEntry) -> rusqlite::Result<TextIds> {
-    Ok(TextIds {
-        sku: interner.id(writer, &entry.sku)?,
-        currency: interner.id(writer, entry.currency.as_str())?,
-        notes: interner.id(writer, &entry.notes)?,
-        api_key: match &entry.api_key_id {
-            Some(key) => interner.id(writer, key)?,
-            None => NO_TEXT,
-        },
-    })
+    /// The numbers of an entry's texts. Those that are new are stored.
+    pub(crate) fn text_ids(&mut self, writer: &Connection, entry: &UsageEntry) -> rusqlite::Result<TextIds> {
+        let interner = &mut self.interner;
+        Ok(TextIds {
+            sku: interner.id(writer, &entry.sku)?,
+            currency: interner.id(writer, entry.currency.as_str())?,
+            notes: interner.id(writer, &entry.notes)?,
+            api_key: match &entry.api_key_id {
+                Some(key) => interner.id(writer, key)?,
+                None => NO_TEXT,
+            },
+        })
+    }
 }

@@ -8,6 +8,7 @@ use billing_ledger::{AccountId, Error, ErrorKind, KeyMaterial};
 
 use crate::connections::Connections;
 use crate::error::failure;
+use crate::migration::Migration;
 
 /// A ledger that is open. Clones share it.
 ///
@@ -31,7 +32,16 @@ impl SqliteLedger {
     /// file may not be read, or no file can be made beside it, which is needed also to read; a file that may only not be
     /// written to is opened, and can be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self::from_connections(Connections::open(path, false)?))
+        Self::open_with_progress(path, |_| ())
+    }
+
+    /// Opens a ledger that is there. One of an older version is taken forward first, whole or not at all, and `progress` is told
+    /// how far: it may have many entries. Others who have it open in a program of that version can read it and not write.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`].
+    pub fn open_with_progress(path: &Path, mut progress: impl FnMut(&Migration)) -> Result<Self, Error> {
+        Ok(Self::from_connections(Connections::open(path, false, &mut progress)?))
     }
 
     /// Opens a ledger, and makes a new one where nothing is or an empty file. A new one is readable by its owner only.
@@ -42,7 +52,18 @@ impl SqliteLedger {
     /// As [`SqliteLedger::open`], but never [`ErrorKind::NotFound`]; [`ErrorKind::CannotOpen`] when the directory is missing
     /// or not writable.
     pub fn open_or_create(path: &Path) -> Result<Self, Error> {
-        Ok(Self::from_connections(Connections::open(path, true)?))
+        Self::open_or_create_with_progress(path, |_| ())
+    }
+
+    /// The same with what [`SqliteLedger::open_with_progress`] tells of an older ledger.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open_or_create`].
+    pub fn open_or_create_with_progress(
+        path: &Path,
+        mut progress: impl FnMut(&Migration),
+    ) -> Result<Self, Error> {
+        Ok(Self::from_connections(Connections::open(path, true, &mut progress)?))
     }
 
     fn from_connections(connections: Connections) -> Self {

@@ -6,7 +6,7 @@
 //! SQLite.
 //!
 //! ```
-//! use billing_ledger::{Filter, KeyKind, Ledger};
+//! use billing_ledger::{Filter, KeyKind, Ledger, WalkQuery};
 //! use billing_model::UsageEntry;
 //! use billing_sqlite::SqliteLedger;
 //!
@@ -22,7 +22,9 @@
 //! assert_eq!(import.finish()?, 2);
 //!
 //! let mut amounts = Vec::new();
-//! let page = ledger.page_by_position(account, &Filter::default(), None, None, 1000, &mut |entry| {
+//! let all = Filter::default();
+//! let query = WalkQuery { account, filter: &all, snapshot: None, after: None, limit: 1000 };
+//! let page = ledger.page_by_position(&query, &mut |_, entry| {
 //!     amounts.push(entry.amount.as_str().to_owned());
 //!     Ok(())
 //! })?;
@@ -43,6 +45,7 @@ mod key;
 mod removal;
 
 mod batch;
+mod change;
 mod import;
 mod import_lock;
 mod imported_file;
@@ -52,6 +55,7 @@ mod pace;
 mod pending;
 mod running;
 
+mod blocks;
 mod page;
 mod probe;
 mod rollup;
@@ -78,8 +82,10 @@ mod handles;
 mod log;
 mod look;
 mod meta;
+mod migration;
 mod paths;
 mod schema;
 
 pub use ledger::SqliteLedger;
+pub use migration::Migration;
 pub use overlap::{Overlap, Overlaps};

@@ -1,11 +1,15 @@
 //! Entries on their way out of the ledger, page by page.
 
-use billing_ledger::{AccountId, Error, Filter, LendEntry, Position, Sequences, Snapshot, WalkPage};
+use billing_ledger::{
+    AccountId, Error, ErrorKind, Filter, LendEntry, NumberedQuery, Position, Sequences, Snapshot, WalkPage,
+    WalkQuery,
+};
 use billing_model::SortOrder;
 use rusqlite::Connection;
 
 use crate::counts::{Counts, Found};
 use crate::day::Span;
+use crate::error::failure;
 use crate::ledger::SqliteLedger;
 use crate::row::{self, COLUMNS, signed};
 use crate::snapshot::Present;
@@ -14,16 +18,21 @@ use crate::strings::{self, Texts};
 /// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
 const MOST_HIDDEN: u32 = 200;
 
+/// Whether entries that a walk is still to see were taken out since it began.
+const IS_OUTDATED: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM removed
+        WHERE account = ?1 AND removal >= ?2 AND sequence < ?2 AND (timestamp_ns, sequence) > (?3, ?4)
+        AND timestamp_ns <= ?5 AND (?6 IS NULL OR currency = ?6)
+        AND (?7 IS NULL OR sequence NOT BETWEEN ?7 AND ?8))";
+
 impl SqliteLedger {
     pub(crate) fn page_by_number(
         &self,
-        account: AccountId,
-        filter: &Filter,
-        order: SortOrder,
-        limit: u32,
-        page: u32,
+        query: &NumberedQuery<'_>,
         lend: &mut LendEntry<'_>,
     ) -> Result<u64, Error> {
+        let NumberedQuery { account, filter, order, limit, page } = *query;
         let found = self.0.connections.read(|connection| {
             let Some(present) = Present::of(connection, account)? else { return Ok(None) };
             let scan = Scan::new(connection, account, filter, present, present.snapshot(), lend)?;
@@ -42,13 +51,10 @@ impl SqliteLedger {
 
     pub(crate) fn page_by_position(
         &self,
-        account: AccountId,
-        filter: &Filter,
-        snapshot: Option<Snapshot>,
-        after: Option<Position>,
-        limit: u32,
+        query: &WalkQuery<'_>,
         lend: &mut LendEntry<'_>,
     ) -> Result<WalkPage, Error> {
+        let WalkQuery { account, filter, snapshot, after, limit } = *query;
         let found = self.0.connections.read(|connection| {
             let Some(present) = Present::of(connection, account)? else { return Ok(None) };
             let snapshot = snapshot.map_or(present.snapshot(), |Snapshot { end, without }| Snapshot {
@@ -60,6 +66,10 @@ impl SqliteLedger {
             };
             if let Some(Position { timestamp_ns, sequence }) = after {
                 scan.after = scan.after.max((timestamp_ns, signed(sequence)));
+            }
+            if query.snapshot.is_some() && scan.is_outdated()? {
+                let refused = Some(failure(ErrorKind::WalkOutdated, self.0.connections.path(), ""));
+                return Ok(Some((WalkPage { snapshot, next: None }, refused)));
             }
             // One more than asked for tells whether there is a next page.
             scan.most_lent = u64::from(limit.max(1));
@@ -92,7 +102,7 @@ struct Scan<'c, 'l> {
     lend: &'l mut LendEntry<'l>,
     /// Why whoever borrows wants no more.
     refused: Option<Error>,
-    /// How many are lent at most; how many were found; and the place of the last one, when so many are lent.
+    /// How many are lent at most; how many were found; and the place of the last one that was lent.
     most_lent: u64,
     found: u64,
     last: Option<Position>,
@@ -132,6 +142,26 @@ impl<'c, 'l> Scan<'c, 'l> {
             found: 0,
             last: None,
         }))
+    }
+
+    /// Whether entries behind [`after`](Self::after) were taken out since the walk began. A removal has a number in the order
+    /// of storing, so it came later if its number is none of what the walk sees.
+    fn is_outdated(&self) -> rusqlite::Result<bool> {
+        let [_, without] = self.hidden;
+        let (first, last) = without.map(|without| (signed(without.first), signed(without.last))).unzip();
+        self.connection.prepare_cached(IS_OUTDATED)?.query_row(
+            (
+                self.account.0,
+                self.end,
+                self.after.0,
+                self.after.1,
+                self.span.last_ns,
+                self.currency,
+                first,
+                last,
+            ),
+            |row| row.get(0),
+        )
     }
 
     fn counts(&self) -> Counts<'c> {
@@ -236,11 +266,10 @@ impl<'c, 'l> Scan<'c, 'l> {
             }
             self.found += 1;
             if self.found <= self.most_lent {
+                let position = row::position(row)?;
                 let entry = row::lend(row, self.connection, &mut self.texts)?;
-                self.refused = (self.lend)(entry).err();
-            }
-            if self.found == self.most_lent {
-                self.last = Some(row::position(row)?);
+                self.refused = (self.lend)(position, entry).err();
+                self.last = Some(position);
             }
             if self.found == limit || self.refused.is_some() {
                 break;

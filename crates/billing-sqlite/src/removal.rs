@@ -11,7 +11,7 @@ use crate::schema::LAST_ACCOUNT;
 /// What an account may have that is for good, and the one thing that somebody still uses: each in the singular and in the
 /// plural, and how many there are. Sums and counts are made of entries, so without any they are a fault of the ledger, which
 /// is not removed with its traces.
-const OBSTACLES: [(&str, &str, &str); 7] = [
+const OBSTACLES: [(&str, &str, &str); 8] = [
     ("entry", "entries", "SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = ?1"),
     // Of a ledger that is damaged. Those of an import that has not ended are said below.
     (
@@ -20,6 +20,11 @@ const OBSTACLES: [(&str, &str, &str); 7] = [
         "SELECT COUNT(*) FROM entries WHERE account = ?1
             AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)
             AND NOT EXISTS (SELECT 1 FROM imports WHERE account = ?1)",
+    ),
+    (
+        "entry that was taken out",
+        "entries that were taken out",
+        "SELECT COUNT(*) FROM removed WHERE account = ?1",
     ),
     ("batch", "batches", "SELECT COUNT(*) FROM receipts WHERE account = ?1"),
     ("imported file", "imported files", "SELECT COUNT(*) FROM files WHERE account = ?1"),
@@ -51,6 +56,8 @@ const IS_EMPTY: &str = "
        AND NOT EXISTS (SELECT 1 FROM balances WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM rollups WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM counts WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM removed WHERE account = ?1)
+       AND NOT EXISTS (SELECT 1 FROM blocks WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
 
 impl SqliteLedger {

@@ -2,7 +2,8 @@
 
 use billing_ledger::{AccountId, Position};
 use billing_model::{
-    Decimal, InferenceDetails, LentEntry, NumberText, Timestamp, UsageEntry, ValueError, decimal_text,
+    Decimal, InferenceDetails, LentEntry, NumberText, OtherFields, Timestamp, UsageEntry, ValueError,
+    decimal_text,
 };
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, params};
@@ -11,7 +12,7 @@ use crate::strings::{NO_TEXT, Texts};
 
 /// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.
 pub(crate) const COLUMNS: &str = "timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, currency, notes, \
-     api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens";
+     api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields";
 
 /// The texts of an entry that are kept once.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ pub(crate) struct TextIds {
 pub(crate) fn insert(
     statement: &mut CachedStatement<'_>,
     account: AccountId,
-    (timestamp_ns, sequence): (i64, i64),
+    position: Position,
     ids: TextIds,
     entry: &UsageEntry,
 ) -> rusqlite::Result<()> {
@@ -34,8 +35,8 @@ pub(crate) fn insert(
     let text = |number: fn(&InferenceDetails) -> Option<Decimal>| details.and_then(number).map(decimal_text);
     statement.execute(params![
         account.0,
-        timestamp_ns,
-        sequence,
+        position.timestamp_ns,
+        signed(position.sequence),
         ids.sku,
         decimal_text(entry.price_per_unit_usd),
         decimal_text(entry.units),
@@ -47,8 +48,14 @@ pub(crate) fn insert(
         text(|details| details.execution_time_ms),
         text(|details| details.prompt_tokens),
         text(|details| details.completion_tokens),
+        entry.other_fields.as_ref().map(OtherFields::as_str),
     ])?;
     Ok(())
+}
+
+/// The texts of an entry by their numbers, from a row of [`COLUMNS`].
+pub(crate) fn text_ids(row: &Row<'_>) -> rusqlite::Result<TextIds> {
+    Ok(TextIds { sku: row.get(2)?, currency: row.get(6)?, notes: row.get(7)?, api_key: row.get(8)? })
 }
 
 /// The place of an entry, from a row of [`COLUMNS`].
@@ -62,8 +69,12 @@ pub(crate) fn lend<'r>(
     connection: &Connection,
     texts: &'r mut Texts,
 ) -> rusqlite::Result<LentEntry<'r>> {
-    let (sku, currency, notes, api_key) = (row.get(2)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    let TextIds { sku, currency, notes, api_key } = text_ids(row)?;
     texts.look_up(connection, &[sku, currency, notes, api_key])?;
+    texts.other_fields = match row.get_ref(13)? {
+        ValueRef::Null => None,
+        _ => parse(row, 13, OtherFields::from_json)?,
+    };
     let texts = &*texts;
     Ok(LentEntry {
         timestamp: Timestamp::from_unix_ns(row.get(0)?),
@@ -78,6 +89,7 @@ pub(crate) fn lend<'r>(
         prompt_tokens: optional_number(row, 11)?,
         completion_tokens: optional_number(row, 12)?,
         api_key_id: texts.known(api_key),
+        other_fields: texts.other_fields.as_ref(),
     })
 }
 

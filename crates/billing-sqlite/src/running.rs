@@ -127,13 +127,14 @@ impl Running {
         connections.begin_on(writer)?;
         // First, because it may refuse what would take long.
         imported_file::record(connections, writer, intake.account(), pending.sequences().first, parts)?;
-        if self.has_gathered {
-            sums::add_gathered(writer, intake.account()).map_err(fail)?;
-        }
-        intake.store_sums(writer, Tables::Ledger).map_err(fail)?;
+        // Before its numbers are used: others may have them when it was removed.
         if !pending.show(writer, intake.next_sequence()).map_err(fail)? {
             return Err(connections.error(ErrorKind::Aborted));
         }
+        if self.has_gathered {
+            sums::add_gathered(writer, intake.account()).map_err(fail)?;
+        }
+        intake.store_rest(writer).map_err(fail)?;
         connections.commit_on(writer)?;
         Ok(intake.entries())
     }

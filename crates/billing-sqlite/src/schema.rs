@@ -3,19 +3,23 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::meta::{Seal, Secret, State};
+use crate::migration::{self, Migration};
 use crate::sums;
 
 /// Marks a file as a ledger (`bill` in ASCII), at byte 68 of an SQLite file.
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// The version whose sums and counts are those of today; those of an older one are made anew.
 const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4, V5];
+
+/// The version whose entries are in blocks; those of an older one are put into blocks.
+const BLOCKS_SINCE: u32 = 5;
 
 /// The version whose seals say what they continue.
 pub(crate) const CHAINED_SINCE: u32 = 3;
@@ -196,6 +200,58 @@ const V4: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What keeps the trace of each entry: the fields of it that nobody documented; the blocks, in the order in which entries came
+/// and were taken out; and what was taken out, by the number of its removal. Where a block was taken out, `removed_ns` says when.
+/// The sets of a block are those of `docs/identity.md`, as text.
+///
+/// Sums that take back are another form of sums. A program of an older version that has the ledger open knows no column `side`,
+/// so it stores nothing more rather than entries without a block.
+const V5: &str = "
+    ALTER TABLE entries ADD COLUMN other_fields TEXT;
+    ALTER TABLE rollups RENAME COLUMN is_credit TO side;
+    ALTER TABLE balances RENAME COLUMN is_credit TO side;
+
+    CREATE TABLE removed (
+        account INTEGER NOT NULL,
+        removal INTEGER NOT NULL,
+        timestamp_ns INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        sku INTEGER NOT NULL,
+        price_per_unit_usd TEXT NOT NULL,
+        units TEXT NOT NULL,
+        amount TEXT NOT NULL,
+        currency INTEGER NOT NULL,
+        notes INTEGER NOT NULL,
+        api_key INTEGER NOT NULL,
+        request_id TEXT,
+        execution_time_ms TEXT,
+        prompt_tokens TEXT,
+        completion_tokens TEXT,
+        other_fields TEXT,
+        PRIMARY KEY (account, removal, timestamp_ns, sequence)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE blocks (
+        number INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        removed_ns INTEGER,
+        entries INTEGER NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        entry_set TEXT NOT NULL,
+        whole_set TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX blocks_by_sequence ON blocks (account, first_sequence);
+
+    CREATE TABLE block_sums (
+        block INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (block, currency)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// What the first state of a file continues.
 const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
 
@@ -223,7 +279,11 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Takes a file to the present version, whole or not at all. `secret` is kept when the file is new.
-pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::Result<()> {
+pub(crate) fn migrate(
+    connection: &mut Connection,
+    secret: Secret,
+    progress: &mut dyn FnMut(&Migration),
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again, now that nobody else can be doing the same.
     let version = version(&transaction)?;
@@ -233,6 +293,9 @@ pub(crate) fn migrate(connection: &mut Connection, secret: Secret) -> rusqlite::
     }
     if version < SUMS_SINCE {
         sums::rebuild(&transaction)?;
+    }
+    if version < BLOCKS_SINCE {
+        migration::put_into_blocks(&transaction, progress)?;
     }
     if version == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

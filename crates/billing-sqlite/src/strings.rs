@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use billing_model::OtherFields;
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -57,6 +58,8 @@ pub(crate) fn find(connection: &Connection, text: &str) -> rusqlite::Result<Opti
 /// The texts behind the numbers of one answer.
 #[derive(Default)]
 pub(crate) struct Texts {
+    /// Those of the entry at hand.
+    pub(crate) other_fields: Option<OtherFields>,
     known: HashMap<i64, Box<str>, RandomState>,
     bytes: usize,
 }

@@ -6,9 +6,10 @@ use billing_ledger::AccountId;
 use billing_model::{Day, Decimal, Total, UsageEntry, is_credit, parse_decimal};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::blocks;
 use crate::counts::{self, MinuteCounts};
 use crate::day;
-use crate::row::{count, parse, signed};
+use crate::row::{TextIds, parse};
 use crate::tables::Tables;
 
 /// Which sum an entry goes into.
@@ -31,14 +32,15 @@ pub(crate) struct Summand {
     pub(crate) units: Decimal,
 }
 
+/// What entries come to, less what others come to that are taken out.
 #[derive(Default)]
 struct Sums {
-    entries: u64,
+    entries: i64,
     amount: Total,
     units: Total,
 }
 
-/// What an import adds to the sums and counts, gathered so that each is read and written once in many entries.
+/// What a transaction does to the sums and counts, gathered so that each is read and written once in many entries.
 #[derive(Default)]
 pub(crate) struct Deltas {
     lines: HashMap<Line, Sums>,
@@ -50,14 +52,27 @@ impl Deltas {
     const CAPACITY: usize = 8192;
 
     pub(crate) fn add(&mut self, summand: &Summand) {
-        let Summand { timestamp_ns, sku, currency, api_key, amount, units } = *summand;
+        let sums = self.line(summand);
+        sums.entries += 1;
+        sums.amount.add(summand.amount);
+        sums.units.add(summand.units);
+        self.minutes.count(summand.timestamp_ns, summand.currency, 1);
+    }
+
+    /// Takes an entry back out of the sums and counts.
+    pub(crate) fn subtract(&mut self, summand: &Summand) {
+        let sums = self.line(summand);
+        sums.entries -= 1;
+        sums.amount.add(-summand.amount);
+        sums.units.add(-summand.units);
+        self.minutes.count(summand.timestamp_ns, summand.currency, -1);
+    }
+
+    fn line(&mut self, summand: &Summand) -> &mut Sums {
+        let Summand { timestamp_ns, sku, currency, api_key, amount, .. } = *summand;
         let is_credit = is_credit(amount);
         let line = Line { day: day::of_unix_ns(timestamp_ns), sku, currency, api_key, is_credit };
-        let sums = self.lines.entry(line).or_default();
-        sums.entries += 1;
-        sums.amount.add(amount);
-        sums.units.add(units);
-        self.minutes.add(timestamp_ns, currency);
+        self.lines.entry(line).or_default()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -79,13 +94,14 @@ impl Deltas {
     }
 }
 
-/// Adds to the ledger's sums and counts what an import gathered in tables of its own.
+/// Adds to the ledger's sums, counts and blocks what an import gathered in tables of its own.
 pub(crate) fn add_gathered(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
     counts::add_gathered(writer)?;
+    blocks::add_gathered(writer)?;
     let gathered = Tables::Gathered;
     let mut select = writer.prepare(&format!(
-        "SELECT entries, amount, units, day, sku, currency, api_key, is_credit FROM {gathered}rollups
-         ORDER BY account, day, sku, currency, api_key, is_credit",
+        "SELECT entries, amount, units, day, sku, currency, api_key, side FROM {gathered}rollups
+         ORDER BY account, day, sku, currency, api_key, side",
     ))?;
     let lines = select.query_map([], |row| {
         let line = Line {
@@ -109,12 +125,16 @@ fn store_lines(
 ) -> rusqlite::Result<()> {
     let mut select = writer.prepare_cached(&format!(
         "SELECT entries, amount, units FROM {tables}rollups
-         WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
+         WHERE (account, day, sku, currency, api_key, side) = (?1, ?2, ?3, ?4, ?5, ?6)",
     ))?;
     let mut replace = writer.prepare_cached(&format!(
         "INSERT OR REPLACE INTO {tables}rollups
-         (account, day, sku, currency, api_key, is_credit, entries, amount, units)
+         (account, day, sku, currency, api_key, side, entries, amount, units)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    ))?;
+    let mut delete = writer.prepare_cached(&format!(
+        "DELETE FROM {tables}rollups
+         WHERE (account, day, sku, currency, api_key, side) = (?1, ?2, ?3, ?4, ?5, ?6)",
     ))?;
     let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
     for line in lines {
@@ -124,6 +144,10 @@ fn store_lines(
         let mut stored = select.query_row(key, Sums::from_row).optional()?.unwrap_or_default();
         stored.merge(&sums);
         let Sums { entries, amount, units } = stored;
+        if is_none(entries)? {
+            delete.execute(key)?;
+            continue;
+        }
         replace.execute((
             account.0,
             day.0,
@@ -131,7 +155,7 @@ fn store_lines(
             currency,
             api_key,
             is_credit,
-            signed(entries),
+            entries,
             amount.to_string(),
             units.to_string(),
         ))?;
@@ -148,20 +172,30 @@ fn store_balances(
     balances: BTreeMap<(i64, bool), Sums>,
 ) -> rusqlite::Result<()> {
     let mut select = writer.prepare_cached(
-        "SELECT entries, amount, '0' FROM balances WHERE (account, currency, is_credit) = (?1, ?2, ?3)",
+        "SELECT entries, amount, '0' FROM balances WHERE (account, currency, side) = (?1, ?2, ?3)",
     )?;
     let mut replace = writer.prepare_cached(
-        "INSERT OR REPLACE INTO balances (account, currency, is_credit, entries, amount)
+        "INSERT OR REPLACE INTO balances (account, currency, side, entries, amount)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
+    let mut delete =
+        writer.prepare_cached("DELETE FROM balances WHERE (account, currency, side) = (?1, ?2, ?3)")?;
     for ((currency, is_credit), sums) in balances {
         let stored = select.query_row((account.0, currency, is_credit), Sums::from_row).optional()?;
         let mut stored = stored.unwrap_or_default();
         stored.merge(&sums);
-        let amount = stored.amount.to_string();
-        replace.execute((account.0, currency, is_credit, signed(stored.entries), amount))?;
+        if is_none(stored.entries)? {
+            delete.execute((account.0, currency, is_credit))?;
+            continue;
+        }
+        replace.execute((account.0, currency, is_credit, stored.entries, stored.amount.to_string()))?;
     }
     Ok(())
+}
+
+/// True when a sum is of no entries any more. One of less than none is a fault of the ledger.
+fn is_none(entries: i64) -> rusqlite::Result<bool> {
+    if entries < 0 { Err(rusqlite::Error::IntegralValueOutOfRange(0, entries)) } else { Ok(entries == 0) }
 }
 
 /// Makes all sums and counts anew from the entries, where there are none yet.
@@ -196,11 +230,8 @@ pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Summand {
-    pub(crate) fn of(
-        entry: &UsageEntry,
-        timestamp_ns: i64,
-        (sku, currency, api_key): (i64, i64, i64),
-    ) -> Self {
+    pub(crate) fn of(entry: &UsageEntry, timestamp_ns: i64, ids: TextIds) -> Self {
+        let TextIds { sku, currency, api_key, .. } = ids;
         Self { timestamp_ns, sku, currency, api_key, amount: entry.amount, units: entry.units }
     }
 }
@@ -208,7 +239,7 @@ impl Summand {
 impl Sums {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            entries: count(row, 0)?,
+            entries: row.get(0)?,
             amount: parse(row, 1, str::parse)?,
             units: parse(row, 2, str::parse)?,
         })

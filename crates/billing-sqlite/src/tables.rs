@@ -1,10 +1,10 @@
-//! Which tables sums and counts go to.
+//! Which tables sums, counts and blocks go to.
 
 use std::fmt;
 
 use rusqlite::Connection;
 
-/// The tables `counts` and `rollups`, in one of two places. Displayed, it is what stands before their names.
+/// The tables `counts`, `rollups`, `blocks` and `block_sums`, in one of two places. Displayed, it is what stands before their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tables {
     /// The ledger's.
@@ -24,7 +24,8 @@ impl fmt::Display for Tables {
 
 /// Makes the tables of [`Tables::Gathered`], as those of the ledger are.
 pub(crate) fn create_gathered(connection: &Connection) -> rusqlite::Result<()> {
-    let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name IN ('counts', 'rollups')";
+    let sql = "SELECT sql FROM main.sqlite_schema
+               WHERE type = 'table' AND name IN ('counts', 'rollups', 'blocks', 'block_sums')";
     let tables = connection
         .prepare(sql)?
         .query_map([], |row| row.get::<_, String>(0))?

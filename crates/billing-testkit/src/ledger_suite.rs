@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod batches;
+pub mod blocks;
+pub mod changes;
 pub mod funds;
 pub mod house;
 pub mod imports;
@@ -38,6 +40,12 @@ macro_rules! ledger_suite {
             batches::every_batch_is_there_once,
             batches::a_batch_is_found_by_its_key_and_its_digest,
             batches::batches_of_many_writers_come_whole,
+            blocks::blocks_are_of_at_most_so_many_entries_and_have_them,
+            blocks::blocks_are_numbered_over_all_accounts,
+            changes::a_change_is_seen_whole,
+            changes::a_change_that_names_no_entry_changes_nothing,
+            changes::a_time_that_a_ledger_cannot_hold_changes_nothing,
+            changes::an_account_of_which_all_was_taken_out_is_in_use,
             funds::funds_are_the_nets_and_the_diem_of_the_day,
             funds::an_allocation_is_set_and_taken_back,
             keys::a_key_opens_its_account_until_it_is_revoked,
@@ -57,6 +65,7 @@ macro_rules! ledger_suite {
             rollups::a_look_at_charges_ends_when_it_is_told_to,
             walks::a_walk_of_any_page_size_is_the_same,
             walks::a_walk_sees_the_ledger_of_its_first_page,
+            walks::a_walk_ends_where_entries_that_it_was_to_see_are_taken_out,
             walks::the_last_page_knows_that_it_is_the_last,
             walks::a_walk_passes_many_entries_of_one_instant,
             walks::positions_and_snapshots_from_nowhere_do_no_harm

@@ -2,6 +2,7 @@
 //! another engine are held against.
 
 mod account;
+mod blocks;
 #[cfg(test)]
 mod broken;
 mod import;
@@ -11,9 +12,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use billing_ledger::{
-    Account, AccountId, Batch, Error, ErrorKind, Filter, Funds, Import, ImportedFile, Key, KeyDigest,
-    KeyMaterial, Ledger, LendCharges, LendEntry, LendRollup, NewKey, Position, Principal, Receipt, Snapshot,
-    WalkPage, check_account_name,
+    Account, AccountId, Batch, Block, Change, Error, ErrorKind, Funds, Import, ImportedFile, Key, KeyDigest,
+    KeyMaterial, Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
+    Position, Principal, Receipt, Snapshot, WalkPage, WalkQuery, check_account_name,
 };
 use billing_model::{Day, Decimal, SortOrder, Timestamp, decimal_text};
 
@@ -33,6 +34,7 @@ struct State {
     /// How many accounts there ever were.
     numbers: i64,
     keys: Vec<(Key, AccountId, KeyDigest)>,
+    blocks: Vec<Block>,
 }
 
 impl MemoryLedger {
@@ -185,41 +187,28 @@ impl Ledger for MemoryLedger {
         self.with(account, |account| Ok(account.funds(day)))
     }
 
-    fn page_by_number(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        order: SortOrder,
-        limit: u32,
-        page: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<u64, Error> {
+    fn page_by_number(&self, query: &NumberedQuery<'_>, lend: &mut LendEntry<'_>) -> Result<u64, Error> {
+        let NumberedQuery { account, filter, order, limit, page } = *query;
         self.with(account, |account| {
-            let found: Vec<_> = account.filtered(filter).map(|(_, row)| row).collect();
-            let (size, skip) =
-                (u64::from(limit), u64::from(page.saturating_sub(1)).saturating_mul(u64::from(limit)));
-            let (size, skip) =
-                (usize::try_from(size).unwrap_or(0), usize::try_from(skip).unwrap_or(usize::MAX));
-            match order {
-                SortOrder::Asc => found.iter().skip(skip).take(size).try_for_each(|row| lend(row.lent()?))?,
-                SortOrder::Desc => {
-                    found.iter().rev().skip(skip).take(size).try_for_each(|row| lend(row.lent()?))?;
-                }
+            let mut found: Vec<_> = account.filtered(filter).collect();
+            if order == SortOrder::Desc {
+                found.reverse();
             }
+            let skip = u64::from(page.saturating_sub(1)).saturating_mul(u64::from(limit));
+            let (size, skip) =
+                (usize::try_from(limit).unwrap_or(0), usize::try_from(skip).unwrap_or(usize::MAX));
+            let of_page = found.iter().skip(skip).take(size);
+            of_page.cloned().try_for_each(|(position, row)| lend(position, row.lent()?))?;
             Ok(found.len() as u64)
         })
     }
 
-    fn page_by_position(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        snapshot: Option<Snapshot>,
-        after: Option<Position>,
-        limit: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<WalkPage, Error> {
+    fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error> {
+        let WalkQuery { account, filter, snapshot, after, limit } = *query;
         self.with(account, |account| {
+            if account.is_outdated(query) {
+                return Err(Error::new(ErrorKind::WalkOutdated, "begin the walk anew"));
+            }
             let present = account.snapshot();
             let snapshot =
                 snapshot.map_or(present, |asked| Snapshot { end: asked.end.min(present.end), ..asked });
@@ -229,7 +218,7 @@ impl Ledger for MemoryLedger {
                 if lent == limit.max(1) {
                     return Ok(WalkPage { snapshot, next: last });
                 }
-                lend(row.lent()?)?;
+                lend(position, row.lent()?)?;
                 (lent, last) = (lent + 1, Some(position));
             }
             Ok(WalkPage { snapshot, next: None })
@@ -267,7 +256,7 @@ impl Ledger for MemoryLedger {
                 }
             }
         }
-        batches.iter().map(|batch| Ok(state.account(batch.account)?.store(batch))).collect()
+        batches.iter().map(|batch| state.store(batch)).collect()
     }
 
     fn find_batch(
@@ -279,6 +268,31 @@ impl Ledger for MemoryLedger {
         let mut state = self.state();
         let receipt = state.account(account).ok().and_then(|account| account.receipt(idempotency_key));
         Ok(receipt.filter(|(kept, _)| kept == digest).map(|(_, entries)| entries))
+    }
+
+    fn change(&self, change: &Change) -> Result<(), Error> {
+        self.state().change(change)
+    }
+
+    fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error> {
+        self.with(account, |account| {
+            account.removed().try_for_each(|(removed, row)| lend(removed, row.lent()?))
+        })
+    }
+
+    fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error> {
+        let state = self.state();
+        let _ = state.blocks.iter().filter(|block| block.number > after).try_for_each(lend);
+        Ok(())
+    }
+
+    fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error> {
+        let mut state = self.state();
+        let Some(block) = state.blocks.iter().find(|block| block.number == number).cloned() else {
+            return Ok(());
+        };
+        let account = state.account(block.account)?;
+        account.of_block(&block).into_iter().try_for_each(|(position, row)| lend(position, row.lent()?))
     }
 
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use billing_ledger::{AccountId, Error, Filter, Ledger, Position, Snapshot, WalkPage};
+use billing_ledger::{
+    AccountId, Block, Error, Filter, Ledger, NumberedQuery, Position, Removed, Snapshot, WalkPage, WalkQuery,
+};
 use billing_model::{Currency, Day, SortOrder, Total, UsageEntry};
 
 /// A page out of many, with how many entries all of them have.
@@ -61,7 +63,8 @@ pub trait OwnedLedger: Ledger {
         page: u32,
     ) -> Result<NumberedPage, Error> {
         let mut entries = Vec::new();
-        let total = self.page_by_number(account, filter, order, limit, page, &mut |entry| {
+        let query = NumberedQuery { account, filter, order, limit, page };
+        let total = self.page_by_number(&query, &mut |_, entry| {
             entries.push(entry.to_entry()?);
             Ok(())
         })?;
@@ -81,12 +84,59 @@ pub trait OwnedLedger: Ledger {
         limit: u32,
     ) -> Result<PositionedPage, Error> {
         let mut entries = Vec::new();
-        let page = self.page_by_position(account, filter, snapshot, after, limit, &mut |entry| {
+        let query = WalkQuery { account, filter, snapshot, after, limit };
+        let WalkPage { snapshot, next } = self.page_by_position(&query, &mut |_, entry| {
             entries.push(entry.to_entry()?);
             Ok(())
         })?;
-        let WalkPage { snapshot, next } = page;
         Ok(PositionedPage { entries, snapshot, next })
+    }
+
+    /// All entries of an account by their places, the oldest first.
+    ///
+    /// # Errors
+    /// As of [`Ledger::page_by_position`].
+    fn placed_entries(&self, account: AccountId) -> Result<Vec<(Position, UsageEntry)>, Error> {
+        let mut entries = Vec::new();
+        let filter = Filter::default();
+        let query = WalkQuery { account, filter: &filter, snapshot: None, after: None, limit: u32::MAX };
+        self.page_by_position(&query, &mut |position, entry| {
+            entries.push((position, entry.to_entry()?));
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    /// [`Ledger::removed`].
+    ///
+    /// # Errors
+    /// As there.
+    fn removed_entries(&self, account: AccountId) -> Result<Vec<(Removed, UsageEntry)>, Error> {
+        let mut entries = Vec::new();
+        self.removed(account, &mut |removed, entry| {
+            entries.push((removed, entry.to_entry()?));
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    /// [`Ledger::blocks`], each with its entries by [`Ledger::block_entries`].
+    ///
+    /// # Errors
+    /// As there.
+    fn owned_blocks(&self, after: u64) -> Result<Vec<(Block, Vec<(Position, UsageEntry)>)>, Error> {
+        let mut blocks = Vec::new();
+        self.blocks(after, &mut |block| {
+            blocks.push((block.clone(), Vec::new()));
+            ControlFlow::Continue(())
+        })?;
+        for (block, entries) in &mut blocks {
+            self.block_entries(block.number, &mut |position, entry| {
+                entries.push((position, entry.to_entry()?));
+                Ok(())
+            })?;
+        }
+        Ok(blocks)
     }
 
     /// [`Ledger::rollups`].

@@ -285,12 +285,12 @@ impl Table {
                  ORDER BY slot, currency"
             }
             Self::Rollups => {
-                "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
-                 WHERE account = ?1 ORDER BY day, sku, currency, api_key, is_credit"
+                "SELECT day, sku, currency, api_key, side, entries, amount, units FROM rollups
+                 WHERE account = ?1 ORDER BY day, sku, currency, api_key, side"
             }
             Self::Balances => {
-                "SELECT currency, is_credit, entries, amount FROM balances WHERE account = ?1
-                 ORDER BY currency, is_credit"
+                "SELECT currency, side, entries, amount FROM balances WHERE account = ?1
+                 ORDER BY currency, side"
             }
         }
     }
@@ -337,7 +337,7 @@ fn side(is_credit: i64) -> String {
     match is_credit {
         0 => "charges".to_owned(),
         1 => "credits".to_owned(),
-        other => format!("is_credit {other}"),
+        other => format!("side {other}"),
     }
 }
 

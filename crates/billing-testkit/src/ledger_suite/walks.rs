@@ -1,14 +1,17 @@
 //! Pages by position: a walk sees every entry of its first page's ledger once, and no other.
 
+use std::collections::BTreeMap;
+
 use crate::OwnedLedger;
 use crate::entry_at;
-use billing_ledger::{Filter, Position, Snapshot};
+use billing_ledger::{ErrorKind, Filter, Position, Snapshot};
 use billing_model::SortOrder;
 use billing_sample::History;
 use proptest::prelude::*;
 
 use super::house::{
-    House, Make, any_filter, any_mixed_entries, any_near_entries, cases, expected, import, walk, walk_beside,
+    House, Make, any_filter, any_mixed_entries, any_near_entries, cases, expected, import, passes, taking,
+    walk, walk_beside,
 };
 
 pub fn a_walk_of_any_page_size_is_the_same(make: Make) {
@@ -37,6 +40,57 @@ pub fn a_walk_sees_the_ledger_of_its_first_page(make: Make) {
         }
     });
     prop_assert_eq!(seen, expected(&before, &filter, SortOrder::Asc));
+    });
+}
+
+/// What is taken out behind a walk, or is none of what it asked for, does not matter to it.
+pub fn a_walk_ends_where_entries_that_it_was_to_see_are_taken_out(make: Make) {
+    let house = House::of(make);
+    proptest!(cases(64), |(
+        before in any_near_entries(40), late in any_near_entries(8), filter in any_filter(), limit in 1..12u32,
+        pages in 1..4usize, taken in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    )| {
+        let (ledger, account) = house.another();
+        import(ledger, account, &before);
+        let (mut seen, mut snapshot, mut after) = (Vec::new(), None, None);
+        for _ in 0..pages {
+            let page = ledger.positioned_page(account, &filter, snapshot, after, limit).unwrap();
+            seen.extend(page.entries);
+            (snapshot, after) = (Some(page.snapshot), page.next);
+            if after.is_none() {
+                break;
+            }
+        }
+        import(ledger, account, &late);
+        let there = ledger.placed_entries(account).unwrap();
+        let taken: BTreeMap<_, _> =
+            taken.iter().filter(|_| !there.is_empty()).map(|at| at.get(&there).clone()).collect();
+        let change = taking(account, taken.keys().copied());
+        ledger.change(&change).unwrap();
+        let Some(mut next) = after else { return Ok(()) };
+        let was_to_come = taken.iter().any(|(position, entry)| {
+            *position > next && (position.sequence as usize) < before.len() && passes(&filter, entry)
+        });
+        loop {
+            let page = ledger.positioned_page(account, &filter, snapshot, Some(next), limit);
+            if was_to_come {
+                prop_assert_eq!(page.unwrap_err().kind(), ErrorKind::WalkOutdated);
+                break;
+            }
+            let page = page.unwrap();
+            seen.extend(page.entries);
+            match page.next {
+                Some(place) => next = place,
+                None => {
+                    prop_assert_eq!(&seen, &expected(&before, &filter, SortOrder::Asc));
+                    break;
+                }
+            }
+        }
+        // One that begins now is outdated by nothing.
+        let left: Vec<_> = there.into_iter().filter(|(place, _)| !taken.contains_key(place)).collect();
+        let left: Vec<_> = left.into_iter().map(|(_, entry)| entry).filter(|entry| passes(&filter, entry)).collect();
+        prop_assert_eq!(walk(ledger, account, &filter, limit), left);
     });
 }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use billing_ledger::{
-    Account, AccountId, Batch, Charges, Error, ErrorKind, FileContent, Filter, Funds, ImportedFile,
-    LendCharges, LendRollup, Position, Receipt, Rollup, Snapshot,
+    Account, AccountId, Amendment, Batch, Block, Charges, Error, ErrorKind, FileContent, Filter, Funds,
+    ImportedFile, LendCharges, LendRollup, Position, Removed, Rollup, Snapshot, WalkQuery,
 };
 use billing_model::{
-    Currency, Day, Decimal, InferenceDetails, LentEntry, NumberText, Total, UsageEntry, ValueError,
-    decimal_text, is_credit,
+    Currency, Day, Decimal, InferenceDetails, LentEntry, NumberText, Timestamp, Total, UsageEntry,
+    ValueError, decimal_text, is_credit,
 };
 
 pub(super) struct Kept {
@@ -17,6 +17,9 @@ pub(super) struct Kept {
     pub(super) name: String,
     pub(super) diem_allocation: Option<Decimal>,
     rows: BTreeMap<Position, Row>,
+    /// With the number of the removal.
+    removed: BTreeMap<(u64, Position), (Removed, Row)>,
+    next_sequence: u64,
     receipts: HashMap<String, ([u8; 32], u64)>,
     files: Vec<File>,
 }
@@ -54,42 +57,93 @@ impl Kept {
             name: name.to_owned(),
             diem_allocation: None,
             rows: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            next_sequence: 0,
             receipts: HashMap::new(),
             files: Vec::new(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.receipts.is_empty() && self.files.is_empty()
+        self.next_sequence == 0 && self.receipts.is_empty() && self.files.is_empty()
     }
 
-    /// All that was stored so far: as many as there are.
+    /// All that was stored so far.
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot { end: self.rows.len() as u64, without: None }
+        Snapshot { end: self.next_sequence, without: None }
     }
 
     /// Stores an entry, whose instant a ledger can hold.
     pub(super) fn add(&mut self, entry: &UsageEntry) {
         let Some(timestamp_ns) = entry.timestamp.unix_ns() else { return };
-        let position = Position { timestamp_ns, sequence: self.snapshot().end };
+        let position = Position { timestamp_ns, sequence: self.next_sequence };
         self.rows.insert(position, Row::of(entry));
+        self.next_sequence += 1;
     }
 
-    pub(super) fn store(&mut self, batch: &Batch) -> Receipt {
-        if let Some((digest, entries)) = self.receipt(&batch.idempotency_key) {
-            return if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict };
+    pub(super) fn keep_receipt(&mut self, batch: &Batch) {
+        let kept = (batch.digest, batch.entries.len());
+        self.receipts.insert(batch.idempotency_key.clone(), kept);
+    }
+
+    /// The entry at a place, if there is one.
+    pub(super) fn entry(&self, position: Position) -> Option<&UsageEntry> {
+        self.rows.get(&position).map(|row| &row.entry)
+    }
+
+    /// Takes entries out that are there: the number of the removal.
+    pub(super) fn remove(&mut self, positions: &[Position], removed_at: Timestamp) -> u64 {
+        let removal = self.next_sequence;
+        self.next_sequence += 1;
+        for position in positions {
+            if let Some(row) = self.rows.remove(position) {
+                let removed = Removed { position: *position, removed_at };
+                self.removed.insert((removal, *position), (removed, row));
+            }
         }
-        let mut rows = batch.entries.rows();
-        while let Some(entry) = rows.next() {
-            self.add(entry);
+        removal
+    }
+
+    pub(super) fn amend(&mut self, amendment: &Amendment) {
+        let Some(row) = self.rows.get_mut(&amendment.position) else { return };
+        row.entry.api_key_id.clone_from(&amendment.api_key_id);
+        row.entry.other_fields.clone_from(&amendment.other_fields);
+    }
+
+    pub(super) fn removed(&self) -> impl Iterator<Item = (Removed, &Row)> {
+        self.removed.values().map(|(removed, row)| (*removed, row))
+    }
+
+    /// The entries with these numbers, those that were taken out too; or those of a removal.
+    pub(super) fn of_block(&self, block: &Block) -> BTreeMap<Position, &Row> {
+        let removed = self.removed.iter().map(|((removal, position), (_, row))| (*removal, *position, row));
+        if block.removed_at.is_some() {
+            let of_it = removed.filter(|(removal, ..)| *removal == block.first_sequence);
+            return of_it.map(|(_, position, row)| (position, row)).collect();
         }
-        let entries = batch.entries.len();
-        self.receipts.insert(batch.idempotency_key.clone(), (batch.digest, entries));
-        Receipt::Stored(entries)
+        let numbers = block.first_sequence..block.first_sequence + block.entries();
+        let kept = self.rows.iter().map(|(position, row)| (*position, row));
+        let all = kept.chain(removed.map(|(_, position, row)| (position, row)));
+        all.filter(|(position, _)| numbers.contains(&position.sequence)).collect()
+    }
+
+    /// Whether entries that a walk is still to see were taken out since it began.
+    pub(super) fn is_outdated(&self, query: &WalkQuery<'_>) -> bool {
+        let Some(snapshot) = query.snapshot else { return false };
+        self.removed.iter().any(|((removal, position), (_, row))| {
+            let is_later = *removal >= snapshot.end;
+            let is_to_come = snapshot.has(position.sequence) && Some(*position) > query.after;
+            is_later && is_to_come && passes(query.filter, row)
+        })
     }
 
     pub(super) fn receipt(&self, idempotency_key: &str) -> Option<([u8; 32], u64)> {
         self.receipts.get(idempotency_key).copied()
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_removed(&mut self) {
+        self.removed.clear();
     }
 
     #[cfg(test)]
@@ -158,11 +212,7 @@ impl Kept {
     }
 
     pub(super) fn filtered(&self, filter: &Filter) -> impl Iterator<Item = (Position, &Row)> {
-        let passes = move |row: &Row| {
-            filter.window.contains(row.entry.timestamp)
-                && filter.currency.as_ref().is_none_or(|currency| *currency == row.entry.currency)
-        };
-        self.rows.iter().filter(move |(_, row)| passes(row)).map(|(position, row)| (*position, row))
+        self.rows.iter().filter(move |(_, row)| passes(filter, row)).map(|(position, row)| (*position, row))
     }
 
     pub(super) fn lend_rollups(
@@ -216,6 +266,11 @@ impl Kept {
     }
 }
 
+fn passes(filter: &Filter, row: &Row) -> bool {
+    filter.window.contains(row.entry.timestamp)
+        && filter.currency.as_ref().is_none_or(|currency| *currency == row.entry.currency)
+}
+
 impl Row {
     fn of(entry: &UsageEntry) -> Self {
         let detail = |number: fn(&InferenceDetails) -> Option<Decimal>| {
@@ -247,6 +302,7 @@ impl Row {
             prompt_tokens: number(prompt)?,
             completion_tokens: number(completion)?,
             api_key_id: entry.api_key_id.as_deref(),
+            other_fields: entry.other_fields.as_ref(),
         })
     }
 }

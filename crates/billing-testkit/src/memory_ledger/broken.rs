@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::panic::catch_unwind;
 
 use billing_ledger::{
-    Account, AccountId, Batch, Error, Filter, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
-    Ledger, LendCharges, LendEntry, LendRollup, NewKey, Position, Principal, Receipt, Snapshot, WalkPage,
+    Account, AccountId, Batch, Change, Error, Filter, Funds, Import, ImportedFile, Key, KeyDigest,
+    KeyMaterial, Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
+    Position, Principal, Receipt, WalkPage, WalkQuery,
 };
-use billing_model::{Day, Decimal, SortOrder, Timestamp};
+use billing_model::{Day, Decimal, Timestamp};
 
 use super::MemoryLedger;
-use crate::ledger_suite::{Make, accounts, batches, keys, numbered_pages, rollups, walks};
+use crate::ledger_suite::{Make, accounts, batches, changes, keys, numbered_pages, rollups, walks};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -29,6 +30,14 @@ enum Fault {
     Credits,
     /// The number of an account that was removed is given again.
     Number,
+    /// A walk goes on although entries that it was to see were taken out.
+    Outdated,
+    /// What is taken out is gone.
+    Trace,
+    /// An amendment changes nothing.
+    Amendment,
+    /// Removals are in no block.
+    Block,
 }
 
 #[derive(Debug)]
@@ -96,37 +105,30 @@ impl Ledger for Broken {
     fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error> {
         self.0.funds(account, day)
     }
-    fn page_by_number(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        order: SortOrder,
-        limit: u32,
-        page: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<u64, Error> {
-        let total = self.0.page_by_number(account, filter, order, limit, page, lend)?;
+    fn page_by_number(&self, query: &NumberedQuery<'_>, lend: &mut LendEntry<'_>) -> Result<u64, Error> {
+        let total = self.0.page_by_number(query, lend)?;
+        let of_all = NumberedQuery { filter: &Filter::default(), limit: 0, page: 1, ..*query };
         match self.has(Fault::Total) {
-            true => self.0.page_by_number(account, &Filter::default(), order, 0, 1, &mut |_| Ok(())),
+            true => self.0.page_by_number(&of_all, &mut |_, _| Ok(())),
             false => Ok(total),
         }
     }
-    fn page_by_position(
-        &self,
-        account: AccountId,
-        filter: &Filter,
-        snapshot: Option<Snapshot>,
-        after: Option<Position>,
-        limit: u32,
-        lend: &mut LendEntry<'_>,
-    ) -> Result<WalkPage, Error> {
-        let seen = snapshot.filter(|_| !self.has(Fault::Snapshot));
-        let after = after.map(|after| match self.has(Fault::Position) {
-            true => Position { sequence: u64::MAX, ..after },
-            false => after,
-        });
-        let page = self.0.page_by_position(account, filter, seen, after, limit, lend)?;
-        Ok(WalkPage { snapshot: snapshot.unwrap_or(page.snapshot), ..page })
+    fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error> {
+        let mut asked = *query;
+        if self.has(Fault::Snapshot) {
+            asked.snapshot = None;
+        }
+        if self.has(Fault::Position) {
+            asked.after = query.after.map(|after| Position { sequence: u64::MAX, ..after });
+        }
+        if self.has(Fault::Outdated) {
+            // As if the walk had begun just now, but for what it sees.
+            let fresh = WalkQuery { snapshot: None, ..asked };
+            let page = self.0.page_by_position(&fresh, lend)?;
+            return Ok(WalkPage { snapshot: query.snapshot.unwrap_or(page.snapshot), ..page });
+        }
+        let page = self.0.page_by_position(&asked, lend)?;
+        Ok(WalkPage { snapshot: query.snapshot.unwrap_or(page.snapshot), ..page })
     }
     fn rollups(
         &self,
@@ -160,6 +162,32 @@ impl Ledger for Broken {
         digest: &[u8; 32],
     ) -> Result<Option<u64>, Error> {
         self.0.find_batch(account, idempotency_key, digest)
+    }
+    fn change(&self, change: &Change) -> Result<(), Error> {
+        let mut change = change.clone();
+        if self.has(Fault::Trace) {
+            self.0.change(&change)?;
+            return self.0.with(change.account, |account| {
+                account.forget_removed();
+                Ok(())
+            });
+        }
+        if self.has(Fault::Amendment) {
+            change.amend.clear();
+        }
+        self.0.change(&change)
+    }
+    fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error> {
+        self.0.removed(account, lend)
+    }
+    fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error> {
+        self.0.blocks(after, &mut |block| match self.has(Fault::Block) && block.removed_at.is_some() {
+            true => std::ops::ControlFlow::Continue(()),
+            false => lend(block),
+        })
+    }
+    fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error> {
+        self.0.block_entries(number, lend)
     }
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {
         self.0.import(account)
@@ -196,6 +224,14 @@ fn every_break_of_the_contract_is_found() {
         (Fault::Revoked, keys::a_key_opens_its_account_until_it_is_revoked, broken!(Revoked)),
         (Fault::Credits, rollups::sums_equal_a_recount_after_every_import, broken!(Credits)),
         (Fault::Number, accounts::an_account_that_is_removed_is_nobodys_number, broken!(Number)),
+        (
+            Fault::Outdated,
+            walks::a_walk_ends_where_entries_that_it_was_to_see_are_taken_out,
+            broken!(Outdated),
+        ),
+        (Fault::Trace, changes::a_change_is_seen_whole, broken!(Trace)),
+        (Fault::Amendment, changes::a_change_is_seen_whole, broken!(Amendment)),
+        (Fault::Block, changes::a_change_is_seen_whole, broken!(Block)),
     ] {
         assert!(found(test, make), "{fault:?}");
     }

@@ -43,11 +43,10 @@ impl Import for MemoryImport {
         if self.has_failed {
             return Err(aborted());
         }
-        self.ledger.with(self.account, |account| {
-            account.add_files(&self.files)?;
-            self.entries.iter().for_each(|entry| account.add(entry));
-            Ok(self.entries.len() as u64)
-        })
+        let mut state = self.ledger.state();
+        state.account(self.account)?.add_files(&self.files)?;
+        state.add(self.account, &self.entries)?;
+        Ok(self.entries.len() as u64)
     }
 }
 
