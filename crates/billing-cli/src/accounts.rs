@@ -6,12 +6,11 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
 use billing_model::{decimal_text, is_invisible, one_line, parse_decimal};
-use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{ledgers, terminal, text};
 
 /// What is said to whoever gave something else.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
 }
 
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let accounts = SqliteLedger::open(path)?.accounts()?;
+    let accounts = ledgers::open(path)?.accounts()?;
     match as_json {
         true => json(path, accounts).and_then(|json| terminal::print(&json)),
         false => terminal::print(&table(accounts)),
@@ -114,7 +113,7 @@ pub(crate) fn plain_json(json: &str) -> String {
 }
 
 fn remove(path: &Path, name: &str) -> Result<(), Failure> {
-    let ledger = SqliteLedger::open(path)?;
+    let ledger = ledgers::open(path)?;
     let account = ledger.accounts()?.into_iter().find(|account| account.name == name);
     let account = account.ok_or_else(|| no_account(path, name))?;
     let keys = ledger.keys()?.iter().filter(|key| key.account == name).count();
@@ -146,7 +145,7 @@ fn set(path: &Path, name: &str, allocation: &str) -> Result<(), Failure> {
             Failure::usage(anyhow::Error::new(error).context("--diem-allocation")).hint(ALLOCATION)
         })?),
     };
-    let ledger = SqliteLedger::open(path)?;
+    let ledger = ledgers::open(path)?;
     let account = ledger.account(name)?.ok_or_else(|| no_account(path, name))?;
     ledger.set_diem_allocation(account, allocation).map_err(|error| match error.kind() {
         ErrorKind::InvalidAllocation => Failure::usage(error).hint(ALLOCATION),

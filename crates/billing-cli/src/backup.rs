@@ -3,17 +3,16 @@
 use std::time::Instant;
 
 use billing_ledger::Ledger;
-use billing_sqlite::SqliteLedger;
 
 use crate::args;
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{ledgers, terminal, text};
 
 pub(crate) fn run(args: &args::Backup) -> Result<(), Failure> {
     let start = Instant::now();
-    SqliteLedger::open(&args.ledger)?.back_up(&args.to)?;
+    ledgers::open(&args.ledger)?.back_up(&args.to)?;
     // Counted in the copy: what is said here is what is there.
-    let entries = SqliteLedger::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
+    let entries = ledgers::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}; it holds the keys too, so keep it as private",
         text::entries(entries),

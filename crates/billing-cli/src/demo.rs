@@ -19,7 +19,7 @@ use futures::TryStreamExt;
 
 use crate::args;
 use crate::exit::{Exit, Failure};
-use crate::{runtime, serve, terminal, text};
+use crate::{ledgers, runtime, serve, terminal, text};
 
 /// Entries made and recorded at a time.
 const BATCH: usize = 1000;
@@ -37,7 +37,7 @@ struct Place {
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let place = Place::prepare(&args.dir)?;
     let start = Instant::now();
-    let ledger = SqliteLedger::open_or_create(&place.ledger)?;
+    let ledger = ledgers::open_or_create(&place.ledger)?;
     let account = ledger.create_account("demo")?;
     let mut recorded = WholeSet::EMPTY;
     let mut import = ledger.import(account)?;

@@ -14,7 +14,7 @@ use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
-use crate::{accounts, terminal, text};
+use crate::{accounts, ledgers, terminal, text};
 
 mod input;
 mod report;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let ledger = SqliteLedger::open_or_create(&args.ledger)?;
+    let ledger = ledgers::open_or_create(&args.ledger)?;
     import(args, inputs, &ledger).inspect_err(|_| {
         // What cannot be removed is an empty ledger; what failed before says why.
         let _ = ledger.remove_if_unused();

@@ -5,13 +5,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{ErrorKind, Key, Ledger};
 use billing_model::Timestamp;
-use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
-use crate::{accounts, terminal, text};
+use crate::{accounts, ledgers, terminal, text};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
@@ -24,7 +23,7 @@ pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
 }
 
 fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
-    let ledger = SqliteLedger::open_or_create(path)?;
+    let ledger = ledgers::open_or_create(path)?;
     create_in(&ledger, account, kind, description).inspect_err(|_| {
         // What cannot be removed is an empty ledger; what failed before says why.
         let _ = ledger.remove_if_unused();
@@ -56,7 +55,7 @@ fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &st
 }
 
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let keys = SqliteLedger::open(path)?.keys()?;
+    let keys = ledgers::open(path)?.keys()?;
     match as_json {
         true => json(path, keys).and_then(|json| terminal::print(&json)),
         false => terminal::print(&table(keys)),
@@ -123,7 +122,7 @@ fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {
-    if SqliteLedger::open(path)?.revoke_key(id, now())? {
+    if ledgers::open(path)?.revoke_key(id, now())? {
         terminal::note(&format!("revoked key {id}"));
         return Ok(());
     }

@@ -19,6 +19,7 @@ mod export;
 mod import;
 mod interrupt;
 mod keys;
+mod ledgers;
 mod log;
 mod man;
 mod manifest;

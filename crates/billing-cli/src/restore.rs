@@ -9,13 +9,13 @@ use chrono::Utc;
 
 use crate::args;
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{ledgers, terminal, text};
 
 pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
     let start = Instant::now();
     let kept = SqliteLedger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
     // Counted in the ledger: what is said here is what is there.
-    let entries = SqliteLedger::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
+    let entries = ledgers::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}",
         text::entries(entries),

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::{self, LogFormat, LogLevel};
 use crate::exit::Failure;
 use crate::log::Log;
-use crate::{runtime, terminal};
+use crate::{ledgers, runtime, terminal};
 
 const MIB: usize = 1 << 20;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         _ => None,
     };
     let config = config_of(args)?;
-    let ledger = SqliteLedger::open(&args.ledger)?;
+    let ledger = ledgers::open(&args.ledger)?;
     let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
     let log = Log::start(args.log_format, says.level);
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {

@@ -42,7 +42,8 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
 fn usage_entry() -> ObjectBuilder {
     object(
         "A row of the ledger: one input, cache, output or flat fee of one request, or a credit. An entry has no id, and \
-         equal entries are legal: never drop one because an equal one was there before.",
+         equal entries are legal: never drop one because an equal one was there before. Members beside these, here and in \
+         `inferenceDetails`, are as whoever recorded the entry sent them.",
         [
             ("timestamp", written_instant("When the entry was created.").into()),
             ("sku", text("The product.").into()),
