@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use billing_ledger::KeyKind;
+use billing_ledger::{Change, KeyKind, PackedEntries};
 use billing_model::Timestamp;
 use billing_server::{Config, router};
 use billing_sqlite::SqliteLedger;
+use billing_testkit::OwnedLedger as _;
 
 use crate::house::{Answer, HISTORY, House, START, USAGE, entries, now, send};
 
@@ -170,6 +171,34 @@ async fn a_cursor_of_somebody_or_somewhere_else_opens_nothing() {
     let beside = house.ask(&format!("{uri}&pageSize=10"), &[]).await;
     assert_eq!(beside.status, 400);
     assert!(beside.body.contains("goes alone, without `pageSize`"), "{}", beside.body);
+}
+
+/// As is said of one that is too old: whoever has it begins anew.
+#[tokio::test]
+async fn a_cursor_from_before_a_removal_that_it_could_touch_is_refused() {
+    let house = House::with(&entries(30));
+    let (account, cursor) = (house.account("ours"), first_cursor(&house).await);
+    let places = house.ledger.placed_entries(account).unwrap();
+    let take = |range: std::ops::Range<usize>| Change {
+        account,
+        at: now(),
+        remove: places[range].iter().map(|(position, _)| *position).collect(),
+        amend: Vec::new(),
+        add: PackedEntries::default(),
+    };
+    let uri = format!("{HISTORY}?cursor={cursor}");
+    let before = house.ask(&uri, &[]).await;
+    assert_eq!(before.status, 200);
+    // Of the first page, which the walk has seen.
+    house.ledger.change(&take(0..10)).unwrap();
+    let after = house.ask(&uri, &[]).await;
+    assert_eq!((after.status, after.history_page().entries), (before.status, before.history_page().entries));
+    house.ledger.change(&take(29..30)).unwrap();
+    let refused = error("Invalid or expired cursor; restart from the first page");
+    for form in ["application/json", "text/csv"] {
+        check(&house.ask(&uri, &[("accept", form)]).await, 400, &refused);
+    }
+    assert_eq!(house.ask(&format!("{HISTORY}?pageSize=1000"), &[]).await.history_page().entries.len(), 19);
 }
 
 #[tokio::test]
