@@ -55,17 +55,17 @@ pub struct PackedEntries {
 /// Where the texts of the latest row stand.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Latest {
-    sku: Place,
-    notes: Place,
-    currency: Place,
-    api_key: Place,
-    request_id: Place,
-    other_fields: Place,
+    sku: TextRange,
+    notes: TextRange,
+    currency: TextRange,
+    api_key: TextRange,
+    request_id: TextRange,
+    other_fields: TextRange,
 }
 
 /// A text within the bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Place {
+struct TextRange {
     start: usize,
     end: usize,
 }
@@ -106,7 +106,8 @@ impl PackedEntries {
         let api_key = entry.api_key_id.as_deref();
         let other_fields = entry.other_fields.as_ref().map(OtherFields::as_str);
         let at_ns = entry.timestamp.unix_ns();
-        let is = |place: Place, text: &str| self.bytes.get(place.start..place.end) == Some(text.as_bytes());
+        let is =
+            |place: TextRange, text: &str| self.bytes.get(place.start..place.end) == Some(text.as_bytes());
         let latest = self.latest;
         let flags = [
             (SAME_SKU, is(latest.sku, &entry.sku)),
@@ -165,15 +166,15 @@ impl PackedEntries {
         }
     }
 
-    fn put_new(&mut self, is_same: bool, latest: Place, text: &str) -> Place {
+    fn put_new(&mut self, is_same: bool, latest: TextRange, text: &str) -> TextRange {
         if is_same { latest } else { self.put_text(text) }
     }
 
-    fn put_text(&mut self, text: &str) -> Place {
+    fn put_text(&mut self, text: &str) -> TextRange {
         self.put_count(text.len() as u128);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(text.as_bytes());
-        Place { start, end: self.bytes.len() }
+        TextRange { start, end: self.bytes.len() }
     }
 
     /// Seven bits a byte, the lowest first; all but the last have the eighth bit set.

@@ -1,19 +1,13 @@
-//! Blocks of entries, on their way into the ledger and out of it.
+//! Blocks of entries, on their way into the ledger.
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::ops::ControlFlow;
 
-use billing_ledger::{AccountId, Block, Error, LendBlock, LendEntry, Position};
-use billing_model::{
-    Currency, Decimal, EntryDigest, EntrySet, OtherFields, Timestamp, Total, UsageEntry, WholeDigest,
-    WholeSet,
-};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use billing_ledger::{AccountId, Block, Position};
+use billing_model::{Decimal, EntryDigest, EntrySet, OtherFields, Total, UsageEntry, WholeDigest, WholeSet};
+use rusqlite::Connection;
 
-use crate::ledger::SqliteLedger;
-use crate::row::{self, COLUMNS, count, parse, signed};
-use crate::strings::Texts;
+use crate::row::{parse, signed};
 use crate::tables::Tables;
 
 /// Blocks that are kept in memory: as many as twenty million entries have.
@@ -186,112 +180,4 @@ pub(crate) fn amend(
         .prepare_cached("UPDATE blocks SET whole_set = ?2 WHERE number = ?1")?
         .execute((number, whole_set.to_string()))
         .map(drop)
-}
-
-/// Where the entries of a block stand.
-struct Place {
-    account: i64,
-    first_sequence: i64,
-    is_removal: bool,
-    entries: i64,
-    span_ns: (i64, i64),
-}
-
-impl SqliteLedger {
-    pub(crate) fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error> {
-        self.0.connections.read(|connection| {
-            let mut texts = Texts::default();
-            let mut select = connection.prepare_cached(
-                "SELECT number, account, first_sequence, removed_ns, entry_set, whole_set FROM blocks
-                 WHERE number > ?1 ORDER BY number",
-            )?;
-            let mut rows = select.query([signed(after)])?;
-            while let Some(row) = rows.next()? {
-                let block = Block {
-                    number: count(row, 0)?,
-                    account: AccountId(row.get(1)?),
-                    first_sequence: count(row, 2)?,
-                    removed_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_unix_ns),
-                    sums: sums(connection, &mut texts, row.get(0)?)?,
-                    entry_set: parse(row, 4, str::parse)?,
-                    whole_set: parse(row, 5, str::parse)?,
-                };
-                if lend(&block) == ControlFlow::Break(()) {
-                    break;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    pub(crate) fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error> {
-        let refused = self.0.connections.read(|connection| {
-            let Some(place) = place(connection, number)? else { return Ok(None) };
-            lend_entries(connection, &place, lend)
-        })?;
-        refused.map_or(Ok(()), Err)
-    }
-}
-
-fn sums(connection: &Connection, texts: &mut Texts, block: i64) -> rusqlite::Result<Vec<(Currency, Total)>> {
-    let mut select = connection.prepare_cached("SELECT currency, amount FROM block_sums WHERE block = ?1")?;
-    let mut rows = select.query([block])?;
-    let mut sums = Vec::new();
-    while let Some(row) = rows.next()? {
-        let currency = Currency::from(texts.text(connection, row.get(0)?)?);
-        sums.push((currency, parse(row, 1, str::parse)?));
-    }
-    sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(sums)
-}
-
-fn place(connection: &Connection, number: u64) -> rusqlite::Result<Option<Place>> {
-    connection
-        .prepare_cached(
-            "SELECT account, first_sequence, removed_ns IS NOT NULL, entries, first_ns, last_ns FROM blocks
-             WHERE number = ?1",
-        )?
-        .query_row([signed(number)], |row: &Row<'_>| {
-            Ok(Place {
-                account: row.get(0)?,
-                first_sequence: row.get(1)?,
-                is_removal: row.get(2)?,
-                entries: row.get(3)?,
-                span_ns: (row.get(4)?, row.get(5)?),
-            })
-        })
-        .optional()
-}
-
-/// Gives the error of whoever borrows.
-fn lend_entries(
-    connection: &Connection,
-    place: &Place,
-    lend: &mut LendEntry<'_>,
-) -> rusqlite::Result<Option<Error>> {
-    let Place { account, first_sequence, is_removal, entries, span_ns: (first_ns, last_ns) } = *place;
-    let mut select = connection.prepare_cached(&match is_removal {
-        true => format!(
-            "SELECT {COLUMNS} FROM removed WHERE account = ?1 AND removal = ?2
-             AND timestamp_ns BETWEEN ?4 AND ?5 AND ?3 >= ?2 ORDER BY timestamp_ns, sequence"
-        ),
-        false => format!(
-            "SELECT {COLUMNS} FROM entries WHERE account = ?1 AND sequence BETWEEN ?2 AND ?3
-             AND timestamp_ns BETWEEN ?4 AND ?5
-             UNION ALL
-             SELECT {COLUMNS} FROM removed WHERE account = ?1 AND sequence BETWEEN ?2 AND ?3
-             AND timestamp_ns BETWEEN ?4 AND ?5
-             ORDER BY timestamp_ns, sequence"
-        ),
-    })?;
-    let last_sequence = first_sequence + entries - 1;
-    let mut rows = select.query(params![account, first_sequence, last_sequence, first_ns, last_ns])?;
-    let mut texts = Texts::default();
-    while let Some(row) = rows.next()? {
-        let position = row::position(row)?;
-        if let Err(refused) = lend(position, row::lend(row, connection, &mut texts)?) {
-            return Ok(Some(refused));
-        }
-    }
-    Ok(None)
 }

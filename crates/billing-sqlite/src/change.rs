@@ -2,7 +2,7 @@
 
 use billing_ledger::{AccountId, Amendment, Block, Change, Error, ErrorKind, LendRemoved, Position, Removed};
 use billing_model::{Timestamp, UsageEntry};
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use crate::blocks::{self, Draft, Share};
 use crate::connections::Connections;
@@ -161,18 +161,7 @@ impl Step<'_> {
         let place = (self.intake.account().0, position.timestamp_ns, signed(position.sequence));
         let mut rows = select.query(place)?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let entry = owned(row, self.writer, &mut self.texts)?;
+        let entry = row::owned(row, self.writer, &mut self.texts)?;
         Ok(Some(Found { entry, ids: row::text_ids(row)? }))
     }
-}
-
-/// The entry of a row of [`COLUMNS`].
-pub(crate) fn owned(
-    row: &Row<'_>,
-    connection: &Connection,
-    texts: &mut Texts,
-) -> rusqlite::Result<UsageEntry> {
-    row::lend(row, connection, texts)?.to_entry().map_err(|cause| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, cause.into())
-    })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use billing_ledger::{AccountId, Error, ErrorKind, FileContent, Import, check_timestamps};
 use billing_model::UsageEntry;
 
-use crate::imported_file::{self, Part};
+use crate::imported_file::{self, FileEntries};
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
 use crate::running::Running;
@@ -51,7 +51,7 @@ pub(crate) struct SqliteImport {
     /// How many entries were written.
     written: u64,
     /// The files that they came from, as far as those were named.
-    parts: Vec<Part>,
+    files: Vec<FileEntries>,
     has_failed: bool,
 }
 
@@ -75,7 +75,7 @@ impl SqliteLedger {
             most_held,
             running: None,
             written: 0,
-            parts: Vec::new(),
+            files: Vec::new(),
             has_failed: false,
         })
     }
@@ -133,7 +133,7 @@ impl SqliteImport {
             self.store_held()?;
         }
         match &mut self.running {
-            Some(running) => running.finish(&self.parts),
+            Some(running) => running.finish(&self.files),
             None => self.store_at_once(),
         }
     }
@@ -144,7 +144,7 @@ impl SqliteImport {
         let writer = connections.begin()?;
         let intake = Intake::open(&writer, self.account).map_err(|cause| connections.fail(cause))?;
         let mut intake = intake.ok_or_else(|| self.ledger.unknown_account(self.account))?;
-        imported_file::record(connections, &writer, self.account, intake.next_sequence(), &self.parts)?;
+        imported_file::record(connections, &writer, self.account, intake.next_sequence(), &self.files)?;
         intake.store_at_once(&writer, connections.path(), &self.held)?;
         let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;
         connections.commit(writer)?;
@@ -166,10 +166,10 @@ impl Import for SqliteImport {
     }
 
     fn end_file(&mut self, content: FileContent) {
-        let before = self.parts.last().map_or(0, |part| part.before + part.entries);
+        let before = self.files.last().map_or(0, |file| file.before + file.entries);
         let entries = self.written - before;
         if entries > 0 {
-            self.parts.push(Part { content, before, entries });
+            self.files.push(FileEntries { content, before, entries });
         }
     }
 

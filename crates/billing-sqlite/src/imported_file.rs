@@ -84,7 +84,7 @@ impl SqliteLedger {
 
 /// A file of an import, and which of the import's entries are its.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct FileEntries {
     pub(crate) content: FileContent,
     /// How many entries of the import come before it.
     pub(crate) before: u64,
@@ -98,10 +98,10 @@ pub(crate) fn record(
     writer: &Connection,
     account: AccountId,
     first_sequence: u64,
-    parts: &[Part],
+    files: &[FileEntries],
 ) -> Result<(), Error> {
     let fail = |cause| connections.fail(cause);
-    for Part { content, before, entries } in parts {
+    for FileEntries { content, before, entries } in files {
         let FileContent { name, sha256, imported_at, again } = content;
         let found = if *again { None } else { find(writer, account, sha256).map_err(fail)? };
         if let Some(found) = found {

@@ -45,6 +45,7 @@ mod key;
 mod removal;
 
 mod batch;
+mod blocks;
 mod change;
 mod import;
 mod import_lock;
@@ -55,7 +56,7 @@ mod pace;
 mod pending;
 mod running;
 
-mod blocks;
+mod feed;
 mod page;
 mod probe;
 mod rollup;

@@ -6,7 +6,6 @@ use billing_ledger::{AccountId, Block};
 use rusqlite::Connection;
 
 use crate::blocks::{Draft, Share};
-use crate::change::owned;
 use crate::row::{self, COLUMNS, count, signed};
 use crate::strings::Texts;
 use crate::tables::Tables;
@@ -92,7 +91,7 @@ fn fill(
     let mut texts = Texts::default();
     while let Some(row) = rows.next()? {
         let position = row::position(row)?;
-        let entry = owned(row, writer, &mut texts)?;
+        let entry = row::owned(row, writer, &mut texts)?;
         let share = Share::of(&entry, position, row::text_ids(row)?.currency);
         let behind = blocks.partition_point(|block| block.first_sequence() <= position.sequence);
         if let Some(block) = behind.checked_sub(1).and_then(|at| blocks.get_mut(at)) {

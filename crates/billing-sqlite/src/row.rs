@@ -93,6 +93,16 @@ pub(crate) fn lend<'r>(
     })
 }
 
+/// The same as an entry of one's own.
+pub(crate) fn owned(
+    row: &Row<'_>,
+    connection: &Connection,
+    texts: &mut Texts,
+) -> rusqlite::Result<UsageEntry> {
+    let lent = lend(row, connection, texts)?;
+    lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
+}
+
 /// The text of a number, none for [`NO_TEXT`].
 pub(crate) fn optional_text(
     id: i64,

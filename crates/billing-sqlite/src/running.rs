@@ -7,7 +7,7 @@ use billing_model::UsageEntry;
 use rusqlite::Connection;
 
 use crate::import_lock::ImportLock;
-use crate::imported_file::{self, Part};
+use crate::imported_file::{self, FileEntries};
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
 use crate::pace::Pace;
@@ -115,7 +115,7 @@ impl Running {
     }
 
     /// Shows all that was stored: one transaction adds the sums, keeps the files, and removes what hides the entries.
-    pub(crate) fn finish(&mut self, parts: &[Part]) -> Result<u64, Error> {
+    pub(crate) fn finish(&mut self, files: &[FileEntries]) -> Result<u64, Error> {
         if self.has_gathered {
             self.gather()?;
         }
@@ -126,7 +126,7 @@ impl Running {
         writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
         connections.begin_on(writer)?;
         // First, because it may refuse what would take long.
-        imported_file::record(connections, writer, intake.account(), pending.sequences().first, parts)?;
+        imported_file::record(connections, writer, intake.account(), pending.sequences().first, files)?;
         // Before its numbers are used: others may have them when it was removed.
         if !pending.show(writer, intake.next_sequence()).map_err(fail)? {
             return Err(connections.error(ErrorKind::Aborted));
