@@ -87,7 +87,11 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
             format!("; and {} of an import that has not ended, which nobody sees", text::entries(hidden))
         }
     };
-    format!("{path} is clean: {entries} in {}{removed}{hidden}\n{}", text::seconds(elapsed), others.join(", "))
+    format!(
+        "{path} is clean: {entries} in {}{removed}{hidden}\n{}",
+        text::seconds(elapsed),
+        others.join(", ")
+    )
 }
 
 /// A line for each difference that is listed, and one for each kind that has more.

@@ -41,7 +41,9 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             let facts = self.look_at_entry(DifferenceKind::Removed, row, reader)?;
             portion.add_removed(sequence, removal, &reader.share_of(&facts));
             // Once for all entries of a removal.
-            if latest.replace(removal) != Some(removal) && !is_removal.query_row((id, removal), |row| row.get(0))? {
+            if latest.replace(removal) != Some(removal)
+                && !is_removal.query_row((id, removal), |row| row.get(0))?
+            {
                 let expected = Some("the number of a removal that is there".to_owned());
                 let values = Values::new("removal", Some(removal.to_string()), expected);
                 self.add(DifferenceKind::Removed, |_| place(row), values);

@@ -15,7 +15,7 @@ pub(crate) fn check(path: &Path) -> Report {
     SqliteLedger::check(path, |_| ()).unwrap()
 }
 
-fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
+pub(crate) fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
     let batch = Batch {
         account: house.account,
         idempotency_key: name.to_owned(),
