@@ -9,6 +9,7 @@ mod failing_calls;
 mod full_disk;
 mod full_ledger;
 mod imports;
+mod migrations;
 mod power_loss;
 mod random_moments;
 mod restores;

@@ -54,9 +54,11 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         accounts,
         entries,
         hidden_entries,
+        removed_entries,
         counts,
         rollups,
         balances,
+        blocks,
         receipts,
         files,
         keys,
@@ -67,6 +69,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         (counts, "count"),
         (rollups, "rollup"),
         (balances, "balance"),
+        (blocks, "block"),
         (receipts, "receipt"),
         (files, "file"),
         (keys, "key"),
@@ -74,13 +77,21 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
     ];
     let others = others.map(|(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" }));
     let (path, entries) = (path.display(), text::entries(entries));
+    let removed = match removed_entries {
+        0 => String::new(),
+        removed => format!("; and {} that were taken out", text::entries(removed)),
+    };
     let hidden = match hidden_entries {
         0 => String::new(),
         hidden => {
             format!("; and {} of an import that has not ended, which nobody sees", text::entries(hidden))
         }
     };
-    format!("{path} is clean: {entries} in {}{hidden}\n{}", text::seconds(elapsed), others.join(", "))
+    format!(
+        "{path} is clean: {entries} in {}{removed}{hidden}\n{}",
+        text::seconds(elapsed),
+        others.join(", ")
+    )
 }
 
 /// A line for each difference that is listed, and one for each kind that has more.
@@ -114,9 +125,12 @@ struct JsonChecked {
     entries: u64,
     #[serde(rename = "hiddenEntries")]
     hidden_entries: u64,
+    #[serde(rename = "removedEntries")]
+    removed_entries: u64,
     counts: u64,
     rollups: u64,
     balances: u64,
+    blocks: u64,
     receipts: u64,
     files: u64,
     keys: u64,
@@ -138,9 +152,11 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
         accounts,
         entries,
         hidden_entries,
+        removed_entries,
         counts,
         rollups,
         balances,
+        blocks,
         receipts,
         files,
         keys,
@@ -153,9 +169,11 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
             accounts,
             entries,
             hidden_entries,
+            removed_entries,
             counts,
             rollups,
             balances,
+            blocks,
             receipts,
             files,
             keys,

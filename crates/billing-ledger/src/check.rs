@@ -24,12 +24,16 @@ pub struct Checked {
     pub entries: u64,
     /// Entries that an import has stored which has not ended: nobody sees them, and no sum has them.
     pub hidden_entries: u64,
+    /// Entries that were taken out.
+    pub removed_entries: u64,
     /// Counts of entries in a span of time.
     pub counts: u64,
     /// Sums of a day, product, currency and API key.
     pub rollups: u64,
     /// Sums of a currency over all time.
     pub balances: u64,
+    /// Blocks of entries.
+    pub blocks: u64,
     /// Receipts of batches.
     pub receipts: u64,
     /// Files that were imported.

@@ -27,16 +27,20 @@ pub enum DifferenceKind {
     Integrity,
     /// An account: it is not there, or has a number or an allocation that none has.
     Account,
-    /// The order in which an account's entries were stored: a number is missing, there twice, or yet to come.
+    /// The order in which an account's entries were stored and taken out: a number is missing, there twice, or yet to come.
     Sequence,
-    /// An entry: a value that cannot be read, or a text that is not there.
+    /// An entry: a value that cannot be read or is in another form, or a text that is not there.
     Entry,
+    /// An entry that was taken out: a value that cannot be read, a text that is not there, or a removal that is none.
+    Removed,
     /// How many entries there are in a span of time.
     Count,
     /// A sum of a day, product, currency and API key.
     Rollup,
     /// A sum of a currency over all time.
     Balance,
+    /// A block: something of it is not what its entries come to, or numbers that no block has or several.
+    Block,
     /// A receipt of a batch.
     Receipt,
     /// A file that was imported: entries that are not its, or a digest that is none.
@@ -55,9 +59,11 @@ impl DifferenceKind {
             Self::Account => "account",
             Self::Sequence => "sequence",
             Self::Entry => "entry",
+            Self::Removed => "removed",
             Self::Count => "count",
             Self::Rollup => "rollup",
             Self::Balance => "balance",
+            Self::Block => "block",
             Self::Receipt => "receipt",
             Self::File => "file",
             Self::Key => "key",

@@ -11,11 +11,15 @@ use crate::look;
 use crate::schema;
 
 mod account;
+mod block;
+mod blocks;
 mod difference;
+mod entry;
 mod files;
 mod findings;
 mod numbers;
 mod record;
+mod removed;
 mod sequences;
 mod words;
 
@@ -40,17 +44,17 @@ fn report_missing(missing: &[String]) -> Report {
 
 impl SqliteLedger {
     /// Checks the ledger at a path: that its file is whole, and that everything it keeps of its entries is what they come
-    /// to. That is each count, rollup and balance, to the last digit; that each entry can be read, belongs to an account
-    /// and has the texts that it names; that no sequence number is missing, or there twice, or yet to come; and that keys,
-    /// receipts and what is kept of imported files can be what they say.
+    /// to. That is each count, rollup and balance, to the last digit; each block, with its digests; that each entry, also one
+    /// that was taken out, can be read, has its numbers and other fields in their one form, belongs to an account and to a
+    /// block, and has the texts that it names; that no sequence number is missing, or there twice, or yet to come; and that
+    /// keys, receipts and what is kept of imported files can be what they say.
     ///
     /// It sees one moment of the ledger, writes nothing to it, and holds nobody up; what others record meanwhile stays in
-    /// the log until it ends. Entries are read in their order, once but for days with very many sums, and its memory does
-    /// not grow with the ledger. `progress` is called every now and then.
+    /// the log until it ends. Entries are read in their order, once but for days with very many sums and accounts with very
+    /// many blocks, and its memory does not grow with the ledger. `progress` is called every now and then.
     ///
-    /// What is kept once cannot be made anew: price, notes, request id and the other details of an entry are read and not
-    /// compared, and which entries came with a receipt is not recorded. So a receipt is only known to be wrong when the
-    /// account has fewer entries than its receipts speak of.
+    /// What is kept once cannot be made anew: when entries were taken out, and which came with a receipt. So a receipt is
+    /// only known to be wrong when fewer entries came into the account than its receipts speak of.
     ///
     /// ```
     /// use billing_sqlite::SqliteLedger;
@@ -68,7 +72,7 @@ impl SqliteLedger {
     ///     eprintln!("{difference}");
     /// }
     /// assert!(report.is_clean());
-    /// assert_eq!((report.checked.entries, report.checked.rollups, report.checked.counts), (1, 1, 4));
+    /// assert_eq!((report.checked.entries, report.checked.blocks, report.checked.counts), (1, 1, 4));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -59,7 +59,7 @@ fn a_file_is_known_when_its_entries_are_there_and_only_then() {
 }
 
 /// What a ledger holds, in order.
-fn held(path: &str) -> Vec<UsageEntry> {
+pub(super) fn held(path: &str) -> Vec<UsageEntry> {
     let ledger = SqliteLedger::open(Path::new(path)).unwrap();
     let account = ledger.account("default").unwrap().unwrap();
     ledger.positioned_page(account, &Filter::default(), None, None, 1000).unwrap().entries

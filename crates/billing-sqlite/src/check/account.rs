@@ -1,18 +1,17 @@
 //! One account: its entries, one pass over them, and what is kept of them.
 
 use billing_ledger::{Checked, DifferenceKind};
-use std::collections::HashSet;
+use rusqlite::Row;
 
-use billing_model::Decimal;
-use rusqlite::{OptionalExtension, Row};
-
+use super::block::Portion;
+use super::entry::{Reader, place, removal_place};
 use super::findings::{DIGEST_BYTES, Findings, Values, decimal};
 use super::numbers::Numbers;
 use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
 use super::sequences::{Seen, Sequences};
-use super::words::{held, instant, length, quoted_bytes, shown};
+use super::words::{held, length, quoted_bytes, shown};
 use crate::counts::LEVELS;
-use crate::strings::NO_TEXT;
+use crate::row::COLUMNS;
 
 /// The first account from a number on, whoever speaks of it.
 const NEXT_ACCOUNT: &str = "
@@ -24,23 +23,19 @@ const NEXT_ACCOUNT: &str = "
         UNION ALL SELECT min(account) FROM balances WHERE account >= ?1
         UNION ALL SELECT min(account) FROM receipts WHERE account >= ?1
         UNION ALL SELECT min(account) FROM files WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM removed WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM blocks WHERE account >= ?1
     )";
 
-const ENTRIES: &str = "
-    SELECT timestamp_ns, sequence, amount, units, price_per_unit_usd, execution_time_ms, prompt_tokens,
-        completion_tokens, sku, currency, notes, api_key, request_id
-    FROM entries WHERE account = ?1 ORDER BY timestamp_ns, sequence";
-
-/// The columns of [`ENTRIES`] from [`FIRST_DETAIL`] on that are decimals, or nothing.
-const DETAILS: [&str; 3] = ["execution_time_ms", "prompt_tokens", "completion_tokens"];
-const FIRST_DETAIL: usize = 5;
-
-/// Those from [`FIRST_TEXT`] on that are the numbers of texts.
-const TEXTS: [&str; 4] = ["sku", "currency", "notes", "api_key"];
-const FIRST_TEXT: usize = 8;
-
-/// Numbers of texts that are remembered to be there, about 2 MiB. Beyond it they are forgotten and looked up anew.
-const REMEMBERED_TEXTS: usize = 1 << 16;
+/// The numbers that an account's entries have, those that were taken out and those of removals, each with an instant and with
+/// whether it is of a removal.
+const NUMBERS: &str = "
+    SELECT timestamp_ns, sequence, false FROM entries WHERE account = ?1 AND sequence >= 0 AND sequence < ?2
+    UNION ALL
+    SELECT timestamp_ns, sequence, false FROM removed WHERE account = ?1 AND sequence >= 0 AND sequence < ?2
+    UNION ALL
+    SELECT first_ns, first_sequence, true FROM blocks
+    WHERE account = ?1 AND first_sequence >= 0 AND first_sequence < ?2 AND removed_ns IS NOT NULL";
 
 impl<F: FnMut(&Checked)> Findings<'_, F> {
     /// All accounts, also those that are in no list.
@@ -48,11 +43,11 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let connection = self.connection;
         let mut next = connection.prepare(NEXT_ACCOUNT)?;
         let mut from = Some(i64::MIN);
-        let mut texts = HashSet::new();
+        let mut reader = Reader::new(connection);
         while let Some(first) = from {
             let Some(id) = next.query_row([first], |row| row.get::<_, Option<i64>>(0))? else { break };
             self.report.checked.accounts += 1;
-            let looked = self.look_at_all_of(id, &mut texts);
+            let looked = self.look_at_all_of(id, &mut reader);
             self.bear("all that it has", looked)?;
             self.account = None;
             from = id.checked_add(1);
@@ -60,13 +55,20 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    fn look_at_all_of(&mut self, id: i64, texts: &mut HashSet<i64>) -> rusqlite::Result<()> {
+    fn look_at_all_of(&mut self, id: i64, reader: &mut Reader<'_>) -> rusqlite::Result<()> {
         let next = self.look_at_account(id)?;
         let numbers = Numbers::of(self.connection, id, next)?;
-        let entries = self.look_at_entries(id, &numbers, texts)?;
+        let (mut portion, mut sequences) =
+            (Portion::from(self.connection, id, i64::MIN)?, Sequences::from(0));
+        let entries = self.look_at_entries(id, &numbers, reader, &mut portion, &mut sequences)?;
+        let removed = self.look_at_removed(id, &numbers, reader, &mut portion, &mut sequences)?;
+        if let Some(end) = numbers.next {
+            self.look_at_sequences(id, sequences, end, &numbers)?;
+        }
+        self.look_at_blocks(id, portion, &numbers, reader)?;
         self.look_at_unknown_levels(id)?;
         let filed = self.look_at_files(id, &numbers)?;
-        self.look_at_receipts(id, entries, filed)
+        self.look_at_receipts(id, entries + removed, filed)
     }
 
     /// The account's own row: the number that its next entry gets, if there is one.
@@ -100,12 +102,14 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(Some(next_sequence))
     }
 
-    /// The entries, and all that is kept of them: how many there are.
+    /// The entries, and all that is kept of them: how many there are. They go into the first of the blocks too.
     fn look_at_entries(
         &mut self,
         id: i64,
         numbers: &Numbers,
-        texts: &mut HashSet<i64>,
+        reader: &mut Reader<'_>,
+        portion: &mut Portion,
+        sequences: &mut Sequences,
     ) -> rusqlite::Result<u64> {
         let connection = self.connection;
         let mut selects = Vec::new();
@@ -114,42 +118,32 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
         let mut counts = Vec::new();
         for (at, select) in selects.iter_mut().enumerate() {
-            counts.push(Record::new(Table::Counts(at), count_key, select, id)?);
+            counts.push(Record::new(Table::Counts(at), count_key, select, id, numbers)?);
         }
         let mut select_rollups = connection.prepare(Table::Rollups.sql())?;
-        let mut rollups = Record::new(Table::Rollups, rollup_key, &mut select_rollups, id)?;
+        let mut rollups = Record::new(Table::Rollups, rollup_key, &mut select_rollups, id, numbers)?;
         let mut select_balances = connection.prepare(Table::Balances.sql())?;
-        let mut balances = Record::new(Table::Balances, balance_key, &mut select_balances, id)?;
+        let mut balances = Record::new(Table::Balances, balance_key, &mut select_balances, id, numbers)?;
 
-        let mut sequences = Sequences::from(0);
         let mut entries = 0;
-        let mut select = connection.prepare(ENTRIES)?;
+        let mut select = connection.prepare(&format!(
+            "SELECT {COLUMNS} FROM entries WHERE account = ?1 ORDER BY timestamp_ns, sequence"
+        ))?;
         let mut rows = select.query([id])?;
         while let Some(row) = rows.next()? {
             let sequence = row.get(1)?;
-            if !numbers.were_given(sequence) {
-                let expected = numbers.next.map(|end| format!("one of the {end} that were given"));
-                let values = Values::new("sequence", Some(sequence.to_string()), expected);
-                self.add(DifferenceKind::Sequence, |_| place(row), values);
-            } else if sequences.see(sequence) == Seen::Again {
-                self.is_doubled(row, sequence);
-            }
-            let (amount, units) = self.look_at_entry(row, texts)?;
+            self.look_at_number(row, sequence, numbers, sequences);
+            let facts = self.look_at_entry(DifferenceKind::Entry, row, reader)?;
             if numbers.are_hidden(sequence) {
                 self.report.checked.hidden_entries += 1;
                 continue;
             }
-            let facts = Facts {
-                timestamp_ns: row.get(0)?,
-                sku: row.get(FIRST_TEXT)?,
-                currency: row.get(FIRST_TEXT + 1)?,
-                api_key: row.get(FIRST_TEXT + 3)?,
-                amount,
-                units,
-            };
             counts.iter_mut().try_for_each(|count| count.add(&facts, self))?;
             rollups.add(&facts, self)?;
             balances.add(&facts, self)?;
+            if let Some(block) = portion.recorded(sequence) {
+                block.add(&reader.share_of(&facts));
+            }
             entries += 1;
             self.count_entry();
         }
@@ -159,70 +153,42 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
         rollups.close(self)?;
         balances.close(self)?;
-        if let Some(end) = numbers.next {
-            self.look_at_sequences(id, sequences, end, numbers)?;
-        }
         Ok(entries)
     }
 
-    /// What of an entry stands alone: amount and units, zero where they are no numbers.
-    fn look_at_entry(
+    /// The number of an entry: it was given, and this is the first with it.
+    pub(super) fn look_at_number(
         &mut self,
         row: &Row<'_>,
-        texts: &mut HashSet<i64>,
-    ) -> rusqlite::Result<(Decimal, Decimal)> {
-        let mut numbers = [Decimal::ZERO; 3];
-        for (column, field) in ["amount", "units", "price_per_unit_usd"].into_iter().enumerate() {
-            let value = row.get_ref(2 + column)?;
-            match decimal(value) {
-                Ok(Some(number)) => numbers[column] = number,
-                _ => self.is_wrong(row, field, held(value), "a decimal number"),
-            }
+        sequence: i64,
+        numbers: &Numbers,
+        sequences: &mut Sequences,
+    ) {
+        if !numbers.were_given(sequence) {
+            let expected = numbers.next.map(|end| format!("one of the {end} that were given"));
+            let values = Values::new("sequence", Some(sequence.to_string()), expected);
+            self.add(DifferenceKind::Sequence, |_| place(row), values);
+        } else if sequences.see(sequence) == Seen::Again {
+            self.is_doubled(|_| place(row), sequence);
         }
-        for (column, field) in (FIRST_DETAIL..).zip(DETAILS) {
-            let value = row.get_ref(column)?;
-            if decimal(value).is_err() {
-                self.is_wrong(row, field, held(value), "a decimal number");
-            }
-        }
-        for (column, field) in (FIRST_TEXT..).zip(TEXTS) {
-            let text: i64 = row.get(column)?;
-            let is_none = field == "api_key" && text == NO_TEXT;
-            if !is_none && !self.has_text(texts, text)? {
-                self.is_wrong(row, field, format!("text {text}"), "a text that is there");
-            }
-        }
-        let request_id = row.get_ref(FIRST_TEXT + TEXTS.len())?;
-        if request_id.as_str_or_null().is_err() {
-            self.is_wrong(row, "request_id", held(request_id), "a text in UTF-8");
-        }
-        Ok((numbers[0], numbers[1]))
     }
 
-    fn is_wrong(&mut self, row: &Row<'_>, field: &'static str, held: String, expected: &str) {
-        let values = Values::new(field, Some(held), Some(expected.to_owned()));
-        self.add(DifferenceKind::Entry, |_| place(row), values);
+    /// What of an entry stands alone, and what it comes to.
+    pub(super) fn look_at_entry(
+        &mut self,
+        kind: DifferenceKind,
+        row: &Row<'_>,
+        reader: &mut Reader<'_>,
+    ) -> rusqlite::Result<Facts> {
+        reader.read(row, &mut |field, held, expected| {
+            self.add(kind, |_| place(row), Values::new(field, Some(held), Some(expected)));
+        })
     }
 
-    fn is_doubled(&mut self, row: &Row<'_>, sequence: i64) {
+    pub(super) fn is_doubled(&mut self, place: impl FnOnce(&Self) -> String, sequence: i64) {
         let values =
             Values::new("sequence", Some(format!("{sequence}, once more")), Some("there once".to_owned()));
-        self.add(DifferenceKind::Sequence, |_| place(row), values);
-    }
-
-    fn has_text(&self, texts: &mut HashSet<i64>, id: i64) -> rusqlite::Result<bool> {
-        if texts.contains(&id) {
-            return Ok(true);
-        }
-        let mut select = self.connection.prepare_cached("SELECT 1 FROM strings WHERE id = ?1")?;
-        let is_there = select.query_row([id], |_| Ok(())).optional()?.is_some();
-        if texts.len() >= REMEMBERED_TEXTS {
-            texts.clear();
-        }
-        if is_there {
-            texts.insert(id);
-        }
-        Ok(is_there)
+        self.add(DifferenceKind::Sequence, place, values);
     }
 
     /// Notes the numbers that no entry has. A very long ledger takes further passes.
@@ -234,7 +200,6 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         numbers: &Numbers,
     ) -> rusqlite::Result<()> {
         let connection = self.connection;
-        let sql = "SELECT timestamp_ns, sequence FROM entries WHERE account = ?1 AND sequence >= 0 AND sequence < ?2";
         let mut pass = Some(first);
         loop {
             pass = pass.take().and_then(|pass| {
@@ -252,12 +217,13 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
                 })
             });
             let Some(sequences) = &mut pass else { return Ok(()) };
-            let mut select = connection.prepare(sql)?;
+            let mut select = connection.prepare(NUMBERS)?;
             let mut rows = select.query((id, end))?;
             while let Some(row) = rows.next()? {
-                let sequence = row.get(1)?;
+                let (sequence, is_removal) = (row.get(1)?, row.get(2)?);
                 if sequences.see(sequence) == Seen::Again {
-                    self.is_doubled(row, sequence);
+                    let place = |_: &Self| if is_removal { removal_place(sequence) } else { place(row) };
+                    self.is_doubled(place, sequence);
                 }
             }
         }
@@ -280,11 +246,11 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    /// Receipts speak of entries of the account, each of others and none of those of files, so together of no more than there
-    /// are.
-    fn look_at_receipts(&mut self, id: i64, entries: u64, filed: u64) -> rusqlite::Result<()> {
-        let which = if filed == 0 { "that are there" } else { "that came in no file" };
-        let entries = entries.saturating_sub(filed);
+    /// Receipts speak of entries that came, each of others and none of those of files, so together of no more than there are
+    /// and were taken out since.
+    fn look_at_receipts(&mut self, id: i64, came: u64, filed: u64) -> rusqlite::Result<()> {
+        let which = if filed == 0 { "that came" } else { "that came in no file" };
+        let entries = came.saturating_sub(filed);
         let connection = self.connection;
         let sql = "SELECT idempotency_key, length(digest), entries FROM receipts WHERE account = ?1";
         let mut select = connection.prepare_cached(sql)?;
@@ -313,13 +279,5 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let expected = format!("from 0 to {entries}, the entries {which}");
         let values = Values::new("entries", Some(received.to_string()), Some(expected));
         self.add(DifferenceKind::Receipt, |_| place, values);
-    }
-}
-
-/// Which entry a row is: its instant and its number.
-fn place(row: &Row<'_>) -> String {
-    match (row.get(0), row.get::<_, i64>(1)) {
-        (Ok(timestamp_ns), Ok(sequence)) => format!("{}, sequence {sequence}", instant(timestamp_ns)),
-        _ => "an entry".to_owned(),
     }
 }

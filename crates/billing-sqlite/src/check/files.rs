@@ -1,5 +1,7 @@
 //! What an account keeps of the files that were imported: which of its entries are theirs.
 
+use std::ops::Range;
+
 use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
 
@@ -14,8 +16,13 @@ const FILES: &str = "
             AND others.sha256 = files.sha256 AND others.copy = files.copy - 1)
     FROM files WHERE account = ?1 ORDER BY first_sequence, entries";
 
+/// Whether a removal has one of these numbers.
+const HAS_REMOVAL: &str = "
+    SELECT EXISTS (SELECT 1 FROM blocks
+        WHERE account = ?1 AND first_sequence >= ?2 AND first_sequence < ?3 AND removed_ns IS NOT NULL)";
+
 impl<F: FnMut(&Checked)> Findings<'_, F> {
-    /// Each file has entries, and each entry is of one file at the most. Gives how many entries are of files.
+    /// Each file has entries, and each entry is of one file at the most. Gives how many entries came in files.
     pub(super) fn look_at_files(&mut self, id: i64, numbers: &Numbers) -> rusqlite::Result<u64> {
         let connection = self.connection;
         let mut select = connection.prepare_cached(FILES)?;
@@ -31,7 +38,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
                     let expected = Some("1 or more".to_owned());
                     self.is_wrong_file(row, Values::new("entries", Some(entries.to_string()), expected))?;
                 }
-                Ok(entries) if first >= end && numbers.are_seen(&stretch) => {
+                Ok(entries) if first >= end && self.are_of_entries(id, numbers, &stretch)? => {
                     filed += entries;
                     end = stretch.end;
                 }
@@ -43,6 +50,15 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             }
         }
         Ok(filed)
+    }
+
+    /// Whether each of these is the number of an entry that came, also when it was taken out since.
+    fn are_of_entries(&self, id: i64, numbers: &Numbers, stretch: &Range<i64>) -> rusqlite::Result<bool> {
+        if !numbers.are_seen(stretch) {
+            return Ok(false);
+        }
+        let mut has_removal = self.connection.prepare_cached(HAS_REMOVAL)?;
+        Ok(!has_removal.query_row((id, stretch.start, stretch.end), |row| row.get::<_, bool>(0))?)
     }
 
     /// What stands alone in a row.

@@ -56,6 +56,8 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         self.bear("the texts", looked)?;
         let looked = self.look_at_keys();
         self.bear("the keys", looked)?;
+        let looked = self.look_at_block_numbers();
+        self.bear("the blocks", looked)?;
         let looked = self.look_at_accounts();
         self.bear("the accounts", looked)
     }

@@ -1,4 +1,4 @@
-//! The numbers of an account's entries, in the order of storing: which were given, which are hidden, which are free.
+//! The numbers of an account's entries and removals, in the order of storing: which were given, which are hidden, which are free.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ impl Numbers {
         self.next.is_none_or(|end| (0..end).contains(&sequence)) && (self.are_hidden(sequence) || !is_free())
     }
 
-    /// Whether each of these is the number of an entry that is seen.
+    /// Whether each of these is the number of an entry that was ever seen, or of a removal.
     pub(super) fn are_seen(&self, stretch: &Range<i64>) -> bool {
         let at = self.free.partition_point(|free| free.end <= stretch.start);
         let is_free = self.free.get(at).is_some_and(|free| free.start < stretch.end);
@@ -49,7 +49,12 @@ impl Numbers {
         self.hidden.as_ref().is_some_and(|hidden| hidden.contains(&sequence))
     }
 
-    /// The parts of a stretch that some entry should have.
+    /// The first and the last of those that are hidden; where there are none, the last is the lower one.
+    pub(super) fn hidden(&self) -> (i64, i64) {
+        self.hidden.as_ref().map_or((0, -1), |hidden| (hidden.start, hidden.end - 1))
+    }
+
+    /// The parts of a stretch that some entry or removal should have.
     pub(super) fn without_free(&self, stretch: Range<i64>, mut part: impl FnMut(Range<i64>)) {
         let mut from = stretch.start;
         for free in &self.free {

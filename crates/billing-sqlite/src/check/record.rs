@@ -7,6 +7,7 @@ use billing_model::{Decimal, Total, is_credit};
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::findings::{Findings, Values, decimal};
+use super::numbers::Numbers;
 use super::words::{held, instant};
 use crate::counts::LEVELS;
 use crate::day::{self, NS_PER_DAY, Span};
@@ -18,9 +19,9 @@ use crate::strings::NO_TEXT;
 pub(super) enum Table {
     /// Of one of [`LEVELS`], by its place there: slot, currency.
     Counts(usize),
-    /// Day, product, currency, API key, whether credits.
+    /// Day, product, currency, API key, side.
     Rollups,
-    /// Currency, whether credits.
+    /// Currency, side.
     Balances,
 }
 
@@ -56,6 +57,8 @@ struct Held {
 pub(super) struct Record<'s, const N: usize> {
     table: Table,
     account: i64,
+    /// The numbers of entries that no row has, the first and the last; none where the last is the lower one.
+    hidden: (i64, i64),
     /// Which row an entry goes into.
     key: fn(Table, &Facts) -> [i64; N],
     rows: Rows<'s>,
@@ -75,13 +78,15 @@ impl<'s, const N: usize> Record<'s, N> {
         key: fn(Table, &Facts) -> [i64; N],
         statement: &'s mut Statement<'_>,
         account: i64,
+        numbers: &Numbers,
     ) -> rusqlite::Result<Self> {
+        let hidden = numbers.hidden();
         let rows = match table {
             Table::Counts(at) => statement.query((account, LEVELS[at].0))?,
             Table::Rollups | Table::Balances => statement.query([account])?,
         };
         let (next, open, beyond, slot) = (None, BTreeMap::new(), None, None);
-        let mut record = Self { table, account, key, rows, next, open, beyond, slot };
+        let mut record = Self { table, account, hidden, key, rows, next, open, beyond, slot };
         record.step()?;
         Ok(record)
     }
@@ -150,9 +155,10 @@ impl<'s, const N: usize> Record<'s, N> {
         };
         let mut select = connection.prepare_cached(
             "SELECT timestamp_ns, sku, currency, api_key, amount, units FROM entries
-             WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3",
+             WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3 AND sequence NOT BETWEEN ?4 AND ?5",
         )?;
-        let mut rows = select.query((self.account, span.first_ns, span.last_ns))?;
+        let (first, last) = self.hidden;
+        let mut rows = select.query((self.account, span.first_ns, span.last_ns, first, last))?;
         while let Some(row) = rows.next()? {
             let facts = Facts {
                 timestamp_ns: row.get(0)?,

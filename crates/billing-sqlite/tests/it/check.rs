@@ -11,11 +11,11 @@ use rusqlite::Connection;
 use crate::house::{House, import};
 
 #[track_caller]
-fn check(path: &Path) -> Report {
+pub(crate) fn check(path: &Path) -> Report {
     SqliteLedger::check(path, |_| ()).unwrap()
 }
 
-fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
+pub(crate) fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
     let batch = Batch {
         account: house.account,
         idempotency_key: name.to_owned(),
@@ -26,8 +26,8 @@ fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
     house.ledger.store_batches(&[batch]).unwrap();
 }
 
-/// Six entries of two days, in two currencies, one of them a credit; a receipt, a key, an allocation.
-fn small() -> House {
+/// Six entries of two days, in two blocks, in two currencies, one of them a credit; a receipt, a key, an allocation.
+pub(crate) fn small() -> House {
     let house = House::new();
     let entry = |at: &str, sku: &str, amount: &str, currency: &str| UsageEntry {
         sku: sku.to_owned(),
@@ -51,7 +51,7 @@ fn small() -> House {
 }
 
 /// Runs SQL on the ledger as any tool can.
-fn damage(path: &Path, sql: &str) {
+pub(crate) fn damage(path: &Path, sql: &str) {
     let file = Connection::open(path).unwrap();
     // The engine would refuse some of it.
     let free = "PRAGMA foreign_keys = off; PRAGMA ignore_check_constraints = on;";
@@ -61,16 +61,42 @@ fn damage(path: &Path, sql: &str) {
 /// What a small ledger is found to differ in after this SQL.
 #[track_caller]
 fn differs(sql: &str, expect: &str) {
+    house_differs(&small(), sql, expect);
+}
+
+/// What it differs in first.
+#[track_caller]
+fn begins(sql: &str, expect: &str) {
     let house = small();
+    damage(&house.path(), sql);
+    let found = check(&house.path()).differences[0].to_string();
+    assert_eq!(found.replace(", account `ours`", ""), expect, "{sql}");
+}
+
+#[track_caller]
+pub(crate) fn house_differs(house: &House, sql: &str, expect: &str) {
     // It is random.
-    let key_id = house.ledger.keys().unwrap()[0].id.clone();
+    let key_id = house.ledger.keys().unwrap().first().map_or("ID".to_owned(), |key| key.id.clone());
     damage(&house.path(), sql);
     let report = check(&house.path());
-    let found: Vec<_> = report.differences.iter().map(|difference| format!("{difference}\n")).collect();
+    let found: Vec<_> = report
+        .differences
+        .iter()
+        .map(|difference| format!("{}\n", without_digests(&difference.to_string())))
+        .collect();
     let expect: Vec<_> = expect.trim().lines().map(|line| format!("{}\n", line.trim())).collect();
     let found_text = found.concat().replace(", account `ours`", "").replace(&key_id, "ID");
     assert_eq!(found_text, expect.concat(), "{sql}");
     assert!(!report.is_clean() && report.total() == u64::try_from(expect.len()).unwrap());
+}
+
+/// Of a set only how many entries it has.
+fn without_digests(text: &str) -> String {
+    let word = |word: &str| match word.strip_prefix("v1:").and_then(|set| set.split_once(':')) {
+        Some((entries, digest)) if digest.len() == 32 => format!("a set of {entries}"),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -81,11 +107,13 @@ fn an_undamaged_ledger_is_clean() {
     // A slot of 64 days has entries in both currencies, and so has one of the days.
     let checked = Checked {
         hidden_entries: 0,
+        removed_entries: 0,
         accounts: 1,
         entries: 6,
         counts: 2 + 3 + 5 + 5,
         rollups: 4,
         balances: 3,
+        blocks: 2,
         receipts: 1,
         files: 0,
         keys: 1,
@@ -98,7 +126,7 @@ fn an_undamaged_ledger_is_clean() {
 #[test]
 fn a_difference_says_whose_it_is() {
     let house = small();
-    damage(&house.path(), "UPDATE balances SET amount = '9.9' WHERE is_credit = 1");
+    damage(&house.path(), "UPDATE balances SET amount = '9.9' WHERE side = 1");
     let report = check(&house.path());
     let expect = Difference {
         kind: DifferenceKind::Balance,
@@ -158,29 +186,29 @@ fn each_column_of_a_sum_is_compared() {
         &format!("{charges}: `units` is `four` and should be 4"),
     );
     differs(
-        "UPDATE rollups SET is_credit = 0 WHERE is_credit = 1",
+        "UPDATE rollups SET side = 0 WHERE side = 1",
         &format!(
             "{top_up}, no API key, charges: `entries` is 1 and should not be there
              {top_up}, no API key, credits: `entries` is missing and should be 1"
         ),
     );
     differs(
-        "UPDATE rollups SET api_key = (SELECT id FROM strings WHERE text = 'b') WHERE is_credit = 1",
+        "UPDATE rollups SET api_key = (SELECT id FROM strings WHERE text = 'b') WHERE side = 1",
         &format!(
             "{top_up}, no API key, credits: `entries` is missing and should be 1
              {top_up}, API key `b`, credits: `entries` is 1 and should not be there"
         ),
     );
     differs(
-        "UPDATE balances SET amount = '9.9' WHERE is_credit = 1",
+        "UPDATE balances SET amount = '9.9' WHERE side = 1",
         "balance, `USD`, credits: `amount` is 9.9 and should be 10",
     );
     differs(
-        "UPDATE balances SET entries = 0 WHERE is_credit = 1",
+        "UPDATE balances SET entries = 0 WHERE side = 1",
         "balance, `USD`, credits: `entries` is 0 and should be 1",
     );
     differs(
-        "DELETE FROM balances WHERE is_credit = 1",
+        "DELETE FROM balances WHERE side = 1",
         "balance, `USD`, credits: `entries` is missing and should be 1",
     );
 }
@@ -190,16 +218,24 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
     differs(
         "UPDATE entries SET amount = '-0.11' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `amount` is -0.3 and should be -0.31
-         balance, `USD`, charges: `amount` is -2.3 and should be -2.31",
+         balance, `USD`, charges: `amount` is -2.3 and should be -2.31
+         block, block 1: `entry_set` is a set of 4 and should be a set of 4
+         block, block 1: `whole_set` is a set of 4 and should be a set of 4
+         block, block 1, `USD`: `amount` is -1.3 and should be -1.31",
     );
     differs(
         "UPDATE entries SET units = '3' WHERE sequence = 0",
-        "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5",
+        "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5
+         block, block 1: `entry_set` is a set of 4 and should be a set of 4
+         block, block 1: `whole_set` is a set of 4 and should be a set of 4",
     );
     differs(
         "UPDATE entries SET timestamp_ns = timestamp_ns - 60000000000 WHERE sequence = 0",
         "count, minute 29691111, from 2026-06-14T19:51:00.000Z, `USD`: `entries` is missing and should be 1
-         count, minute 29691112, from 2026-06-14T19:52:00.000Z, `USD`: `entries` is 2 and should be 1",
+         count, minute 29691112, from 2026-06-14T19:52:00.000Z, `USD`: `entries` is 2 and should be 1
+         block, block 1: `first_ns` is 2026-06-14T19:52:45.087Z and should be 2026-06-14T19:51:45.087Z
+         block, block 1: `entry_set` is a set of 4 and should be a set of 4
+         block, block 1: `whole_set` is a set of 4 and should be a set of 4",
     );
     let (minute, hour) =
         ("minute 29691360, from 2026-06-15T00:00:00.000Z", "hour 494856, from 2026-06-15T00:00:00.000Z");
@@ -218,12 +254,17 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
              {charges}: `units` is 4 and should be 2
              balance, `USD`, charges: `entries` is 4 and should be 3
              balance, `USD`, charges: `amount` is -2.3 and should be -1.3
-             sequence, sequence 3: `entries` is missing and should be 1"
+             sequence, sequence 3: `entries` is missing and should be 1
+             block, block 1: `entries` is 4 and should be 3
+             block, block 1: `last_ns` is 2026-06-15T00:00:00.000Z and should be 2026-06-14T20:00:00.000Z
+             block, block 1: `entry_set` is a set of 4 and should be a set of 3
+             block, block 1: `whole_set` is a set of 4 and should be a set of 3
+             block, block 1, `USD`: `amount` is -1.3 and should be -0.3"
         ),
     );
     differs(
         "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, price_per_unit_usd, units, amount,
-             currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens
+             currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields
          FROM entries WHERE sequence = 3",
         &format!(
             "sequence, 2026-06-15T00:00:00.000000001Z, sequence 3: `sequence` is 3, once more and should be there once
@@ -235,7 +276,12 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
              {charges}: `amount` is -2 and should be -3
              {charges}: `units` is 4 and should be 6
              balance, `USD`, charges: `entries` is 4 and should be 5
-             balance, `USD`, charges: `amount` is -2.3 and should be -3.3"
+             balance, `USD`, charges: `amount` is -2.3 and should be -3.3
+             block, block 1: `entries` is 4 and should be 5
+             block, block 1: `last_ns` is 2026-06-15T00:00:00.000Z and should be 2026-06-15T00:00:00.000000001Z
+             block, block 1: `entry_set` is a set of 4 and should be a set of 5
+             block, block 1: `whole_set` is a set of 4 and should be a set of 5
+             block, block 1, `USD`: `amount` is -1.3 and should be -2.3"
         ),
     );
 }
@@ -272,6 +318,18 @@ fn an_entry_that_cannot_be_read_is_named() {
         "DELETE FROM strings WHERE text = 'b'",
         "entry, 2026-06-14T20:00:00.000Z, sequence 2: `sku` is text 4 and should be a text that is there",
     );
+    // Numbers are read in the one form in which they go into an answer; a block has their values.
+    for (field, held, expected) in [
+        ("amount", "-0.10", "-0.1"),
+        ("units", "2.0", "2"),
+        ("price_per_unit_usd", "01", "1"),
+        ("execution_time_ms", "1e3", "1000"),
+    ] {
+        let set = format!("UPDATE entries SET {field} = '{held}' WHERE sequence = 0");
+        // Nothing else differs where it was the same number.
+        let differs: fn(&str, &str) = if ["amount", "units"].contains(&field) { differs } else { begins };
+        differs(&set, &format!("{entry}: `{field}` is `{held}` and should be `{expected}`"));
+    }
     differs(
         "UPDATE strings SET text = CAST(x'ff' AS TEXT) WHERE text = 'b'",
         "text, text 4: `text` is `\u{fffd}` and should be a text in UTF-8",
@@ -287,7 +345,12 @@ fn every_sequence_number_is_there_once() {
         "UPDATE entries SET sequence = 6 WHERE sequence = 0",
         &format!(
             "{} is 6 and should be one of the 6 that were given
-             sequence, sequence 0: `entries` is missing and should be 1",
+             sequence, sequence 0: `entries` is missing and should be 1
+             block, block 1: `entries` is 4 and should be 3
+             block, block 1: `first_ns` is 2026-06-14T19:52:45.087Z and should be 2026-06-14T19:52:46.000Z
+             block, block 1: `entry_set` is a set of 4 and should be a set of 3
+             block, block 1: `whole_set` is a set of 4 and should be a set of 3
+             block, block 1, `USD`: `amount` is -1.3 and should be -1.2",
             at("14T19:52:45.087", 6)
         ),
     );
@@ -301,21 +364,28 @@ fn every_sequence_number_is_there_once() {
     );
     differs(
         "UPDATE accounts SET next_sequence = 5",
-        &format!("{} is 5 and should be one of the 5 that were given", at("15T09:00:00.000", 5)),
+        &format!(
+            "{} is 5 and should be one of the 5 that were given
+             block, block 2: `first_sequence` is 4, of 2 entries and should be \
+                 the first number of so many entries of this block alone",
+            at("15T09:00:00.000", 5)
+        ),
     );
     differs(
         "UPDATE accounts SET next_sequence = 10",
-        "sequence, sequences 6 to 9: `entries` is missing and should be 4",
+        "sequence, sequences 6 to 9: `entries` is missing and should be 4
+         block, sequences 6 to 9: `block` is missing and should be there",
     );
     differs(
         "UPDATE accounts SET next_sequence = 9223372036854775807",
-        "sequence, sequences 6 to 9223372036854775806: `entries` is missing and should be 9223372036854775801",
+        "sequence, sequences 6 to 9223372036854775806: `entries` is missing and should be 9223372036854775801
+         block, sequences 6 to 9223372036854775806: `block` is missing and should be there",
     );
 }
 
 #[test]
 fn receipts_keys_and_accounts_are_looked_at() {
-    let at_most = "should be from 0 to 6, the entries that are there";
+    let at_most = "should be from 0 to 6, the entries that came";
     differs("UPDATE receipts SET entries = -1", &format!("receipt, `one`: `entries` is -1 and {at_most}"));
     differs("UPDATE receipts SET entries = 7", &format!("receipt, `one`: `entries` is 7 and {at_most}"));
     differs(
@@ -343,7 +413,8 @@ fn receipts_keys_and_accounts_are_looked_at() {
     );
     differs(
         "INSERT INTO accounts (name, next_sequence) VALUES ('new', 1)",
-        "sequence, account `new`, sequence 0: `entries` is missing and should be 1",
+        "sequence, account `new`, sequence 0: `entries` is missing and should be 1
+         block, account `new`, sequence 0: `block` is missing and should be there",
     );
     differs(
         "DELETE FROM accounts",
@@ -360,7 +431,7 @@ fn of_each_kind_some_are_listed_and_all_are_counted() {
     for n in 0..many {
         damage(&house.path(), &format!("INSERT INTO counts VALUES (5, 3, {n}, 1, 1)"));
     }
-    damage(&house.path(), "DELETE FROM balances WHERE is_credit = 1");
+    damage(&house.path(), "DELETE FROM balances WHERE side = 1");
     let report = check(&house.path());
     let many = u64::try_from(many).unwrap();
     let found = [(DifferenceKind::Account, 1), (DifferenceKind::Count, many), (DifferenceKind::Balance, 1)];

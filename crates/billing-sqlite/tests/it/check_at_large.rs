@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use billing_ledger::{Batch, DifferenceKind, ErrorKind, Ledger as _, Report};
+use billing_ledger::{Batch, Change, DifferenceKind, ErrorKind, Ledger as _, Report};
 use billing_model::{Currency, Timestamp, UsageEntry};
 use billing_sample::History;
 use billing_sqlite::SqliteLedger;
-use billing_testkit::entry_at;
+use billing_testkit::ledger_suite::house::taking;
+use billing_testkit::{OwnedLedger as _, entry_at};
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -42,31 +43,112 @@ fn batch(house: &House, name: String, entries: Vec<UsageEntry>) {
     house.ledger.store_batches(&[batch]).unwrap();
 }
 
-/// Numbers and sums that follow from others, and what of an entry they follow from.
-const COLUMNS: [(&str, &[&str]); 5] = [
-    ("counts", &["level", "slot", "currency", "entries"]),
-    ("rollups", &["day", "sku", "currency", "api_key", "is_credit", "entries", "amount", "units"]),
-    ("balances", &["currency", "is_credit", "entries", "amount"]),
-    ("entries", &["timestamp_ns", "sequence", "sku", "currency", "notes", "api_key", "amount", "units"]),
+/// All that follows from something else, or that something else follows from. When entries were taken out is kept once, so of
+/// `removed_ns` it is only whether there is one.
+const COLUMNS: [(&str, &[&str]); 8] = [
+    ("counts", &["account", "level", "slot", "currency", "entries"]),
+    ("rollups", &["account", "day", "sku", "currency", "api_key", "side", "entries", "amount", "units"]),
+    ("balances", &["account", "currency", "side", "entries", "amount"]),
+    ("entries", &ENTRY),
     ("accounts", &["next_sequence"]),
+    ("removed", &REMOVED),
+    ("blocks", &BLOCK),
+    ("block_sums", &["block", "currency", "amount"]),
 ];
 
+const ENTRY: [&str; 15] = [
+    "account",
+    "timestamp_ns",
+    "sequence",
+    "sku",
+    "price_per_unit_usd",
+    "units",
+    "amount",
+    "currency",
+    "notes",
+    "api_key",
+    "request_id",
+    "execution_time_ms",
+    "prompt_tokens",
+    "completion_tokens",
+    "other_fields",
+];
+
+const REMOVED: [&str; 8] =
+    ["account", "removal", "timestamp_ns", "sequence", "sku", "amount", "prompt_tokens", "other_fields"];
+
+const BLOCK: [&str; 9] = [
+    "number",
+    "account",
+    "first_sequence",
+    "removed_ns",
+    "entries",
+    "first_ns",
+    "last_ns",
+    "entry_set",
+    "whole_set",
+];
+
+/// Another value for a column: far from every other one, of a text another digit, and something where there is nothing.
+fn another(column: &str) -> String {
+    match column {
+        "amount" | "units" | "price_per_unit_usd" | "request_id" | "execution_time_ms" | "prompt_tokens"
+        | "completion_tokens" => format!("CASE {column} WHEN '1' THEN '2' ELSE '1' END"),
+        "other_fields" => r#"CASE WHEN other_fields IS NULL THEN '{"a":1}' END"#.to_owned(),
+        "removed_ns" => "CASE WHEN removed_ns IS NULL THEN 1 END".to_owned(),
+        "entry_set" | "whole_set" => {
+            let last = format!("CASE substr({column}, -1) WHEN '1' THEN '2' ELSE '1' END");
+            format!("substr({column}, 1, length({column}) - 1) || {last}")
+        }
+        // An hour and more in nanoseconds.
+        "timestamp_ns" | "first_ns" | "last_ns" => {
+            format!("{column} + CASE WHEN {column} < 0 THEN 1 ELSE -1 END * 4000000000007")
+        }
+        _ => format!("{column} + 1000003"),
+    }
+}
+
+/// What comes to a ledger.
+#[derive(Clone, Copy, Debug)]
+enum Comes {
+    Batch,
+    Import,
+    /// Instead of some of the entries that are there.
+    Change,
+}
+
+fn comes(house: &House, name: String, how: Comes, entries: Vec<UsageEntry>) {
+    match how {
+        Comes::Batch => batch(house, name, entries),
+        Comes::Import => import(&house.ledger, house.account, &entries),
+        Comes::Change => {
+            let places = house.ledger.placed_entries(house.account).unwrap();
+            let removed = places.iter().step_by(3).map(|(place, _)| *place);
+            let change = Change { add: entries.into(), ..taking(house.account, removed) };
+            house.ledger.change(&change).unwrap();
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn what_comes_in_is_clean_and_any_change_of_it_is_found(
-        lots in prop::collection::vec((any::<bool>(), any_mixed_entries(25)), 1..4),
+        lots in prop::collection::vec((
+            prop::sample::select(vec![Comes::Batch, Comes::Import, Comes::Change]), any_mixed_entries(25),
+        ), 1..5),
         column in any::<prop::sample::Index>(), row in any::<prop::sample::Index>(),
     ) {
         let house = House::new();
         let entries: usize = lots.iter().map(|(_, entries)| entries.len()).sum();
-        for (n, (is_batch, entries)) in lots.into_iter().enumerate() {
-            if is_batch { batch(&house, n.to_string(), entries) } else { import(&house.ledger, house.account, &entries) }
+        for (n, (how, entries)) in lots.into_iter().enumerate() {
+            comes(&house, n.to_string(), how, entries);
         }
         let report = check(&house.path());
         prop_assert_eq!(&report.differences, &[]);
-        prop_assert_eq!(report.checked.entries, u64::try_from(entries).unwrap());
+        let came = report.checked.entries + report.checked.removed_entries;
+        prop_assert_eq!(came, u64::try_from(entries).unwrap());
 
         let columns: Vec<_> = COLUMNS.iter().flat_map(|(table, columns)| columns.iter().map(move |c| (table, c))).collect();
         let (table, column) = column.get(&columns);
@@ -77,12 +159,7 @@ proptest! {
             return Ok(());
         }
         let row = i64::try_from(row.index(usize::try_from(rows).unwrap())).unwrap();
-        // Far from every other one; an hour and more in nanoseconds. Of a text another digit.
-        let value = match **column {
-            "amount" | "units" => format!("CASE {column} WHEN '1' THEN '2' ELSE '1' END"),
-            "timestamp_ns" => format!("{column} + CASE WHEN {column} < 0 THEN 1 ELSE -1 END * 4000000000007"),
-            _ => format!("{column} + 1000003"),
-        };
+        let value = another(column);
         let key: String = change
             .query_row(
                 "SELECT group_concat(name) FROM pragma_table_info(?1) WHERE pk > 0", [table], |row| row.get(0),
@@ -280,14 +357,28 @@ fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
     house.ledger.back_up(&good).unwrap();
     let now = "2026-06-15T00:00:00Z".parse().unwrap();
     let tables = [
-        "meta", "accounts", "keys", "strings", "entries", "receipts", "counts", "rollups", "balances",
-        "imports", "unused", "files",
+        "meta",
+        "accounts",
+        "keys",
+        "strings",
+        "entries",
+        "receipts",
+        "counts",
+        "rollups",
+        "balances",
+        "imports",
+        "unused",
+        "files",
+        "removed",
+        "blocks",
+        "block_sums",
     ];
     let lost = tables.map(|table| (format!("DROP TABLE {table}"), true));
     let other = [
         ("DELETE FROM meta WHERE name = 'secret'".to_owned(), true),
         ("UPDATE meta SET value = x'00' WHERE name = 'secret'".to_owned(), true),
         ("ALTER TABLE entries DROP COLUMN request_id".to_owned(), true),
+        ("ALTER TABLE entries DROP COLUMN other_fields".to_owned(), true),
         ("UPDATE rollups SET entries = entries + 1".to_owned(), true),
         ("DELETE FROM entries WHERE sequence = 7".to_owned(), true),
         ("CREATE TABLE more (a)".to_owned(), false),

@@ -11,7 +11,7 @@ use billing_sqlite::SqliteLedger;
 use billing_testkit::entry_at;
 use rusqlite::Connection;
 
-use crate::house::{House, import, walk};
+use crate::house::{BACK_TO_4, House, import, walk};
 
 /// More than an import holds in memory, and fewer.
 const SIZES: [u64; 2] = [12_000, 500];
@@ -205,7 +205,8 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     assert_eq!(found("nobody"), [None, None]);
     assert!(fs::read(&path).unwrap() == before && fs::read_dir(directory.path()).unwrap().count() == 1);
     // One of an older version is not taken forward, and knows of no file.
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE files; PRAGMA user_version = 3").unwrap();
+    let back = format!("{BACK_TO_4} DROP TABLE files; PRAGMA user_version = 3");
+    Connection::open(&path).unwrap().execute_batch(&back).unwrap();
     let before = fs::read(&path).unwrap();
     assert_eq!(found("ours"), [None, None]);
     assert!(fs::read(&path).unwrap() == before && fs::read_dir(directory.path()).unwrap().count() == 1);

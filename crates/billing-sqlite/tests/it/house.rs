@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use billing_ledger::{AccountId, Filter, Ledger as _};
 use billing_model::UsageEntry;
 use billing_sqlite::SqliteLedger;
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub(crate) use billing_testkit::ledger_suite::house::{any_mixed_entries, expected, import, walk};
+
+/// Takes a ledger back to what version 4 had.
+pub(crate) const BACK_TO_4: &str = include_str!("../back_to_4.sql");
 
 /// A ledger with one account.
 pub(crate) struct House {
@@ -44,6 +48,23 @@ impl House {
         let Self { ledger, account, directory } = self;
         drop(ledger);
         Self { ledger: SqliteLedger::open(&directory.path().join("ledger.db")).unwrap(), account, directory }
+    }
+
+    /// Closes the ledger, has its file changed as any tool can, and opens it again.
+    pub(crate) fn edited(self, edit: impl FnOnce(&mut Connection)) -> Self {
+        let Self { ledger, account, directory } = self;
+        drop(ledger);
+        let path = directory.path().join("ledger.db");
+        edit(&mut Connection::open(&path).unwrap());
+        Self { ledger: SqliteLedger::open(&path).unwrap(), account, directory }
+    }
+
+    /// A copy of the ledger as it is now, that nobody has open, in a directory of its own.
+    pub(crate) fn copied(&self) -> (TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.db");
+        self.ledger.back_up(&path).unwrap();
+        (directory, path)
     }
 
     /// Closes the ledger, and leaves its directory.

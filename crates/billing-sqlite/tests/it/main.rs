@@ -7,6 +7,7 @@ mod house;
 mod backups;
 mod check;
 mod check_at_large;
+mod check_blocks;
 mod contract;
 mod migration;
 mod opening;

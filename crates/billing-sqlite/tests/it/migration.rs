@@ -1,18 +1,21 @@
 //! Ledgers of earlier versions.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use billing_ledger::{Batch, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt};
-use billing_model::{Day, Timestamp};
+use billing_ledger::{
+    AccountId, Batch, Block, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt,
+};
+use billing_model::{Day, EntrySet, Timestamp, Total, UsageEntry, WholeSet};
 use billing_sample::History;
-use billing_sqlite::SqliteLedger;
+use billing_sqlite::{Migration, SqliteLedger};
 use billing_testkit::OwnedLedger as _;
 use rusqlite::Connection;
 
-use crate::house::{House, import, walk};
+use crate::house::{BACK_TO_4, House, import, walk};
 
-/// Takes a ledger back to what version 1 had. Its sums are gone, as they are when it is taken forward again.
+/// Takes a ledger of version 4 back to what version 1 had. Its sums are gone, as they are when it is taken forward again.
 const BACK_TO_1: &str = "
     ALTER TABLE accounts DROP COLUMN diem_allocation;
     CREATE TABLE keys_1 (
@@ -46,11 +49,12 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
         (History::new(1, 15_000).collect(), History::new(2, 500).collect());
     import(&house.ledger, house.account, &ours_sent);
     import(&house.ledger, theirs, &theirs_sent);
-    let (key, secret) = house.ledger.create_key(house.account, KeyKind::Admin, "", now).unwrap();
+    let ours = house.account;
+    let (key, secret) = house.ledger.create_key(ours, KeyKind::Admin, "", now).unwrap();
     let (revoked, _) = house.ledger.create_key(theirs, KeyKind::Inference, "", now).unwrap();
     house.ledger.revoke_key(&revoked.id, now).unwrap();
     let see = |ledger: &SqliteLedger| {
-        let accounts = [house.account, theirs].map(|account| {
+        let accounts = [ours, theirs].map(|account| {
             let filter = Filter::default();
             let total = ledger.numbered_page(account, &filter, Default::default(), 1, 1).unwrap().total;
             let funds = ledger.funds(account, Day(20_600)).unwrap();
@@ -60,8 +64,10 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     };
     let before = see(&house.ledger);
     let path = house.path();
+    let _directory = house.closed();
 
     let file = Connection::open(&path).unwrap();
+    file.execute_batch(BACK_TO_4).unwrap();
     file.execute_batch(BACK_TO_1).unwrap();
     drop(file);
     let ledger = SqliteLedger::open(&path).unwrap();
@@ -77,16 +83,20 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     };
     assert_eq!(ledger.store_batches(&[batch]).unwrap(), [Receipt::Stored(10)]);
     assert!(!ledger.has_imported_files(theirs).unwrap());
+    assert_eq!(is_in_right_blocks(&ledger, &[ours, theirs]), [1, 2]);
     drop(ledger);
     assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
 }
+
+/// Takes a ledger of version 4 back to what version 2 had.
+const BACK_TO_2: &str = "DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;";
 
 /// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
 fn back_to_2(path: &Path, names: &[&str]) -> Connection {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2; UPDATE meta SET value = randomblob(16) WHERE name = 'seal'")
-        .unwrap();
+    let seal = "UPDATE meta SET value = randomblob(16) WHERE name = 'seal'";
+    file.execute_batch(&format!("{BACK_TO_4} {BACK_TO_2} {seal}")).unwrap();
     file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     for name in names {
         commit_2(&file, name);
@@ -168,8 +178,7 @@ fn a_ledger_of_version_2_is_taken_forward() {
     import(&house.ledger, house.account, &sent);
     let rollups = house.ledger.owned_rollups(house.account, None).unwrap();
     let file = Connection::open(house.path()).unwrap();
-    file.execute_batch("DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;")
-        .unwrap();
+    file.execute_batch(&format!("{BACK_TO_4} {BACK_TO_2}")).unwrap();
     drop(file);
     let house = house.reopened();
     assert!(house.entries() == sent);
@@ -193,7 +202,8 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     drop(running);
     // Its own commit, sealed as that program sealed.
     drop(SqliteLedger::open(&path).unwrap());
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE files; PRAGMA user_version = 3").unwrap();
+    let back = format!("{BACK_TO_4} DROP TABLE files; PRAGMA user_version = 3");
+    Connection::open(&path).unwrap().execute_batch(&back).unwrap();
 
     let ledger = SqliteLedger::open(&path).unwrap();
     assert!(walk(&ledger, account, &Filter::default(), 1000) == sent);
@@ -217,4 +227,137 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     drop(ledger);
     let report = SqliteLedger::check(&path, |_| ()).unwrap();
     assert_eq!((report.is_clean(), report.checked.files), (true, 2), "{:?}", report.differences);
+}
+
+/// Each entry is in one block, and each block says what its entries come to: how many blocks each of the accounts has.
+#[track_caller]
+fn is_in_right_blocks(ledger: &SqliteLedger, accounts: &[AccountId]) -> Vec<usize> {
+    let mut of_accounts = BTreeMap::<i64, Vec<_>>::new();
+    for (n, (block, entries)) in ledger.owned_blocks(0).unwrap().into_iter().enumerate() {
+        assert_eq!((block.number, block.removed_at), (n as u64 + 1, None));
+        assert!((1..=Block::MOST_ENTRIES).contains(&block.entries()), "{block:?}");
+        assert_eq!(block.entry_set, entries.iter().map(|(_, entry)| entry).collect::<EntrySet>());
+        assert_eq!(block.whole_set, entries.iter().map(|(_, entry)| entry).collect::<WholeSet>());
+        let mut sums = BTreeMap::<_, Total>::new();
+        entries
+            .iter()
+            .for_each(|(_, entry)| sums.entry(entry.currency.clone()).or_default().add(entry.amount));
+        assert_eq!(block.sums, sums.into_iter().collect::<Vec<_>>());
+        let mut numbers: Vec<_> = entries.iter().map(|(place, _)| place.sequence).collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(block.first_sequence..block.first_sequence + block.entries()));
+        of_accounts.entry(block.account.0).or_default().push(entries);
+    }
+    let blocks = accounts.iter().map(|account| of_accounts.get(&account.0).map_or(0, Vec::len)).collect();
+    for account in accounts {
+        let mut in_blocks = of_accounts.remove(&account.0).unwrap_or_default().concat();
+        in_blocks.sort_by_key(|(place, _)| *place);
+        assert!(in_blocks == ledger.placed_entries(*account).unwrap());
+    }
+    assert!(of_accounts.is_empty());
+    blocks
+}
+
+fn batch(account: AccountId, name: &str, entries: &[UsageEntry]) -> Batch {
+    let received_at = "2026-06-15T00:00:00Z".parse().unwrap();
+    let entries = entries.to_vec().into();
+    Batch { account, idempotency_key: name.to_owned(), digest: [0; 32], received_at, entries }
+}
+
+/// Accounts with much, little and nothing; numbers that an import left; what a killed import left; receipts, a file.
+#[test]
+fn a_ledger_of_version_4_is_put_into_blocks() {
+    let house = House::new();
+    let ours = house.account;
+    let [nobodys, theirs] = ["nobody's", "theirs"].map(|name| house.ledger.create_account(name).unwrap());
+    let many: Vec<_> = History::new(1, 25_000).collect();
+    let few: Vec<_> = History::new(2, 12_000).collect();
+    let record = |account, name: &str, entries: &[UsageEntry]| {
+        house.ledger.store_batches(&[batch(account, name, entries)]).unwrap();
+    };
+    record(ours, "first", &few[..10]);
+    import(&house.ledger, ours, &many);
+    let mut dropped = house.ledger.import(ours).unwrap();
+    dropped.write(&few).unwrap();
+    record(ours, "beside one that is dropped", &few[..5]);
+    drop(dropped);
+    record(theirs, "theirs", &few[..700]);
+    let mut running = house.ledger.import(theirs).unwrap();
+    running.write(&few).unwrap();
+    record(theirs, "beside one that is killed", &few[..3]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = killed(&house.path(), directory.path());
+    drop(running);
+    let accounts = [ours, nobodys, theirs];
+    let see = |ledger: &SqliteLedger| {
+        accounts.map(|account| {
+            let funds = ledger.funds(account, Day(20_600)).unwrap();
+            (ledger.placed_entries(account).unwrap(), ledger.owned_rollups(account, None).unwrap(), funds)
+        })
+    };
+    let before = see(&house.ledger);
+    // What the log has goes into the file.
+    drop(SqliteLedger::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch(BACK_TO_4).unwrap();
+
+    let mut told = Vec::new();
+    let ledger = SqliteLedger::open_with_progress(&path, |migration| told.push(*migration)).unwrap();
+    let of = |done| Migration { done, entries: 25_718 };
+    assert_eq!(told, [10_000, 20_000, 25_718].map(of));
+    assert!(see(&ledger) == before, "it is what it was");
+    // Before the numbers that nobody got, and behind them.
+    assert_eq!(is_in_right_blocks(&ledger, &accounts), [3, 0, 2]);
+    drop(ledger);
+    let is_clean = |entries: u64, hidden: u64, blocks: u64| {
+        let report = SqliteLedger::check(&path, |_| ()).unwrap();
+        let checked = report.checked;
+        let counted = (checked.entries, checked.hidden_entries, checked.blocks);
+        assert_eq!((report.differences, counted), (vec![], (entries, hidden, blocks)));
+    };
+    is_clean(25_718, 12_000, 5);
+
+    let ledger = SqliteLedger::open_with_progress(&path, |_| panic!("it was taken forward")).unwrap();
+    assert_eq!(ledger.remove_unfinished_import().unwrap(), 12_000);
+    let again = [batch(ours, "first", &few[..10]), batch(theirs, "new", &few[..1])];
+    assert_eq!(ledger.store_batches(&again).unwrap(), [Receipt::Repeated(10), Receipt::Stored(1)]);
+    import(&ledger, ours, &few);
+    assert_eq!(is_in_right_blocks(&ledger, &accounts), [4, 0, 3]);
+    drop(ledger);
+    is_clean(25_718 + 1 + 12_000, 0, 7);
+}
+
+/// It knows no blocks, so what it stored would be in none.
+#[test]
+fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 500).collect::<Vec<_>>());
+    let before = house.entries();
+    let path = house.path();
+    let directory = house.closed();
+    Connection::open(&path).unwrap().execute_batch(BACK_TO_4).unwrap();
+    let mut older = Connection::open(&path).unwrap();
+    // As it stores an entry, and then the sums; each statement was in use before.
+    let store = |older: &mut Connection, sequence: i64| {
+        let entry = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
+             currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
+             SELECT account, timestamp_ns, ?1, sku, price_per_unit_usd, units, amount, currency, notes, api_key, \
+             request_id, execution_time_ms, prompt_tokens, completion_tokens FROM entries WHERE sequence = 0";
+        let sums = "INSERT OR REPLACE INTO rollups
+             (account, day, sku, currency, api_key, is_credit, entries, amount, units)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let change = older.transaction().unwrap();
+        change.prepare_cached(entry)?.execute([sequence])?;
+        change.prepare_cached(sums)?.execute((1, 20_000, 1, 2, 0, 0, 1, "-1", "1"))?;
+        // The first time it only tries.
+        change.rollback()
+    };
+    store(&mut older, 500).unwrap();
+
+    let ledger = SqliteLedger::open(&path).unwrap();
+    let error = store(&mut older, 500).unwrap_err().to_string();
+    assert!(error.contains("is_credit"), "{error}");
+    assert!(walk(&ledger, AccountId(1), &Filter::default(), 1000) == before);
+    drop((ledger, older));
+    assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
+    drop(directory);
 }

@@ -146,15 +146,19 @@ fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
     import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
     let path = house.path();
     let later = Connection::open(&path).unwrap();
-    later.execute_batch("PRAGMA user_version = 7").unwrap();
-    let before = fs::read(&path).unwrap();
-    for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
-        let error = open(&path).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NewerVersion);
-        let message = error.to_string();
-        assert!(message.contains("version 7") && message.contains("update the program"), "{message}");
+    // The next one, and one that is far away.
+    for version in [6, 77] {
+        later.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
+        let before = fs::read(&path).unwrap();
+        for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
+            let error = open(&path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NewerVersion);
+            let message = error.to_string();
+            let versions = format!("it has version {version}, the program knows 5");
+            assert!(message.contains(&versions) && message.contains("update the program"), "{message}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
-    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]

@@ -1,0 +1,234 @@
+//! An entry as it is kept, read for a check: what of it cannot be as it is, and what it comes to.
+
+use billing_model::{
+    Currency, Decimal, EntryDigest, InferenceDetails, NumberText, OtherFields, Timestamp, UsageEntry,
+    WholeDigest, decimal_text, parse_decimal,
+};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::record::Facts;
+use super::words::{held, instant, quoted};
+use crate::row::{TextIds, text_ids};
+use crate::strings::{NO_TEXT, Texts};
+
+const A_NUMBER: &str = "a decimal number";
+const A_TEXT: &str = "a text in UTF-8";
+
+/// Takes what is wrong with an entry: which column, what it has, and what it should have.
+pub(super) type Wrong<'w> = dyn FnMut(&'static str, String, String) + 'w;
+
+/// Reads entries one after the other, from rows of [`COLUMNS`](crate::row::COLUMNS).
+pub(super) struct Reader<'c> {
+    connection: &'c Connection,
+    texts: Texts,
+    /// The latest, in the memory of the one before.
+    entry: UsageEntry,
+    /// False where something of it could not be read.
+    is_whole: bool,
+}
+
+/// What an entry adds to a block.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    pub(super) timestamp_ns: i64,
+    pub(super) currency: i64,
+    pub(super) amount: Decimal,
+    /// None of an entry that cannot be read.
+    pub(super) digests: Option<Digests>,
+}
+
+/// The two digests of an entry.
+type Digests = (EntryDigest, WholeDigest);
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        let details = InferenceDetails {
+            request_id: None,
+            execution_time_ms: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+        };
+        let entry = UsageEntry {
+            timestamp: Timestamp::from_unix_ns(0),
+            sku: String::new(),
+            price_per_unit_usd: Decimal::ZERO,
+            units: Decimal::ZERO,
+            amount: Decimal::ZERO,
+            currency: Currency::from(""),
+            notes: String::new(),
+            inference_details: Some(details),
+            api_key_id: None,
+            other_fields: None,
+        };
+        Self { connection, texts: Texts::default(), entry, is_whole: true }
+    }
+
+    /// Reads an entry. Numbers that are none are zero in what it comes to.
+    pub(super) fn read(&mut self, row: &Row<'_>, wrong: &mut Wrong<'_>) -> rusqlite::Result<Facts> {
+        self.is_whole = true;
+        let timestamp_ns = row.get(0)?;
+        self.entry.timestamp = Timestamp::from_unix_ns(timestamp_ns);
+        let ids = text_ids(row)?;
+        self.entry.amount = self.number(row.get_ref(5)?, "amount", wrong);
+        self.entry.units = self.number(row.get_ref(4)?, "units", wrong);
+        self.entry.price_per_unit_usd = self.number(row.get_ref(3)?, "price_per_unit_usd", wrong);
+        let execution_time_ms = self.optional_number(row.get_ref(10)?, "execution_time_ms", wrong);
+        let prompt_tokens = self.optional_number(row.get_ref(11)?, "prompt_tokens", wrong);
+        let completion_tokens = self.optional_number(row.get_ref(12)?, "completion_tokens", wrong);
+        self.read_texts(ids, wrong)?;
+        let request_id = self.text(row.get_ref(9)?, "request_id", wrong);
+        if let Some(details) = &mut self.entry.inference_details {
+            set(&mut details.request_id, request_id);
+            (details.execution_time_ms, details.prompt_tokens) = (execution_time_ms, prompt_tokens);
+            details.completion_tokens = completion_tokens;
+        }
+        self.read_other_fields(row.get_ref(13)?, wrong);
+        let UsageEntry { amount, units, .. } = self.entry;
+        let TextIds { sku, currency, api_key, .. } = ids;
+        Ok(Facts { timestamp_ns, sku, currency, api_key, amount, units })
+    }
+
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// What the entry of a row adds to a block. What is wrong with it is noted elsewhere.
+    pub(super) fn share(&mut self, row: &Row<'_>) -> rusqlite::Result<Share> {
+        let facts = self.read(row, &mut |_, _, _| {})?;
+        Ok(self.share_of(&facts))
+    }
+
+    /// What the latest entry, which comes to this, adds to a block.
+    pub(super) fn share_of(&self, facts: &Facts) -> Share {
+        let Facts { timestamp_ns, currency, amount, .. } = *facts;
+        Share { timestamp_ns, currency, amount, digests: self.digests() }
+    }
+
+    /// Of the latest entry; none where it cannot be read.
+    fn digests(&self) -> Option<Digests> {
+        self.is_whole.then(|| {
+            let UsageEntry { api_key_id, other_fields, .. } = &self.entry;
+            let digest = EntryDigest::of(&self.entry);
+            let other_fields = other_fields.as_ref().map(OtherFields::as_str);
+            (digest, digest.whole(api_key_id.as_deref(), other_fields))
+        })
+    }
+
+    /// A number, in the one form in which a page has it.
+    fn number(&mut self, value: ValueRef<'_>, field: &'static str, wrong: &mut Wrong<'_>) -> Decimal {
+        let number = value.as_str().ok().and_then(|text| Some((text, parse_decimal(text).ok()?)));
+        let Some((text, number)) = number else {
+            self.is_whole = false;
+            wrong(field, held(value), A_NUMBER.to_owned());
+            return Decimal::ZERO;
+        };
+        if NumberText::new(text).is_err() {
+            wrong(field, held(value), quoted(&decimal_text(number)));
+        }
+        number
+    }
+
+    fn optional_number(
+        &mut self,
+        value: ValueRef<'_>,
+        field: &'static str,
+        wrong: &mut Wrong<'_>,
+    ) -> Option<Decimal> {
+        (value != ValueRef::Null).then(|| self.number(value, field, wrong))
+    }
+
+    fn text<'r>(
+        &mut self,
+        value: ValueRef<'r>,
+        field: &'static str,
+        wrong: &mut Wrong<'_>,
+    ) -> Option<&'r str> {
+        let text = value.as_str_or_null();
+        if text.is_err() {
+            self.is_whole = false;
+            wrong(field, held(value), A_TEXT.to_owned());
+        }
+        text.ok().flatten()
+    }
+
+    /// The texts that entries share.
+    fn read_texts(&mut self, ids: TextIds, wrong: &mut Wrong<'_>) -> rusqlite::Result<()> {
+        let TextIds { sku, currency, notes, api_key } = ids;
+        let named = [("sku", sku), ("currency", currency), ("notes", notes), ("api_key", api_key)];
+        let looked_up = self.texts.look_up(self.connection, &named.map(|(_, id)| id));
+        if looked_up.is_ok() && ![sku, currency, notes].contains(&NO_TEXT) {
+            let known = |id| self.texts.known(id).unwrap_or_default();
+            set_text(&mut self.entry.sku, known(sku));
+            set_text(&mut self.entry.notes, known(notes));
+            if self.entry.currency.as_str() != known(currency) {
+                self.entry.currency = Currency::from(known(currency));
+            }
+            set(&mut self.entry.api_key_id, self.texts.known(api_key));
+            return Ok(());
+        }
+        self.is_whole = false;
+        for (field, id) in named {
+            let is_none = field == "api_key" && id == NO_TEXT;
+            // One that is there and cannot be read was noted among the texts.
+            if !is_none && !self.has_text(id)? {
+                wrong(field, format!("text {id}"), "a text that is there".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn has_text(&self, id: i64) -> rusqlite::Result<bool> {
+        let mut select = self.connection.prepare_cached("SELECT 1 FROM strings WHERE id = ?1")?;
+        Ok(select.query_row([id], |_| Ok(())).optional()?.is_some())
+    }
+
+    /// The fields that nobody documented, in their one form.
+    fn read_other_fields(&mut self, value: ValueRef<'_>, wrong: &mut Wrong<'_>) {
+        let Some(text) = self.text(value, "other_fields", wrong) else {
+            self.entry.other_fields = None;
+            return;
+        };
+        // Entries of one source mostly have the same ones.
+        if self.entry.other_fields.as_ref().is_some_and(|latest| latest.as_str() == text) {
+            return;
+        }
+        let read = OtherFields::from_json(text);
+        match &read {
+            Ok(Some(other)) if other.as_str() == text => {}
+            Ok(Some(other)) => wrong("other_fields", held(value), quoted(other.as_str())),
+            Ok(None) => wrong("other_fields", held(value), "nothing, where there are none".to_owned()),
+            Err(_) => {
+                self.is_whole = false;
+                wrong("other_fields", held(value), "a JSON object of other fields".to_owned());
+            }
+        }
+        self.entry.other_fields = read.ok().flatten();
+    }
+}
+
+/// Which entry a row is: its instant and its number.
+pub(super) fn place(row: &Row<'_>) -> String {
+    match (row.get(0), row.get::<_, i64>(1)) {
+        (Ok(timestamp_ns), Ok(sequence)) => format!("{}, sequence {sequence}", instant(timestamp_ns)),
+        _ => "an entry".to_owned(),
+    }
+}
+
+/// Which removal a number is that of.
+pub(super) fn removal_place(removal: i64) -> String {
+    format!("removal {removal}")
+}
+
+/// Another text in the memory of the former one.
+fn set_text(text: &mut String, to: &str) {
+    text.clear();
+    text.push_str(to);
+}
+
+fn set(text: &mut Option<String>, to: Option<&str>) {
+    match (text, to) {
+        (Some(text), Some(to)) => set_text(text, to),
+        (text, to) => *text = to.map(str::to_owned),
+    }
+}

@@ -1,0 +1,69 @@
+//! Entries that were taken out: each as it was, of one removal, and in no sum.
+
+use billing_ledger::{Checked, DifferenceKind};
+
+use super::block::Portion;
+use super::entry::{Reader, place, removal_place};
+use super::findings::{Findings, Values};
+use super::numbers::Numbers;
+use super::sequences::{Seen, Sequences};
+use crate::row::COLUMNS;
+
+/// Whether there is a removal with a number.
+const IS_REMOVAL: &str = "
+    SELECT EXISTS (SELECT 1 FROM blocks WHERE account = ?1 AND first_sequence = ?2 AND removed_ns IS NOT NULL)";
+
+/// The numbers that removals have.
+const REMOVALS: &str = "SELECT first_sequence FROM blocks WHERE account = ?1 AND removed_ns IS NOT NULL";
+
+impl<F: FnMut(&Checked)> Findings<'_, F> {
+    /// How many there are.
+    pub(super) fn look_at_removed(
+        &mut self,
+        id: i64,
+        numbers: &Numbers,
+        reader: &mut Reader<'_>,
+        portion: &mut Portion,
+        sequences: &mut Sequences,
+    ) -> rusqlite::Result<u64> {
+        let connection = self.connection;
+        let mut is_removal = connection.prepare_cached(IS_REMOVAL)?;
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, removal FROM removed WHERE account = ?1 ORDER BY removal, timestamp_ns, sequence"
+        ))?;
+        let mut rows = select.query([id])?;
+        let (mut removed, mut latest) = (0, None);
+        while let Some(row) = rows.next()? {
+            removed += 1;
+            self.report.checked.removed_entries += 1;
+            let (sequence, removal): (i64, i64) = (row.get(1)?, row.get("removal")?);
+            self.look_at_number(row, sequence, numbers, sequences);
+            let facts = self.look_at_entry(DifferenceKind::Removed, row, reader)?;
+            portion.add_removed(sequence, removal, &reader.share_of(&facts));
+            // Once for all entries of a removal.
+            if latest.replace(removal) != Some(removal)
+                && !is_removal.query_row((id, removal), |row| row.get(0))?
+            {
+                let expected = Some("the number of a removal that is there".to_owned());
+                let values = Values::new("removal", Some(removal.to_string()), expected);
+                self.add(DifferenceKind::Removed, |_| place(row), values);
+            }
+        }
+        self.look_at_removals(id, sequences)?;
+        Ok(removed)
+    }
+
+    /// The number of a removal is that of no entry.
+    fn look_at_removals(&mut self, id: i64, sequences: &mut Sequences) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut select = connection.prepare_cached(REMOVALS)?;
+        let mut rows = select.query([id])?;
+        while let Some(row) = rows.next()? {
+            let removal = row.get(0)?;
+            if sequences.see(removal) == Seen::Again {
+                self.is_doubled(|_| removal_place(removal), removal);
+            }
+        }
+        Ok(())
+    }
+}
