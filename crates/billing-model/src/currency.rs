@@ -46,6 +46,7 @@ impl Currency {
 }
 
 impl From<&str> for Currency {
+    #[inline]
     fn from(name: &str) -> Self {
         match name {
             "DIEM" => Self::Diem,

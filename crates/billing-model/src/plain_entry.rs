@@ -3,20 +3,23 @@
 //! It takes entries of the plain kind, whatever the order of their keys. For all others, and for faulty ones, the long
 //! way of `entry_json.rs` and `page.rs` is there, with the same result wherever both have one.
 
-use std::borrow::Cow;
-
 use serde::de::IgnoredAny;
 
 use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::entry::{InferenceDetails, UsageEntry};
 use crate::other_fields::{Members, OtherFields};
-use crate::plain_json::{Member, PlainJson, Slots};
+use crate::plain_json::{Key, PlainJson, Slots};
+use crate::timestamp::Timestamp;
+
+/// What an entry of the least text has in JSON, with every key. Room for more entries than can come would be wasted.
+const USUAL_BYTES: usize = 320;
 
 /// The entry that the text is, when it is of the plain kind.
 pub(crate) fn entry(text: &str) -> Option<UsageEntry> {
     let mut json = PlainJson::new(text);
-    let entry = next_entry(&mut json)?;
+    let mut entry = BLANK;
+    take_entry(&mut entry, &mut json)?;
     json.is_at_end().then_some(entry)
 }
 
@@ -32,131 +35,214 @@ pub(crate) fn entries(text: &str, as_it_came: &str, most: usize) -> Option<(Vec<
     }
     json.take(b':')?;
     let start = json.position();
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(most.min(text.len() / USUAL_BYTES));
     json.array(|json| {
-        entries.push(next_entry(json)?);
+        // Read where it stays: an entry is large, and to move it costs as much as a part of its reading.
+        entries.push(BLANK);
+        take_entry(entries.last_mut()?, json)?;
         (entries.len() <= most).then_some(())
     })?;
     let end = json.position();
     Some((entries, [&text[..start], "[]", &text[end..]].concat()))
 }
 
-/// The value of a key: `None` until the key comes, `Some(None)` for null.
-type Slot<T> = Option<Option<T>>;
+/// An entry before it is read.
+const BLANK: UsageEntry = UsageEntry {
+    timestamp: Timestamp::EPOCH,
+    sku: String::new(),
+    price_per_unit_usd: Decimal::ZERO,
+    units: Decimal::ZERO,
+    amount: Decimal::ZERO,
+    currency: Currency::Usd,
+    notes: String::new(),
+    inference_details: None,
+    api_key_id: None,
+    other_fields: None,
+};
 
-fn fill<'a, T>(
-    slot: &mut Slot<T>,
-    json: &mut PlainJson<'a>,
-    value: impl Fn(&mut PlainJson<'a>) -> Option<T>,
-) -> Option<()> {
-    // A key that comes twice is a fault.
-    if slot.is_some() {
-        return None;
+/// Rows of a table of keys.
+#[derive(Clone, Copy, Default)]
+struct Rows(u16);
+
+impl Rows {
+    const fn of<const N: usize>(rows: [usize; N]) -> Self {
+        let (mut all, mut at) = (0, 0);
+        while at < N {
+            all |= 1 << rows[at];
+            at += 1;
+        }
+        Self(all)
     }
-    *slot = Some(if json.takes_null() { None } else { Some(value(json)?) });
-    Some(())
+
+    fn has(self, row: usize) -> bool {
+        self.0 >> row & 1 == 1
+    }
+
+    fn has_all(self, rows: Self) -> bool {
+        self.0 & rows.0 == rows.0
+    }
+
+    fn add(&mut self, row: usize) {
+        self.0 |= 1 << row;
+    }
 }
 
-#[derive(Default)]
-struct EntrySlots<'a> {
-    timestamp: Slot<Cow<'a, str>>,
-    sku: Slot<Cow<'a, str>>,
-    price_per_unit_usd: Slot<Decimal>,
-    units: Slot<Decimal>,
-    unit: Slot<Decimal>,
-    amount: Slot<Decimal>,
-    currency: Slot<Cow<'a, str>>,
-    notes: Slot<Cow<'a, str>>,
-    /// With what is unknown in them.
-    inference_details: Slot<(InferenceDetails, Members)>,
-    api_key_id: Slot<Cow<'a, str>>,
+/// What came of an object: the keys, and those whose values are not null.
+#[derive(Clone, Copy, Default)]
+struct Came {
+    keys: Rows,
+    values: Rows,
+}
+
+impl Came {
+    /// Notes a key, and says whether a value is still to be taken. A key that comes twice is a fault.
+    fn note(&mut self, row: usize, json: &mut PlainJson<'_>) -> Option<bool> {
+        if self.keys.has(row) {
+            return None;
+        }
+        self.keys.add(row);
+        let is_value = !json.takes_null();
+        if is_value {
+            self.values.add(row);
+        }
+        Some(is_value)
+    }
+}
+
+/// An entry that is being read.
+struct EntrySlots<'e> {
+    entry: &'e mut UsageEntry,
+    came: Came,
     others: Members,
+    of_details: Members,
 }
 
-impl Slots for EntrySlots<'_> {
+// Rows of the table.
+const AMOUNT: usize = 0;
+const API_KEY_ID: usize = 1;
+const CURRENCY: usize = 2;
+const INFERENCE_DETAILS: usize = 3;
+const NOTES: usize = 4;
+const PRICE_PER_UNIT_USD: usize = 5;
+const SKU: usize = 6;
+const TIMESTAMP: usize = 7;
+const UNITS: usize = 8;
+const UNIT: usize = 9;
+
+/// What no entry is without.
+const REQUIRED: Rows = Rows::of([AMOUNT, CURRENCY, PRICE_PER_UNIT_USD, SKU, TIMESTAMP]);
+
+impl<'a> Slots<'a> for EntrySlots<'_> {
+    /// In upstream's order.
+    const KEYS: &'static [Key] = &[
+        Key::new("amount"),
+        Key::new("apiKeyId"),
+        Key::new("currency"),
+        Key::new("inferenceDetails"),
+        Key::new("notes"),
+        Key::new("pricePerUnitUsd"),
+        Key::new("sku"),
+        Key::new("timestamp"),
+        Key::new("units"),
+        Key::new("unit"),
+    ];
+
+    fn take(&mut self, row: usize, json: &mut PlainJson<'a>) -> Option<()> {
+        if !self.came.note(row, json)? {
+            return Some(());
+        }
+        let entry = &mut *self.entry;
+        let number = match row {
+            AMOUNT => &mut entry.amount,
+            PRICE_PER_UNIT_USD => &mut entry.price_per_unit_usd,
+            // Only one of them can have a value.
+            UNITS | UNIT => &mut entry.units,
+            _ => return self.take_other(row, json),
+        };
+        json.number(number)
+    }
+
     fn others(&mut self) -> &mut Members {
         &mut self.others
     }
 }
 
-impl<'a> EntrySlots<'a> {
-    /// In upstream's order.
-    const TABLE: [Member<'a, Self>; 10] = [
-        ("amount", |json, entry| fill(&mut entry.amount, json, PlainJson::number)),
-        ("apiKeyId", |json, entry| fill(&mut entry.api_key_id, json, PlainJson::text)),
-        ("currency", |json, entry| fill(&mut entry.currency, json, PlainJson::text)),
-        ("inferenceDetails", |json, entry| fill(&mut entry.inference_details, json, next_details)),
-        ("notes", |json, entry| fill(&mut entry.notes, json, PlainJson::text)),
-        ("pricePerUnitUsd", |json, entry| fill(&mut entry.price_per_unit_usd, json, PlainJson::number)),
-        ("sku", |json, entry| fill(&mut entry.sku, json, PlainJson::text)),
-        ("timestamp", |json, entry| fill(&mut entry.timestamp, json, PlainJson::text)),
-        ("units", |json, entry| fill(&mut entry.units, json, PlainJson::number)),
-        ("unit", |json, entry| fill(&mut entry.unit, json, PlainJson::number)),
-    ];
+impl EntrySlots<'_> {
+    /// Takes a value that is no number.
+    #[inline]
+    fn take_other(&mut self, row: usize, json: &mut PlainJson<'_>) -> Option<()> {
+        let entry = &mut *self.entry;
+        match row {
+            SKU => entry.sku = json.text()?.into_owned(),
+            NOTES => entry.notes = json.text()?.into_owned(),
+            API_KEY_ID => entry.api_key_id = id(json)?,
+            CURRENCY => entry.currency = Currency::from(&*json.text()?),
+            TIMESTAMP => entry.timestamp = json.text()?.parse().ok()?,
+            INFERENCE_DETAILS => {
+                let details = entry.inference_details.insert(InferenceDetails::default());
+                let mut slots = DetailsSlots { details, came: Came::default(), others: Members::default() };
+                json.object(&mut slots)?;
+                self.of_details = slots.others;
+                // Details without a value are none.
+                entry.inference_details.take_if(|details| *details == InferenceDetails::default());
+            }
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
-fn next_entry(json: &mut PlainJson<'_>) -> Option<UsageEntry> {
-    let mut slots = EntrySlots::default();
-    json.object(&EntrySlots::TABLE, &mut slots)?;
-    let units = match (slots.units.flatten(), slots.unit.flatten()) {
-        (Some(units), None) | (None, Some(units)) => units,
-        // Of two the long way decides, which knows how strictly it reads.
-        _ => return None,
-    };
-    let (details, of_details) = slots.inference_details.flatten().unwrap_or_default();
-    Some(UsageEntry {
-        timestamp: slots.timestamp??.parse().ok()?,
-        sku: slots.sku??.into_owned(),
-        price_per_unit_usd: slots.price_per_unit_usd??,
-        units,
-        amount: slots.amount??,
-        currency: Currency::from(&*slots.currency??),
-        // Null is the empty text.
-        notes: slots.notes?.map(Cow::into_owned).unwrap_or_default(),
-        inference_details: details.into_option(),
-        api_key_id: id(slots.api_key_id),
-        other_fields: OtherFields::of(slots.others, of_details),
-    })
+/// Takes an entry into one that is blank.
+fn take_entry(entry: &mut UsageEntry, json: &mut PlainJson<'_>) -> Option<()> {
+    let (others, of_details) = (Members::default(), Members::default());
+    let mut slots = EntrySlots { entry, came: Came::default(), others, of_details };
+    json.object(&mut slots)?;
+    let Came { keys, values } = slots.came;
+    // Null are the empty notes. Of two numbers of units the long way decides, which knows how strictly it reads.
+    let is_whole = values.has_all(REQUIRED) && keys.has(NOTES) && values.has(UNITS) != values.has(UNIT);
+    slots.entry.other_fields = OtherFields::of(slots.others, slots.of_details);
+    is_whole.then_some(())
 }
 
-#[derive(Default)]
-struct DetailsSlots<'a> {
-    request_id: Slot<Cow<'a, str>>,
-    execution_time_ms: Slot<Decimal>,
-    prompt_tokens: Slot<Decimal>,
-    completion_tokens: Slot<Decimal>,
+/// Details that are being read.
+struct DetailsSlots<'d> {
+    details: &'d mut InferenceDetails,
+    came: Came,
     others: Members,
 }
 
-impl Slots for DetailsSlots<'_> {
+impl<'a> Slots<'a> for DetailsSlots<'_> {
+    /// In upstream's order.
+    const KEYS: &'static [Key] = &[
+        Key::new("completionTokens"),
+        Key::new("inferenceExecutionTime"),
+        Key::new("promptTokens"),
+        Key::new("requestId"),
+    ];
+
+    fn take(&mut self, row: usize, json: &mut PlainJson<'a>) -> Option<()> {
+        if !self.came.note(row, json)? {
+            return Some(());
+        }
+        let number = match row {
+            0 => &mut self.details.completion_tokens,
+            1 => &mut self.details.execution_time_ms,
+            2 => &mut self.details.prompt_tokens,
+            _ => {
+                self.details.request_id = id(json)?;
+                return Some(());
+            }
+        };
+        json.number(number.insert(Decimal::ZERO))
+    }
+
     fn others(&mut self) -> &mut Members {
         &mut self.others
     }
 }
 
-impl<'a> DetailsSlots<'a> {
-    /// In upstream's order.
-    const TABLE: [Member<'a, Self>; 4] = [
-        ("completionTokens", |json, slots| fill(&mut slots.completion_tokens, json, PlainJson::number)),
-        ("inferenceExecutionTime", |json, slots| fill(&mut slots.execution_time_ms, json, PlainJson::number)),
-        ("promptTokens", |json, slots| fill(&mut slots.prompt_tokens, json, PlainJson::number)),
-        ("requestId", |json, slots| fill(&mut slots.request_id, json, PlainJson::text)),
-    ];
-}
-
-fn next_details(json: &mut PlainJson<'_>) -> Option<(InferenceDetails, Members)> {
-    let mut slots = DetailsSlots::default();
-    json.object(&DetailsSlots::TABLE, &mut slots)?;
-    let details = InferenceDetails {
-        request_id: id(slots.request_id),
-        execution_time_ms: slots.execution_time_ms.flatten(),
-        prompt_tokens: slots.prompt_tokens.flatten(),
-        completion_tokens: slots.completion_tokens.flatten(),
-    };
-    Some((details, slots.others))
-}
-
-/// An empty id is none.
-fn id(slot: Slot<Cow<'_, str>>) -> Option<String> {
-    slot.flatten().filter(|id| !id.is_empty()).map(Cow::into_owned)
+/// Takes an id. An empty one is none.
+fn id(json: &mut PlainJson<'_>) -> Option<Option<String>> {
+    let id = json.text()?;
+    Some((!id.is_empty()).then(|| id.into_owned()))
 }

@@ -21,12 +21,59 @@ pub(crate) struct PlainJson<'a> {
     at: usize,
 }
 
-/// A key of an object that becomes `M`, and what takes its value.
-pub(crate) type Member<'a, M> = (&'static str, fn(&mut PlainJson<'a>, &mut M) -> Option<()>);
+/// A key that an object may have.
+pub(crate) struct Key {
+    name: &'static str,
+    /// The key in quotes and its colon, as they stand in front of a value, and behind them nothing.
+    words: [u64; Key::WORDS],
+    /// The bits of them that are not nothing.
+    mask: [u64; Key::WORDS],
+    length: usize,
+}
+
+impl Key {
+    /// As many as the longest key takes.
+    const WORDS: usize = 4;
+
+    pub(crate) const fn new(name: &'static str) -> Self {
+        let (mut words, mut mask) = ([0; Self::WORDS], [0; Self::WORDS]);
+        let length = name.len() + 3;
+        let mut at = 0;
+        while at < length {
+            let byte = match at {
+                0 => b'"',
+                _ if at <= name.len() => name.as_bytes()[at - 1],
+                _ if at == name.len() + 1 => b'"',
+                _ => b':',
+            };
+            words[at / 8] |= (byte as u64) << (at % 8 * 8);
+            mask[at / 8] |= 0xff << (at % 8 * 8);
+            at += 1;
+        }
+        Self { name, words, mask, length }
+    }
+
+    /// True when the text starts with the key and its colon. Near the end of a text it says false for every key.
+    #[inline]
+    fn starts(&self, text: &[u8]) -> bool {
+        let Some(start) = text.first_chunk::<{ Self::WORDS * 8 }>() else { return false };
+        let (words, _) = start.as_chunks::<8>();
+        // All of it at once: a comparison of any length is a call, which costs more than the bytes.
+        let differing = words.iter().zip(self.words.iter().zip(&self.mask));
+        let differing = differing.map(|(word, (key, mask))| (u64::from_le_bytes(*word) ^ key) & mask);
+        differing.fold(0, |all, bits| all | bits) == 0
+    }
+}
 
 /// What an object becomes.
-pub(crate) trait Slots {
-    /// Where members go whose keys no table has.
+pub(crate) trait Slots<'a> {
+    /// The keys that are known, in the order in which they are likely to come.
+    const KEYS: &'static [Key];
+
+    /// Takes the value of one of them, by its row.
+    fn take(&mut self, row: usize, json: &mut PlainJson<'a>) -> Option<()>;
+
+    /// Where members go whose keys are not known.
     fn others(&mut self) -> &mut Members;
 }
 
@@ -83,27 +130,24 @@ impl<'a> PlainJson<'a> {
         found
     }
 
-    /// Takes an object: values of the keys of the table by its functions, other members as they came.
+    /// Takes an object: values of known keys to their places, other members as they came.
     ///
     /// Keys that come in the order of the table are compared with one name only.
-    pub(crate) fn object<M: Slots>(&mut self, table: &[Member<'a, M>], members: &mut M) -> Option<()> {
+    pub(crate) fn object<S: Slots<'a>>(&mut self, slots: &mut S) -> Option<()> {
         self.take(b'{')?;
         if self.takes(b'}') {
             return Some(());
         }
         let mut next = 0;
         loop {
-            let found = self.key(table, next)?;
-            self.take(b':')?;
-            match found {
+            match self.key(S::KEYS, next)? {
                 Err(key) => {
                     let start = self.position();
                     self.value::<IgnoredAny>()?;
-                    members.others().push(key, self.as_it_came.get(start..self.at)?);
+                    slots.others().push(key, self.as_it_came.get(start..self.at)?);
                 }
                 Ok(row) => {
-                    let (_, take_value) = table[row];
-                    take_value(self, members)?;
+                    slots.take(row, self)?;
                     next = row + 1;
                 }
             }
@@ -113,20 +157,27 @@ impl<'a> PlainJson<'a> {
         }
     }
 
-    /// Takes a key, and says in which row of the table it is, or as which it came. `next` is the row to try first.
-    fn key<M>(&mut self, table: &[Member<'a, M>], next: usize) -> Option<Result<usize, &'a str>> {
-        if let Some((name, _)) = table.get(next)
-            && let [b'"', rest @ ..] = self.rest()
-            && rest.starts_with(name.as_bytes())
-            && rest.get(name.len()) == Some(&b'"')
+    /// Takes a key and its colon, and says in which row of the table it is, or as which it came. `next` is the row to try
+    /// first.
+    #[inline]
+    fn key(&mut self, table: &[Key], next: usize) -> Option<Result<usize, &'a str>> {
+        if let Some(key) = table.get(next)
+            && key.starts(self.rest())
         {
-            self.at += name.len() + 2;
+            self.at += key.length;
             return Some(Ok(next));
         }
+        self.any_key(table)
+    }
+
+    /// The same, of any of the rows.
+    #[inline(never)]
+    fn any_key(&mut self, table: &[Key]) -> Option<Result<usize, &'a str>> {
         let start = self.position();
-        let key = self.string()?;
+        let name = self.string()?;
         let as_it_came = self.as_it_came.get(start..self.at)?;
-        Some(table.iter().position(|(name, _)| *name == key).ok_or(as_it_came))
+        self.take(b':')?;
+        Some(table.iter().position(|key| key.name == name).ok_or(as_it_came))
     }
 
     /// Takes an array; `element` takes one of its values.
@@ -168,23 +219,32 @@ impl<'a> PlainJson<'a> {
     }
 
     /// Takes a number, or a string that holds one.
-    pub(crate) fn number(&mut self) -> Option<Decimal> {
+    ///
+    /// It is put where it belongs, part by part: to move one as a whole that was just made of parts has the processor wait.
+    #[inline]
+    pub(crate) fn number(&mut self, place: &mut Decimal) -> Option<()> {
+        let rest = self.rest();
+        match Short::leading(rest) {
+            Some(short) if is_number(rest, short.length) => {
+                self.at += short.length;
+                *place = short.decimal();
+            }
+            _ => *place = self.long_number()?,
+        }
+        Some(())
+    }
+
+    /// Takes a number that is in a string, or not a short one.
+    #[inline(never)]
+    fn long_number(&mut self) -> Option<Decimal> {
         let rest = self.rest();
         if rest.first() == Some(&b'"') {
             return parse_decimal(self.string()?).ok();
         }
-        // JSON has no such numbers; decimals may start so.
-        if let [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..] = rest {
-            return None;
-        }
-        let has_no_exponent = |short: &Short| !matches!(rest.get(short.length), Some(b'e' | b'E'));
-        if let Some(short) = Short::leading(rest).filter(has_no_exponent) {
-            self.at += short.length;
-            return Some(short.decimal());
-        }
         let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let end = self.at + rest.iter().take_while(is_part).count();
-        let number = parse_decimal(self.text.get(self.at..end)?).ok()?;
+        let length = rest.iter().take_while(is_part).count();
+        let end = self.at + length;
+        let number = parse_decimal(self.text.get(self.at..end)?).ok().filter(|_| starts_as_number(rest))?;
         self.at = end;
         Some(number)
     }
@@ -196,6 +256,18 @@ impl<'a> PlainJson<'a> {
         self.at += values.byte_offset();
         Some(value)
     }
+}
+
+/// True when a decimal of so many bytes, at the start of a text, is a number of JSON to its end.
+#[inline]
+fn is_number(text: &[u8], length: usize) -> bool {
+    starts_as_number(text) && !matches!(text.get(length), Some(b'e' | b'E'))
+}
+
+/// False for a zero in front of other digits. JSON has no such numbers; decimals may start so.
+#[inline]
+fn starts_as_number(text: &[u8]) -> bool {
+    !matches!(text, [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..])
 }
 
 /// The bytes before the first that a string without escapes cannot hold.
@@ -269,11 +341,9 @@ mod tests {
             ("7.9228162514264337593543950335x", "7.9228162514264337593543950335", "x"),
         ] {
             let mut json = PlainJson::new(text);
-            assert_eq!(
-                json.number().map(crate::decimal_text::decimal_text).as_deref(),
-                Some(taken),
-                "{text}"
-            );
+            let mut number = Decimal::ZERO;
+            assert_eq!(json.number(&mut number), Some(()), "{text}");
+            assert_eq!(crate::decimal_text::decimal_text(number), taken, "{text}");
             assert_eq!(&json.text[json.at..], rest, "{text}");
         }
         for text in [
@@ -299,7 +369,7 @@ mod tests {
             "[1]",
             "true",
         ] {
-            assert_eq!(PlainJson::new(text).number(), None, "{text}");
+            assert_eq!(PlainJson::new(text).number(&mut Decimal::default()), None, "{text}");
         }
     }
 }

@@ -25,6 +25,9 @@ const NS_PER_MS: u32 = 1_000_000;
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub(crate) const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
     /// From nanoseconds since 1970-01-01T00:00:00Z.
     pub fn from_unix_ns(ns: i64) -> Self {
         Self(DateTime::from_timestamp_nanos(ns))
