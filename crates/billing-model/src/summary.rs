@@ -42,6 +42,14 @@ pub struct Amounts {
 }
 
 impl Amounts {
+    fn add(&mut self, entry: &UsageEntry) {
+        self.entries += 1;
+        match is_credit(entry.amount) {
+            true => self.credited.add(entry.amount),
+            false => self.charged.add(entry.amount),
+        }
+    }
+
     /// The sum of all amounts, signed as in the ledger.
     pub fn net(&self) -> Total {
         let mut net = self.charged.clone();
@@ -61,16 +69,10 @@ impl Summary {
         self.entries += 1;
         self.first = Some(self.first.map_or(entry.timestamp, |first| first.min(entry.timestamp)));
         self.last = self.last.max(Some(entry.timestamp));
-        if !self.amounts.contains_key(&entry.currency) {
-            self.amounts.insert(entry.currency.clone(), Amounts::default());
-        }
         if let Some(amounts) = self.amounts.get_mut(&entry.currency) {
-            amounts.entries += 1;
-            match is_credit(entry.amount) {
-                true => amounts.credited.add(entry.amount),
-                false => amounts.charged.add(entry.amount),
-            }
+            return amounts.add(entry);
         }
+        self.amounts.entry(entry.currency.clone()).or_default().add(entry);
     }
 
     /// Counts another lot in.

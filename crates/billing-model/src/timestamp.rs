@@ -78,25 +78,29 @@ impl Timestamp {
         if !(0..=9999).contains(&year) {
             return out.extend_from_slice(self.0.to_rfc3339().as_bytes());
         }
-        push_padded(out, year.unsigned_abs(), 4);
-        for (mark, part) in [
-            (b'-', date.month()),
-            (b'-', date.day()),
-            (b'T', time.hour()),
-            (b':', time.minute()),
-            (b':', time.second()),
-        ] {
-            out.push(mark);
-            push_padded(out, part, 2);
-        }
-        out.push(b'.');
+        let seconds = time.num_seconds_from_midnight();
+        let [y, c] = [year.unsigned_abs() % 100, year.unsigned_abs() / 100].map(two_digits);
+        let [m, d] = [date.month(), date.day()].map(two_digits);
+        let [h, n, s] = [seconds / 3600, seconds / 60 % 60, seconds % 60].map(two_digits);
+        out.extend_from_slice(&[
+            c[0], c[1], y[0], y[1], b'-', m[0], m[1], b'-', d[0], d[1], b'T', h[0], h[1], b':', n[0], n[1],
+            b':', s[0], s[1], b'.',
+        ]);
         match time.nanosecond() {
-            ns if ns % 1_000_000 == 0 => push_padded(out, ns / 1_000_000, 3),
+            ns if ns % 1_000_000 == 0 => {
+                let [first, rest] = [ns / 1_000_000 / 100, ns / 1_000_000 % 100].map(two_digits);
+                return out.extend_from_slice(&[first[1], rest[0], rest[1], b'Z']);
+            }
             ns if ns % 1_000 == 0 => push_padded(out, ns / 1_000, 6),
             ns => push_padded(out, ns, 9),
         }
         out.push(b'Z');
     }
+}
+
+/// The digits of a number below a hundred.
+fn two_digits(number: u32) -> [u8; 2] {
+    [number / 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default())
 }
 
 /// Appends a number in `width` digits.
