@@ -322,11 +322,9 @@ impl Walker {
     fn keep_window(&mut self, entries: &mut Vec<UsageEntry>) -> Result<(), Error> {
         let (since, until) = (self.pass.since, self.pass.until);
         let asked = self.pass.asked;
+        let (first, end) = (asked.since.map(Timestamp::floor_ms), asked.until.map(Timestamp::ceil_ms));
         let is_asked = |at: Timestamp| match self.route {
-            Endpoint::UsageHistory => {
-                asked.since.is_none_or(|since| since.floor_ms() <= at)
-                    && asked.until.is_none_or(|until| at < until.ceil_ms())
-            }
+            Endpoint::UsageHistory => first.is_none_or(|first| first <= at) && end.is_none_or(|end| at < end),
             _ => {
                 asked.since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
                     && asked.until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)

@@ -377,8 +377,10 @@ impl Windows {
         if self.ends.parts == 0 && self.parts.len() == 1 {
             self.total = total;
         }
-        let mut entries = std::mem::take(&mut self.tail);
-        entries.extend(fetched);
+        let tail = std::mem::take(&mut self.tail);
+        let mut entries = fetched;
+        // The tail is a few entries, and the page has room for them.
+        entries.splice(..0, tail);
         let is_last = self.parts.len() == 1 && self.parts[0].is_over();
         let complete_until = match end {
             Some(_) if is_last => self.walk.window.until(),
