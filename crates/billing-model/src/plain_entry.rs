@@ -12,8 +12,11 @@ use crate::other_fields::{Members, OtherFields};
 use crate::plain_json::{Key, PlainJson, Slots};
 use crate::timestamp::Timestamp;
 
-/// What an entry of the least text has in JSON, with every key. Room for more entries than can come would be wasted.
-const USUAL_BYTES: usize = 320;
+/// What a short entry has in JSON. With room for as many as the text can hold of them, a page is not moved while it grows.
+const SHORT_BYTES: usize = 320;
+
+/// Entries for which there is room beside those of a full page: what a walk held back is put in front of the next page.
+const SPARE: usize = 12;
 
 /// The entry that the text is, when it is of the plain kind.
 pub(crate) fn entry(text: &str) -> Option<UsageEntry> {
@@ -35,7 +38,7 @@ pub(crate) fn entries(text: &str, as_it_came: &str, most: usize) -> Option<(Vec<
     }
     json.take(b':')?;
     let start = json.position();
-    let mut entries = Vec::with_capacity(most.min(text.len() / USUAL_BYTES));
+    let mut entries = Vec::with_capacity((text.len() / SHORT_BYTES).min(most) + SPARE);
     json.array(|json| {
         // Read where it stays: an entry is large, and to move it costs as much as a part of its reading.
         entries.push(BLANK);
