@@ -62,22 +62,24 @@ pub(crate) fn lend<'r>(
     connection: &Connection,
     texts: &'r mut Texts,
 ) -> rusqlite::Result<LentEntry<'r>> {
-    let (sku, currency, notes, api_key) = (row.get(2)?, row.get(6)?, row.get(7)?, row.get(8)?);
-    texts.look_up(connection, &[sku, currency, notes, api_key])?;
-    let texts = &*texts;
+    let ids = [integer(row, 2)?, integer(row, 6)?, integer(row, 7)?, integer(row, 8)?];
+    let [Some(sku), Some(currency), Some(notes), api_key_id] = texts.look_up(connection, ids)? else {
+        // Every entry has the first three.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
     Ok(LentEntry {
-        timestamp: Timestamp::from_unix_ns(row.get(0)?),
-        sku: present(texts, sku)?,
+        timestamp: Timestamp::from_unix_ns(integer(row, 0)?),
+        sku,
         price_per_unit_usd: number(row, 3)?,
         units: number(row, 4)?,
         amount: number(row, 5)?,
-        currency: present(texts, currency)?,
-        notes: present(texts, notes)?,
+        currency,
+        notes,
         request_id: optional_str(row, 9)?,
         execution_time_ms: optional_number(row, 10)?,
         prompt_tokens: optional_number(row, 11)?,
         completion_tokens: optional_number(row, 12)?,
-        api_key_id: texts.known(api_key),
+        api_key_id,
     })
 }
 
@@ -93,25 +95,47 @@ pub(crate) fn optional_text(
     texts.text(connection, id).map(|text| Some(text.to_owned()))
 }
 
-/// A text that every entry has.
-fn present(texts: &Texts, id: i64) -> rusqlite::Result<&str> {
-    texts.known(id).ok_or(rusqlite::Error::QueryReturnedNoRows)
+#[inline]
+fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(number) => Ok(number),
+        // Says what is wrong with it.
+        _ => row.get(column),
+    }
 }
 
 fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
+#[inline]
 fn number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<NumberText<'r>> {
-    let text = row.get_ref(column)?.as_str()?;
-    NumberText::new(text)
-        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+    let value = row.get_ref(column)?;
+    text_of_number(value).ok_or_else(|| no_number(value, column))
 }
 
+#[inline]
 fn optional_number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<NumberText<'r>>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
         _ => number(row, column).map(Some),
+    }
+}
+
+#[inline]
+fn text_of_number(value: ValueRef<'_>) -> Option<NumberText<'_>> {
+    match value {
+        ValueRef::Text(text) => NumberText::of_bytes(text).ok(),
+        _ => None,
+    }
+}
+
+#[cold]
+fn no_number(value: ValueRef<'_>, column: usize) -> rusqlite::Error {
+    match value.as_str().map(NumberText::new) {
+        Ok(Err(cause)) => rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()),
+        Err(cause) => cause.into(),
+        Ok(Ok(_)) => rusqlite::Error::QueryReturnedNoRows
     }
 }
 
