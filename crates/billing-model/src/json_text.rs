@@ -33,7 +33,9 @@ fn is_plain(text: &[u8]) -> bool {
     match text.last_chunk() {
         None => !text.iter().any(|byte| is_mark(*byte)),
         // The last eight bytes overlap those before.
-        Some(last) => !text.as_chunks().0.iter().chain([last]).any(|word| marks(u64::from_le_bytes(*word)) != 0),
+        Some(last) => {
+            !text.as_chunks().0.iter().chain([last]).any(|word| marks(u64::from_le_bytes(*word)) != 0)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! An entry that stands somewhere else, in a ledger or a file, and is only looked at.
 
+use std::fmt;
+
 use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::decimal_text::{decimal_text, parse_decimal};
@@ -57,7 +59,7 @@ pub struct LentEntry<'a> {
 }
 
 /// The text of a number as [`write_decimal`](crate::write_decimal) writes it, which goes into an answer as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NumberText<'a>(&'a [u8]);
 
 impl<'a> NumberText<'a> {
@@ -78,6 +80,13 @@ impl<'a> NumberText<'a> {
 
     /// A text that is one, of bytes that nobody has looked at: what is a number is ASCII.
     ///
+    /// ```
+    /// # use billing_model::NumberText;
+    /// assert_eq!(NumberText::of_bytes(b"-0.01")?.as_str(), "-0.01");
+    /// assert!(NumberText::of_bytes(b"1\xff").is_err());
+    /// # Ok::<(), billing_model::ValueError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`NumberText::new`].
     #[inline]
@@ -90,7 +99,13 @@ impl<'a> NumberText<'a> {
         }
     }
 
-    /// The text, which is ASCII.
+    /// The text.
+    pub fn as_str(self) -> &'a str {
+        // It is ASCII, as every number is.
+        std::str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// The same as bytes, at no cost.
     #[inline]
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -102,7 +117,13 @@ impl<'a> NumberText<'a> {
     /// [`ValueErrorKind::DecimalOutOfRange`] for one of more digits than a [`Decimal`] has room for, which none has that this
     /// library wrote.
     pub fn to_decimal(self) -> Result<Decimal, ValueError> {
-        parse_decimal(std::str::from_utf8(self.0).unwrap_or_default())
+        parse_decimal(self.as_str())
+    }
+}
+
+impl fmt::Debug for NumberText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NumberText").field(&self.as_str()).finish()
     }
 }
 

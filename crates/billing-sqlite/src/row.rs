@@ -135,7 +135,7 @@ fn no_number(value: ValueRef<'_>, column: usize) -> rusqlite::Error {
     match value.as_str().map(NumberText::new) {
         Ok(Err(cause)) => rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()),
         Err(cause) => cause.into(),
-        Ok(Ok(_)) => rusqlite::Error::QueryReturnedNoRows
+        Ok(Ok(_)) => rusqlite::Error::QueryReturnedNoRows,
     }
 }
 
