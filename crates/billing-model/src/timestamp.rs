@@ -75,36 +75,38 @@ impl Timestamp {
         if !(0..=9999).contains(&year) {
             return out.extend_from_slice(self.0.to_rfc3339().as_bytes());
         }
-        push_padded(out, year.unsigned_abs(), 4);
-        for (mark, part) in [
-            (b'-', date.month()),
-            (b'-', date.day()),
-            (b'T', time.hour()),
-            (b':', time.minute()),
-            (b':', time.second()),
+        let (year, second, ns) = (year.unsigned_abs(), time.num_seconds_from_midnight(), time.nanosecond());
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        for (at, part) in [
+            (0, year / 100),
+            (2, year),
+            (5, date.month()),
+            (8, date.day()),
+            (11, second / 3600),
+            (14, second / 60 % 60),
+            (17, second % 60),
+            (20, ns / 10_000_000),
+            (22, ns / 100_000),
+            (24, ns / 1_000),
+            (26, ns / 10),
         ] {
-            out.push(mark);
-            push_padded(out, part, 2);
+            let pair = part % 100;
+            [text[at], text[at + 1]] = [digit(pair / 10), digit(pair % 10)];
         }
-        out.push(b'.');
-        match time.nanosecond() {
-            ns if ns % 1_000_000 == 0 => push_padded(out, ns / 1_000_000, 3),
-            ns if ns % 1_000 == 0 => push_padded(out, ns / 1_000, 6),
-            ns => push_padded(out, ns, 9),
-        }
-        out.push(b'Z');
+        text[28] = digit(ns % 10);
+        let end = match ns {
+            ns if ns % 1_000_000 == 0 => "0000-00-00T00:00:00.000".len(),
+            ns if ns % 1_000 == 0 => "0000-00-00T00:00:00.000000".len(),
+            _ => text.len() - 1,
+        };
+        text[end] = b'Z';
+        out.extend_from_slice(&text[..=end]);
     }
 }
 
-/// Appends a number in `width` digits.
-fn push_padded(out: &mut Vec<u8>, number: u32, width: usize) {
-    let end = out.len() + width;
-    out.resize(end, b'0');
-    let mut rest = number;
-    for place in out[end - width..].iter_mut().rev() {
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
+/// The character of a digit.
+fn digit(digit: u32) -> u8 {
+    b'0' + digit.to_le_bytes()[0]
 }
 
 impl From<DateTime<Utc>> for Timestamp {

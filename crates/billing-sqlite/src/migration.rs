@@ -6,8 +6,7 @@ use billing_ledger::{AccountId, Block};
 use rusqlite::Connection;
 
 use crate::blocks::{Draft, Share};
-use crate::row::{self, COLUMNS, count, signed};
-use crate::strings::Texts;
+use crate::row::{self, COLUMNS, Scratch, count, signed};
 use crate::tables::Tables;
 
 /// Entries between two calls of `progress`: some milliseconds.
@@ -88,10 +87,10 @@ fn fill(
          ORDER BY timestamp_ns, sequence"
     ))?;
     let mut rows = select.query([account.0])?;
-    let mut texts = Texts::default();
+    let mut scratch = Scratch::default();
     while let Some(row) = rows.next()? {
         let position = row::position(row)?;
-        let entry = row::owned(row, writer, &mut texts)?;
+        let entry = row::owned(row, writer, &mut scratch)?;
         let share = Share::of(&entry, position, row::text_ids(row)?.currency);
         let behind = blocks.partition_point(|block| block.first_sequence() <= position.sequence);
         if let Some(block) = behind.checked_sub(1).and_then(|at| blocks.get_mut(at)) {

@@ -52,13 +52,13 @@ impl SqliteLedger {
                 if let Entry::Vacant(place) = currencies.entry(currency) {
                     place.insert(Currency::from(texts.text(connection, currency)?));
                 }
-                texts.look_up(connection, &[sku, api_key])?;
+                let [sku, api_key_id] = texts.look_up(connection, [sku, api_key])?;
                 let spend: Total = parse(row, 4, str::parse)?;
                 let charges = Charges {
                     day: Day(row.get(0)?),
-                    sku: texts.known(sku).unwrap_or_default(),
+                    sku: sku.unwrap_or_default(),
                     currency: &currencies[&currency],
-                    api_key_id: texts.known(api_key),
+                    api_key_id,
                     spend: -spend,
                     units: parse(row, 5, str::parse)?,
                 };

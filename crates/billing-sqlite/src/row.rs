@@ -55,7 +55,12 @@ pub(crate) fn insert(
 
 /// The texts of an entry by their numbers, from a row of [`COLUMNS`].
 pub(crate) fn text_ids(row: &Row<'_>) -> rusqlite::Result<TextIds> {
-    Ok(TextIds { sku: row.get(2)?, currency: row.get(6)?, notes: row.get(7)?, api_key: row.get(8)? })
+    Ok(TextIds {
+        sku: integer(row, 2)?,
+        currency: integer(row, 6)?,
+        notes: integer(row, 7)?,
+        api_key: integer(row, 8)?,
+    })
 }
 
 /// The place of an entry, from a row of [`COLUMNS`].
@@ -63,33 +68,44 @@ pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
     Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
 }
 
+/// What of an entry that is lent is not in its row.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    texts: Texts,
+    other_fields: Option<OtherFields>,
+}
+
 /// Lends the entry of a row of [`COLUMNS`].
 pub(crate) fn lend<'r>(
     row: &'r Row<'_>,
     connection: &Connection,
-    texts: &'r mut Texts,
+    scratch: &'r mut Scratch,
 ) -> rusqlite::Result<LentEntry<'r>> {
+    let Scratch { texts, other_fields } = scratch;
     let TextIds { sku, currency, notes, api_key } = text_ids(row)?;
-    texts.look_up(connection, &[sku, currency, notes, api_key])?;
-    texts.other_fields = match row.get_ref(13)? {
+    let found = texts.look_up(connection, [sku, currency, notes, api_key])?;
+    let [Some(sku), Some(currency), Some(notes), api_key_id] = found else {
+        // Every entry has the first three.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    *other_fields = match row.get_ref(13)? {
         ValueRef::Null => None,
         _ => parse(row, 13, OtherFields::from_json)?,
     };
-    let texts = &*texts;
     Ok(LentEntry {
-        timestamp: Timestamp::from_unix_ns(row.get(0)?),
-        sku: present(texts, sku)?,
+        timestamp: Timestamp::from_unix_ns(integer(row, 0)?),
+        sku,
         price_per_unit_usd: number(row, 3)?,
         units: number(row, 4)?,
         amount: number(row, 5)?,
-        currency: present(texts, currency)?,
-        notes: present(texts, notes)?,
+        currency,
+        notes,
         request_id: optional_str(row, 9)?,
         execution_time_ms: optional_number(row, 10)?,
         prompt_tokens: optional_number(row, 11)?,
         completion_tokens: optional_number(row, 12)?,
-        api_key_id: texts.known(api_key),
-        other_fields: texts.other_fields.as_ref(),
+        api_key_id,
+        other_fields: other_fields.as_ref(),
     })
 }
 
@@ -97,9 +113,9 @@ pub(crate) fn lend<'r>(
 pub(crate) fn owned(
     row: &Row<'_>,
     connection: &Connection,
-    texts: &mut Texts,
+    scratch: &mut Scratch,
 ) -> rusqlite::Result<UsageEntry> {
-    let lent = lend(row, connection, texts)?;
+    let lent = lend(row, connection, scratch)?;
     lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
 }
 
@@ -115,25 +131,47 @@ pub(crate) fn optional_text(
     texts.text(connection, id).map(|text| Some(text.to_owned()))
 }
 
-/// A text that every entry has.
-fn present(texts: &Texts, id: i64) -> rusqlite::Result<&str> {
-    texts.known(id).ok_or(rusqlite::Error::QueryReturnedNoRows)
+#[inline]
+fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(number) => Ok(number),
+        // Says what is wrong with it.
+        _ => row.get(column),
+    }
 }
 
 fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
+#[inline]
 fn number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<NumberText<'r>> {
-    let text = row.get_ref(column)?.as_str()?;
-    NumberText::new(text)
-        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+    let value = row.get_ref(column)?;
+    text_of_number(value).ok_or_else(|| no_number(value, column))
 }
 
+#[inline]
 fn optional_number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<NumberText<'r>>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
         _ => number(row, column).map(Some),
+    }
+}
+
+#[inline]
+fn text_of_number(value: ValueRef<'_>) -> Option<NumberText<'_>> {
+    match value {
+        ValueRef::Text(text) => NumberText::of_bytes(text).ok(),
+        _ => None,
+    }
+}
+
+#[cold]
+fn no_number(value: ValueRef<'_>, column: usize) -> rusqlite::Error {
+    match value.as_str().map(NumberText::new) {
+        Ok(Err(cause)) => rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()),
+        Err(cause) => cause.into(),
+        Ok(Ok(_)) => rusqlite::Error::QueryReturnedNoRows,
     }
 }
 

@@ -156,15 +156,14 @@ impl<'c> Reader<'c> {
     fn read_texts(&mut self, ids: TextIds, wrong: &mut Wrong<'_>) -> rusqlite::Result<()> {
         let TextIds { sku, currency, notes, api_key } = ids;
         let named = [("sku", sku), ("currency", currency), ("notes", notes), ("api_key", api_key)];
-        let looked_up = self.texts.look_up(self.connection, &named.map(|(_, id)| id));
-        if looked_up.is_ok() && ![sku, currency, notes].contains(&NO_TEXT) {
-            let known = |id| self.texts.known(id).unwrap_or_default();
-            set_text(&mut self.entry.sku, known(sku));
-            set_text(&mut self.entry.notes, known(notes));
-            if self.entry.currency.as_str() != known(currency) {
-                self.entry.currency = Currency::from(known(currency));
+        let found = self.texts.look_up(self.connection, named.map(|(_, id)| id));
+        if let Ok([Some(sku), Some(currency), Some(notes), api_key]) = found {
+            set_text(&mut self.entry.sku, sku);
+            set_text(&mut self.entry.notes, notes);
+            if self.entry.currency.as_str() != currency {
+                self.entry.currency = Currency::from(currency);
             }
-            set(&mut self.entry.api_key_id, self.texts.known(api_key));
+            set(&mut self.entry.api_key_id, api_key);
             return Ok(());
         }
         self.is_whole = false;
