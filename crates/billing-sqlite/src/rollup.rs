@@ -44,7 +44,7 @@ impl SqliteLedger {
             let (mut texts, mut currencies) = (Texts::default(), HashMap::new());
             let mut select = connection.prepare_cached(
                 "SELECT day, sku, currency, api_key, amount, units FROM rollups
-                 WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND side = 0",
+                 WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND is_credit = 0",
             )?;
             let mut rows = select.query((account.0, first.0, last.0))?;
             while let Some(row) = rows.next()? {
@@ -80,7 +80,7 @@ fn lend_rollups(
     let (first, last) = days.unwrap_or((Day(i64::MIN), Day(i64::MAX)));
     let mut texts = Texts::default();
     let mut select = connection.prepare_cached(
-        "SELECT day, sku, currency, api_key, side, entries, amount, units FROM rollups
+        "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
          WHERE account = ?1 AND day BETWEEN ?2 AND ?3",
     )?;
     let mut rows = select.query((account.0, first.0, last.0))?;
