@@ -60,11 +60,10 @@ impl SqliteLedger {
             let mut rows = select.query([account.0])?;
             let mut scratch = Scratch::default();
             while let Some(row) = rows.next()? {
-                let removed = Removed {
-                    position: row::position(row)?,
-                    removed_at: Timestamp::from_unix_ns(row.get("removed_ns")?),
-                };
-                if let Err(refused) = lend(removed, row::lend(row, connection, &mut scratch)?) {
+                let position = row::position(row)?;
+                let removed =
+                    Removed { position, removed_at: Timestamp::from_unix_ns(row.get("removed_ns")?) };
+                if let Err(refused) = lend(removed, row::lend(row, position, connection, &mut scratch)?) {
                     return Ok(Some(refused));
                 }
             }

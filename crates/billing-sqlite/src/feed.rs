@@ -111,7 +111,7 @@ fn lend_entries(
     let mut scratch = Scratch::default();
     while let Some(row) = rows.next()? {
         let position = row::position(row)?;
-        if let Err(refused) = lend(position, row::lend(row, connection, &mut scratch)?) {
+        if let Err(refused) = lend(position, row::lend(row, position, connection, &mut scratch)?) {
             return Ok(Some(refused));
         }
     }

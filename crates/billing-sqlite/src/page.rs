@@ -290,7 +290,7 @@ impl<'c, 'l> Scan<'c, 'l> {
             self.found += 1;
             if self.found <= self.most_lent {
                 let position = row::position(row)?;
-                let entry = row::lend(row, self.connection, &mut self.scratch)?;
+                let entry = row::lend(row, position, self.connection, &mut self.scratch)?;
                 self.refused = (self.lend)(position, entry).err();
                 self.last = Some(position);
             }

@@ -68,7 +68,10 @@ pub(crate) fn text_ids(row: &Row<'_>) -> rusqlite::Result<TextIds> {
 
 /// The place of an entry, from a row of [`COLUMNS`].
 pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
-    Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
+    let (timestamp_ns, sequence) = (integer(row, 0)?, integer(row, 1)?);
+    let sequence =
+        u64::try_from(sequence).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, sequence))?;
+    Ok(Position { timestamp_ns, sequence })
 }
 
 /// What of an entry that is lent is not in its row.
@@ -78,9 +81,10 @@ pub(crate) struct Scratch {
     other_fields: Option<OtherFields>,
 }
 
-/// Lends the entry of a row of [`COLUMNS`].
+/// Lends the entry of a row of [`COLUMNS`], which is at this place.
 pub(crate) fn lend<'r>(
     row: &'r Row<'_>,
+    position: Position,
     connection: &Connection,
     scratch: &'r mut Scratch,
 ) -> rusqlite::Result<LentEntry<'r>> {
@@ -98,7 +102,7 @@ pub(crate) fn lend<'r>(
     let [price_per_unit_usd, units, amount, details @ ..] = numbers(row)?;
     let [execution_time_ms, prompt_tokens, completion_tokens] = details;
     Ok(LentEntry {
-        timestamp: Timestamp::from_unix_ns(integer(row, 0)?),
+        timestamp: Timestamp::from_unix_ns(position.timestamp_ns),
         sku,
         price_per_unit_usd: price_per_unit_usd.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
         units: units.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
@@ -120,7 +124,7 @@ pub(crate) fn owned(
     connection: &Connection,
     scratch: &mut Scratch,
 ) -> rusqlite::Result<UsageEntry> {
-    let lent = lend(row, connection, scratch)?;
+    let lent = lend(row, position(row)?, connection, scratch)?;
     lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
 }
 
