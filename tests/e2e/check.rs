@@ -78,10 +78,13 @@ fn what_differs_is_listed_and_the_code_is_3() {
     insta::assert_snapshot!(run.text(), @"
     rollup, account `default`, day 20574, 2026-05-01, `zai-org-glm-5-1-llm-output-mtoken`, `USD`, no API key, charges: `amount` is -0.35 and should be -0.36
     balance, account `default`, `USD`, charges: `amount` is -0.35 and should be -0.36
+    block, account `default`, block 1: `entry_set` is v1:2:6e422dd1fcea648397a3e5ee59a99ff5 and should be v1:2:1100b05faadb65b2d3c0cdcea125ec37
+    block, account `default`, block 1: `whole_set` is v1:2:3bed4b567e437568bc0c25089ae04a00 and should be v1:2:fad4741ab0f8a30d5f1f42efcae7a5c0
+    block, account `default`, block 1, `USD`: `amount` is -0.35 and should be -0.36
     ");
     assert_eq!(run.code, Some(3));
     insta::assert_snapshot!(run.stderr.replace(&path, "LEDGER"), @"
-    error: `LEDGER` differs from its entries in 2 places
+    error: `LEDGER` differs from its entries in 5 places
     hint: keep this file, and go on with a backup that is clean or import the entries from their source
     ");
 }
@@ -112,6 +115,7 @@ fn a_program_reads_it_as_json() {
       },
       "found": {
         "balance": 1,
+        "block": 3,
         "rollup": 1
       },
       "differences": [
@@ -127,6 +131,30 @@ fn a_program_reads_it_as_json() {
           "kind": "balance",
           "account": "default",
           "place": "`USD`, charges",
+          "field": "amount",
+          "held": "-0.35",
+          "expected": "-0.36"
+        },
+        {
+          "kind": "block",
+          "account": "default",
+          "place": "block 1",
+          "field": "entry_set",
+          "held": "v1:2:6e422dd1fcea648397a3e5ee59a99ff5",
+          "expected": "v1:2:1100b05faadb65b2d3c0cdcea125ec37"
+        },
+        {
+          "kind": "block",
+          "account": "default",
+          "place": "block 1",
+          "field": "whole_set",
+          "held": "v1:2:3bed4b567e437568bc0c25089ae04a00",
+          "expected": "v1:2:fad4741ab0f8a30d5f1f42efcae7a5c0"
+        },
+        {
+          "kind": "block",
+          "account": "default",
+          "place": "block 1, `USD`",
           "field": "amount",
           "held": "-0.35",
           "expected": "-0.36"

@@ -21,7 +21,7 @@ impl Number for Decimal {
 
 impl Number for NumberText<'_> {
     fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_str().as_bytes());
+        out.extend_from_slice(self.as_bytes());
     }
 }
 

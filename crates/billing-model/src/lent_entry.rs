@@ -1,5 +1,7 @@
 //! An entry that stands somewhere else, in a ledger or a file, and is only looked at.
 
+use std::fmt;
+
 use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::decimal_text::{decimal_text, parse_decimal};
@@ -61,8 +63,8 @@ pub struct LentEntry<'a> {
 }
 
 /// The text of a number as [`write_decimal`](crate::write_decimal) writes it, which goes into an answer as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NumberText<'a>(&'a str);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NumberText<'a>(&'a [u8]);
 
 impl<'a> NumberText<'a> {
     /// A text that is one.
@@ -75,18 +77,41 @@ impl<'a> NumberText<'a> {
     ///
     /// # Errors
     /// [`ValueErrorKind::NotADecimal`] for any other text, also for one that is a number in another form.
+    #[inline]
     pub fn new(text: &'a str) -> Result<Self, ValueError> {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// A text that is one, of bytes that nobody has looked at: what is a number is ASCII.
+    ///
+    /// ```
+    /// # use billing_model::NumberText;
+    /// assert_eq!(NumberText::of_bytes(b"-0.01")?.as_str(), "-0.01");
+    /// assert!(NumberText::of_bytes(b"1\xff").is_err());
+    /// # Ok::<(), billing_model::ValueError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`NumberText::new`].
+    #[inline]
+    pub fn of_bytes(text: &'a [u8]) -> Result<Self, ValueError> {
         // Nearly all are short and plain.
-        let is_usual = text.len() <= MAX_USUAL && is_plain(text.as_bytes());
-        if is_usual || parse_decimal(text).is_ok_and(|number| decimal_text(number) == text) {
+        if (text.len() <= MAX_USUAL && is_plain(text)) || is_written_so(text) {
             Ok(Self(text))
         } else {
-            Err(ValueError::new(ValueErrorKind::NotADecimal, text))
+            Err(ValueError::new(ValueErrorKind::NotADecimal, &String::from_utf8_lossy(text)))
         }
     }
 
     /// The text.
     pub fn as_str(self) -> &'a str {
+        // It is ASCII, as every number is.
+        std::str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// The same as bytes, at no cost.
+    #[inline]
+    pub fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
@@ -96,12 +121,25 @@ impl<'a> NumberText<'a> {
     /// [`ValueErrorKind::DecimalOutOfRange`] for one of more digits than a [`Decimal`] has room for, which none has that this
     /// library wrote.
     pub fn to_decimal(self) -> Result<Decimal, ValueError> {
-        parse_decimal(self.0)
+        parse_decimal(self.as_str())
+    }
+}
+
+impl fmt::Debug for NumberText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NumberText").field(&self.as_str()).finish()
     }
 }
 
 /// Bytes of a plain text that has no other form: so many digits fit, behind the point too.
 const MAX_USUAL: usize = 28;
+
+/// Whether a text is the one that is written of its number.
+#[cold]
+fn is_written_so(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    parse_decimal(text).is_ok_and(|number| decimal_text(number) == text)
+}
 
 /// Digits, and perhaps a point amid them, without zeros that say nothing.
 fn is_plain(text: &[u8]) -> bool {

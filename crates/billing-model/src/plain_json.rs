@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 
 use crate::decimal::Decimal;
 use crate::decimal_text::{Short, parse_decimal};
+use crate::json_text::plain_length;
 use crate::other_fields::Members;
 
 /// A place in a JSON text, between two of its tokens.
@@ -270,43 +271,9 @@ fn starts_as_number(text: &[u8]) -> bool {
     !matches!(text, [b'0', b'0'..=b'9', ..] | [b'-', b'0', b'0'..=b'9', ..])
 }
 
-/// The bytes before the first that a string without escapes cannot hold.
-fn plain_length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(word) = bytes[length..].first_chunk() {
-        match first_mark(u64::from_le_bytes(*word)) {
-            None => length += word.len(),
-            Some(place) => return length + place,
-        }
-    }
-    length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
-}
-
-/// The place of the first of eight bytes that is a quote, a backslash or a control character.
-fn first_mark(word: u64) -> Option<usize> {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    // Sets the high bit of each ASCII byte below the limit. What it borrows can set one in the bytes above such a byte
-    // too, but in none below the first.
-    let below = |limit: u64, word: u64| word.wrapping_sub(EACH * limit) & !word;
-    let is = |byte: u8| below(1, word ^ (EACH * u64::from(byte)));
-    let marks = (is(b'"') | is(b'\\') | below(0x20, word)) & (EACH * 0x80);
-    (marks != 0).then_some(marks.trailing_zeros() as usize / 8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_plain_string_ends_before_the_first_mark(
-            bytes in prop::collection::vec(prop_oneof![3 => 0x18u8..=0x7f, 2 => 0x80u8.., 1 => Just(b'"')], 0..40),
-        ) {
-            let expect = bytes.iter().position(|byte| *byte < 0x20 || b"\"\\".contains(byte));
-            prop_assert_eq!(plain_length(&bytes), expect.unwrap_or(bytes.len()));
-        }
-    }
 
     #[test]
     fn a_string_is_taken_without_escapes_and_control_characters() {

@@ -115,6 +115,13 @@ impl Room {
         Ok(share)
     }
 
+    /// So many bytes if they are free, without waiting and before nobody who waits.
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
+        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).ok()?;
+        let units = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Share { units, account: None })
+    }
+
     /// The same as [`Self::take`], for a thread that may wait.
     pub(crate) fn take_blocking(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
         Handle::current().block_on(self.take(bytes, time))

@@ -53,6 +53,7 @@ mod server;
 mod service;
 
 mod accept;
+mod ahead;
 mod answer;
 mod authorization;
 mod cursor;

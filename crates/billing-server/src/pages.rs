@@ -6,11 +6,17 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use billing_ledger::{
-    AccountId, Error as LedgerError, ErrorKind, Filter, LendEntry, NumberedQuery, WalkQuery,
+    AccountId, Error as LedgerError, ErrorKind, Filter, LendEntry, NumberedQuery, WalkPage, WalkQuery,
 };
-use billing_model::{HistoryRequest, LentEntry, Page, PageWriter, Pagination, Paging, Timestamp, UsageQuery};
+use billing_model::{
+    Cursor, HistoryQuery, HistoryRequest, LentEntry, Page, PageWriter, Pagination, Paging, Timestamp,
+    UsageQuery,
+};
+use tokio::task::{spawn, spawn_blocking};
+use tokio::time::sleep;
 
 use crate::accept::Form;
+use crate::ahead::{KEPT, MadePage};
 use crate::answer;
 use crate::budget::Share;
 use crate::config::UsageEndpoint;
@@ -27,12 +33,39 @@ impl Service {
     /// A page in JSON, from where it stands in the ledger into the answer, with nothing in between. `None` for a long one: that
     /// waits for room before it is made.
     pub(crate) fn lent_page(
-        &self,
+        self: &Arc<Self>,
         read: Read,
         account: AccountId,
         query: &str,
         now: Timestamp,
     ) -> Result<Option<Response>, Error> {
+        let cursor = match (read, HistoryRequest::parse(query)) {
+            (Read::UsageHistory, Ok(HistoryRequest::Next(cursor))) => Some(cursor),
+            _ => None,
+        };
+        if let Some((page, walk)) = cursor.as_ref().and_then(|cursor| self.ahead.take(account, cursor)) {
+            if let Some(next) = &page.next {
+                self.make_ahead(account, walk, next);
+            }
+            self.may_go_on(account, query, now)?;
+            return Ok(Some(with_room(whole_body(StatusCode::OK, JSON, page.body), page.room)));
+        }
+        let Some((body, paging)) = self.lent_body(read, account, query, now)? else { return Ok(None) };
+        let room = self.room_for(body.len())?;
+        if let (Some(_), Paging::ByCursor(Some(next))) = (cursor, paging) {
+            self.make_ahead(account, self.ahead.begin(), &next);
+        }
+        Ok(Some(with_room(whole_body(StatusCode::OK, JSON, body), room)))
+    }
+
+    /// The body of a page in JSON, and where it leads. `None` for a long one.
+    fn lent_body(
+        &self,
+        read: Read,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Vec<u8>, Paging)>, Error> {
         let mut body = answer::json_body();
         let (mut page, mut is_long) = (PageWriter::begin(&mut body), false);
         let mut write = |_, entry: LentEntry<'_>| {
@@ -48,8 +81,47 @@ impl Service {
         let (paging, warning) = found?;
         page.finish(&paging, warning);
         answer::give_back_rest(&mut body);
-        let room = self.room_for(body.len())?;
-        Ok(Some(with_room(whole_body(StatusCode::OK, JSON, body), room)))
+        Ok(Some((body, paging)))
+    }
+
+    /// Makes the pages that follow from a cursor on, where there is a reader and memory that nobody waits for.
+    fn make_ahead(self: &Arc<Self>, account: AccountId, walk: u64, from: &Cursor) {
+        let Ok(reader) = Arc::clone(&self.reads).try_acquire_owned() else { return };
+        let Some(mut order) = self.ahead.order(account, walk, from) else { return };
+        let service = Arc::clone(self);
+        drop(spawn_blocking(move || {
+            // What goes wrong here the request itself will say.
+            while let Some(page) = service.made_page(account, &order.cursor) {
+                let next = page.next.clone();
+                service.ahead.deliver(account, order, page);
+                let further = next.and_then(|next| service.ahead.order(account, walk, &next));
+                let Some(further) = further else { break };
+                order = further;
+            }
+            drop(reader);
+        }));
+        if self.ahead.begins_to_forget() {
+            let service = Arc::clone(self);
+            drop(spawn(async move {
+                while service.ahead.forget_old() {
+                    sleep(KEPT).await;
+                }
+            }));
+        }
+    }
+
+    fn made_page(&self, account: AccountId, cursor: &Cursor) -> Option<MadePage> {
+        let mut room = self.budget.answers.try_take(MOST_LENT)?;
+        let query = format!("cursor={cursor}");
+        let made = self.lent_body(Read::UsageHistory, account, &query, (self.config.now)()).ok()??;
+        let (body, Paging::ByCursor(next)) = made else { return None };
+        room.shrink_to(body.capacity());
+        Some(MadePage { body, next, room: Some(room) })
+    }
+
+    /// Whether a walk may go on, asked of the ledger as for a page.
+    fn may_go_on(&self, account: AccountId, query: &str, now: Timestamp) -> Result<(), Error> {
+        self.history_page(account, query, now, Some(1), &mut |_, _| Ok(())).map(drop)
     }
 
     /// A page that is read before it is written. Its reader is kept while it waits for room, so that few are read that have none.
@@ -116,6 +188,23 @@ impl Service {
         now: Timestamp,
         lend: &mut LendEntry<'_>,
     ) -> Result<Paging, Error> {
+        let (query, found) = self.history_page(account, query, now, None, lend)?;
+        let next = found.next.map(|position| {
+            let continuation = Continuation { query, snapshot: found.snapshot, position };
+            self.cursors.issue(account, now, &continuation)
+        });
+        Ok(Paging::ByCursor(next.transpose()?))
+    }
+
+    /// Lends a page of a walk, of fewer entries than were asked for where `limit` says so.
+    fn history_page(
+        &self,
+        account: AccountId,
+        query: &str,
+        now: Timestamp,
+        limit: Option<u32>,
+        lend: &mut LendEntry<'_>,
+    ) -> Result<(HistoryQuery, WalkPage), Error> {
         let (query, snapshot, after) = match HistoryRequest::parse(query)? {
             HistoryRequest::First(query) => (query, None, None),
             HistoryRequest::Next(cursor) => {
@@ -124,13 +213,10 @@ impl Service {
             }
         };
         let filter = Filter { window: query.window(), currency: query.currency().cloned() };
-        let asked = WalkQuery { account, filter: &filter, snapshot, after, limit: query.page_size() };
+        let limit = limit.unwrap_or(query.page_size());
+        let asked = WalkQuery { account, filter: &filter, snapshot, after, limit };
         let found = self.ledger.page_by_position(&asked, lend).map_err(Error::of_ledger)?;
-        let next = found.next.map(|position| {
-            let continuation = Continuation { query, snapshot: found.snapshot, position };
-            self.cursors.issue(account, now, &continuation)
-        });
-        Ok(Paging::ByCursor(next.transpose()?))
+        Ok((query, found))
     }
 }
 
@@ -143,3 +229,6 @@ fn with_room(mut response: Response, room: Option<Share>) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tracing::Span;
 
 use crate::accept::Form;
+use crate::ahead::Ahead;
 use crate::analytics::AnalyticsCache;
 use crate::answer;
 use crate::authorization::bearer_key;
@@ -62,7 +63,9 @@ pub(crate) struct Service {
     rate: Option<RateLimit>,
     usage_rate: Option<RateLimit>,
     pub(crate) cursors: Cursors,
-    reads: Arc<Semaphore>,
+    pub(crate) reads: Arc<Semaphore>,
+    /// Pages that walks are about to ask for.
+    pub(crate) ahead: Ahead,
     /// One, for usage analytics: its sums take memory for every name that there is.
     summing: Arc<Semaphore>,
     analytics: AnalyticsCache,
@@ -83,6 +86,7 @@ impl Service {
             usage_rate: config.usage_rate_limit.map(RateLimit::new),
             cursors: Cursors::new(&ledger.key_material().signing_key(), config.cursor_ttl),
             reads: semaphore(config.concurrent_reads.min(ledger.concurrent_reads())),
+            ahead: Ahead::default(),
             summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
@@ -319,7 +323,7 @@ impl Service {
     }
 
     /// The checks come in the order of what they give away: nothing of a query is judged for a stranger.
-    fn answer(&self, read: Read, account: AccountId, request: &Parts) -> Result<Response, Error> {
+    fn answer(self: &Arc<Self>, read: Read, account: AccountId, request: &Parts) -> Result<Response, Error> {
         let form = Form::negotiate(&request.headers);
         let query = request.uri.query().unwrap_or_default();
         let now = (self.config.now)();

@@ -9,9 +9,8 @@ use crate::connections::Connections;
 use crate::error::failure;
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
-use crate::row::{self, COLUMNS, TextIds, signed};
+use crate::row::{self, COLUMNS, Scratch, TextIds, signed};
 use crate::snapshot::Present;
-use crate::strings::Texts;
 
 /// Entries of one transaction that are taken out or amended.
 const ENTRY: &str = "account = ?1 AND timestamp_ns = ?2 AND sequence = ?3";
@@ -36,7 +35,7 @@ impl SqliteLedger {
             writer: &writer,
             present,
             intake: Intake::new(*account, present.next_sequence),
-            texts: Texts::default(),
+            scratch: Scratch::default(),
         };
         for removed in remove.chunks(usize::try_from(Block::MOST_ENTRIES).unwrap_or(usize::MAX)) {
             step.remove(removed, removed_ns)?;
@@ -59,13 +58,12 @@ impl SqliteLedger {
                  WHERE removed.account = ?1 ORDER BY removal, timestamp_ns, sequence"
             ))?;
             let mut rows = select.query([account.0])?;
-            let mut texts = Texts::default();
+            let mut scratch = Scratch::default();
             while let Some(row) = rows.next()? {
-                let removed = Removed {
-                    position: row::position(row)?,
-                    removed_at: Timestamp::from_unix_ns(row.get("removed_ns")?),
-                };
-                if let Err(refused) = lend(removed, row::lend(row, connection, &mut texts)?) {
+                let position = row::position(row)?;
+                let removed =
+                    Removed { position, removed_at: Timestamp::from_unix_ns(row.get("removed_ns")?) };
+                if let Err(refused) = lend(removed, row::lend(row, position, connection, &mut scratch)?) {
                     return Ok(Some(refused));
                 }
             }
@@ -81,7 +79,7 @@ struct Step<'c> {
     writer: &'c Connection,
     present: Present,
     intake: Intake,
-    texts: Texts,
+    scratch: Scratch,
 }
 
 impl Step<'_> {
@@ -161,7 +159,7 @@ impl Step<'_> {
         let place = (self.intake.account().0, position.timestamp_ns, signed(position.sequence));
         let mut rows = select.query(place)?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let entry = row::owned(row, self.writer, &mut self.texts)?;
+        let entry = row::owned(row, self.writer, &mut self.scratch)?;
         Ok(Some(Found { entry, ids: row::text_ids(row)? }))
     }
 }

@@ -7,7 +7,7 @@ use billing_model::{Currency, Timestamp, Total};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::ledger::SqliteLedger;
-use crate::row::{self, COLUMNS, count, parse, signed};
+use crate::row::{self, COLUMNS, Scratch, count, parse, signed};
 use crate::strings::Texts;
 
 /// Where the entries of a block stand.
@@ -108,10 +108,10 @@ fn lend_entries(
     })?;
     let last_sequence = first_sequence + entries - 1;
     let mut rows = select.query(params![account, first_sequence, last_sequence, first_ns, last_ns])?;
-    let mut texts = Texts::default();
+    let mut scratch = Scratch::default();
     while let Some(row) = rows.next()? {
         let position = row::position(row)?;
-        if let Err(refused) = lend(position, row::lend(row, connection, &mut texts)?) {
+        if let Err(refused) = lend(position, row::lend(row, position, connection, &mut scratch)?) {
             return Ok(Some(refused));
         }
     }

@@ -8,15 +8,11 @@ use rusqlite::{CachedStatement, Connection};
 
 use crate::blocks::{Blocks, Share};
 use crate::error::{self, failure};
-use crate::row::{self, TextIds, signed};
+use crate::row::{self, INSERT, TextIds, signed};
 use crate::snapshot::Present;
 use crate::strings::{Interner, NO_TEXT};
 use crate::sums::{Deltas, Summand};
 use crate::tables::Tables;
-
-const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
-     currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// Entries between two looks at how many sums there are.
 const STEP: usize = 1000;

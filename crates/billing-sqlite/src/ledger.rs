@@ -36,7 +36,7 @@ impl SqliteLedger {
     }
 
     /// Opens a ledger that is there. One of an older version is taken forward first, whole or not at all, and `progress` is told
-    /// how far: it may have many entries. Others who have it open in a program of that version can read it and not write.
+    /// how far: it may have many entries. Whoever has it open in a program of that version can use it no more.
     ///
     /// # Errors
     /// As [`SqliteLedger::open`].

@@ -217,6 +217,11 @@ impl Chain {
                 let frame = self.steps.last().map_or(0, |step| step.frame);
                 self.steps.push(Step { frame, seal: previous.seal, cookie: Some(previous.cookie) });
             }
+            if cookie != previous.cookie {
+                // The schema changed. The first page is copied before that of `meta`, so a file that was killed in between
+                // has the new cookie and the former seal.
+                self.steps.push(Step { frame, seal: previous.seal, cookie: Some(cookie) });
+            }
             cookie
         });
         self.steps.push(Step { frame, seal: seal.value, cookie });
@@ -307,7 +312,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::ledger::SqliteLedger;
-    use crate::meta::USUAL_ROOT;
+    use crate::meta::{Seal, USUAL_ROOT};
 
     /// A ledger's log of a few commits and its index, as they are while it is open.
     fn files() -> (Secret, Vec<u8>, Vec<u8>) {
@@ -411,6 +416,25 @@ mod tests {
             if let Some(extent) = Extent::of_index(&index).filter(|extent| extent.frames < 1000) {
                 let _ = (extent.is_end_of(&file(log)), seals(log, &extent, secret));
             }
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_killed_between_the_first_page_and_that_of_meta_fits() {
+        let state = |seal, cookie| State { seal: [seal; 16], cookie };
+        let seal = Seal { value: [2; 16], chain: Some((9, state(1, 2))) };
+        let mut chain = Chain::new([0; 8]);
+        chain.push(7, &Meta { secret: [0; 32], seal: Some(seal) });
+        for (state, fit) in [
+            (state(1, 2), Fit::Fits),
+            (state(1, 9), Fit::Fits),
+            (state(2, 9), Fit::Fits),
+            (state(1, 8), Fit::Foreign),
+            (state(2, 2), Fit::Foreign),
+        ] {
+            assert_eq!(chain.fit(&state, 0, None), fit, "{state:?}");
+            let is_last = state.seal == [2; 16] && fit == Fit::Fits;
+            assert_eq!(chain.fit(&state, 7, None) == Fit::Fits, is_last, "{state:?}");
         }
     }
 

@@ -1,12 +1,15 @@
-//! What takes an older ledger forward, beside its tables: entries into blocks.
+//! What takes an older ledger forward, beside its tables: entries into their present form, and into blocks.
 
 use std::ops::Range;
 
-use billing_ledger::{AccountId, Block};
-use rusqlite::Connection;
+use billing_ledger::{AccountId, Block, Position, Sequences};
+use billing_model::{Currency, InferenceDetails, Timestamp, UsageEntry, parse_decimal};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 
 use crate::blocks::{Draft, Share};
-use crate::row::{self, COLUMNS, count, signed};
+use crate::row::{self, INSERT, TextIds, count, parse, signed};
+use crate::snapshot::Present;
 use crate::strings::Texts;
 use crate::tables::Tables;
 
@@ -22,36 +25,120 @@ pub struct Migration {
     pub entries: u64,
 }
 
-/// Puts the entries of an older ledger into blocks, those of each account in the order in which they were stored. Entries of an
-/// import that did not end are in none.
-pub(crate) fn put_into_blocks(
+/// An entry as version 4 kept it.
+const ENTRIES_4: &str = "
+    SELECT account, timestamp_ns, sequence, sku, currency, notes, api_key, price_per_unit_usd, units, amount,
+        execution_time_ms, prompt_tokens, completion_tokens, request_id
+    FROM entries_4 ORDER BY account, timestamp_ns, sequence";
+
+/// Takes the entries of an older ledger over into their present form, and puts them into blocks, those of each account in the
+/// order in which they were stored. Entries of an import that did not end are in none.
+pub(crate) fn take_over_entries(
     writer: &Connection,
     progress: &mut dyn FnMut(&Migration),
 ) -> rusqlite::Result<()> {
-    let sql = "SELECT COALESCE(SUM(entries), 0) FROM balances";
+    let sql = "SELECT COUNT(*) FROM entries_4";
     let mut migration = Migration { done: 0, entries: writer.query_row(sql, [], |row| count(row, 0))? };
-    let accounts = writer
-        .prepare("SELECT id, next_sequence FROM accounts ORDER BY id")?
-        .query_map([], |row| Ok((AccountId(row.get(0)?), count(row, 1)?)))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    for (account, end) in accounts {
-        let mut blocks = Vec::new();
-        for stretch in stretches(writer, account, end)? {
-            let starts = stretch.step_by(usize::try_from(Block::MOST_ENTRIES).unwrap_or(usize::MAX));
-            blocks.extend(starts.map(|first| Draft::new(first, None)));
+    let mut insert = writer.prepare(INSERT)?;
+    let mut select = writer.prepare(ENTRIES_4)?;
+    let mut rows = select.query([])?;
+    let (mut texts, mut blocks) = (Texts::default(), AccountBlocks::default());
+    while let Some(row) = rows.next()? {
+        let account = AccountId(row.get(0)?);
+        if blocks.account != Some(account) {
+            blocks.store(writer)?;
+            blocks = AccountBlocks::of(writer, account)?;
         }
-        fill(writer, account, &mut blocks, &mut || {
-            migration.done += 1;
-            if migration.done.is_multiple_of(PROGRESS_EVERY) {
-                progress(&migration);
-            }
-        })?;
-        for block in blocks.iter().filter(|block| !block.is_empty()) {
-            block.store(writer, Tables::Ledger, account)?;
+        let (position, ids, entry) = entry_4(row, writer, &mut texts)?;
+        row::insert(&mut insert, account, position, ids, &entry)?;
+        blocks.add(&entry, position, ids.currency);
+        migration.done += 1;
+        if migration.done.is_multiple_of(PROGRESS_EVERY) {
+            progress(&migration);
         }
     }
+    blocks.store(writer)?;
     progress(&migration);
     Ok(())
+}
+
+/// Reads a row of [`ENTRIES_4`]. Its numbers may be in another form than today's.
+fn entry_4(
+    row: &Row<'_>,
+    connection: &Connection,
+    texts: &mut Texts,
+) -> rusqlite::Result<(Position, TextIds, UsageEntry)> {
+    let position = Position { timestamp_ns: row.get(1)?, sequence: count(row, 2)? };
+    let ids = TextIds { sku: row.get(3)?, currency: row.get(4)?, notes: row.get(5)?, api_key: row.get(6)? };
+    let found = texts.look_up(connection, [ids.sku, ids.currency, ids.notes, ids.api_key])?;
+    let [Some(sku), Some(currency), Some(notes), api_key_id] = found else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    let number = |column| parse(row, column, parse_decimal);
+    let optional = |column| match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => number(column).map(Some),
+    };
+    let details = InferenceDetails {
+        execution_time_ms: optional(10)?,
+        prompt_tokens: optional(11)?,
+        completion_tokens: optional(12)?,
+        request_id: row.get(13)?,
+    };
+    let entry = UsageEntry {
+        timestamp: Timestamp::from_unix_ns(position.timestamp_ns),
+        sku: sku.to_owned(),
+        price_per_unit_usd: number(7)?,
+        units: number(8)?,
+        amount: number(9)?,
+        currency: Currency::from(currency),
+        notes: notes.to_owned(),
+        inference_details: details.into_option(),
+        api_key_id: api_key_id.map(str::to_owned),
+        other_fields: None,
+    };
+    Ok((position, ids, entry))
+}
+
+/// The blocks of one account, in the order of its numbers; of none at first.
+#[derive(Default)]
+struct AccountBlocks {
+    account: Option<AccountId>,
+    blocks: Vec<Draft>,
+    /// The numbers of an import that did not end.
+    hidden: Option<Sequences>,
+}
+
+impl AccountBlocks {
+    fn of(writer: &Connection, account: AccountId) -> rusqlite::Result<Self> {
+        let mut blocks = Vec::new();
+        let present = Present::of(writer, account)?;
+        if let Some(present) = present {
+            for stretch in stretches(writer, account, present.next_sequence)? {
+                let starts = stretch.step_by(usize::try_from(Block::MOST_ENTRIES).unwrap_or(usize::MAX));
+                blocks.extend(starts.map(|first| Draft::new(first, None)));
+            }
+        }
+        let hidden = present.and_then(|present| present.pending);
+        Ok(Self { account: Some(account), blocks, hidden })
+    }
+
+    fn add(&mut self, entry: &UsageEntry, position: Position, currency: i64) {
+        let sequence = position.sequence;
+        if self.hidden.is_some_and(|hidden| hidden.contains(sequence)) {
+            return;
+        }
+        let behind = self.blocks.partition_point(|block| block.first_sequence() <= sequence);
+        if let Some(block) = behind.checked_sub(1).and_then(|at| self.blocks.get_mut(at)) {
+            block.add(&Share::of(entry, position, currency));
+        }
+    }
+
+    fn store(&self, writer: &Connection) -> rusqlite::Result<()> {
+        let Some(account) = self.account else { return Ok(()) };
+        let blocks = self.blocks.iter().filter(|block| !block.is_empty());
+        blocks.into_iter().try_for_each(|block| block.store(writer, Tables::Ledger, account))
+    }
 }
 
 /// The numbers that entries have: all that were given, without those that an import did not use or hides.
@@ -72,32 +159,4 @@ fn stretches(writer: &Connection, account: AccountId, end: u64) -> rusqlite::Res
         first = last + 1;
     }
     Ok(stretches)
-}
-
-/// Puts each entry of an account into its block.
-fn fill(
-    writer: &Connection,
-    account: AccountId,
-    blocks: &mut [Draft],
-    count: &mut dyn FnMut(),
-) -> rusqlite::Result<()> {
-    let mut select = writer.prepare(&format!(
-        "SELECT {COLUMNS} FROM entries WHERE account = ?1
-         AND NOT EXISTS (SELECT 1 FROM imports WHERE imports.account = ?1
-             AND sequence BETWEEN first_sequence AND last_sequence)
-         ORDER BY timestamp_ns, sequence"
-    ))?;
-    let mut rows = select.query([account.0])?;
-    let mut texts = Texts::default();
-    while let Some(row) = rows.next()? {
-        let position = row::position(row)?;
-        let entry = row::owned(row, writer, &mut texts)?;
-        let share = Share::of(&entry, position, row::text_ids(row)?.currency);
-        let behind = blocks.partition_point(|block| block.first_sequence() <= position.sequence);
-        if let Some(block) = behind.checked_sub(1).and_then(|at| blocks.get_mut(at)) {
-            block.add(&share);
-        }
-        count();
-    }
-    Ok(())
 }

@@ -11,9 +11,9 @@ use crate::counts::{Counts, Found};
 use crate::day::Span;
 use crate::error::failure;
 use crate::ledger::SqliteLedger;
-use crate::row::{self, COLUMNS, signed};
+use crate::row::{self, COLUMNS, Scratch, signed};
 use crate::snapshot::Present;
-use crate::strings::{self, Texts};
+use crate::strings;
 
 /// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
 const MOST_HIDDEN: u32 = 200;
@@ -98,7 +98,7 @@ struct Scan<'c, 'l> {
     end: i64,
     /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
     hidden: [Option<Sequences>; 2],
-    texts: Texts,
+    scratch: Scratch,
     lend: &'l mut LendEntry<'l>,
     /// Why whoever borrows wants no more.
     refused: Option<Error>,
@@ -135,7 +135,7 @@ impl<'c, 'l> Scan<'c, 'l> {
             after,
             end: signed(snapshot.end),
             hidden: [present.pending, snapshot.without],
-            texts: Texts::default(),
+            scratch: Scratch::default(),
             lend,
             refused: None,
             most_lent: u64::MAX,
@@ -220,13 +220,36 @@ impl<'c, 'l> Scan<'c, 'l> {
         limit: u64,
     ) -> rusqlite::Result<Option<i64>> {
         let after = self.after.max((part.first_ns, -1));
+        if after.1 < 0 {
+            return self.read_rows(part, after, order, skip, limit);
+        }
+        // What is left of one instant is read apart: to compare pairs costs each entry more than the rest of its place.
+        let (instant_ns, rest_ns) = (after.0, after.0.saturating_add(1));
+        let instant = Span { first_ns: instant_ns, last_ns: instant_ns };
+        self.read_rows(instant.and(part), after, order, skip, limit)?;
+        if self.found == limit || self.refused.is_some() || rest_ns > part.last_ns {
+            return Ok(None);
+        }
+        self.read_rows(Span { first_ns: rest_ns, ..part }, (rest_ns, -1), order, skip, limit)
+    }
+
+    /// The same, of entries behind a place only.
+    fn read_rows(
+        &mut self,
+        part: Span,
+        after: (i64, i64),
+        order: SortOrder,
+        skip: &mut u64,
+        limit: u64,
+    ) -> rusqlite::Result<Option<i64>> {
         // Runs along the primary key in both directions.
         let direction = order.as_str();
         // Not asked of each entry where all are wanted.
         let currency = if self.currency.is_some() { "currency = ?6" } else { "?6 IS NULL" };
+        let behind = if after.1 < 0 { "timestamp_ns >= ?2" } else { "(timestamp_ns, sequence) > (?2, ?3)" };
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM entries
-             WHERE account = ?1 AND (timestamp_ns, sequence) > (?2, ?3) AND timestamp_ns <= ?4 AND sequence < ?5
+             WHERE account = ?1 AND {behind} AND timestamp_ns <= ?4 AND sequence < ?5
              AND {currency}
              ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
         ))?;
@@ -267,7 +290,7 @@ impl<'c, 'l> Scan<'c, 'l> {
             self.found += 1;
             if self.found <= self.most_lent {
                 let position = row::position(row)?;
-                let entry = row::lend(row, self.connection, &mut self.texts)?;
+                let entry = row::lend(row, position, self.connection, &mut self.scratch)?;
                 self.refused = (self.lend)(position, entry).err();
                 self.last = Some(position);
             }

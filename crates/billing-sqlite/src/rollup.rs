@@ -44,7 +44,7 @@ impl SqliteLedger {
             let (mut texts, mut currencies) = (Texts::default(), HashMap::new());
             let mut select = connection.prepare_cached(
                 "SELECT day, sku, currency, api_key, amount, units FROM rollups
-                 WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND side = 0",
+                 WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND is_credit = 0",
             )?;
             let mut rows = select.query((account.0, first.0, last.0))?;
             while let Some(row) = rows.next()? {
@@ -52,13 +52,13 @@ impl SqliteLedger {
                 if let Entry::Vacant(place) = currencies.entry(currency) {
                     place.insert(Currency::from(texts.text(connection, currency)?));
                 }
-                texts.look_up(connection, &[sku, api_key])?;
+                let [sku, api_key_id] = texts.look_up(connection, [sku, api_key])?;
                 let spend: Total = parse(row, 4, str::parse)?;
                 let charges = Charges {
                     day: Day(row.get(0)?),
-                    sku: texts.known(sku).unwrap_or_default(),
+                    sku: sku.unwrap_or_default(),
                     currency: &currencies[&currency],
-                    api_key_id: texts.known(api_key),
+                    api_key_id,
                     spend: -spend,
                     units: parse(row, 5, str::parse)?,
                 };
@@ -80,7 +80,7 @@ fn lend_rollups(
     let (first, last) = days.unwrap_or((Day(i64::MIN), Day(i64::MAX)));
     let mut texts = Texts::default();
     let mut select = connection.prepare_cached(
-        "SELECT day, sku, currency, api_key, side, entries, amount, units FROM rollups
+        "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
          WHERE account = ?1 AND day BETWEEN ?2 AND ?3",
     )?;
     let mut rows = select.query((account.0, first.0, last.0))?;

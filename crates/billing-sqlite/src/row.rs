@@ -2,17 +2,22 @@
 
 use billing_ledger::{AccountId, Position};
 use billing_model::{
-    Decimal, InferenceDetails, LentEntry, NumberText, OtherFields, Timestamp, UsageEntry, ValueError,
-    decimal_text,
+    Decimal, LentEntry, NumberText, OtherFields, Timestamp, UsageEntry, ValueError, parse_decimal,
+    write_decimal,
 };
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{Connection, Row, Statement, params};
 
 use crate::strings::{NO_TEXT, Texts};
 
-/// The columns of an entry, in the order of [`insert`] and [`decode`]; the account stands before them.
-pub(crate) const COLUMNS: &str = "timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, currency, notes, \
-     api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields";
+/// The columns of an entry, in the order of [`insert`] and [`lend`]; the account stands before them.
+pub(crate) const COLUMNS: &str =
+    "timestamp_ns, sequence, sku, currency, notes, api_key, numbers, request_id, other_fields";
+
+/// Where the numbers of an entry stand in [`COLUMNS`], its request and its other fields.
+pub(crate) const NUMBERS: usize = 6;
+pub(crate) const REQUEST_ID: usize = 7;
+pub(crate) const OTHER_FIELDS: usize = 8;
 
 /// The texts of an entry that are kept once.
 #[derive(Clone, Copy)]
@@ -23,31 +28,29 @@ pub(crate) struct TextIds {
     pub(crate) api_key: i64,
 }
 
-/// Writes an entry with a statement that takes the account and then [`COLUMNS`].
+/// Writes the account and then [`COLUMNS`].
+pub(crate) const INSERT: &str = "INSERT INTO entries (account, timestamp_ns, sequence, sku, currency, notes, api_key, \
+     numbers, request_id, other_fields) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+/// Writes an entry with the statement [`INSERT`].
 pub(crate) fn insert(
-    statement: &mut CachedStatement<'_>,
+    statement: &mut Statement<'_>,
     account: AccountId,
     position: Position,
     ids: TextIds,
     entry: &UsageEntry,
 ) -> rusqlite::Result<()> {
-    let details = entry.inference_details.as_ref();
-    let text = |number: fn(&InferenceDetails) -> Option<Decimal>| details.and_then(number).map(decimal_text);
+    let request_id = entry.inference_details.as_ref().and_then(|details| details.request_id.as_deref());
     statement.execute(params![
         account.0,
         position.timestamp_ns,
         signed(position.sequence),
         ids.sku,
-        decimal_text(entry.price_per_unit_usd),
-        decimal_text(entry.units),
-        decimal_text(entry.amount),
         ids.currency,
         ids.notes,
         ids.api_key,
-        details.and_then(|details| details.request_id.as_deref()),
-        text(|details| details.execution_time_ms),
-        text(|details| details.prompt_tokens),
-        text(|details| details.completion_tokens),
+        numbers_text(entry),
+        request_id,
         entry.other_fields.as_ref().map(OtherFields::as_str),
     ])?;
     Ok(())
@@ -55,41 +58,63 @@ pub(crate) fn insert(
 
 /// The texts of an entry by their numbers, from a row of [`COLUMNS`].
 pub(crate) fn text_ids(row: &Row<'_>) -> rusqlite::Result<TextIds> {
-    Ok(TextIds { sku: row.get(2)?, currency: row.get(6)?, notes: row.get(7)?, api_key: row.get(8)? })
+    Ok(TextIds {
+        sku: integer(row, 2)?,
+        currency: integer(row, 3)?,
+        notes: integer(row, 4)?,
+        api_key: integer(row, 5)?,
+    })
 }
 
 /// The place of an entry, from a row of [`COLUMNS`].
 pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
-    Ok(Position { timestamp_ns: row.get(0)?, sequence: count(row, 1)? })
+    let (timestamp_ns, sequence) = (integer(row, 0)?, integer(row, 1)?);
+    let sequence =
+        u64::try_from(sequence).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, sequence))?;
+    Ok(Position { timestamp_ns, sequence })
 }
 
-/// Lends the entry of a row of [`COLUMNS`].
+/// What of an entry that is lent is not in its row.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    texts: Texts,
+    other_fields: Option<OtherFields>,
+}
+
+/// Lends the entry of a row of [`COLUMNS`], which is at this place.
 pub(crate) fn lend<'r>(
     row: &'r Row<'_>,
+    position: Position,
     connection: &Connection,
-    texts: &'r mut Texts,
+    scratch: &'r mut Scratch,
 ) -> rusqlite::Result<LentEntry<'r>> {
+    let Scratch { texts, other_fields } = scratch;
     let TextIds { sku, currency, notes, api_key } = text_ids(row)?;
-    texts.look_up(connection, &[sku, currency, notes, api_key])?;
-    texts.other_fields = match row.get_ref(13)? {
-        ValueRef::Null => None,
-        _ => parse(row, 13, OtherFields::from_json)?,
+    let found = texts.look_up(connection, [sku, currency, notes, api_key])?;
+    let [Some(sku), Some(currency), Some(notes), api_key_id] = found else {
+        // Every entry has the first three.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
     };
-    let texts = &*texts;
+    *other_fields = match row.get_ref(OTHER_FIELDS)? {
+        ValueRef::Null => None,
+        _ => parse(row, OTHER_FIELDS, OtherFields::from_json)?,
+    };
+    let [price_per_unit_usd, units, amount, details @ ..] = numbers(row)?;
+    let [execution_time_ms, prompt_tokens, completion_tokens] = details;
     Ok(LentEntry {
-        timestamp: Timestamp::from_unix_ns(row.get(0)?),
-        sku: present(texts, sku)?,
-        price_per_unit_usd: number(row, 3)?,
-        units: number(row, 4)?,
-        amount: number(row, 5)?,
-        currency: present(texts, currency)?,
-        notes: present(texts, notes)?,
-        request_id: optional_str(row, 9)?,
-        execution_time_ms: optional_number(row, 10)?,
-        prompt_tokens: optional_number(row, 11)?,
-        completion_tokens: optional_number(row, 12)?,
-        api_key_id: texts.known(api_key),
-        other_fields: texts.other_fields.as_ref(),
+        timestamp: Timestamp::from_unix_ns(position.timestamp_ns),
+        sku,
+        price_per_unit_usd: price_per_unit_usd.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+        units: units.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+        amount: amount.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+        currency,
+        notes,
+        request_id: optional_str(row, REQUEST_ID)?,
+        execution_time_ms,
+        prompt_tokens,
+        completion_tokens,
+        api_key_id,
+        other_fields: other_fields.as_ref(),
     })
 }
 
@@ -97,9 +122,9 @@ pub(crate) fn lend<'r>(
 pub(crate) fn owned(
     row: &Row<'_>,
     connection: &Connection,
-    texts: &mut Texts,
+    scratch: &mut Scratch,
 ) -> rusqlite::Result<UsageEntry> {
-    let lent = lend(row, connection, texts)?;
+    let lent = lend(row, position(row)?, connection, scratch)?;
     lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
 }
 
@@ -115,26 +140,89 @@ pub(crate) fn optional_text(
     texts.text(connection, id).map(|text| Some(text.to_owned()))
 }
 
-/// A text that every entry has.
-fn present(texts: &Texts, id: i64) -> rusqlite::Result<&str> {
-    texts.known(id).ok_or(rusqlite::Error::QueryReturnedNoRows)
+#[inline]
+fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(number) => Ok(number),
+        // Says what is wrong with it.
+        _ => row.get(column),
+    }
 }
 
 fn optional_str<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
-fn number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<NumberText<'r>> {
-    let text = row.get_ref(column)?.as_str()?;
-    NumberText::new(text)
-        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+/// The numbers of an entry as they are kept.
+fn numbers_text(entry: &UsageEntry) -> String {
+    let mut text = Vec::with_capacity(64);
+    for (number, before) in [entry.price_per_unit_usd, entry.units, entry.amount].into_iter().zip(b"[,,") {
+        text.push(*before);
+        write_decimal(&mut text, number);
+    }
+    let details = entry.inference_details.as_ref();
+    let details = details.map(|of| [of.execution_time_ms, of.prompt_tokens, of.completion_tokens]);
+    if let Some(details) = details.filter(|details| details.iter().any(Option::is_some)) {
+        for number in details {
+            text.push(b',');
+            match number {
+                Some(number) => write_decimal(&mut text, number),
+                None => text.extend_from_slice(NONE),
+            }
+        }
+    }
+    text.push(b']');
+    String::from_utf8(text).unwrap_or_default()
 }
 
-fn optional_number<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<NumberText<'r>>> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        _ => number(row, column).map(Some),
+/// A number that an entry has not.
+const NONE: &[u8] = b"null";
+
+/// The texts between the commas of numbers that are kept: three of them or six, and nothing for those that are not there. `None`
+/// for what is no such array.
+pub(crate) fn split_numbers(text: &[u8]) -> Option<[Option<&[u8]>; 6]> {
+    let mut rest = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let mut numbers = [None; 6];
+    for (place, number) in numbers.iter_mut().enumerate() {
+        let end = rest.iter().position(|byte| *byte == b',');
+        let (this, others) = end.map_or((rest, None), |end| (&rest[..end], Some(&rest[end + 1..])));
+        *number = (this != NONE).then_some(this);
+        match (others, place) {
+            (Some(others), 0..5) => rest = others,
+            (None, 2 | 5) => return Some(numbers),
+            _ => return None,
+        }
     }
+    None
+}
+
+/// Units and amount among numbers that are kept; none for what is no number.
+pub(crate) fn units_and_amount(numbers: ValueRef<'_>) -> [Option<Decimal>; 2] {
+    let split = numbers.as_bytes().ok().and_then(split_numbers).unwrap_or_default();
+    [split[1], split[2]].map(|text| parse_decimal(std::str::from_utf8(text?).ok()?).ok())
+}
+
+/// The numbers of the entry of a row of [`COLUMNS`]: price, units, amount, execution time, prompt and completion tokens.
+#[inline]
+fn numbers<'r>(row: &'r Row<'_>) -> rusqlite::Result<[Option<NumberText<'r>>; 6]> {
+    let value = row.get_ref(NUMBERS)?;
+    let ValueRef::Text(text) = value else { return Err(no_numbers(value)) };
+    let split = split_numbers(text).ok_or_else(|| no_numbers(value))?;
+    let mut numbers = [None; 6];
+    for (number, text) in numbers.iter_mut().zip(split) {
+        *number = match text {
+            Some(text) => Some(NumberText::of_bytes(text).map_err(|_| no_numbers(value))?),
+            None => None,
+        };
+    }
+    Ok(numbers)
+}
+
+#[cold]
+fn no_numbers(value: ValueRef<'_>) -> rusqlite::Error {
+    let text = value.as_bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    let cause = format!("`{text}` are no numbers of an entry");
+    rusqlite::Error::FromSqlConversionFailure(NUMBERS, Type::Text, cause.into())
 }
 
 /// Reads a column of text; what is not the text of such a value is the file's fault.

@@ -18,8 +18,8 @@ const SUMS_SINCE: u32 = 2;
 /// The steps from an empty file to the present form. A step that was released is never changed: add one.
 const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4, V5];
 
-/// The version whose entries are in blocks; those of an older one are put into blocks.
-const BLOCKS_SINCE: u32 = 5;
+/// The version whose entries are those of today; those of an older one are taken over.
+const ENTRIES_SINCE: u32 = 5;
 
 /// The version whose seals say what they continue.
 pub(crate) const CHAINED_SINCE: u32 = 3;
@@ -204,12 +204,27 @@ const V4: &str = "
 /// and were taken out; and what was taken out, by the number of its removal. Where a block was taken out, `removed_ns` says when.
 /// The sets of a block are those of `docs/identity.md`, as text.
 ///
-/// Sums that take back are another form of sums. A program of an older version that has the ledger open knows no column `side`,
-/// so it stores nothing more rather than entries without a block.
+/// The numbers of an entry are one text: to read a page, a column for each took longer than to write its answer. They are a JSON
+/// array of price, units and amount, and of execution time, prompt and completion tokens where there is one of these. SQLite's
+/// `numbers -> 2` is the text of the amount.
+///
+/// A program of an older version that has the ledger open knows no `numbers`, so it stores nothing more rather than entries
+/// without a block.
 const V5: &str = "
-    ALTER TABLE entries ADD COLUMN other_fields TEXT;
-    ALTER TABLE rollups RENAME COLUMN is_credit TO side;
-    ALTER TABLE balances RENAME COLUMN is_credit TO side;
+    ALTER TABLE entries RENAME TO entries_4;
+    CREATE TABLE entries (
+        account INTEGER NOT NULL,
+        timestamp_ns INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        sku INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        notes INTEGER NOT NULL,
+        api_key INTEGER NOT NULL,
+        numbers TEXT NOT NULL,
+        request_id TEXT,
+        other_fields TEXT,
+        PRIMARY KEY (account, timestamp_ns, sequence)
+    ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE removed (
         account INTEGER NOT NULL,
@@ -217,16 +232,11 @@ const V5: &str = "
         timestamp_ns INTEGER NOT NULL,
         sequence INTEGER NOT NULL,
         sku INTEGER NOT NULL,
-        price_per_unit_usd TEXT NOT NULL,
-        units TEXT NOT NULL,
-        amount TEXT NOT NULL,
         currency INTEGER NOT NULL,
         notes INTEGER NOT NULL,
         api_key INTEGER NOT NULL,
+        numbers TEXT NOT NULL,
         request_id TEXT,
-        execution_time_ms TEXT,
-        prompt_tokens TEXT,
-        completion_tokens TEXT,
         other_fields TEXT,
         PRIMARY KEY (account, removal, timestamp_ns, sequence)
     ) STRICT, WITHOUT ROWID;
@@ -251,6 +261,9 @@ const V5: &str = "
         PRIMARY KEY (block, currency)
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// What is left of version 4 when its entries were taken over, see [`migrate`].
+const END_OF_V4: &str = "DROP TABLE entries_4";
 
 /// What the first state of a file continues.
 const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
@@ -291,11 +304,12 @@ pub(crate) fn migrate(
     for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
     }
+    if version < ENTRIES_SINCE {
+        migration::take_over_entries(&transaction, progress)?;
+        transaction.execute_batch(END_OF_V4)?;
+    }
     if version < SUMS_SINCE {
         sums::rebuild(&transaction)?;
-    }
-    if version < BLOCKS_SINCE {
-        migration::put_into_blocks(&transaction, progress)?;
     }
     if version == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -316,8 +330,12 @@ pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<Secret> {
 /// What a ledger of its version has and this file has not, in words: tables, columns, the secret.
 pub(crate) fn missing(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let model = Connection::open_in_memory()?;
-    for step in MIGRATIONS.iter().take(version(connection)? as usize) {
+    let version = version(connection)?;
+    for step in MIGRATIONS.iter().take(version as usize) {
         model.execute_batch(step)?;
+    }
+    if version >= ENTRIES_SINCE {
+        model.execute_batch(END_OF_V4)?;
     }
     let columns = |of: &Connection| {
         let mut select = of.prepare(

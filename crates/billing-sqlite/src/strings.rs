@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 
-use billing_model::OtherFields;
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -55,39 +55,53 @@ pub(crate) fn find(connection: &Connection, text: &str) -> rusqlite::Result<Opti
         .optional()
 }
 
+/// Texts of an entry: its sku, currency, notes and key.
+const MOST_TEXTS: usize = 4;
+
 /// The texts behind the numbers of one answer.
 #[derive(Default)]
 pub(crate) struct Texts {
-    /// Those of the entry at hand.
-    pub(crate) other_fields: Option<OtherFields>,
-    known: HashMap<i64, Box<str>, RandomState>,
+    known: HashMap<i64, Rc<str>, RandomState>,
     bytes: usize,
+    /// Those of the entry that was read last. Of two that follow each other most are the same.
+    latest: [(i64, Option<Rc<str>>); MOST_TEXTS],
 }
 
 impl Texts {
     pub(crate) fn text(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<&str> {
+        self.shared(connection, id).map(|text| &**text)
+    }
+
+    fn shared(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<&Rc<str>> {
         Ok(match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let mut look_up = connection.prepare_cached("SELECT text FROM strings WHERE id = ?1")?;
-                let text: Box<str> = look_up.query_row([id], |row| row.get(0))?;
+                let text: Rc<str> = look_up.query_row([id], |row| row.get(0))?;
                 self.bytes += text.len() + OVERHEAD_BYTES;
                 place.insert(text)
             }
         })
     }
 
-    /// Looks up the texts that are not known yet. Those of the call before may be forgotten.
-    pub(crate) fn look_up(&mut self, connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+    /// Looks up the texts of an entry, and says them in the same order; none for [`NO_TEXT`].
+    #[inline]
+    pub(crate) fn look_up<const N: usize>(
+        &mut self,
+        connection: &Connection,
+        ids: [i64; N],
+    ) -> rusqlite::Result<[Option<&str>; N]> {
+        const { assert!(N <= MOST_TEXTS) };
         if self.bytes > REMEMBERED_BYTES {
             self.known.clear();
             self.bytes = 0;
         }
-        ids.iter().filter(|id| **id != NO_TEXT).try_for_each(|id| self.text(connection, *id).map(drop))
-    }
-
-    /// A text that was looked up; none for [`NO_TEXT`].
-    pub(crate) fn known(&self, id: i64) -> Option<&str> {
-        self.known.get(&id).map(|text| &**text)
+        for (place, id) in ids.into_iter().enumerate() {
+            if self.latest[place].0 != id {
+                let text = if id == NO_TEXT { None } else { Some(Rc::clone(self.shared(connection, id)?)) };
+                self.latest[place] = (id, text);
+            }
+        }
+        Ok(std::array::from_fn(|place| self.latest[place].1.as_deref()))
     }
 }

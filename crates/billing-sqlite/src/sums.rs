@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use billing_ledger::AccountId;
-use billing_model::{Day, Decimal, Total, UsageEntry, is_credit, parse_decimal};
+use billing_model::{Day, Decimal, Total, UsageEntry, is_credit};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::blocks;
 use crate::counts::{self, MinuteCounts};
 use crate::day;
-use crate::row::{TextIds, parse};
+use crate::row::{TextIds, parse, units_and_amount};
 use crate::tables::Tables;
 
 /// Which sum an entry goes into.
@@ -100,8 +100,8 @@ pub(crate) fn add_gathered(writer: &Connection, account: AccountId) -> rusqlite:
     blocks::add_gathered(writer)?;
     let gathered = Tables::Gathered;
     let mut select = writer.prepare(&format!(
-        "SELECT entries, amount, units, day, sku, currency, api_key, side FROM {gathered}rollups
-         ORDER BY account, day, sku, currency, api_key, side",
+        "SELECT entries, amount, units, day, sku, currency, api_key, is_credit FROM {gathered}rollups
+         ORDER BY account, day, sku, currency, api_key, is_credit",
     ))?;
     let lines = select.query_map([], |row| {
         let line = Line {
@@ -125,16 +125,16 @@ fn store_lines(
 ) -> rusqlite::Result<()> {
     let mut select = writer.prepare_cached(&format!(
         "SELECT entries, amount, units FROM {tables}rollups
-         WHERE (account, day, sku, currency, api_key, side) = (?1, ?2, ?3, ?4, ?5, ?6)",
+         WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
     ))?;
     let mut replace = writer.prepare_cached(&format!(
         "INSERT OR REPLACE INTO {tables}rollups
-         (account, day, sku, currency, api_key, side, entries, amount, units)
+         (account, day, sku, currency, api_key, is_credit, entries, amount, units)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     ))?;
     let mut delete = writer.prepare_cached(&format!(
         "DELETE FROM {tables}rollups
-         WHERE (account, day, sku, currency, api_key, side) = (?1, ?2, ?3, ?4, ?5, ?6)",
+         WHERE (account, day, sku, currency, api_key, is_credit) = (?1, ?2, ?3, ?4, ?5, ?6)",
     ))?;
     let mut balances: BTreeMap<(i64, bool), Sums> = BTreeMap::new();
     for line in lines {
@@ -172,14 +172,14 @@ fn store_balances(
     balances: BTreeMap<(i64, bool), Sums>,
 ) -> rusqlite::Result<()> {
     let mut select = writer.prepare_cached(
-        "SELECT entries, amount, '0' FROM balances WHERE (account, currency, side) = (?1, ?2, ?3)",
+        "SELECT entries, amount, '0' FROM balances WHERE (account, currency, is_credit) = (?1, ?2, ?3)",
     )?;
     let mut replace = writer.prepare_cached(
-        "INSERT OR REPLACE INTO balances (account, currency, side, entries, amount)
+        "INSERT OR REPLACE INTO balances (account, currency, is_credit, entries, amount)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     let mut delete =
-        writer.prepare_cached("DELETE FROM balances WHERE (account, currency, side) = (?1, ?2, ?3)")?;
+        writer.prepare_cached("DELETE FROM balances WHERE (account, currency, is_credit) = (?1, ?2, ?3)")?;
     for ((currency, is_credit), sums) in balances {
         let stored = select.query_row((account.0, currency, is_credit), Sums::from_row).optional()?;
         let mut stored = stored.unwrap_or_default();
@@ -201,7 +201,7 @@ fn is_none(entries: i64) -> rusqlite::Result<bool> {
 /// Makes all sums and counts anew from the entries, where there are none yet.
 pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
     let mut select = writer.prepare(
-        "SELECT account, timestamp_ns, sku, currency, api_key, amount, units FROM entries ORDER BY account",
+        "SELECT account, timestamp_ns, sku, currency, api_key, numbers FROM entries ORDER BY account",
     )?;
     let mut rows = select.query([])?;
     let mut gathered: Option<(AccountId, Deltas)> = None;
@@ -214,13 +214,16 @@ pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
             *other = account;
         }
         let (_, deltas) = gathered.get_or_insert_with(|| (account, Deltas::default()));
+        let [Some(units), Some(amount)] = units_and_amount(row.get_ref(5)?) else {
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        };
         deltas.add(&Summand {
             timestamp_ns: row.get(1)?,
             sku: row.get(2)?,
             currency: row.get(3)?,
             api_key: row.get(4)?,
-            amount: parse(row, 5, parse_decimal)?,
-            units: parse(row, 6, parse_decimal)?,
+            amount,
+            units,
         });
     }
     match gathered {

@@ -56,7 +56,7 @@ pub use limit::Limit;
 pub use memory_ledger::MemoryLedger;
 #[cfg(unix)]
 pub use nobody::run_as_nobody;
-pub use owned_ledger::{NumberedPage, OwnedLedger, OwnedRollup, PositionedPage};
+pub use owned_ledger::{NumberedPage, OwnedBlock, OwnedLedger, OwnedRollup, PositionedPage};
 #[cfg(unix)]
 pub use pipe::make_pipe;
 pub use reluctant::{Asked, Reluctant};

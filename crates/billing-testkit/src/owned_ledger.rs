@@ -48,6 +48,9 @@ pub struct OwnedRollup {
     pub units: Total,
 }
 
+/// A block, and its entries by their places.
+pub type OwnedBlock = (Block, Vec<(Position, UsageEntry)>);
+
 /// What a ledger lends, kept. The arguments are those of [`Ledger`].
 pub trait OwnedLedger: Ledger {
     /// [`Ledger::page_by_number`].
@@ -124,7 +127,7 @@ pub trait OwnedLedger: Ledger {
     ///
     /// # Errors
     /// As there.
-    fn owned_blocks(&self, after: u64) -> Result<Vec<(Block, Vec<(Position, UsageEntry)>)>, Error> {
+    fn owned_blocks(&self, after: u64) -> Result<Vec<OwnedBlock>, Error> {
         let mut blocks = Vec::new();
         self.blocks(after, &mut |block| {
             blocks.push((block.clone(), Vec::new()));

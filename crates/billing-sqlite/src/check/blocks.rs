@@ -116,18 +116,20 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let expected = match block.entries {
             0 => None,
             made if signed(made) != entries => Some(made.to_string()),
-            Block::MOST_ENTRIES.. if entries > signed(Block::MOST_ENTRIES) => {
-                Some(format!("{} or less", Block::MOST_ENTRIES))
-            }
+            made if made > Block::MOST_ENTRIES => Some(format!("{} or less", Block::MOST_ENTRIES)),
             _ => Some(entries.to_string()),
         };
         self.differs(block, "entries", entries.to_string(), expected);
         if block.entries == 0 {
             return Ok(());
         }
-        let (first_ns, last_ns) = block.span_ns;
-        self.differs(block, "first_ns", instant(row.get(1)?), Some(instant(first_ns)));
-        self.differs(block, "last_ns", instant(row.get(2)?), Some(instant(last_ns)));
+        for (field, held, made) in
+            [("first_ns", row.get(1)?, block.span_ns.0), ("last_ns", row.get(2)?, block.span_ns.1)]
+        {
+            if held != made {
+                self.differs(block, field, instant(held), Some(instant(made)));
+            }
+        }
         if block.has_sets {
             self.differs(block, "entry_set", text(row, 3)?, Some(block.entry_set.to_string()));
             self.differs(block, "whole_set", text(row, 4)?, Some(block.whole_set.to_string()));

@@ -8,11 +8,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::record::Facts;
-use super::words::{held, instant, quoted};
-use crate::row::{TextIds, text_ids};
+use super::words::{held, instant, quoted, quoted_bytes};
+use crate::row::{NUMBERS, OTHER_FIELDS, REQUEST_ID, TextIds, split_numbers, text_ids};
 use crate::strings::{NO_TEXT, Texts};
 
 const A_NUMBER: &str = "a decimal number";
+const NUMBERS_OF_AN_ENTRY: &str = "a JSON array of 3 or 6 numbers";
 const A_TEXT: &str = "a text in UTF-8";
 
 /// Takes what is wrong with an entry: which column, what it has, and what it should have.
@@ -70,20 +71,15 @@ impl<'c> Reader<'c> {
         let timestamp_ns = row.get(0)?;
         self.entry.timestamp = Timestamp::from_unix_ns(timestamp_ns);
         let ids = text_ids(row)?;
-        self.entry.amount = self.number(row.get_ref(5)?, "amount", wrong);
-        self.entry.units = self.number(row.get_ref(4)?, "units", wrong);
-        self.entry.price_per_unit_usd = self.number(row.get_ref(3)?, "price_per_unit_usd", wrong);
-        let execution_time_ms = self.optional_number(row.get_ref(10)?, "execution_time_ms", wrong);
-        let prompt_tokens = self.optional_number(row.get_ref(11)?, "prompt_tokens", wrong);
-        let completion_tokens = self.optional_number(row.get_ref(12)?, "completion_tokens", wrong);
+        let [execution_time_ms, prompt_tokens, completion_tokens] = self.read_numbers(row, wrong)?;
         self.read_texts(ids, wrong)?;
-        let request_id = self.text(row.get_ref(9)?, "request_id", wrong);
+        let request_id = self.text(row.get_ref(REQUEST_ID)?, "request_id", wrong);
         if let Some(details) = &mut self.entry.inference_details {
             set(&mut details.request_id, request_id);
             (details.execution_time_ms, details.prompt_tokens) = (execution_time_ms, prompt_tokens);
             details.completion_tokens = completion_tokens;
         }
-        self.read_other_fields(row.get_ref(13)?, wrong);
+        self.read_other_fields(row.get_ref(OTHER_FIELDS)?, wrong);
         let UsageEntry { amount, units, .. } = self.entry;
         let TextIds { sku, currency, api_key, .. } = ids;
         Ok(Facts { timestamp_ns, sku, currency, api_key, amount, units })
@@ -115,27 +111,55 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// A number, in the one form in which a page has it.
-    fn number(&mut self, value: ValueRef<'_>, field: &'static str, wrong: &mut Wrong<'_>) -> Decimal {
-        let number = value.as_str().ok().and_then(|text| Some((text, parse_decimal(text).ok()?)));
-        let Some((text, number)) = number else {
+    /// The numbers, in the one form in which a page has them. Gives those of the details.
+    fn read_numbers(
+        &mut self,
+        row: &Row<'_>,
+        wrong: &mut Wrong<'_>,
+    ) -> rusqlite::Result<[Option<Decimal>; 3]> {
+        const FIELDS: [&str; 6] = [
+            "price_per_unit_usd",
+            "units",
+            "amount",
+            "execution_time_ms",
+            "prompt_tokens",
+            "completion_tokens",
+        ];
+        let value = row.get_ref(NUMBERS)?;
+        let split = value.as_bytes().ok().and_then(split_numbers);
+        // Zeros, so that nothing is noted of each of them.
+        let split = split.unwrap_or_else(|| {
             self.is_whole = false;
-            wrong(field, held(value), A_NUMBER.to_owned());
-            return Decimal::ZERO;
-        };
-        if NumberText::new(text).is_err() {
-            wrong(field, held(value), quoted(&decimal_text(number)));
+            wrong("numbers", held(value), NUMBERS_OF_AN_ENTRY.to_owned());
+            [Some(b"0"), Some(b"0"), Some(b"0"), None, None, None]
+        });
+        let mut numbers = [None; 6];
+        for (place, text) in split.into_iter().enumerate() {
+            numbers[place] = match text {
+                None if place < 3 => Some(self.number(b"null", FIELDS[place], wrong)),
+                None => None,
+                Some(text) => Some(self.number(text, FIELDS[place], wrong)),
+            };
         }
-        number
+        let [price, units, amount, details @ ..] = numbers;
+        let known = |number: Option<Decimal>| number.unwrap_or_default();
+        (self.entry.price_per_unit_usd, self.entry.units) = (known(price), known(units));
+        self.entry.amount = known(amount);
+        Ok(details)
     }
 
-    fn optional_number(
-        &mut self,
-        value: ValueRef<'_>,
-        field: &'static str,
-        wrong: &mut Wrong<'_>,
-    ) -> Option<Decimal> {
-        (value != ValueRef::Null).then(|| self.number(value, field, wrong))
+    /// A number, in the one form in which a page has it.
+    fn number(&mut self, text: &[u8], field: &'static str, wrong: &mut Wrong<'_>) -> Decimal {
+        let number = std::str::from_utf8(text).ok().and_then(|text| parse_decimal(text).ok());
+        let Some(number) = number else {
+            self.is_whole = false;
+            wrong(field, quoted_bytes(text), A_NUMBER.to_owned());
+            return Decimal::ZERO;
+        };
+        if NumberText::of_bytes(text).is_err() {
+            wrong(field, quoted_bytes(text), quoted(&decimal_text(number)));
+        }
+        number
     }
 
     fn text<'r>(
@@ -156,15 +180,14 @@ impl<'c> Reader<'c> {
     fn read_texts(&mut self, ids: TextIds, wrong: &mut Wrong<'_>) -> rusqlite::Result<()> {
         let TextIds { sku, currency, notes, api_key } = ids;
         let named = [("sku", sku), ("currency", currency), ("notes", notes), ("api_key", api_key)];
-        let looked_up = self.texts.look_up(self.connection, &named.map(|(_, id)| id));
-        if looked_up.is_ok() && ![sku, currency, notes].contains(&NO_TEXT) {
-            let known = |id| self.texts.known(id).unwrap_or_default();
-            set_text(&mut self.entry.sku, known(sku));
-            set_text(&mut self.entry.notes, known(notes));
-            if self.entry.currency.as_str() != known(currency) {
-                self.entry.currency = Currency::from(known(currency));
+        let found = self.texts.look_up(self.connection, named.map(|(_, id)| id));
+        if let Ok([Some(sku), Some(currency), Some(notes), api_key]) = found {
+            set_text(&mut self.entry.sku, sku);
+            set_text(&mut self.entry.notes, notes);
+            if self.entry.currency.as_str() != currency {
+                self.entry.currency = Currency::from(currency);
             }
-            set(&mut self.entry.api_key_id, self.texts.known(api_key));
+            set(&mut self.entry.api_key_id, api_key);
             return Ok(());
         }
         self.is_whole = false;

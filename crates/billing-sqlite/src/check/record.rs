@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use billing_model::{Decimal, Total, is_credit};
 use rusqlite::{Connection, Row, Rows, Statement};
 
-use super::findings::{Findings, Values, decimal};
+use super::findings::{Findings, Values};
 use super::numbers::Numbers;
 use super::words::{held, instant};
 use crate::counts::LEVELS;
 use crate::day::{self, NS_PER_DAY, Span};
-use crate::row::signed;
+use crate::row::{signed, units_and_amount};
 use crate::strings::NO_TEXT;
 
 /// Which of the records one is.
@@ -154,19 +154,21 @@ impl<'s, const N: usize> Record<'s, N> {
             _ => Span { first_ns: i64::MIN, last_ns: i64::MAX },
         };
         let mut select = connection.prepare_cached(
-            "SELECT timestamp_ns, sku, currency, api_key, amount, units FROM entries
+            "SELECT timestamp_ns, sku, currency, api_key, numbers FROM entries
              WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3 AND sequence NOT BETWEEN ?4 AND ?5",
         )?;
         let (first, last) = self.hidden;
         let mut rows = select.query((self.account, span.first_ns, span.last_ns, first, last))?;
         while let Some(row) = rows.next()? {
+            // Zero for what is no number, which the first reading has noted.
+            let [units, amount] = units_and_amount(row.get_ref(4)?).map(Option::unwrap_or_default);
             let facts = Facts {
                 timestamp_ns: row.get(0)?,
                 sku: row.get(1)?,
                 currency: row.get(2)?,
                 api_key: row.get(3)?,
-                amount: number(row, 4)?,
-                units: number(row, 5)?,
+                amount,
+                units,
             };
             let key = (self.key)(self.table, &facts);
             if key >= from {
@@ -255,11 +257,6 @@ impl<'s, const N: usize> Record<'s, N> {
     }
 }
 
-/// Of an entry; zero for what is no number, which the first reading has noted.
-fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<Decimal> {
-    Ok(decimal(row.get_ref(column)?).ok().flatten().unwrap_or_default())
-}
-
 /// A sum as it is kept, or what is in its place.
 fn total(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<Total, String>> {
     let value = row.get_ref(column)?;
@@ -291,12 +288,12 @@ impl Table {
                  ORDER BY slot, currency"
             }
             Self::Rollups => {
-                "SELECT day, sku, currency, api_key, side, entries, amount, units FROM rollups
-                 WHERE account = ?1 ORDER BY day, sku, currency, api_key, side"
+                "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
+                 WHERE account = ?1 ORDER BY day, sku, currency, api_key, is_credit"
             }
             Self::Balances => {
-                "SELECT currency, side, entries, amount FROM balances WHERE account = ?1
-                 ORDER BY currency, side"
+                "SELECT currency, is_credit, entries, amount FROM balances WHERE account = ?1
+                 ORDER BY currency, is_credit"
             }
         }
     }
@@ -343,7 +340,7 @@ fn side(is_credit: i64) -> String {
     match is_credit {
         0 => "charges".to_owned(),
         1 => "credits".to_owned(),
-        other => format!("side {other}"),
+        other => format!("is_credit {other}"),
     }
 }
 

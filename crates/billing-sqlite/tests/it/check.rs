@@ -126,7 +126,7 @@ fn an_undamaged_ledger_is_clean() {
 #[test]
 fn a_difference_says_whose_it_is() {
     let house = small();
-    damage(&house.path(), "UPDATE balances SET amount = '9.9' WHERE side = 1");
+    damage(&house.path(), "UPDATE balances SET amount = '9.9' WHERE is_credit = 1");
     let report = check(&house.path());
     let expect = Difference {
         kind: DifferenceKind::Balance,
@@ -186,29 +186,29 @@ fn each_column_of_a_sum_is_compared() {
         &format!("{charges}: `units` is `four` and should be 4"),
     );
     differs(
-        "UPDATE rollups SET side = 0 WHERE side = 1",
+        "UPDATE rollups SET is_credit = 0 WHERE is_credit = 1",
         &format!(
             "{top_up}, no API key, charges: `entries` is 1 and should not be there
              {top_up}, no API key, credits: `entries` is missing and should be 1"
         ),
     );
     differs(
-        "UPDATE rollups SET api_key = (SELECT id FROM strings WHERE text = 'b') WHERE side = 1",
+        "UPDATE rollups SET api_key = (SELECT id FROM strings WHERE text = 'b') WHERE is_credit = 1",
         &format!(
             "{top_up}, no API key, credits: `entries` is missing and should be 1
              {top_up}, API key `b`, credits: `entries` is 1 and should not be there"
         ),
     );
     differs(
-        "UPDATE balances SET amount = '9.9' WHERE side = 1",
+        "UPDATE balances SET amount = '9.9' WHERE is_credit = 1",
         "balance, `USD`, credits: `amount` is 9.9 and should be 10",
     );
     differs(
-        "UPDATE balances SET entries = 0 WHERE side = 1",
+        "UPDATE balances SET entries = 0 WHERE is_credit = 1",
         "balance, `USD`, credits: `entries` is 0 and should be 1",
     );
     differs(
-        "DELETE FROM balances WHERE side = 1",
+        "DELETE FROM balances WHERE is_credit = 1",
         "balance, `USD`, credits: `entries` is missing and should be 1",
     );
 }
@@ -216,7 +216,7 @@ fn each_column_of_a_sum_is_compared() {
 #[test]
 fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
     differs(
-        "UPDATE entries SET amount = '-0.11' WHERE sequence = 0",
+        "UPDATE entries SET numbers = '[4.84,2,-0.11]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `amount` is -0.3 and should be -0.31
          balance, `USD`, charges: `amount` is -2.3 and should be -2.31
          block, block 1: `entry_set` is a set of 4 and should be a set of 4
@@ -224,7 +224,7 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
          block, block 1, `USD`: `amount` is -1.3 and should be -1.31",
     );
     differs(
-        "UPDATE entries SET units = '3' WHERE sequence = 0",
+        "UPDATE entries SET numbers = '[4.84,3,-0.1]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5
          block, block 1: `entry_set` is a set of 4 and should be a set of 4
          block, block 1: `whole_set` is a set of 4 and should be a set of 4",
@@ -263,8 +263,8 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
         ),
     );
     differs(
-        "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, price_per_unit_usd, units, amount,
-             currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields
+        "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, currency, notes, api_key, numbers,
+             request_id, other_fields
          FROM entries WHERE sequence = 3",
         &format!(
             "sequence, 2026-06-15T00:00:00.000000001Z, sequence 3: `sequence` is 3, once more and should be there once
@@ -286,26 +286,53 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
     );
 }
 
+/// Gives the first entry another number.
+fn set_number(field: &str, number: &str) -> String {
+    let mut numbers = [
+        ("price_per_unit_usd", "4.84"),
+        ("units", "2"),
+        ("amount", "-0.1"),
+        ("execution_time_ms", "null"),
+        ("prompt_tokens", "null"),
+        ("completion_tokens", "null"),
+    ];
+    numbers.iter_mut().find(|(name, _)| *name == field).unwrap().1 = number;
+    let has_details = numbers[3..].iter().any(|(_, number)| *number != "null");
+    let numbers = if has_details { &numbers[..] } else { &numbers[..3] };
+    let numbers: Vec<_> = numbers.iter().map(|(_, number)| *number).collect();
+    format!("UPDATE entries SET numbers = '[{}]' WHERE sequence = 0", numbers.join(","))
+}
+
 #[test]
 fn an_entry_that_cannot_be_read_is_named() {
     let entry = "entry, 2026-06-14T19:52:45.087Z, sequence 0";
     differs(
-        "UPDATE entries SET units = '3,0' WHERE sequence = 0",
+        &set_number("units", "three"),
         &format!(
-            "{entry}: `units` is `3,0` and should be a decimal number
+            "{entry}: `units` is `three` and should be a decimal number
              rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 2"
         ),
     );
     differs(
-        "UPDATE entries SET price_per_unit_usd = '' WHERE sequence = 0",
+        &set_number("price_per_unit_usd", ""),
         &format!("{entry}: `price_per_unit_usd` is `` and should be a decimal number"),
     );
     for field in ["execution_time_ms", "prompt_tokens", "completion_tokens"] {
         differs(
-            &format!("UPDATE entries SET {field} = '1e' WHERE sequence = 0"),
+            &set_number(field, "1e"),
             &format!("{entry}: `{field}` is `1e` and should be a decimal number"),
         );
     }
+    for numbers in ["", "[]", "4.84,2,-0.1", "[4.84,2]", "[4.84,2,-0.1,1]", "[4.84,2,-0.1,1,2,3,4]"] {
+        begins(
+            &format!("UPDATE entries SET numbers = '{numbers}' WHERE sequence = 0"),
+            &format!("{entry}: `numbers` is `{numbers}` and should be a JSON array of 3 or 6 numbers"),
+        );
+    }
+    begins(
+        &set_number("amount", "null"),
+        &format!("{entry}: `amount` is `null` and should be a decimal number"),
+    );
     differs(
         "UPDATE entries SET request_id = CAST(x'ff61' AS TEXT) WHERE sequence = 0",
         &format!("{entry}: `request_id` is `\u{fffd}a` and should be a text in UTF-8"),
@@ -325,7 +352,7 @@ fn an_entry_that_cannot_be_read_is_named() {
         ("price_per_unit_usd", "01", "1"),
         ("execution_time_ms", "1e3", "1000"),
     ] {
-        let set = format!("UPDATE entries SET {field} = '{held}' WHERE sequence = 0");
+        let set = set_number(field, held);
         // Nothing else differs where it was the same number.
         let differs: fn(&str, &str) = if ["amount", "units"].contains(&field) { differs } else { begins };
         differs(&set, &format!("{entry}: `{field}` is `{held}` and should be `{expected}`"));
@@ -431,7 +458,7 @@ fn of_each_kind_some_are_listed_and_all_are_counted() {
     for n in 0..many {
         damage(&house.path(), &format!("INSERT INTO counts VALUES (5, 3, {n}, 1, 1)"));
     }
-    damage(&house.path(), "DELETE FROM balances WHERE side = 1");
+    damage(&house.path(), "DELETE FROM balances WHERE is_credit = 1");
     let report = check(&house.path());
     let many = u64::try_from(many).unwrap();
     let found = [(DifferenceKind::Account, 1), (DifferenceKind::Count, many), (DifferenceKind::Balance, 1)];

@@ -47,8 +47,8 @@ fn batch(house: &House, name: String, entries: Vec<UsageEntry>) {
 /// `removed_ns` it is only whether there is one.
 const COLUMNS: [(&str, &[&str]); 8] = [
     ("counts", &["account", "level", "slot", "currency", "entries"]),
-    ("rollups", &["account", "day", "sku", "currency", "api_key", "side", "entries", "amount", "units"]),
-    ("balances", &["account", "currency", "side", "entries", "amount"]),
+    ("rollups", &["account", "day", "sku", "currency", "api_key", "is_credit", "entries", "amount", "units"]),
+    ("balances", &["account", "currency", "is_credit", "entries", "amount"]),
     ("entries", &ENTRY),
     ("accounts", &["next_sequence"]),
     ("removed", &REMOVED),
@@ -56,26 +56,21 @@ const COLUMNS: [(&str, &[&str]); 8] = [
     ("block_sums", &["block", "currency", "amount"]),
 ];
 
-const ENTRY: [&str; 15] = [
+const ENTRY: [&str; 10] = [
     "account",
     "timestamp_ns",
     "sequence",
     "sku",
-    "price_per_unit_usd",
-    "units",
-    "amount",
     "currency",
     "notes",
     "api_key",
+    "numbers",
     "request_id",
-    "execution_time_ms",
-    "prompt_tokens",
-    "completion_tokens",
     "other_fields",
 ];
 
-const REMOVED: [&str; 8] =
-    ["account", "removal", "timestamp_ns", "sequence", "sku", "amount", "prompt_tokens", "other_fields"];
+const REMOVED: [&str; 7] =
+    ["account", "removal", "timestamp_ns", "sequence", "sku", "numbers", "other_fields"];
 
 const BLOCK: [&str; 9] = [
     "number",
@@ -92,8 +87,8 @@ const BLOCK: [&str; 9] = [
 /// Another value for a column: far from every other one, of a text another digit, and something where there is nothing.
 fn another(column: &str) -> String {
     match column {
-        "amount" | "units" | "price_per_unit_usd" | "request_id" | "execution_time_ms" | "prompt_tokens"
-        | "completion_tokens" => format!("CASE {column} WHEN '1' THEN '2' ELSE '1' END"),
+        "amount" | "units" | "request_id" => format!("CASE {column} WHEN '1' THEN '2' ELSE '1' END"),
+        "numbers" => "CASE numbers WHEN '[1,1,1]' THEN '[1,1,2]' ELSE '[1,1,1]' END".to_owned(),
         "other_fields" => r#"CASE WHEN other_fields IS NULL THEN '{"a":1}' END"#.to_owned(),
         "removed_ns" => "CASE WHEN removed_ns IS NULL THEN 1 END".to_owned(),
         "entry_set" | "whole_set" => {

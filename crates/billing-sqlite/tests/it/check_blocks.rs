@@ -179,7 +179,7 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          sequence, sequence 1: `entries` is missing and should be 1",
     );
     differs(
-        "UPDATE removed SET units = '2.0' WHERE sequence = 1",
+        "UPDATE removed SET numbers = '[4.84,2.0,-0.2]' WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `units` is `2.0` and should be `2`",
     );
     differs(
@@ -207,8 +207,8 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal, `USD`: `amount` is -1.2 and should be -1",
     );
     differs(
-        "INSERT INTO entries SELECT account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, currency, notes,
-             api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens, other_fields
+        "INSERT INTO entries SELECT account, timestamp_ns, sequence, sku, currency, notes, api_key, numbers, request_id,
+             other_fields
          FROM removed WHERE sequence = 1",
         "count, hour 494851, from 2026-06-14T19:00:00.000Z, `USD`: `entries` is 1 and should be 2
          count, minute 29691112, from 2026-06-14T19:52:00.000Z, `USD`: `entries` is 1 and should be 2

@@ -13,8 +13,11 @@ use super::house::{House, Make, any_near_entries, cases, import, taking};
 
 type Placed = BTreeMap<Position, UsageEntry>;
 
+/// What an entry gets instead of its key and other fields.
+type Rest = (Option<String>, Option<OtherFields>);
+
 /// What a change does to entries: the entry that it is about, and what it gets instead of its key and other fields, if not taken out.
-fn any_steps() -> impl Strategy<Value = Vec<(Index, Option<(Option<String>, Option<OtherFields>)>)>> {
+fn any_steps() -> impl Strategy<Value = Vec<(Index, Option<Rest>)>> {
     let key = prop::option::of(prop::sample::select(vec!["k1", "k2"]).prop_map(str::to_owned));
     let other =
         prop::sample::select(vec!["{}", r#"{"region":"eu"}"#, r#"{"inferenceDetails":{"cached":1.50}}"#]);

@@ -69,7 +69,7 @@ pub fn a_walk_ends_where_entries_that_it_was_to_see_are_taken_out(make: Make) {
         ledger.change(&change).unwrap();
         let Some(mut next) = after else { return Ok(()) };
         let was_to_come = taken.iter().any(|(position, entry)| {
-            *position > next && (position.sequence as usize) < before.len() && passes(&filter, entry)
+            *position > next && position.sequence < before.len() as u64 && passes(&filter, entry)
         });
         loop {
             let page = ledger.positioned_page(account, &filter, snapshot, Some(next), limit);
