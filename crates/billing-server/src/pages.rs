@@ -43,17 +43,17 @@ impl Service {
             (Read::UsageHistory, Ok(HistoryRequest::Next(cursor))) => Some(cursor),
             _ => None,
         };
-        if let Some((page, walk)) = cursor.as_ref().and_then(|cursor| self.ahead.take(account, cursor)) {
+        if let Some(page) = cursor.as_ref().and_then(|cursor| self.ahead.take(account, cursor)) {
             if let Some(next) = &page.next {
-                self.make_ahead(account, walk, next);
+                self.make_ahead(account, next);
             }
             self.may_go_on(account, query, now)?;
-            return Ok(Some(with_room(whole_body(StatusCode::OK, JSON, page.body), page.room)));
+            return Ok(Some(with_room(whole_body(StatusCode::OK, JSON, page.body), Some(page.room))));
         }
         let Some((body, paging)) = self.lent_body(read, account, query, now)? else { return Ok(None) };
         let room = self.room_for(body.len())?;
         if let (Some(_), Paging::ByCursor(Some(next))) = (cursor, paging) {
-            self.make_ahead(account, self.ahead.begin(), &next);
+            self.make_ahead(account, &next);
         }
         Ok(Some(with_room(whole_body(StatusCode::OK, JSON, body), room)))
     }
@@ -84,22 +84,22 @@ impl Service {
         Ok(Some((body, paging)))
     }
 
-    /// Makes the pages that follow from a cursor on, where there is a reader and memory that nobody waits for.
-    fn make_ahead(self: &Arc<Self>, account: AccountId, walk: u64, from: &Cursor) {
+    /// Makes the page that a cursor leads to, where there is a reader and memory that nobody waits for.
+    fn make_ahead(self: &Arc<Self>, account: AccountId, cursor: &Cursor) {
         let Ok(reader) = Arc::clone(&self.reads).try_acquire_owned() else { return };
-        let Some(mut order) = self.ahead.order(account, walk, from) else { return };
-        let service = Arc::clone(self);
-        drop(spawn_blocking(move || {
-            // What goes wrong here the request itself will say.
-            while let Some(page) = service.made_page(account, &order.cursor) {
-                let next = page.next.clone();
-                service.ahead.deliver(account, order, page);
-                let further = next.and_then(|next| service.ahead.order(account, walk, &next));
-                let Some(further) = further else { break };
-                order = further;
+        let Some(mut room) = self.budget.answers.try_take(MOST_LENT) else { return };
+        let Some(sender) = self.ahead.begin(account, cursor) else { return };
+        let (service, query) = (Arc::clone(self), format!("cursor={cursor}"));
+        let work = move || {
+            let made = service.lent_body(Read::UsageHistory, account, &query, (service.config.now)());
+            // Of what goes wrong here the request itself will say more.
+            if let Ok(Some((body, Paging::ByCursor(next)))) = made {
+                room.shrink_to(body.capacity());
+                let _ = sender.send(MadePage { body, next, room });
             }
             drop(reader);
-        }));
+        };
+        drop(spawn_blocking(work));
         if self.ahead.begins_to_forget() {
             let service = Arc::clone(self);
             drop(spawn(async move {
@@ -108,15 +108,6 @@ impl Service {
                 }
             }));
         }
-    }
-
-    fn made_page(&self, account: AccountId, cursor: &Cursor) -> Option<MadePage> {
-        let mut room = self.budget.answers.try_take(MOST_LENT)?;
-        let query = format!("cursor={cursor}");
-        let made = self.lent_body(Read::UsageHistory, account, &query, (self.config.now)()).ok()??;
-        let (body, Paging::ByCursor(next)) = made else { return None };
-        room.shrink_to(body.capacity());
-        Some(MadePage { body, next, room: Some(room) })
     }
 
     /// Whether a walk may go on, asked of the ledger as for a page.
