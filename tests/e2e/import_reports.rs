@@ -217,15 +217,16 @@ fn what_was_not_understood_is_said_with_how_often_it_came() {
         place.write("2.ndjson", row.replace("{\"amount\"", "{\"model\":\"m\",\"region\":\"eu\",\"amount\""));
     let path = place.path("ledger.db");
     let run = run(&["import", "--dry-run", "--json", &csv, &lines, "--ledger", &path]).done();
-    let said: Vec<_> = run.stderr.lines().take(3).map(|line| line.replace(&place.path(""), "")).collect();
+    let said: Vec<_> = run.stderr.lines().take(4).map(|line| line.replace(&place.path(""), "")).collect();
     assert_eq!(
         said,
         [
             "warning: `1.csv`: `requestId` was not read; it looks like `inferenceDetails.requestId`, which is not there",
-            "note: `model` is unknown and was not read: 3 entries of 2 files",
-            "note: `region` is unknown and was not read: 1 entry of 1 file",
+            "note: the column `model` is unknown and was not read: 2 entries of 1 file",
+            "note: `model` is not documented and is kept: 1 entry of 1 file",
+            "note: `region` is not documented and is kept: 1 entry of 1 file",
         ]
     );
-    let unknown = "\"unknown\": [\n    {\n      \"name\": \"model\",\n      \"files\": 2,\n      \"entries\": 3\n    },\n";
+    let unknown = "\"unknown\": [\n    {\n      \"name\": \"model\",\n      \"kept\": false,\n      \"files\": 1,\n      \"entries\": 2\n    },\n";
     assert!(run.text().contains(unknown), "{}", run.text());
 }

@@ -79,7 +79,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
     let (path, entries) = (path.display(), text::entries(entries));
     let removed = match removed_entries {
         0 => String::new(),
-        removed => format!("; and {} that were taken out", text::entries(removed)),
+        removed => format!(", and {} that were taken out,", grouped(removed)),
     };
     let hidden = match hidden_entries {
         0 => String::new(),
@@ -88,7 +88,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         }
     };
     format!(
-        "{path} is clean: {entries} in {}{removed}{hidden}\n{}",
+        "{path} is clean: {entries}{removed} in {}{hidden}\n{}",
         text::seconds(elapsed),
         others.join(", ")
     )

@@ -9,59 +9,73 @@ use indicatif::ProgressBar;
 
 use crate::progress::moving_line;
 use crate::terminal;
-use crate::text::grouped;
+use crate::text::{entries, grouped};
 
 /// Where no line moves, one is written so often.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Opens a ledger that is there.
 pub(crate) fn open(path: &Path) -> Result<SqliteLedger, Error> {
-    let mut forward = Forward::default();
-    let ledger = SqliteLedger::open_with_progress(path, |migration| forward.show(path, migration))?;
-    forward.end(path);
-    Ok(ledger)
+    open_saying(path, &plain_note)
+}
+
+/// The same for whoever has notes said in another way.
+pub(crate) fn open_saying(path: &Path, note: &dyn Fn(&str)) -> Result<SqliteLedger, Error> {
+    let mut forward = Forward::new(path, note);
+    let ledger = SqliteLedger::open_with_progress(path, |migration| forward.show(migration));
+    forward.end();
+    ledger
 }
 
 /// Opens a ledger, or makes one.
 pub(crate) fn open_or_create(path: &Path) -> Result<SqliteLedger, Error> {
-    let mut forward = Forward::default();
-    let ledger = SqliteLedger::open_or_create_with_progress(path, |migration| forward.show(path, migration))?;
-    forward.end(path);
-    Ok(ledger)
+    let mut forward = Forward::new(path, &plain_note);
+    let ledger = SqliteLedger::open_or_create_with_progress(path, |migration| forward.show(migration));
+    forward.end();
+    ledger
 }
 
-/// How far a ledger was taken forward. Nothing of it is shown of one that has no entries, or is of today.
-#[derive(Default)]
-struct Forward {
-    line: Option<ProgressBar>,
-    said: Option<Instant>,
-    entries: u64,
+fn plain_note(text: &str) {
+    terminal::note(&format!("note: {text}"));
 }
 
-impl Forward {
-    fn show(&mut self, path: &Path, migration: &Migration) {
-        self.entries = migration.entries;
-        if migration.entries == 0 {
-            return;
-        }
-        let line = self.line.get_or_insert_with(|| moving_line(false, "taking the ledger forward"));
-        let (done, all) = (grouped(migration.done), grouped(migration.entries));
-        let words = format!("taking the ledger forward to this version: {done} of {all} entries");
-        let is_due = self.said.get_or_insert_with(Instant::now).elapsed() >= PLAIN_EVERY;
-        if line.is_hidden() && is_due {
-            terminal::note(&format!("{words} ({})", path.display()));
-            self.said = Some(Instant::now());
-        }
-        line.set_message(words);
+/// How far a ledger is taken forward. Nothing of it is shown of one that has no entries, or is of today.
+struct Forward<'f> {
+    path: &'f Path,
+    note: &'f dyn Fn(&str),
+    /// The line that moves, and when the last note was.
+    shown: Option<(ProgressBar, Instant)>,
+}
+
+impl<'f> Forward<'f> {
+    fn new(path: &'f Path, note: &'f dyn Fn(&str)) -> Self {
+        Self { path, note, shown: None }
     }
 
-    fn end(self, path: &Path) {
-        let Some(line) = self.line else { return };
-        line.finish_and_clear();
-        terminal::note(&format!(
-            "note: the ledger `{}` was taken forward to this version, {} entries; older programs cannot use it any more",
-            path.display(),
-            grouped(self.entries)
-        ));
+    fn show(&mut self, migration: &Migration) {
+        let Migration { done, entries: all } = *migration;
+        if all == 0 {
+            return;
+        }
+        let (line, said) = self.shown.get_or_insert_with(|| {
+            (self.note)(&format!(
+                "taking the ledger `{}` forward, {}; programs of an older\n  version cannot use it any more",
+                self.path.display(),
+                entries(all)
+            ));
+            (moving_line(false, "taking the ledger forward"), Instant::now())
+        });
+        let words = format!("{} of {} entries", grouped(done), grouped(all));
+        if line.is_hidden() && said.elapsed() >= PLAIN_EVERY {
+            (self.note)(&format!("taken forward so far: {words}"));
+            *said = Instant::now();
+        }
+        line.set_message(format!("taken forward: {words}"));
+    }
+
+    fn end(self) {
+        if let Some((line, _)) = self.shown {
+            line.finish_and_clear();
+        }
     }
 }

@@ -60,9 +60,9 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         _ => None,
     };
     let config = config_of(args)?;
-    let ledger = ledgers::open(&args.ledger)?;
     let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
     let log = Log::start(args.log_format, says.level);
+    let ledger = ledgers::open_saying(&args.ledger, &|text| says.note(text))?;
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
         let path = shell_word(&args.ledger.display().to_string());
         says.note(&format!(

@@ -42,15 +42,18 @@ struct OfFile {
     half_characters: u64,
     blank_rows: u64,
     repeated_headers: u64,
-    /// The names that nobody knows, and how many entries came with each.
-    unknown: BTreeMap<String, u64>,
+    /// The names that nobody knows, of members that are kept and of columns that are not, and how many entries came with each.
+    unknown: BTreeMap<(String, bool), u64>,
 }
 
-/// A column or member that no field has the name of, nor one like it: it was not read, and nothing of it is kept.
+/// A column or member that no field has the name of, nor one like it. A member is kept with its entry
+/// ([`UsageEntry::other_fields`](billing_model::UsageEntry::other_fields)); a column is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     /// Its name.
     pub name: String,
+    /// True for a member of JSON, which is kept.
+    pub is_kept: bool,
     /// How many files have it.
     pub files: u64,
     /// How many entries have it. A column counts for all entries of its file.
@@ -149,10 +152,10 @@ impl Notices {
 
     /// The columns and members that are unknown, by name: of each file twenty at the most.
     pub fn unknown(&self) -> Vec<Unknown> {
-        let mut unknown = BTreeMap::<&str, Unknown>::new();
-        for (name, entries) in self.files.iter().flat_map(|file| &file.unknown) {
-            let nothing = || Unknown { name: name.clone(), files: 0, entries: 0 };
-            let found = unknown.entry(name).or_insert_with(nothing);
+        let mut unknown = BTreeMap::<&(String, bool), Unknown>::new();
+        for (key, entries) in self.files.iter().flat_map(|file| &file.unknown) {
+            let nothing = || Unknown { name: key.0.clone(), is_kept: key.1, files: 0, entries: 0 };
+            let found = unknown.entry(key).or_insert_with(nothing);
             found.files += 1;
             found.entries += entries;
         }
@@ -172,7 +175,7 @@ impl Notices {
         file.half_characters += notes.half_characters;
         file.misnamed.extend(notes.misnamed.clone());
         for (name, entries) in &notes.unknown {
-            *file.unknown.entry(name.clone()).or_default() += entries;
+            *file.unknown.entry((name.clone(), true)).or_default() += entries;
         }
     }
 
@@ -182,7 +185,7 @@ impl Notices {
         file.blank_rows += notes.blank_rows;
         file.repeated_headers += notes.repeated_headers;
         for name in &notes.unknown {
-            *file.unknown.entry(name.clone()).or_default() += entries;
+            *file.unknown.entry((name.clone(), false)).or_default() += entries;
         }
     }
 
@@ -211,11 +214,15 @@ impl fmt::Display for Notice {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, files, entries } = self;
+        let Self { name, is_kept, files, entries } = self;
         let name = one_line(name, SHOWN);
         let (entry, file) =
             (if *entries == 1 { "entry" } else { "entries" }, if *files == 1 { "file" } else { "files" });
-        write!(f, "`{name}` is unknown and was not read: {entries} {entry} of {files} {file}")
+        match is_kept {
+            true => write!(f, "`{name}` is not documented and is kept: ")?,
+            false => write!(f, "the column `{name}` is unknown and was not read: ")?,
+        }
+        write!(f, "{entries} {entry} of {files} {file}")
     }
 }
 

@@ -4,20 +4,26 @@ use billing_model::{Currency, EntrySet, Timestamp, Total, WholeSet};
 
 use crate::account::AccountId;
 
-/// Entries that were recorded, or taken out, in one transaction.
+/// Entries that were recorded, or taken out, in one transaction; in a ledger that an engine has taken over from an older version,
+/// neighbours of several.
 ///
-/// Blocks have numbers, from 1 on and without gaps, of the whole ledger. A block is there as soon as its entries are, and it stays
+/// Block numbers are those of the whole ledger, from 1 on and without gaps. A block is there as soon as its entries are, and it stays
 /// as it is but for [`whole_set`](Self::whole_set). So another system is fed by asking for the blocks behind the last one that
 /// it has, and compared block by block: what was recorded, less what was taken out, is what the ledger has, in number, sums and
 /// digests.
+///
+/// An amendment makes no new block. To learn of it, ask for all blocks and compare `whole_set` with what you kept; when you read such
+/// a block again, change only entries that you still have, as those that were taken out since are lent too. A ledger that was
+/// restored from a backup gives the same numbers to other blocks: keep the `entry_set` of your last one, and start over where it is
+/// another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Its number.
     pub number: u64,
     /// Whose entries they are.
     pub account: AccountId,
-    /// The number of its first entry in the account's order of storing, which the others follow. Of a removal it is the
-    /// number of the removal.
+    /// The sequence of its first entry, which those of the others follow. Of a removal, the sequence that the removal itself took; its
+    /// entries have other ones.
     pub first_sequence: u64,
     /// When its entries were taken out; `None` for a block of entries that were recorded.
     pub removed_at: Option<Timestamp>,

@@ -18,7 +18,7 @@ pub struct Change {
     pub at: Timestamp,
     /// Entries that are taken out, each named once. They are kept apart, see [`Ledger::removed`](crate::Ledger::removed).
     pub remove: Vec<Position>,
-    /// Entries of which something changed that is not what they are; none that is taken out.
+    /// Entries of which something changed that is not what they are; none that is taken out. Of two for one entry the last counts.
     pub amend: Vec<Amendment>,
     /// Entries that are put in, behind all others in the order of storing.
     pub add: PackedEntries,
@@ -30,9 +30,9 @@ pub struct Change {
 pub struct Amendment {
     /// Which entry.
     pub position: Position,
-    /// The API key that was charged.
+    /// The API key that was charged; `None` takes away the one that it has. Text/csv of a service does not know it.
     pub api_key_id: Option<String>,
-    /// What else the service says.
+    /// What else the service says; `None` takes away what it has. Text/csv of a service does not know it.
     pub other_fields: Option<OtherFields>,
 }
 

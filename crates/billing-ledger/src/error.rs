@@ -45,7 +45,8 @@ pub enum ErrorKind {
     Io,
     /// Somebody else writes to the ledger, and did not end in time.
     Busy,
-    /// Whether the call was stored is not known: the engine did not hear. Send the batch again, its key tells; or look.
+    /// Whether the call was stored is not known: the engine did not hear. Send the batch again, its key tells; after a
+    /// [`Change`](crate::Change) read the window anew.
     OutcomeNotKnown,
     /// Another import of many entries runs, and a ledger takes one at a time. Import again when it has ended.
     ImportUnderWay,
@@ -71,13 +72,13 @@ pub enum ErrorKind {
     CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
-    /// An entry that is to be taken out or amended and is not there, or not any more. Nothing of the change is stored. Read the
-    /// window anew.
+    /// An entry that is to be taken out or amended and is not there, not any more, or named twice. Nothing of the change is stored.
+    /// Read the window anew.
     UnknownEntry,
-    /// Entries that a walk was still to see were taken out since it began. Begin it anew.
+    /// Since the first page of a walk an entry was taken out that the walk had not reached yet. Begin it anew.
     WalkOutdated,
-    /// An account that has something, and so is not removed; the message says what. Entries, batches and imported files are
-    /// for good. Revoke its keys, and wait for an import to end.
+    /// An account that has something, and so is not removed; the message says what. Entries, batches, imported files and what was
+    /// taken out are for good. Revoke its keys, and wait for an import to end.
     AccountInUse,
     /// An import that was used after it had failed, or whose entries somebody removed while it ran.
     Aborted,

@@ -98,8 +98,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// nothing, go with it. No later account gets its number.
     ///
     /// # Errors
-    /// [`ErrorKind::AccountInUse`] for one with entries, batches, imported files, an import under way, or a key that is not
-    /// revoked: the message says which, and nothing was changed.
+    /// [`ErrorKind::AccountInUse`] for one with entries, entries that were taken out, batches, imported files, an import under way, or a
+    /// key that is not revoked: the message says which, and nothing was changed.
     fn remove_account(&self, account: AccountId) -> Result<(), Error>;
 
     /// What an account has, with the DIEM of one day.
@@ -115,11 +115,12 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Lends the entries of the page of a walk that starts after a position, or of the first page; the oldest first.
     ///
     /// The first page takes no snapshot and gives one; with it, the pages that follow see the ledger as the first saw
-    /// it, whatever was stored in between, also within the window.
+    /// it, whatever was stored in between, also within the window. Of an entry that is [amended](crate::Amendment) meanwhile it sees
+    /// what it has by then.
     ///
     /// # Errors
-    /// [`ErrorKind::WalkOutdated`] when entries were taken out since the first page that this page or a later one would have
-    /// had. What was taken out behind the walk does not matter to it: it has seen them.
+    /// [`ErrorKind::WalkOutdated`] when an entry was taken out since the first page that the walk had not reached yet. What was
+    /// taken out behind it does not matter to it: it has seen that.
     fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error>;
 
     /// Lends the account's sums of all days, or of the days from the first to the last given, both included; by day, then by
@@ -160,14 +161,17 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Takes entries out of an account, amends others and puts others in, in one transaction: when it returns, all of it is
     /// durable, and nobody ever sees a part of it.
     ///
-    /// What is taken out is in no page, sum and fund any more. It is kept apart, with the time.
+    /// What is taken out is in no page, sum and fund any more. It is kept apart, with the time. A change of nothing changes nothing.
+    ///
+    /// It has no key by which a repetition is known, and says nothing of what others put in since the window was read: let one writer at a
+    /// time bring an account in line.
     ///
     /// # Errors
     /// [`ErrorKind::UnknownEntry`] for an entry that is not there, [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when
     /// another writer does not end in time. Then nothing of it is stored.
     fn change(&self, change: &Change) -> Result<(), Error>;
 
-    /// Lends the entries of an account that were taken out, in the order of their removal, those of one removal by their
+    /// Lends the entries of an account that were taken out, in the order of their removal; of each 20,000 of one change by their
     /// positions.
     fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error>;
 

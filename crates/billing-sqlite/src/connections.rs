@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::{Connection, ErrorCode};
 
+use crate::error;
 use crate::file::{self, Found, LedgerFile};
 use crate::guard::Guard;
 use crate::handles::Handles;
@@ -412,9 +413,25 @@ fn prepare(
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)
             .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
-        schema::migrate(writer, secret, progress).map_err(fail)?;
+        schema::migrate(writer, secret, progress).map_err(|cause| forward(file, version, cause))?;
     }
     Ok(())
+}
+
+/// Why an older ledger could not be taken forward.
+fn forward(file: &LedgerFile, version: u32, cause: rusqlite::Error) -> Error {
+    let as_it_was = "it is as it was, and the program of its version can use it";
+    let detail = match error::kind_of(&cause) {
+        _ if version == 0 => return file.fail(cause),
+        ErrorKind::Full => format!(
+            "could not be taken forward: no space is left on its disk, and it takes about twice its size more; {as_it_was}"
+        ),
+        ErrorKind::Corrupt => {
+            format!("could not be taken forward: {cause}; {as_it_was}, and its `billing check` says more")
+        }
+        _ => return file.fail(cause),
+    };
+    file.error(error::kind_of(&cause), detail)
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {

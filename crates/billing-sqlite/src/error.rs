@@ -51,7 +51,8 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
         }
         ErrorKind::OlderVersion => {
             format!(
-                "the ledger `{path}` is of version {detail}: any other command takes it forward, and then it can be checked"
+                "the ledger `{path}` is of version {detail}: check it with the program that wrote it, or let `billing keys list` take \
+                     it forward first"
             )
         }
         ErrorKind::CannotOpen if detail.is_empty() => format!("cannot open `{path}`"),
@@ -66,7 +67,11 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
                      log away to use the file without it"
             )
         }
-        ErrorKind::Full => format!("no space is left on the disk of the ledger `{path}`"),
+        ErrorKind::Full if detail.is_empty() => {
+            format!("no space is left on the disk of the ledger `{path}`")
+        }
+        // What is said of a ledger that is taken forward.
+        ErrorKind::Full | ErrorKind::Corrupt if !detail.is_empty() => format!("the ledger `{path}` {detail}"),
         ErrorKind::Io => format!("the disk of the ledger `{path}` failed"),
         ErrorKind::Busy => {
             format!("the ledger `{path}` is being written to, by another import perhaps: try again later")

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use billing_ledger::{AccountId, Block, Position, Sequences};
 use billing_model::{Currency, InferenceDetails, Timestamp, UsageEntry, parse_decimal};
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row};
 
 use crate::blocks::{Draft, Share};
@@ -49,7 +49,7 @@ pub(crate) fn take_over_entries(
             blocks.store(writer)?;
             blocks = AccountBlocks::of(writer, account)?;
         }
-        let (position, ids, entry) = entry_4(row, writer, &mut texts)?;
+        let (position, ids, entry) = entry_4(row, writer, &mut texts).map_err(|cause| at(row, cause))?;
         row::insert(&mut insert, account, position, ids, &entry)?;
         blocks.add(&entry, position, ids.currency);
         migration.done += 1;
@@ -60,6 +60,18 @@ pub(crate) fn take_over_entries(
     blocks.store(writer)?;
     progress(&migration);
     Ok(())
+}
+
+/// Says which entry is damaged.
+fn at(row: &Row<'_>, cause: rusqlite::Error) -> rusqlite::Error {
+    let (Ok(timestamp_ns), Ok(sequence)) = (row.get(1), row.get::<_, i64>(2)) else { return cause };
+    let timestamp = Timestamp::from_unix_ns(timestamp_ns);
+    let why = match cause {
+        rusqlite::Error::FromSqlConversionFailure(_, _, cause) => cause.to_string(),
+        other => return other,
+    };
+    let words = format!("the entry at {timestamp}, sequence {sequence}, cannot be read: {why}");
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, words.into())
 }
 
 /// Reads a row of [`ENTRIES_4`]. Its numbers may be in another form than today's.

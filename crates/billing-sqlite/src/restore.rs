@@ -23,7 +23,8 @@ impl SqliteLedger {
     /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
     /// was there.
     ///
-    /// The copy at `from` stays as it is. Every page of it is looked at before anything is touched. Nobody may have the
+    /// The copy at `from` stays as it is. One of an older version is taken forward in its new place. Every page of it is looked at,
+    /// and all that it keeps of its entries, before anything is touched. Nobody may have the
     /// ledger at the path open, and nobody can open it meanwhile. A kill leaves the former ledger or the copy at the path,
     /// as a whole; where the log of the former could not be copied into its file, for it was damaged, a kill may leave it
     /// beside the copy, which is then refused as [`ErrorKind::ForeignLog`]. `now` is for the name.
@@ -81,30 +82,31 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
             copied
         }
     };
-    let copied = copied.map_err(engine)?;
+    let mut copied = copied.map_err(engine)?;
     let refuse = |why: String| Err(cannot(from, to).caused_by(io::Error::other(why)));
-    let is_of_today = schema::version(&copied).map_err(engine)? == schema::VERSION;
-    if is_of_today {
-        // Every page, every part of a ledger, and every sum.
-        copied.close().map_err(|(_, cause)| engine(cause))?;
-        let report = SqliteLedger::check(part, |_| {})?;
-        return match report.found.get(&DifferenceKind::Integrity) {
-            Some(_) => refuse(format!("it is damaged; {CHECK}")),
-            None if report.is_clean() => Ok(()),
-            None => refuse(format!("it differs from its own entries, {} times; {CHECK}", report.total())),
-        };
+    if schema::version(&copied).map_err(engine)? < schema::VERSION {
+        if !schema::is_whole(&copied).map_err(engine)? {
+            return refuse(format!("it is damaged; {CHECK}"));
+        }
+        if let Some(what) = schema::missing(&copied).map_err(engine)?.first() {
+            return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
+        }
+        // It has a secret.
+        schema::migrate(&mut copied, [0; 32], &mut |_| ()).map_err(engine)?;
+        schema::seal_copy(&copied).map_err(engine)?;
     }
-    // One of an older version can be compared when it was taken forward.
-    if !schema::is_whole(&copied).map_err(engine)? {
-        return refuse(format!("it is damaged; {CHECK}"));
+    // Every page, every part of a ledger, and every sum.
+    copied.close().map_err(|(_, cause)| engine(cause))?;
+    let report = SqliteLedger::check(part, |_| {})?;
+    match report.found.get(&DifferenceKind::Integrity) {
+        Some(_) => refuse(format!("it is damaged; {CHECK}")),
+        None if report.is_clean() => Ok(()),
+        None => refuse(format!("it differs from its own entries, {} times; {CHECK}", report.total())),
     }
-    if let Some(what) = schema::missing(&copied).map_err(engine)?.first() {
-        return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
-    }
-    copied.close().map_err(|(_, cause)| engine(cause))
 }
 
-const CHECK: &str = "`billing check` of the copy says more. The ledger is as it was";
+const CHECK: &str =
+    "`billing check` of the copy says more, by the program of its version. The ledger is as it was";
 
 /// Copies the log into the file, as the last one to close a ledger does, so that there is one file to keep. Where they do
 /// not belong together or are damaged, both are kept as they are.

@@ -177,14 +177,16 @@ struct JsonOverlap<'a> {
 #[derive(Serialize)]
 struct JsonUnknown<'a> {
     name: &'a str,
+    /// Whether it is kept with its entries.
+    kept: bool,
     files: u64,
     entries: u64,
 }
 
 impl<'a> JsonUnknown<'a> {
     fn of(unknown: &'a Unknown) -> Self {
-        let Unknown { name, files, entries } = unknown;
-        Self { name, files: *files, entries: *entries }
+        let Unknown { name, is_kept, files, entries } = unknown;
+        Self { name, kept: *is_kept, files: *files, entries: *entries }
     }
 }
 

@@ -217,8 +217,9 @@ fn what_nobody_knows_is_counted_over_all_files() {
     assert_eq!(
         said,
         [
-            "`model` is unknown and was not read: 3 entries of 2 files",
-            "`x` is unknown and was not read: 2 entries of 1 file"
+            "the column `model` is unknown and was not read: 2 entries of 1 file",
+            "`model` is not documented and is kept: 1 entry of 1 file",
+            "the column `x` is unknown and was not read: 2 entries of 1 file"
         ]
     );
     assert_eq!(notices.list(), []);

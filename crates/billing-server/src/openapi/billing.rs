@@ -74,7 +74,7 @@ fn usage_history() -> Operation {
             "The entries of a window, oldest first, {} at a time. Follow `nextCursor`, sent alone, until it is null. Pages \
              stay as they are while new entries are recorded, and windows that share a boundary join without gap or \
              overlap. `Accept: text/csv` gives them as CSV.\n\n\
-             Parameters that are not known are refused. A cursor that is expired, altered or another account's is a `400`: \
+             Parameters that are not known are refused. A cursor that is expired, altered or another account's, or of a walk from which entries were taken out, is a `400`: \
              start again from the first page.",
             HistoryQuery::MAX_PAGE_SIZE
         )))

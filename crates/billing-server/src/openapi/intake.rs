@@ -21,7 +21,7 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
 fn new_entry() -> ObjectBuilder {
     object(
         &format!(
-            "An entry to record. What is missing from a field that may be null is null; what is not known is ignored. `unit` is \
+            "An entry to record. What is missing from a field that may be null is null; what is not known is kept as it came. `unit` is \
              taken for `units`, and beside it must say the same. The texts of an entry have {MAX_TEXT_BYTES} bytes of UTF-8 \
              at most, all together; the JSON of what is not known has {MAX_OTHER_FIELDS_BYTES} bytes at most."
         ),

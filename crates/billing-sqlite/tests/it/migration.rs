@@ -362,3 +362,45 @@ fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
     assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
     drop(directory);
 }
+
+/// Whether it is whole is known before anything is replaced, and it is of today then.
+#[test]
+fn a_copy_of_version_4_is_taken_forward_before_it_replaces_anything() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(1, 500).collect::<Vec<_>>());
+    let (entries, path) = (house.entries(), house.path());
+    let directory = house.closed();
+    let copy = path.with_file_name("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    Connection::open(&copy).unwrap().execute_batch(BACK_TO_4).unwrap();
+    let now = "2026-07-01T00:00:00Z".parse().unwrap();
+    let restored = |from: &Path| SqliteLedger::restore(from, &path, now);
+    let see = || {
+        let ledger = SqliteLedger::open(&path).unwrap();
+        walk(&ledger, AccountId(1), &Filter::default(), 1000)
+    };
+    let kept = restored(&copy).unwrap().unwrap();
+    assert!(see() == entries && SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
+    fs::remove_file(kept).unwrap();
+
+    for damage in [
+        "UPDATE entries SET amount = 'abc' WHERE sequence = 7",
+        "UPDATE balances SET amount = '1' WHERE currency = (SELECT min(currency) FROM balances)",
+    ] {
+        let damaged = path.with_file_name("damaged.db");
+        fs::copy(&copy, &damaged).unwrap();
+        Connection::open(&damaged).unwrap().execute_batch(damage).unwrap();
+        let before = fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(restored(&damaged).unwrap_err().kind(), ErrorKind::CannotRestore, "{damage}");
+        assert!(see() == entries, "{damage}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), before, "nothing is left of it");
+        if damage.contains("abc") {
+            let error = SqliteLedger::open(&damaged).unwrap_err();
+            let said = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(said.contains("could not be taken forward") && said.contains(", sequence 7,"), "{said}");
+            assert!(said.contains("`abc` is not a decimal number"), "{said}");
+        }
+        fs::remove_file(damaged).unwrap();
+    }
+}
