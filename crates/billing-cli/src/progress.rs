@@ -3,6 +3,7 @@
 mod line;
 mod way;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -24,6 +25,10 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Ticks between two lines where none moves.
 const TICKS_OF_A_LINE: u32 = 10;
+
+/// What may be missing where a service refuses a cursor that it gave.
+const CURSOR_REFUSED: &str = "the service refused a cursor, and the export went on from its last entry: what the service took out or \
+     put in behind it meanwhile is not told apart. Where that matters, run it again with --restart";
 
 /// Characters of a parameter of a query that are shown: cursors may be long.
 const MOST_OF_A_PARAMETER: usize = 60;
@@ -57,6 +62,8 @@ pub(crate) struct Progress {
     longest_silence: Mutex<Duration>,
     /// That the walk has gone to the other endpoint, until a page comes from there: where neither is, it is no news.
     switched: Mutex<Option<String>>,
+    /// True when it was said that a cursor was refused.
+    has_refused_cursor: AtomicBool,
     /// Warnings that are not shown.
     kept: Mutex<Vec<String>>,
 }
@@ -80,6 +87,7 @@ impl Progress {
             longest_wait: Mutex::default(),
             longest_silence: Mutex::default(),
             switched: Mutex::default(),
+            has_refused_cursor: AtomicBool::new(false),
             kept: Mutex::default(),
         }
     }
@@ -139,6 +147,9 @@ impl Progress {
                     *switched =
                         Some(format!("note: the service has no /billing/{from}; using /billing/{to}"));
                 }
+            }
+            Event::CursorRefused if !self.has_refused_cursor.swap(true, Ordering::Relaxed) => {
+                self.warn(CURSOR_REFUSED);
             }
             Event::Warning(text) => {
                 let text = format!("the service says: {text}");

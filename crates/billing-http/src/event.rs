@@ -66,6 +66,9 @@ pub enum Event<'a> {
         /// The timestamp from which the walk goes on.
         at: Timestamp,
     },
+    /// The service refused a cursor that it gave. The walk goes on from its last entry, with what the service has by then: what was
+    /// taken out or put in behind it meanwhile is as it was before.
+    CursorRefused,
     /// The service does not give a page; the walk asks for a shorter window.
     Narrowed {
         /// Why.

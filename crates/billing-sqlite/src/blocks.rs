@@ -160,7 +160,7 @@ pub(crate) fn add_gathered(writer: &Connection) -> rusqlite::Result<()> {
     writer.execute(&sums, [last]).map(drop)
 }
 
-/// Has the block of an entry say what the entry has by now.
+/// Has the block of an entry say what the entry has by now. An entry without a block is a fault of the ledger.
 pub(crate) fn amend(
     writer: &Connection,
     account: AccountId,
@@ -169,8 +169,10 @@ pub(crate) fn amend(
 ) -> rusqlite::Result<()> {
     let block = writer
         .prepare_cached(
-            "SELECT number, whole_set FROM blocks WHERE account = ?1 AND first_sequence <= ?2
-             ORDER BY first_sequence DESC LIMIT 1",
+            "SELECT number, whole_set FROM (
+                 SELECT number, whole_set, removed_ns, first_sequence + entries AS next_sequence FROM blocks
+                 WHERE account = ?1 AND first_sequence <= ?2 ORDER BY first_sequence DESC LIMIT 1
+             ) WHERE next_sequence > ?2 AND removed_ns IS NULL",
         )?
         .query_row((account.0, signed(sequence)), |row| Ok((row.get(0)?, parse(row, 1, str::parse)?)));
     let (number, mut whole_set): (i64, WholeSet) = block?;

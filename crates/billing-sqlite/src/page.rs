@@ -224,13 +224,14 @@ impl<'c, 'l> Scan<'c, 'l> {
             return self.read_rows(part, after, order, skip, limit);
         }
         // What is left of one instant is read apart: to compare pairs costs each entry more than the rest of its place.
-        let (instant_ns, rest_ns) = (after.0, after.0.saturating_add(1));
-        let instant = Span { first_ns: instant_ns, last_ns: instant_ns };
+        let instant = Span { first_ns: after.0, last_ns: after.0 };
         self.read_rows(instant.and(part), after, order, skip, limit)?;
-        if self.found == limit || self.refused.is_some() || rest_ns > part.last_ns {
-            return Ok(None);
+        // Nothing is behind the last instant that there is.
+        let rest_ns = after.0.checked_add(1).filter(|rest_ns| *rest_ns <= part.last_ns);
+        match rest_ns.filter(|_| self.found < limit && self.refused.is_none()) {
+            Some(first_ns) => self.read_rows(Span { first_ns, ..part }, (first_ns, -1), order, skip, limit),
+            None => Ok(None),
         }
-        self.read_rows(Span { first_ns: rest_ns, ..part }, (rest_ns, -1), order, skip, limit)
     }
 
     /// The same, of entries behind a place only.

@@ -52,6 +52,7 @@ impl Walker {
         match error.kind() {
             ErrorKind::CursorLost => {
                 self.shared.lost_cursors.fetch_add(1, Ordering::Relaxed);
+                self.client.notify(&Event::CursorRefused);
                 self.go_back(error)?;
                 // Short-lived cursors that end within what is asked for beside the window lead nowhere.
                 if self.returns > MAX_WIDE_RETURNS {

@@ -300,11 +300,17 @@ fn a_ledger_of_version_4_is_put_into_blocks() {
     drop(SqliteLedger::open(&path).unwrap());
     Connection::open(&path).unwrap().execute_batch(BACK_TO_4).unwrap();
 
+    let import_id = || {
+        let file = Connection::open(&path).unwrap();
+        file.query_row("SELECT id FROM imports", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let import_before = import_id();
     let mut told = Vec::new();
     let ledger = SqliteLedger::open_with_progress(&path, |migration| told.push(*migration)).unwrap();
     // Those of the import that was killed too.
     let of = |done| Migration { done, entries: 37_718 };
     assert_eq!(told, [10_000, 20_000, 30_000, 37_718].map(of));
+    assert_ne!(import_id(), import_before, "a program of version 4 that still imports does not end it");
     assert!(see(&ledger) == before, "it is what it was");
     // Before the numbers that nobody got, and behind them.
     assert_eq!(is_in_right_blocks(&ledger, &accounts), [3, 0, 2]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::OwnedLedger;
 use crate::entry_at;
 use billing_ledger::{ErrorKind, Filter, Position, Snapshot};
-use billing_model::SortOrder;
+use billing_model::{SortOrder, Timestamp};
 use billing_sample::History;
 use proptest::prelude::*;
 
@@ -105,13 +105,17 @@ pub fn the_last_page_knows_that_it_is_the_last(make: Make) {
     assert_eq!(page.entries.len(), 1, "a page of nothing would make an endless walk");
 }
 
+/// Also of the first and the last that a ledger can hold.
 pub fn a_walk_passes_many_entries_of_one_instant(make: Make) {
     let house = House::of(make);
-    let (ledger, account) = house.both();
-    let entries = vec![entry_at("2026-06-14T19:52:45.087Z".parse().unwrap(), "-0.01"); 100];
-    import(ledger, *account, &entries);
-    for limit in [1, 7, 99, 100, 101] {
-        assert_eq!(walk(ledger, *account, &Filter::default(), limit), entries);
+    let middle = "2026-06-14T19:52:45.087Z".parse().unwrap();
+    for at in [middle, Timestamp::from_unix_ns(i64::MIN), Timestamp::from_unix_ns(i64::MAX)] {
+        let (ledger, account) = house.another();
+        let entries = vec![entry_at(at, "-0.01"); 100];
+        import(ledger, account, &entries);
+        for limit in [1, 7, 99, 100, 101] {
+            assert_eq!(walk(ledger, account, &Filter::default(), limit), entries, "at {at}");
+        }
     }
 }
 
