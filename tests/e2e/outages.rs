@@ -2,7 +2,7 @@
 
 use billing_testkit::{Reply, Request};
 
-use crate::billing::export_command;
+use crate::billing::{export_command, ndjson};
 use crate::ledger::noted;
 use crate::place::Place;
 use crate::process::Process;
@@ -99,4 +99,26 @@ fn http_to_a_port_of_https_that_says_so_is_final() {
     hint: check --base-url: https or http, and the port
     exit code 5
     ");
+}
+
+/// What was taken out or put in behind the last entry meanwhile, nobody knows.
+#[test]
+fn a_cursor_that_is_refused_is_borne_and_said_once() {
+    let entries = ["2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z"].map(|at| noted(at, ""));
+    let mut asked = 0;
+    let script = {
+        let entries = entries.clone();
+        move |request: &Request| {
+            asked += 1;
+            match (asked, request.query.contains("cursor=")) {
+                (_, true) => Reply::error(400, "Invalid or expired cursor; restart from the first page"),
+                (1, _) => history_page(&entries[..1], Some("next")),
+                _ => history_page(&entries, None),
+            }
+        }
+    };
+    let service = Scripted::start(script);
+    let run = service.export(&["--format", "ndjson", "--concurrency", "1"]).done();
+    assert_eq!(run.stdout, ndjson(&entries));
+    assert_eq!(run.stderr.matches("the service refused a cursor").count(), 1, "{}", run.stderr);
 }

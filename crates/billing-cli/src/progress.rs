@@ -26,9 +26,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two lines where none moves.
 const TICKS_OF_A_LINE: u32 = 10;
 
-/// What may be missing where a service refuses a cursor that it gave.
-const CURSOR_REFUSED: &str = "the service refused a cursor, and the export went on from its last entry: what the service took out or \
-     put in behind it meanwhile is not told apart. Where that matters, run it again with --restart";
+const CURSOR_REFUSED: &str =
+    "the service refused a cursor, so the export went on from its last entry: its entries are of two moments";
 
 /// Characters of a parameter of a query that are shown: cursors may be long.
 const MOST_OF_A_PARAMETER: usize = 60;
