@@ -262,20 +262,20 @@ impl PackedRows<'_> {
         let prompt_tokens = self.rest.number_if(has(HAS_PROMPT_TOKENS))?;
         let completion_tokens = self.rest.number_if(has(HAS_COMPLETION_TOKENS))?;
         if !has(SAME_SKU) {
-            set(&mut self.entry.sku, self.rest.text()?);
+            self.rest.text()?.clone_into(&mut self.entry.sku);
         }
         if !has(SAME_NOTES) {
-            set(&mut self.entry.notes, self.rest.text()?);
+            self.rest.text()?.clone_into(&mut self.entry.notes);
         }
         if !has(SAME_CURRENCY) {
             self.entry.currency = Currency::from(self.rest.text()?);
         }
         if has(HAS_API_KEY) && !has(SAME_API_KEY) {
-            set(&mut self.api_key, self.rest.text()?);
+            self.rest.text()?.clone_into(&mut self.api_key);
         }
         lend(&mut self.entry.api_key_id, has(HAS_API_KEY).then_some(&*self.api_key));
         if has(HAS_REQUEST_ID) && !has(SAME_REQUEST_ID) {
-            set(&mut self.request_id, self.rest.text()?);
+            self.rest.text()?.clone_into(&mut self.request_id);
         }
         let details = self.entry.inference_details.take().filter(|_| has(HAS_DETAILS));
         self.entry.inference_details = has(HAS_DETAILS).then(|| {
@@ -355,14 +355,9 @@ fn nothing() -> UsageEntry {
 }
 
 /// Another text in the memory of the former one.
-fn set(text: &mut String, to: &str) {
-    text.clear();
-    text.push_str(to);
-}
-
 fn lend(text: &mut Option<String>, to: Option<&str>) {
     match (text, to) {
-        (Some(text), Some(to)) => set(text, to),
+        (Some(text), Some(to)) => to.clone_into(text),
         (text, to) => *text = to.map(str::to_owned),
     }
 }

@@ -117,8 +117,7 @@ impl Room {
 
     /// So many bytes if they are free, without waiting and before nobody who waits.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
-        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).ok()?;
-        let units = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        let units = Arc::clone(&self.units).try_acquire_many_owned(self.units_of(bytes)).ok()?;
         Some(Share { units, account: None })
     }
 
@@ -129,22 +128,25 @@ impl Room {
 
     /// Waits in line for so many bytes, at most so long. Who wants more than there is gets all of it.
     pub(crate) async fn take(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
-        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.all)).unwrap_or(u32::MAX);
-        if let Ok(share) = Arc::clone(&self.units).try_acquire_many_owned(units) {
-            return Ok(Share { units: share, account: None });
+        if let Some(share) = self.try_take(bytes) {
+            return Ok(share);
         }
         let place = Place(&self.waiting);
         if place.0.fetch_add(1, Ordering::Relaxed) >= LINE {
             return Err(NoRoom::LongLine);
         }
         // First come, first served: this is the semaphore's promise.
-        let taken = timeout(time, Arc::clone(&self.units).acquire_many_owned(units)).await;
+        let taken = timeout(time, Arc::clone(&self.units).acquire_many_owned(self.units_of(bytes))).await;
         match taken {
             Ok(Ok(share)) => Ok(Share { units: share, account: None }),
             // A semaphore that nobody closes.
             Ok(Err(_)) => Err(NoRoom::LongLine),
             Err(_) => Err(NoRoom::TooLate),
         }
+    }
+
+    fn units_of(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT).min(self.all)).unwrap_or(u32::MAX)
     }
 }
 

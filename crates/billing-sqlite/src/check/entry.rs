@@ -182,8 +182,8 @@ impl<'c> Reader<'c> {
         let named = [("sku", sku), ("currency", currency), ("notes", notes), ("api_key", api_key)];
         let found = self.texts.look_up(self.connection, named.map(|(_, id)| id));
         if let Ok([Some(sku), Some(currency), Some(notes), api_key]) = found {
-            set_text(&mut self.entry.sku, sku);
-            set_text(&mut self.entry.notes, notes);
+            sku.clone_into(&mut self.entry.sku);
+            notes.clone_into(&mut self.entry.notes);
             if self.entry.currency.as_str() != currency {
                 self.entry.currency = Currency::from(currency);
             }
@@ -244,14 +244,9 @@ pub(super) fn removal_place(removal: i64) -> String {
 }
 
 /// Another text in the memory of the former one.
-fn set_text(text: &mut String, to: &str) {
-    text.clear();
-    text.push_str(to);
-}
-
 fn set(text: &mut Option<String>, to: Option<&str>) {
     match (text, to) {
-        (Some(text), Some(to)) => set_text(text, to),
+        (Some(text), Some(to)) => to.clone_into(text),
         (text, to) => *text = to.map(str::to_owned),
     }
 }
