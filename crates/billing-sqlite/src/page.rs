@@ -26,6 +26,20 @@ const IS_OUTDATED: &str = "
         AND timestamp_ns <= ?5 AND (?6 IS NULL OR currency = ?6)
         AND (?7 IS NULL OR sequence NOT BETWEEN ?7 AND ?8))";
 
+/// Entries behind a place, or from it on. Runs along the primary key in both directions.
+fn rows_sql(order: SortOrder, is_at_start: bool, has_currency: bool) -> String {
+    let direction = order.as_str();
+    // Not asked of each entry where all are wanted.
+    let currency = if has_currency { "currency = ?6" } else { "?6 IS NULL" };
+    let behind = if is_at_start { "timestamp_ns >= ?2" } else { "(timestamp_ns, sequence) > (?2, ?3)" };
+    format!(
+        "SELECT {COLUMNS} FROM entries
+         WHERE account = ?1 AND {behind} AND timestamp_ns <= ?4 AND sequence < ?5
+         AND {currency}
+         ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
+    )
+}
+
 impl SqliteLedger {
     pub(crate) fn page_by_number(
         &self,
@@ -243,17 +257,8 @@ impl<'c, 'l> Scan<'c, 'l> {
         skip: &mut u64,
         limit: u64,
     ) -> rusqlite::Result<Option<i64>> {
-        // Runs along the primary key in both directions.
-        let direction = order.as_str();
-        // Not asked of each entry where all are wanted.
-        let currency = if self.currency.is_some() { "currency = ?6" } else { "?6 IS NULL" };
-        let behind = if after.1 < 0 { "timestamp_ns >= ?2" } else { "(timestamp_ns, sequence) > (?2, ?3)" };
-        let mut select = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM entries
-             WHERE account = ?1 AND {behind} AND timestamp_ns <= ?4 AND sequence < ?5
-             AND {currency}
-             ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
-        ))?;
+        let sql = rows_sql(order, after.1 < 0, self.currency.is_some());
+        let mut select = self.connection.prepare_cached(&sql)?;
         // The engine skips and ends by itself where it may count every entry.
         let is_all_seen = self.hidden == [None; 2];
         let (most, offset) = match is_all_seen {
@@ -300,5 +305,53 @@ impl<'c, 'l> Scan<'c, 'l> {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billing_ledger::Ledger;
+    use billing_model::Timestamp;
+    use billing_testkit::entry_at;
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    /// The engine may plan a statement anew for other values, and that took as long as half a page.
+    #[test]
+    fn the_statements_of_a_walk_are_planned_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
+        let account = ledger.create_account("walked").unwrap();
+        let entries: Vec<_> =
+            (0..50).map(|second| entry_at(Timestamp::from_unix_ns(second * 1_000_000_000), "-1")).collect();
+        let mut import = Ledger::import(&ledger, account).unwrap();
+        import.write(&entries).unwrap();
+        import.finish().unwrap();
+        let filter = Filter::default();
+        let (mut snapshot, mut after, mut pages) = (None, None, 0);
+        loop {
+            let query = WalkQuery { account, filter: &filter, snapshot, after, limit: 5 };
+            let page = ledger.page_by_position(&query, &mut |_, _| Ok(())).unwrap();
+            (snapshot, after, pages) = (Some(page.snapshot), page.next, pages + 1);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, 10);
+        let planned_anew = ledger.0.connections.read(|connection| {
+            let status = |sql: &str| -> rusqlite::Result<_> {
+                let statement = connection.prepare_cached(sql)?;
+                let of = |status| statement.get_status(status);
+                Ok((of(StatementStatus::Run), of(StatementStatus::RePrepare)))
+            };
+            let sql = rows_sql(SortOrder::Asc, false, false);
+            Ok([status(&sql)?, status(IS_OUTDATED)?])
+        });
+        assert_eq!(
+            planned_anew.unwrap(),
+            [(9, 0), (9, 0)],
+            "times that it ran, and that it was planned anew"
+        );
     }
 }
