@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use billing_http::{CertificateFault, ErrorKind};
 use billing_model::BadRows;
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
-use crate::interrupt::{Cause, Stopped};
 use crate::terminal;
 
 /// The exit codes. They change only with a line in the CHANGELOG.
@@ -209,21 +207,6 @@ impl From<billing_sink::Error> for Failure {
                 Self::failed(error).hint("wait for the other run, or choose another -o")
             }
             _ => Self::failed(error),
-        }
-    }
-}
-
-impl From<Cause> for Failure {
-    fn from(cause: Cause) -> Self {
-        Self::new(cause.exit(), anyhow!(cause))
-    }
-}
-
-impl From<Stopped> for Failure {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Interrupted(cause) => cause.into(),
-            Stopped::Failed(error) => error.into(),
         }
     }
 }

@@ -22,8 +22,6 @@ mod keys;
 mod ledgers;
 mod log;
 mod man;
-mod manifest;
-mod mended;
 mod mistyped;
 mod network;
 mod output;
