@@ -17,6 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(async move { tokio::signal::ctrl_c().await.map(|()| stop.soon()) });
     let progress = |event: &Event<'_>| match event {
         Event::Came { so_far, .. } => println!("{so_far} entries"),
+        Event::Again { .. } => println!("entries arrived behind them: once more"),
         _ => {}
     };
     let exported = job.run(&client, || Timestamp::from(chrono::Utc::now()), progress).await?;

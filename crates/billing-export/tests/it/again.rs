@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use billing_export::{Cause, Error, Event, Found, Place};
+use billing_export::{Cause, Error, Event, Found, Notes, Place};
 use billing_format::Format;
-use billing_http::{Endpoint, ErrorKind};
+use billing_http::{Client, Endpoint, ErrorKind};
+use billing_model::UsageEntry;
 use billing_sink::{FileSink, Plain};
 use billing_testkit::{Book, Reply, Request, entry_at};
 
 use crate::support::{self, Diary, entries_in, now, second, seconds};
 
-fn late(second_at: i64) -> Vec<billing_model::UsageEntry> {
+fn late(second_at: i64) -> Vec<UsageEntry> {
     vec![entry_at(second(second_at), "-7")]
 }
 
@@ -47,6 +48,31 @@ async fn a_window_that_grew_behind_the_walk_is_walked_again() {
             "finished 61"
         ]
     );
+}
+
+/// What the client noted of the first walk is not what is in the file.
+#[tokio::test]
+async fn half_a_character_is_counted_in_the_last_walk_only() {
+    let half = UsageEntry { notes: "half".to_owned(), ..entry_at(second(0), "-0.1") };
+    let change = |n: usize, request: &Request, book: &mut Book| {
+        if n == 4 {
+            book.record(late(0));
+        }
+        let reply = book.answer(request);
+        let body = String::from_utf8_lossy(reply.body()).replace("half", "\\ud83d");
+        Some(reply.with_body(body))
+    };
+    let place = support::Place::changing([vec![half], seconds(60)].concat(), change).await;
+    let (notes, diary) = (Notes::default(), Diary::default());
+    let noting = notes.clone();
+    let client = Client::builder(place.upstream.base_url(), support::key());
+    let client = client.observer(move |event| noting.observe(event)).build().unwrap();
+    let export = place.export().endpoint(Endpoint::Usage).build().unwrap();
+    let job = export.open(place.file()).unwrap().noted_in(&notes);
+    let exported = job.run(&client, now, |event| diary.note(event)).await.unwrap();
+    assert!(diary.lines().contains(&"again 2".to_owned()), "{:?}", diary.lines());
+    assert_eq!((exported.half_characters, exported.summary.entries), (1, 62));
+    exported.output.close().unwrap();
 }
 
 /// The first run is cut off, the second finds that entries arrived in what the first one walked.
