@@ -43,6 +43,8 @@ type Outcome<P> = std::result::Result<Exported<Output<P>>, Error<SinkError<P>>>;
 
 impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
+        // The client may have had other walks.
+        self.notes.clear();
         let unsettled = |cause| Error::new(cause, Progress::default(), None);
         let (window, first) = match found.left() {
             Some(left) => (window(&left.settled).map_err(Cause::Settled).map_err(unsettled)?, None),

@@ -73,6 +73,10 @@ async fn half_a_character_is_counted_in_the_last_walk_only() {
     assert!(diary.lines().contains(&"again 2".to_owned()), "{:?}", diary.lines());
     assert_eq!((exported.half_characters, exported.summary.entries), (1, 62));
     exported.output.close().unwrap();
+    let job = export.open(place.file()).unwrap().noted_in(&notes);
+    let exported = job.run(&client, now, |_| ()).await.unwrap();
+    assert_eq!((exported.half_characters, exported.summary.entries), (1, 62), "of another run");
+    exported.output.close().unwrap();
 }
 
 /// The first run is cut off, the second finds that entries arrived in what the first one walked.
