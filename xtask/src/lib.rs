@@ -27,11 +27,11 @@ pub mod bench;
 pub mod dist;
 pub mod picture;
 
+pub mod command;
+pub mod python;
 pub mod readme;
 pub mod workspace;
 
-mod command;
 mod deadline;
 mod manifest;
-mod python;
 mod server;
