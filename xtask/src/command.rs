@@ -66,7 +66,7 @@ pub fn output(mut command: Command) -> Result<String> {
 }
 
 /// The command as it would be typed, for messages.
-fn line_of(command: &Command) -> String {
+pub(crate) fn line_of(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut line = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
     for argument in command.get_args() {

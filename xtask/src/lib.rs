@@ -15,6 +15,8 @@
 //! they stand in `tests/e2e/tidy.rs`, and those of what is packed, which need the program, in `tests/e2e/packages.rs`.
 
 pub mod gate;
+pub mod overheard;
+pub mod slowest;
 
 pub mod tidy;
 
