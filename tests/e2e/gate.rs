@@ -127,7 +127,7 @@ fn all_that_is_printed_is_passed_on_and_a_failure_is_one() {
 #[test]
 fn what_outlives_the_tests_does_not_hold_the_gate() {
     let (reader, writer) = io::pipe().unwrap();
-    let mut command = shell("cat <&0 & echo ended");
+    let mut command = shell("exec 3<&0; cat <&3 & echo ended");
     command.stdin(reader);
     let out = Passed::default();
     overheard::run(command, out.clone(), io::sink(), |_, _, _| {}).unwrap();
