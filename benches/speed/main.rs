@@ -4,7 +4,6 @@
 //! Both are measured in the same run, because machines differ and so do their hours.
 
 mod history;
-mod plain_http;
 
 mod formats;
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use billing_benches::next_cursor;
 use billing_csv::Columns;
 use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
@@ -15,7 +16,8 @@ use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Cursor, Page, Pagination, Paging, TimeWindow, Timestamp};
 use billing_server::Config;
 use billing_sink::{AtomicFile, FileSink, Plain, Target, drain};
-use billing_testkit::{Reply, Request, Upstream};
+use billing_testkit::wire::{Answer, Connection, Request};
+use billing_testkit::{self as testkit, Reply, Upstream};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use tokio::net::TcpListener;
@@ -23,7 +25,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::history::{batches, history, json};
 use crate::ledger::Place;
-use crate::plain_http::{PlainHttp, next_cursor};
 
 /// Entries of the window.
 const ENTRIES: u64 = 100_000;
@@ -83,7 +84,7 @@ impl Service {
     /// Pages that only need to be sent.
     fn of_ready_pages(runtime: &Runtime) -> Self {
         let (by_cursor, by_number) = (pages_by_cursor(), pages_by_number());
-        let answer = move |request: &Request| {
+        let answer = move |request: &testkit::Request| {
             let parameter = |name: &str| {
                 let mut pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
                 pairs
@@ -102,6 +103,10 @@ impl Service {
             _place: None,
             _upstream: Some(upstream),
         }
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::to(&self.base_url).expect("a connection")
     }
 
     fn client(&self) -> Client {
@@ -135,14 +140,14 @@ fn by_cursor(
     service: &LazyCell<Service, impl FnOnce() -> Service>,
 ) {
     group.bench_function("floor-fetch", |b| {
-        let mut http = PlainHttp::connect(&service.base_url, &service.key);
+        let mut connection = service.connect();
         b.iter(|| {
             let mut target = "/api/v1/billing/usage-history?pageSize=1000".to_owned();
             let mut bytes = 0;
             loop {
-                let body = http.fetch(&target);
-                bytes += body.len();
-                let Some(cursor) = next_cursor(body) else { break bytes };
+                let page = fetch(&mut connection, service, &target);
+                bytes += page.body().len();
+                let Some(cursor) = next_cursor(page.body()) else { break bytes };
                 target = format!("/api/v1/billing/usage-history?cursor={cursor}");
             }
         });
@@ -155,14 +160,22 @@ fn by_number(
     service: &LazyCell<Service, impl FnOnce() -> Service>,
 ) {
     group.bench_function("floor-fetch", |b| {
-        let mut http = PlainHttp::connect(&service.base_url, &service.key);
+        let mut connection = service.connect();
         b.iter(|| {
             let pages = 1..=ENTRIES / u64::from(LIMIT);
             let target = |page| format!("/api/v1/billing/usage?limit={LIMIT}&page={page}&sortOrder=asc");
-            pages.map(|page| http.fetch(&target(page)).len()).sum::<usize>()
+            pages.map(|page| fetch(&mut connection, service, &target(page)).body().len()).sum::<usize>()
         });
     });
     walks(group, service, Endpoint::Usage);
+}
+
+/// Fetching without understanding, the floor of a walk: it asks for a page and reads its bytes.
+fn fetch<'a>(connection: &'a mut Connection, service: &Service, target: &str) -> Answer<'a> {
+    let request = Request::get(target).bearing(&service.key).header("accept", "application/json");
+    let page = connection.ask(&request).expect("an answer");
+    assert_eq!(page.status, 200, "{}", page.head());
+    page
 }
 
 fn walks(

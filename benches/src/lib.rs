@@ -1,1 +1,5 @@
-//! Benchmarks. They stand in `speed/`; `docs/performance.md` says how they are run and what they found.
+//! Benchmarks, and what several of them need. `docs/performance.md` says how they are run and what they found.
+
+mod cursor;
+
+pub use cursor::next_cursor;

@@ -7,6 +7,7 @@ use billing_model::{
     Timestamp, UsageEntry, UsageQuery,
 };
 use billing_sample::History;
+use billing_testkit::Reply;
 
 /// How a page begins, of either endpoint.
 const HEAD: &[u8] = b"{\"data\":[";
@@ -27,20 +28,6 @@ pub(crate) struct Ledger {
     /// Where each entry begins in it, and where the last one ends.
     starts: Vec<usize>,
     timestamps: Vec<Timestamp>,
-}
-
-/// The body of an answer, in pieces: what stands there already, and what is written for this one.
-pub(crate) struct Body<'a>([&'a [u8]; 2], Vec<u8>);
-
-impl Body<'_> {
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|piece| piece.len()).sum::<usize>() + self.1.len()
-    }
-
-    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
-        self.0.iter().for_each(|piece| out.extend_from_slice(piece));
-        out.extend_from_slice(&self.1);
-    }
 }
 
 impl Ledger {
@@ -98,20 +85,19 @@ impl Ledger {
         ]
     }
 
-    /// The answer to a GET, or its status and body when that is an error.
-    pub(crate) fn answer(&self, target: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        match path {
+    /// The answer to a GET, a page or an error.
+    pub(crate) fn answer(&self, path: &str, query: &str) -> Reply {
+        let page = match path {
             "/api/v1/billing/usage-history" => self.by_cursor(query),
             "/api/v1/billing/usage" => self.by_number(query),
-            _ => Err(error(404, "Not found")),
-        }
+            _ => Err(Reply::error(404, "Not found")),
+        };
+        page.unwrap_or_else(|refused| refused)
     }
 
     /// True when a request is the first of its walk, and the window that it asks for has no entry or is known to be too
     /// narrow for the service: under 15 minutes between two borders.
-    pub(crate) fn is_narrow_or_empty(&self, target: &str) -> bool {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    pub(crate) fn is_narrow_or_empty(&self, path: &str, query: &str) -> bool {
         let window = match path {
             "/api/v1/billing/usage-history" => match HistoryRequest::parse(query) {
                 Ok(HistoryRequest::First(query)) => query.window(),
@@ -129,33 +115,33 @@ impl Ledger {
         is_narrow || self.positions(window).is_empty()
     }
 
-    fn by_number(&self, query: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
+    fn by_number(&self, query: &str) -> Result<Reply, Reply> {
         let (query, page) = UsageQuery::parse(query).map_err(|fault| refusal(&fault))?;
         if query.currency().is_some() || query.sort_order() == SortOrder::Desc {
-            return Err(error(400, "this upstream has no filter, and only sortOrder=asc"));
+            return Err(Reply::error(400, "this upstream has no filter, and only sortOrder=asc"));
         }
         let all = self.positions(query.window());
         let limit = query.limit() as usize;
         let start = all.start.saturating_add((page.get() as usize - 1).saturating_mul(limit)).min(all.end);
         let end = (start + limit).min(all.end);
         let paging = Pagination::new(query.limit(), page.get(), all.len() as u64);
-        Ok(self.body(start..end, Paging::ByNumber(paging)))
+        Ok(self.page(start..end, Paging::ByNumber(paging)))
     }
 
-    fn by_cursor(&self, query: &str) -> Result<Body<'_>, (u16, Body<'static>)> {
+    fn by_cursor(&self, query: &str) -> Result<Reply, Reply> {
         let (rest, size) = match HistoryRequest::parse(query).map_err(|fault| refusal(&fault))? {
             HistoryRequest::First(query) if query.currency().is_some() => {
-                return Err(error(400, "this upstream has no filter"));
+                return Err(Reply::error(400, "this upstream has no filter"));
             }
             HistoryRequest::First(query) => (self.positions(query.window()), query.page_size() as usize),
             HistoryRequest::Next(cursor) => self
                 .read_cursor(cursor.as_str())
-                .ok_or_else(|| error(400, "Invalid or expired cursor; restart from the first page"))?,
+                .ok_or_else(|| Reply::error(400, "Invalid or expired cursor; restart from the first page"))?,
         };
         let end = (rest.start + size).min(rest.end);
         let next = (end < rest.end).then(|| format!("{end}-{}-{size}", rest.end));
         let next = next.map(|token| token.parse().expect("digits and hyphens are a cursor"));
-        Ok(self.body(rest.start..end, Paging::ByCursor(next)))
+        Ok(self.page(rest.start..end, Paging::ByCursor(next)))
     }
 
     /// A cursor is a position, the position where its window ends, and the size of a page.
@@ -173,20 +159,16 @@ impl Ledger {
         window.since().map_or(0, first_from)..window.until().map_or(self.timestamps.len(), first_from)
     }
 
-    fn body(&self, positions: Range<usize>, paging: Paging) -> Body<'_> {
+    fn page(&self, positions: Range<usize>, paging: Paging) -> Reply {
         let entries = &self.json[self.starts[positions.start]..self.starts[positions.end]];
         // What stands behind the entries is what stands behind none.
         let mut tail = Vec::new();
         Page { entries: Vec::new(), paging, warning: None }.write_json(&mut tail);
-        tail.drain(..HEAD.len());
-        Body([HEAD, entries.strip_suffix(b",").unwrap_or(entries)], tail)
+        let body = [HEAD, entries.strip_suffix(b",").unwrap_or(entries), &tail[HEAD.len()..]].concat();
+        Reply::json(200, body)
     }
 }
 
-fn refusal(fault: &QueryError) -> (u16, Body<'static>) {
-    (400, Body([b"", b""], serde_json::to_vec(&ErrorBody::from(fault)).expect("an error body is JSON")))
-}
-
-pub(crate) fn error(status: u16, text: &str) -> (u16, Body<'static>) {
-    (status, Body([b"", b""], format!(r#"{{"error":"{text}"}}"#).into_bytes()))
+fn refusal(fault: &QueryError) -> Reply {
+    Reply::json(400, serde_json::to_vec(&ErrorBody::from(fault)).expect("an error body is JSON"))
 }

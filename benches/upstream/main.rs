@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use billing_testkit::Upstream;
 use tokio::runtime::Builder;
 
 use crate::ledger::Ledger;
@@ -33,9 +33,9 @@ fn main() -> io::Result<()> {
     let ledger = end_unix_s.map_or_else(|| Ledger::new(entries), |end| Ledger::ending(entries, end));
     let service = Arc::new(Service::new(ledger, latency, hang));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
-    let base_url = format!("http://{}/api/v1", listener.local_addr()?);
-    runtime.spawn(Arc::clone(&service).accept_all(listener));
+    let answering = Arc::clone(&service);
+    let upstream = runtime.block_on(Upstream::start(move |request| answering.answer(request)));
+    let base_url = upstream.base_url();
 
     let mut out = io::stdout();
     writeln!(out, "{base_url}")?;
@@ -48,7 +48,7 @@ fn main() -> io::Result<()> {
     }
     for line in io::stdin().lines() {
         line?;
-        let Counts { requests, most_held, bytes, hung } = service.take_counts();
+        let Counts { requests, most_held, bytes, hung } = service.take_counts(&upstream);
         writeln!(out, "{requests} {most_held} {bytes} {hung}")?;
     }
     Ok(())

@@ -129,14 +129,11 @@ fn begin(host: &Host, key: &str) -> (Connection<TcpStream>, String) {
     let request = post(key, "slow", "application/x-ndjson", ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
     let request = String::from_utf8(request.header("expect", "100-continue").bytes()).unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    let mut running = connect_from(STRANGER, host);
-    running.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
-    // It says so when it begins to read the body.
-    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-    let mut said = vec![0; go_on.len()];
-    running.read_exact(&mut said).unwrap();
-    assert_eq!(said, go_on);
-    (Connection::over(running), body.to_owned())
+    let mut running = Connection::over(connect_from(STRANGER, host));
+    running.send(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+    // The server says so when it begins to read the body.
+    running.is_asked_to_go_on().unwrap();
+    (running, body.to_owned())
 }
 
 #[test]

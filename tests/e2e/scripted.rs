@@ -1,10 +1,7 @@
 //! A service that follows a script, for tests that are not asynchronous.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use billing_model::{Page, Paging, UsageEntry};
-use billing_testkit::{Reply, Request, Upstream};
+use billing_testkit::{Reply, Request, Upstream, wire};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::billing::{Run, export_command, finish};
@@ -53,26 +50,17 @@ pub(crate) fn history_page(entries: &[UsageEntry], cursor: Option<&str>) -> Repl
 
 /// Passes a request on to a server, and gives back what that answered.
 pub(crate) fn forward(base_url: &str, request: &Request) -> Reply {
-    let address = base_url.trim_start_matches("http://").split('/').next().unwrap();
-    let mut head = format!("GET {}?{} HTTP/1.1\r\n", request.path, request.query);
-    for (name, value) in request.headers.iter().filter(|(name, _)| *name != "connection") {
-        head.push_str(&format!("{name}: {value}\r\n"));
+    let mut asked = wire::Request::get(&format!("{}?{}", request.path, request.query));
+    for (name, value) in
+        request.headers.iter().filter(|(name, _)| !["connection", "host"].contains(&name.as_str()))
+    {
+        asked = asked.header(name, value);
     }
-    head.push_str("connection: close\r\n\r\n");
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = std::str::from_utf8(&answer[..end]).unwrap();
-    let header = |wanted: &str| {
-        let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
-    };
-    assert!(header("transfer-encoding").is_none(), "a body with its length: {head}");
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut reply = Reply::new(status, header("content-type").unwrap(), &answer[end + 4..]);
+    let mut connection = wire::Connection::to(base_url).unwrap();
+    let answer = connection.ask(&asked).unwrap();
+    let header = |name| answer.header(name);
+    assert!(header("transfer-encoding").is_none(), "a body with its length: {}", answer.head());
+    let mut reply = Reply::new(answer.status, header("content-type").unwrap(), answer.body());
     for name in [
         "deprecation",
         "link",

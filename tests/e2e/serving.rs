@@ -1,9 +1,10 @@
 //! `billing serve` as a service is run: a line when it is ready, an end when it is told to.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use crate::billing::{command, run};
+use crate::conversation::{Connection, Request};
+use crate::host::USAGE;
 use crate::ledger::{Ledger, noted};
 use crate::process::Process;
 
@@ -38,11 +39,8 @@ fn it_says_where_it_is_and_ends_when_told() {
 fn it_ends_though_somebody_is_connected() {
     let server = Ledger::of(&[]).serve();
     let address = server.base_url.trim_start_matches("http://").trim_end_matches("/api/v1");
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /api/v1/billing/usage HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).unwrap();
-    assert_eq!(&start, b"HTTP/1.1 401");
+    let mut connection = Connection::open(address).unwrap();
+    assert_eq!(connection.ask(&Request::get(USAGE)).unwrap().status, 401);
     server.process.signal("TERM");
     let (code, ..) = server.process.end();
     assert_eq!(code, Some(0));

@@ -2,6 +2,8 @@
 //!
 //! The tests of xtask stand here because a plain `cargo test` leaves that package out.
 
+mod gate;
+
 use xtask::readme::test_command;
 use xtask::tidy::{self, Circle, Violation, violations};
 use xtask::workspace::{Dependency, Member, Resolved, Source, Workspace};

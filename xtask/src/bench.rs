@@ -1,66 +1,44 @@
-//! The benchmarks. They stand in `benches/` and measure; what they found is kept in `docs/performance.md`.
+//! Starts the benchmarks. They stand in `benches/` and measure; what they found is kept in `docs/performance.md`.
 
-mod hangs;
-mod memory;
-mod report;
-mod server;
-mod versus;
-mod walk;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-mod connection;
-mod endpoint;
-mod export;
-mod figures;
-mod measured;
-mod process;
-mod program;
-mod upstream;
+use anyhow::{Context, Result};
+use cargo_metadata::Message;
 
-use std::time::SystemTime;
+use crate::command;
 
-use anyhow::Result;
-
-use crate::{command, workspace};
-
-/// Runs the benchmarks and prints their medians: all of them, or with criterion's own arguments, of which a filter by
-/// name is the first. Five words are something else: `memory`, the peak memory of an export; `walk`, what windows side
-/// by side bring to it and what it takes beside curl, or beside another program; `hangs`, what it takes from a service
-/// that hangs; `pace`, what refusals cost on real sockets; and `server`, what the server does under load. Three of them
-/// have options.
-///
-/// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
+/// Runs benchmarks: all that criterion measures, or what the arguments say. `benches/whole/main.rs` reads them.
 ///
 /// # Errors
 /// When they do not build or do not end well; when an export takes more memory or time than it may; when the server
 /// misses a limit.
 pub fn run(arguments: &[&str]) -> Result<()> {
-    match arguments {
-        ["memory"] => return memory::run(),
-        ["walk"] => return walk::run(),
-        ["walk", "--vs", before] => return versus::run(before),
-        ["hangs", options @ ..] => return hangs::run(options),
-        ["pace"] => return pace(),
-        ["server", options @ ..] => return server::run(options),
-        _ => {}
+    if arguments == ["pace"] {
+        // Nearly all of it is waiting, so it need not be built for speed.
+        let profile =
+            ["bench", "--locked", "--profile", "dev", "--package", "billing-benches", "--bench", "pace"];
+        return command::run(command::cargo(profile));
     }
-    let results = workspace::target_directory()?.join("criterion");
-    let start = SystemTime::now();
-    // `--benches`, all that measure by themselves: the test harness of a library would not understand criterion's arguments.
-    let mut cargo = command::cargo(["bench", "--locked", "--package", "billing-benches", "--benches", "--"]);
-    cargo.args(arguments).env("CRITERION_HOME", &results);
-    command::run(cargo)?;
-    say(&report::of(&results, start)?);
-    Ok(())
+    // Where it was called from: an argument may be the path of a program.
+    let mut whole = Command::new(program("whole")?);
+    whole.args(arguments).stdin(Stdio::null());
+    command::run(whole)
 }
 
-/// Nearly all of it is waiting, so it need not be built for speed.
-fn pace() -> Result<()> {
-    let profile =
-        ["bench", "--locked", "--profile", "dev", "--package", "billing-benches", "--bench", "pace"];
-    command::run(command::cargo(profile))
-}
-
-#[expect(clippy::print_stdout, reason = "figures are for whoever asked for them")]
-fn say(text: &str) {
-    println!("{text}");
+/// Builds a program of `benches/`, optimised, and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
+    // A benchmark's file has a name that only cargo knows.
+    cargo.args(["--bench", name, "--message-format", "json-render-diagnostics"]);
+    cargo.stderr(Stdio::inherit());
+    let messages = command::output(cargo)?;
+    let mut built = Message::parse_stream(messages.as_bytes()).filter_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
+        _ => None,
+    });
+    built.next().map(PathBuf::from).with_context(|| format!("cargo does not say where it built `{name}`"))
 }

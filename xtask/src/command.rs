@@ -13,14 +13,14 @@ const FROM_CARGO_RUN: [&str; 5] =
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
 
 /// The cargo that started us, so that nested calls use the same toolchain.
-pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+pub fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = in_root(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
     command
 }
 
 /// A line for the shell, as a reader of the README would type it.
-pub(crate) fn shell(line: &str) -> Command {
+pub fn shell(line: &str) -> Command {
     let mut command = in_root("sh".into());
     command.args(["-c", line]);
     command
@@ -42,7 +42,7 @@ fn in_root(program: std::ffi::OsString) -> Command {
 ///
 /// # Errors
 /// When it cannot be started, and when it does not succeed.
-pub(crate) fn run(mut command: Command) -> Result<()> {
+pub fn run(mut command: Command) -> Result<()> {
     let line = line_of(&command);
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
@@ -55,7 +55,7 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be started, and when it does not succeed.
-pub(crate) fn output(mut command: Command) -> Result<String> {
+pub fn output(mut command: Command) -> Result<String> {
     let line = line_of(&command);
     let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
@@ -66,7 +66,7 @@ pub(crate) fn output(mut command: Command) -> Result<String> {
 }
 
 /// The command as it would be typed, for messages.
-fn line_of(command: &Command) -> String {
+pub(crate) fn line_of(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut line = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
     for argument in command.get_args() {

@@ -1,17 +1,24 @@
 //! The one gate: every check that a change must pass, in order, the same on every machine.
 
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{env, fs, io, thread};
 
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, cargo, shell};
+use crate::overheard::{self, Stream};
+use crate::slowest::Watch;
 use crate::{conformance, dist, readme, workspace};
+
+/// Tests whose times are said: those that take the longest.
+const SLOWEST: usize = 20;
 
 /// The steps that were taken, and how long each took.
 #[derive(Default)]
 struct Steps {
     taken: Vec<(&'static str, Duration, bool)>,
+    /// The slowest tests, a line for each.
+    slowest: String,
 }
 
 /// Runs every step until one fails, and says at the end how long each took.
@@ -43,7 +50,10 @@ fn take_all(steps: &mut Steps) -> Result<()> {
     })?;
     // The house rules (`cargo xtask tidy`) are among the tests. One of them says that a plain `cargo test` leaves
     // no test out, so the suite need not run a second time for that.
-    steps.take("test", test)?;
+    let mut slowest = String::new();
+    let tested = steps.take("test", || test(&mut slowest));
+    steps.slowest = slowest;
+    tested?;
     // The program that it serves with is the one that the tests built.
     steps.take("conformance", || conformance::run(&[]))?;
     steps.take("doc", || {
@@ -68,7 +78,8 @@ fn toolchain() -> Result<()> {
     Ok(())
 }
 
-fn test() -> Result<()> {
+/// Runs the README's command as it stands there, and finds out which tests were the slowest, also when one failed.
+fn test(slowest: &mut String) -> Result<()> {
     let path = workspace::root().join("README.md");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let Some(line) = readme::test_command(&text) else {
@@ -80,7 +91,24 @@ fn test() -> Result<()> {
     let mut test = shell(line);
     // Without it, tests that lack a program of the machine's are left out: here each of them has to run.
     test.env("BILLING_TEST_ALL", "1");
-    command::run(test)
+    let mut watch = Watch::new(test_threads()?);
+    let done = overheard::run(test, io::stdout(), io::stderr(), |stream, at, line| match stream {
+        Stream::Out => watch.take_test_line(at, line),
+        Stream::Err => watch.take_cargo_line(line),
+    });
+    for test in watch.slowest(SLOWEST) {
+        let tenths = test.took.as_millis() / 100;
+        *slowest += &format!("\n{:>4}.{} s  {}: {}", tenths / 10, tenths % 10, test.program, test.name);
+    }
+    done
+}
+
+/// How many tests a program runs at a time: as libtest has it.
+fn test_threads() -> Result<usize> {
+    match env::var("RUST_TEST_THREADS") {
+        Ok(threads) => threads.parse().with_context(|| format!("RUST_TEST_THREADS is `{threads}`")),
+        Err(_) => Ok(thread::available_parallelism()?.get()),
+    }
 }
 
 /// Licences, bans and sources. Not `advisories`: that check fetches its database from another host on every run, which
@@ -125,7 +153,11 @@ impl Steps {
     }
 
     fn report(&self) -> String {
-        let mut report = String::from("\nstep           time");
+        let mut report = String::new();
+        if !self.slowest.is_empty() {
+            report += &format!("\nslowest tests, by the clock{}\n", self.slowest);
+        }
+        report += "\nstep           time";
         for (name, time, good) in &self.taken {
             let mark = if *good { "" } else { "  FAILED" };
             report += &format!("\n{name:<12} {:>4} s{mark}", time.as_secs());

@@ -15,6 +15,8 @@
 //! they stand in `tests/e2e/tidy.rs`, and those of what is packed, which need the program, in `tests/e2e/packages.rs`.
 
 pub mod gate;
+pub mod overheard;
+pub mod slowest;
 
 pub mod tidy;
 
@@ -27,11 +29,11 @@ pub mod bench;
 pub mod dist;
 pub mod picture;
 
+pub mod command;
+pub mod python;
 pub mod readme;
 pub mod workspace;
 
-mod command;
 mod deadline;
 mod manifest;
-mod python;
 mod server;

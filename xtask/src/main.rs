@@ -9,7 +9,7 @@ use xtask::{bench, clients, conformance, dist, gate, picture, tidy};
 const COMMANDS: &str = "\
 usage: cargo xtask COMMAND
 
-  ci              every check that a change must pass, in order, with the time of each
+  ci              every check that a change must pass, in order, with the time of each and of the slowest tests
   tidy            the rules of the house alone: dependencies, names, front pages, links
   conformance [--seed N]
                   `billing serve` held to its own OpenAPI document by schemathesis, with thousands of requests

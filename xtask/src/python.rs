@@ -12,7 +12,7 @@ use crate::{command, workspace};
 ///
 /// # Errors
 /// When python3 has no venv, or what is required cannot be installed.
-pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
+pub fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let directory = workspace::target_directory()?.join("tools").join(name);
     let python = directory.join("bin").join("python");
     // Written when all is installed: an environment without it was not finished.

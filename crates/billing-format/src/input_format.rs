@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use crate::foreign::{HEAD_BYTES, foreign};
 use crate::input_error::{InputError, InputErrorKind};
 use crate::json_input::{Scan, fill};
-use crate::ndjson_input::MAX_ENTRY_BYTES;
+use crate::text::{BOM, MAX_ENTRY_BYTES};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -22,8 +22,6 @@ const ZSTD_MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
 
 /// A frame that holds no text and may come first, as `pzstd` writes it: the lowest four bits are free (RFC 8878, 3.1.2).
 const ZSTD_SKIPPABLE_MAGIC: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
-
-pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// The form of a file that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::input_error::{InputError, InputErrorKind, Place};
-use crate::input_format::BOM;
-use crate::ndjson_input::{MAX_ENTRY_BYTES, Reading, decode};
+use crate::ndjson_input::{Reading, decode};
 use crate::paging::PagePlace;
+use crate::text::{BOM, MAX_ENTRY_BYTES};
 
 /// The entries of a document, or of several, one after the other: arrays, objects with an array `data`, which are pages,
 /// and objects without one, which are entries.

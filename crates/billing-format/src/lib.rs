@@ -35,6 +35,7 @@ mod ndjson_input;
 mod notices;
 mod paging;
 mod rows;
+mod text;
 
 pub use content::Content;
 pub use format::Format;

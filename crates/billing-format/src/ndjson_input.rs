@@ -5,11 +5,7 @@ use std::io::{BufRead, Read};
 use billing_model::{ReadNotes, UsageEntry};
 
 use crate::input_error::{InputError, InputErrorKind, Place};
-use crate::input_format::BOM;
-
-/// Bytes of an entry, at most: ten thousand times the usual, and little enough to hold. Without a bound, a file that is
-/// something else would be read into memory whole.
-pub(crate) const MAX_ENTRY_BYTES: usize = 16 << 20;
+use crate::text::{BOM, MAX_ENTRY_BYTES};
 
 /// One entry a line. Blank lines are skipped, and a CR before the line end.
 #[derive(Debug)]

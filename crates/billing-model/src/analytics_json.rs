@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 use crate::day::Day;
-use crate::error::DecodeError;
+use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
 use crate::json_text::write_string;
 use crate::total::Total;

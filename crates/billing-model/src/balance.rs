@@ -7,7 +7,7 @@ use serde::de::Deserializer;
 
 use crate::currency::Currency;
 use crate::decimal::Decimal;
-use crate::error::DecodeError;
+use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
 use crate::total::Total;
 

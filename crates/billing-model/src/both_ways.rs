@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::decode_error::DecodeError;
 use crate::entry::UsageEntry;
 use crate::entry_json::{Reading, read_entry};
-use crate::error::DecodeError;
 use crate::page::{MAX_ROWS, Page, read_history, read_mending, read_usage};
 use crate::plain_entry;
 

@@ -1,11 +1,6 @@
 //! Decimal numbers that are exact, and have one representation for each value.
 
-use std::fmt;
 use std::ops::Neg;
-use std::str::FromStr;
-
-use crate::decimal_text::{decimal_text, parse_decimal};
-use crate::error::ValueError;
 
 /// The most decimal places that plain form has.
 pub(crate) const PLAIN_PLACES: i32 = 28;
@@ -124,27 +119,6 @@ impl Decimal {
 
 pub(crate) fn power_of_ten(power: i64) -> Option<u128> {
     10u128.checked_pow(u32::try_from(power).ok()?)
-}
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&decimal_text(*self))
-    }
-}
-
-impl fmt::Debug for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Decimal {
-    type Err = ValueError;
-
-    /// As [`parse_decimal`].
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        parse_decimal(text)
-    }
 }
 
 impl Neg for Decimal {

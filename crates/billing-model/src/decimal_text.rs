@@ -1,5 +1,8 @@
 //! Numbers from text and to text, exact both ways, never through binary floating point.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::decimal::{Decimal, MAX_MANTISSA, power_of_ten};
 use crate::error::{ValueError, ValueErrorKind};
 
@@ -26,6 +29,27 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, ValueError> {
     mantissa
         .and_then(|mantissa| Decimal::place(is_negative, mantissa, exponent))
         .ok_or_else(|| fail(ValueErrorKind::DecimalOutOfRange))
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&decimal_text(*self))
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = ValueError;
+
+    /// As [`parse_decimal`].
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        parse_decimal(text)
+    }
 }
 
 /// A number in plain form whose digits fit 64 bits, as nearly all do.
@@ -231,7 +255,6 @@ mod tests {
     use super::*;
     use bigdecimal::BigDecimal;
     use proptest::prelude::*;
-    use std::str::FromStr;
 
     fn check(text: &str, expect: Result<&str, ValueErrorKind>) {
         let found = parse_decimal(text).map(decimal_text).map_err(|error| error.kind());

@@ -20,7 +20,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bad_rows;
 mod error;
 mod one_line;
 
@@ -32,6 +31,9 @@ mod timestamp;
 mod total;
 mod wide_sum;
 mod window;
+
+mod bad_rows;
+mod decode_error;
 
 mod canonical;
 mod digest_set;
@@ -83,9 +85,10 @@ pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;
 pub use decimal_text::{decimal_text, parse_decimal, write_decimal};
+pub use decode_error::DecodeError;
 pub use digest_set::{DigestSet, Digested, EntrySet, WholeSet};
 pub use entry::{InferenceDetails, UsageEntry, is_credit};
-pub use error::{DecodeError, ValueError, ValueErrorKind};
+pub use error::{ValueError, ValueErrorKind};
 pub use error_body::ErrorBody;
 pub use fault::{Fault, FaultCode, QueryError};
 pub use field_name::meant_field;

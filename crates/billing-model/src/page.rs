@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::decode_error::DecodeError;
 use crate::entry::UsageEntry;
 use crate::entry_json::{Reading, read_unmended};
-use crate::error::DecodeError;
 use crate::half_characters::mended;
 use crate::history_query::{Cursor, HistoryQuery};
 use crate::plain_entry;

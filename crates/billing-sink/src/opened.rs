@@ -83,8 +83,28 @@ struct Held<C = Checkpoint> {
     file: File,
 }
 
+impl ResumableFile {
+    /// Looks what there is at `path`, and finds out now whether the file can be written. Nothing is changed yet.
+    ///
+    /// `asked` are the arguments of the run, each by its name. They are kept in the checkpoint and have to be the same
+    /// when a run goes on, so they must hold no secret. With `restart` whatever earlier runs left is thrown away when the
+    /// file is begun.
+    ///
+    /// # Errors
+    /// Those of [`AtomicFile::create`](crate::AtomicFile::create). When there is something to go on with, and `restart`
+    /// does not throw it away: [`OtherArguments`](ErrorKind::OtherArguments),
+    /// [`CheckpointDamaged`](ErrorKind::CheckpointDamaged), [`NewerCheckpoint`](ErrorKind::NewerCheckpoint).
+    pub fn open(
+        path: impl AsRef<Path>,
+        asked: &BTreeMap<String, String>,
+        restart: bool,
+    ) -> Result<Opened, Error> {
+        Opened::find(path.as_ref(), asked, restart)
+    }
+}
+
 impl Opened {
-    pub(crate) fn find(path: &Path, asked: &BTreeMap<String, String>, restart: bool) -> Result<Self, Error> {
+    fn find(path: &Path, asked: &BTreeMap<String, String>, restart: bool) -> Result<Self, Error> {
         let new = |found| Self::New(NewFile { asked: asked.clone(), found });
         let path = path.to_owned();
         let place = match Destination::find(&path)? {

@@ -1,6 +1,5 @@
 //! A file that is whole under its name, or not there; and that a killed run leaves so that the next one goes on with it.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,6 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
 use crate::finished::Finished;
 use crate::members::Members;
-use crate::opened::Opened;
 use crate::part::Part;
 use crate::record::{Header, Record};
 use crate::tally::{TalliedFile, Tally};
@@ -149,24 +147,6 @@ impl Kept {
 }
 
 impl ResumableFile {
-    /// Looks what there is at `path`, and finds out now whether the file can be written. Nothing is changed yet.
-    ///
-    /// `asked` are the arguments of the run, each by its name. They are kept in the checkpoint and have to be the same
-    /// when a run goes on, so they must hold no secret. With `restart` whatever earlier runs left is thrown away when the
-    /// file is begun.
-    ///
-    /// # Errors
-    /// Those of [`AtomicFile::create`](crate::AtomicFile::create). When there is something to go on with, and `restart`
-    /// does not throw it away: [`OtherArguments`](ErrorKind::OtherArguments),
-    /// [`CheckpointDamaged`](ErrorKind::CheckpointDamaged), [`NewerCheckpoint`](ErrorKind::NewerCheckpoint).
-    pub fn open(
-        path: impl AsRef<Path>,
-        asked: &BTreeMap<String, String>,
-        restart: bool,
-    ) -> Result<Opened, Error> {
-        Opened::find(path.as_ref(), asked, restart)
-    }
-
     /// How much time has to pass after a mark was made durable before another one is: a second, if nothing is said.
     /// [`Duration::ZERO`] makes every mark durable.
     #[must_use]

@@ -1,17 +1,20 @@
 //! Sends a reply as it was told to be sent, and ends the connection so.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::reply::{Ending, Reply};
 
-/// Sends a reply. True when the connection goes on after it.
-pub(crate) async fn deliver(reply: &Reply, stream: &mut TcpStream) -> io::Result<bool> {
-    if !reply.wait.is_zero() {
-        tokio::time::sleep(reply.wait).await;
+/// Sends a reply. True when the connection goes on after it. What the client sends meanwhile is kept in the buffer: it is
+/// the next request.
+pub(crate) async fn deliver(reply: &Reply, stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    if !reply.wait.is_zero() && !stays(stream, buffer, reply.wait).await? {
+        return Ok(false);
     }
     let (head, body) = reply.wire();
     let mut bytes = head.chain(body);
@@ -37,4 +40,15 @@ pub(crate) async fn deliver(reply: &Reply, stream: &mut TcpStream) -> io::Result
         Ending::Stalled => while stream.read(&mut [0; 64]).await? > 0 {},
     }
     Ok(false)
+}
+
+/// Waits for so long. False when the client leaves before: nobody waits for that reply any more.
+async fn stays(stream: &mut TcpStream, buffer: &mut Vec<u8>, wait: Duration) -> io::Result<bool> {
+    let end = Instant::now() + wait;
+    while let Ok(read) = timeout_at(end, stream.read_buf(buffer)).await {
+        if read? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -4,6 +4,7 @@
 //!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
+//! Its other side is [`wire`]: any bytes are sent, and answers are read as they stand on the wire.
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
 //! The [`Limit`] is how often it may be asked; the [`Reluctant`] service hangs where the real one does, and the
 //! [`Endless`] one has no last page. A test that [`need`]s a program is left out where that is missing, and the
@@ -25,6 +26,8 @@ mod reply;
 
 mod delivery;
 mod upstream;
+
+pub mod wire;
 
 mod book;
 mod limit;

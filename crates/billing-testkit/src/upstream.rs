@@ -80,9 +80,16 @@ impl Upstream {
         locked(&self.log).instants.clone()
     }
 
-    /// The most requests so far that were being answered at the same time: come, and their reply not yet sent.
+    /// The most requests so far that were being answered at the same time: come, and their reply not yet sent. A request whose
+    /// client leaves is not counted any longer.
     pub fn most_at_once(&self) -> usize {
         locked(&self.log).most_at_once
+    }
+
+    /// Forgets the requests so far. Those that are being answered now still are the most at once until others are.
+    pub fn forget(&self) {
+        let mut log = locked(&self.log);
+        *log = Log { under_way: log.under_way, most_at_once: log.under_way, ..Log::default() };
     }
 }
 
@@ -116,7 +123,7 @@ async fn answer_all(mut stream: TcpStream, script: Arc<Mutex<Script>>, log: Arc<
         let _under_way = UnderWay::begin(&log, &request);
         let reply = locked(&script)(&request);
         // A client that left has no use for the rest.
-        if !deliver(&reply, &mut stream).await.unwrap_or(false) {
+        if !deliver(&reply, &mut stream, &mut buffer).await.unwrap_or(false) {
             return;
         }
     }
@@ -248,6 +255,47 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(1));
         assert_eq!(upstream.most_at_once(), 8);
         assert!(upstream.instants().is_sorted());
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_waits_is_given_up_when_its_client_leaves() {
+        let hour = Duration::from_secs(3600);
+        let upstream = answering(Reply::new(200, "t", "x").after(hour)).await;
+        let waiting = [connected(&upstream).await, connected(&upstream).await];
+        while upstream.most_at_once() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let [leaving, _staying] = waiting;
+        drop(leaving);
+        while locked(&upstream.log).under_way > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((upstream.most_at_once(), upstream.requests().len()), (2, 2));
+        upstream.forget();
+        assert_eq!((upstream.most_at_once(), upstream.requests().len()), (1, 0));
+        assert!(upstream.instants().is_empty());
+    }
+
+    /// A client need not wait for one answer before it sends the next request.
+    #[tokio::test]
+    async fn a_request_that_comes_while_a_reply_waits_is_the_next_one() {
+        let mut waits = [1, 0].into_iter().map(Duration::from_millis);
+        let upstream = Upstream::start(move |request| {
+            Reply::new(200, "t", request.query.clone()).after(waits.next().unwrap())
+        })
+        .await;
+        let mut stream = TcpStream::connect(upstream.address).await.unwrap();
+        for request in ["GET /?1 HTTP/1.1\r\n\r\nGET /?", "2 HTTP/1.1\r\n\r\n"] {
+            stream.write_all(request.as_bytes()).await.unwrap();
+            while upstream.requests().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let mut all = Vec::new();
+        while !all.ends_with(b"\r\n\r\n2") {
+            assert_ne!(stream.read_buf(&mut all).await.unwrap(), 0, "{}", all.escape_ascii());
+        }
+        assert_eq!(upstream.requests().len(), 2);
     }
 
     #[tokio::test]

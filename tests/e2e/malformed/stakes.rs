@@ -1,7 +1,7 @@
 //! What could be lost: a ledger of two accounts, keys of every kind, cursors, and the real server over it.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use billing_ledger::{KeyKind, Ledger as _};
 use billing_model::{Timestamp, UsageEntry};
 use billing_server::{Config, serve};
 use billing_sqlite::SqliteLedger;
+use billing_testkit::wire::{Answer, Connection};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
@@ -91,7 +92,7 @@ impl House {
         };
         let taken = ndjson(&[noted("2026-05-02T00:00:00Z", OURS)]);
         let post = stakes.batch().with("idempotency-key", TAKEN_KEY).body(taken).with("connection", "close");
-        assert!(exchange(address, &post.bytes()).starts_with("HTTP/1.1 201 "));
+        assert_eq!(exchange(address, &post.bytes()).status, 201);
         Self { stakes, host, _ledger: ledger }
     }
 
@@ -100,8 +101,8 @@ impl House {
         [&self.stakes.admin, &self.stakes.their_admin].map(|key| {
             let ask = Draft::new("GET", format!("{HISTORY}?pageSize=1000")).key(key);
             let answer = exchange(self.stakes.address, &ask.with("connection", "close").bytes());
-            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-            answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            answer.text().to_owned()
         })
     }
 
@@ -181,15 +182,14 @@ fn old_cursor(path: &Path, key: &str) -> String {
 fn first_cursor(address: SocketAddr, key: &str) -> String {
     let ask = Draft::new("GET", format!("{HISTORY}?pageSize=10")).key(key);
     let answer = exchange(address, &ask.with("accept", "text/csv").with("connection", "close").bytes());
-    let (_, cursor) = answer.split_once("x-next-cursor: ").expect("more than one page");
-    cursor.lines().next().unwrap().to_owned()
+    answer.header("x-next-cursor").expect("more than one page").to_owned()
 }
 
-/// All that comes for these bytes until the connection ends.
-pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(bytes).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+/// The answer to these bytes, and nothing behind it.
+pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer<'static> {
+    let mut connection = Connection::open(&address.to_string()).unwrap();
+    connection.send(bytes).unwrap();
+    let answer = connection.answer().unwrap().into_owned();
+    assert!(connection.rest().unwrap().is_empty(), "more came than one answer");
     answer
 }

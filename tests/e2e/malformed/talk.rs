@@ -1,10 +1,9 @@
 //! A conversation over a real socket: what is sent in which way, and whether what comes is right.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::net::Shutdown;
 
+use billing_testkit::wire::{Answer, Connection};
 use fastrand::Rng;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -12,9 +11,6 @@ use serde::de::IgnoredAny;
 use super::case::{By, Case, Rows, Says, Then};
 use super::stakes::{OURS, Stakes, THEIRS};
 use crate::schemas::{self, Shape};
-
-/// No test waits for it; it ends one that hangs.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// Bytes of a request or an answer that are shown.
 const SHOWN: usize = 1500;
@@ -30,12 +26,6 @@ enum Way {
     InPieces,
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
 /// What went wrong, in words.
 pub(crate) type Wrong = String;
 
@@ -45,33 +35,33 @@ pub(crate) fn hold(stakes: &Stakes, cases: &[Case], rng: &mut Rng) -> Result<(),
     let ends = cases.iter().any(|case| case.then == Then::HalfClose);
     // Whoever asks in turn cannot say that nothing more comes before the last request is sent.
     let closes_early = ends || rng.bool();
-    let mut connection = Connection::open(stakes);
+    let mut connection = Connection::open(&stakes.address.to_string()).unwrap();
     let mut told = Told { way, closes_early, text: String::new() };
     if !matches!(way, Way::InTurn) {
         let bytes: Vec<u8> = cases.iter().flat_map(|case| case.bytes.iter().copied()).collect();
-        connection.send(&bytes, way, rng);
+        send(&mut connection, &bytes, way, rng);
         if closes_early {
-            connection.say_no_more();
+            say_no_more(&connection);
         }
     }
     for (position, case) in cases.iter().enumerate() {
         if matches!(way, Way::InTurn) {
-            connection.send(&case.bytes, way, rng);
+            send(&mut connection, &case.bytes, way, rng);
             if closes_early && position + 1 == cases.len() {
-                connection.say_no_more();
+                say_no_more(&connection);
             }
         }
         told.hear(case);
-        let answer = connection.answer(case).map_err(|wrong| told.but(&wrong))?;
+        let answer = answer(&mut connection, case).map_err(|wrong| told.but(&wrong))?;
         judge(case, &answer).map_err(|wrong| told.but(&format!("{wrong}: {}", shown_answer(&answer))))?;
     }
-    connection.say_no_more();
-    let left = connection.rest().map_err(|wrong| told.but(&wrong))?;
+    say_no_more(&connection);
+    let left = connection.rest().map_err(|error| told.but(&error.to_string()))?;
     let explained = cases.last().is_some_and(|case| case.then == Then::Leftovers);
-    match (explained, left) {
-        (_, None) => Ok(()),
-        (true, Some(left)) => judge_leftovers(&left).map_err(|wrong| told.but(&wrong)),
-        (false, Some(left)) => Err(told.but(&format!("more came: {}", shown(&left)))),
+    match explained {
+        _ if left.is_empty() => Ok(()),
+        true => judge_leftovers(&left).map_err(|wrong| told.but(&wrong)),
+        false => Err(told.but(&format!("more came: {}", shown(&left)))),
     }
 }
 
@@ -99,101 +89,38 @@ fn shown(bytes: &[u8]) -> String {
     format!("{} bytes {}{more}", bytes.len(), cut.escape_ascii())
 }
 
-fn shown_answer(answer: &Answer) -> String {
-    format!("{:?} and {}", answer.head, shown(&answer.body))
+fn shown_answer(answer: &Answer<'_>) -> String {
+    format!("{:?} and {}", answer.head(), shown(answer.body()))
 }
 
-struct Connection {
-    stream: TcpStream,
-    come: Vec<u8>,
-}
-
-impl Connection {
-    fn open(stakes: &Stakes) -> Self {
-        let stream = TcpStream::connect(stakes.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, come: Vec::new() }
-    }
-
-    /// Sends what the server takes: it may have said enough before.
-    fn send(&mut self, mut bytes: &[u8], way: Way, rng: &mut Rng) {
-        let mut pieces = if matches!(way, Way::InPieces) { rng.usize(2..12) } else { 1 };
-        while !bytes.is_empty() {
-            let length = if pieces > 1 { rng.usize(1..=bytes.len()) } else { bytes.len() };
-            if self.stream.write_all(&bytes[..length]).is_err() {
-                return;
-            }
-            (bytes, pieces) = (&bytes[length..], pieces - 1);
+/// Sends what the server takes: it may have said enough before.
+fn send(connection: &mut Connection, mut bytes: &[u8], way: Way, rng: &mut Rng) {
+    let mut pieces = if matches!(way, Way::InPieces) { rng.usize(2..12) } else { 1 };
+    while !bytes.is_empty() {
+        let length = if pieces > 1 { rng.usize(1..=bytes.len()) } else { bytes.len() };
+        if connection.send(&bytes[..length]).is_err() {
+            return;
         }
-    }
-
-    fn say_no_more(&mut self) {
-        // Fails when the server has gone.
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
-    /// Reads on; false at the end.
-    fn read_on(&mut self) -> Result<bool, Wrong> {
-        let mut buffer = [0; 16 << 10];
-        let read = self
-            .stream
-            .read(&mut buffer)
-            .map_err(|error| format!("the connection failed ({error}) after {}", shown(&self.come)))?;
-        self.come.extend_from_slice(&buffer[..read]);
-        Ok(read > 0)
-    }
-
-    /// The next answer.
-    fn answer(&mut self, case: &Case) -> Result<Answer, Wrong> {
-        loop {
-            let answer = self.one_answer(case.is_head)?;
-            if answer.status != 100 {
-                return Ok(answer);
-            }
-            if !case.is_interim {
-                return Err("nobody asked whether to continue".to_owned());
-            }
-        }
-    }
-
-    fn one_answer(&mut self, is_head: bool) -> Result<Answer, Wrong> {
-        let end = loop {
-            if let Some(end) = self.come.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
-            }
-            if !self.read_on()? {
-                return Err(format!("no answer came, but {}", shown(&self.come)));
-            }
-        };
-        let head = String::from_utf8(self.come.drain(..end).collect()).map_err(|error| error.to_string())?;
-        let status = head.get(9..12).and_then(|status| status.parse().ok());
-        let status = status.filter(|_| head.starts_with("HTTP/1.")).ok_or_else(|| shown(head.as_bytes()))?;
-        if status == 100 {
-            return Ok(Answer { status, head, body: Vec::new() });
-        }
-        let length = headers(&head, "content-length");
-        let [length] = *length else { return Err(format!("one length is right: {head:?}")) };
-        let length = if is_head { 0 } else { length.parse().map_err(|_| format!("a length: {head:?}"))? };
-        while self.come.len() < length {
-            if !self.read_on()? {
-                return Err(format!("{head:?} promised more than {}", shown(&self.come)));
-            }
-        }
-        Ok(Answer { status, head, body: self.come.drain(..length).collect() })
-    }
-
-    /// What comes beside all answers until the end.
-    fn rest(&mut self) -> Result<Option<Vec<u8>>, Wrong> {
-        while self.read_on()? {}
-        Ok(Some(std::mem::take(&mut self.come)).filter(|rest| !rest.is_empty()))
+        (bytes, pieces) = (&bytes[length..], pieces - 1);
     }
 }
 
-fn headers<'a>(head: &'a str, wanted: &str) -> Vec<&'a str> {
-    let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
-    lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value).collect()
+fn say_no_more(connection: &Connection) {
+    // Fails when the server has gone.
+    let _ = connection.stream().shutdown(Shutdown::Write);
+}
+
+/// The next answer.
+fn answer(connection: &mut Connection, case: &Case) -> Result<Answer<'static>, Wrong> {
+    loop {
+        let answer = if case.is_head { connection.answer_to_head() } else { connection.answer() };
+        let answer = answer.map_err(|error| error.to_string())?;
+        match answer.status {
+            100 if case.is_interim => {}
+            100 => return Err("nobody asked whether to continue".to_owned()),
+            _ => return Ok(answer.into_owned()),
+        }
+    }
 }
 
 /// The body of every error.
@@ -215,29 +142,33 @@ fn right(is_right: bool, wrong: &str) -> Result<(), Wrong> {
     if is_right { Ok(()) } else { Err(wrong.to_owned()) }
 }
 
-fn judge(case: &Case, answer: &Answer) -> Result<(), Wrong> {
-    let Answer { status, head, body } = answer;
-    let one = |name| <[&str; 1]>::try_from(headers(head, name)).map(|[value]| value.to_owned()).ok();
-    right(case.statuses.contains(status), "another status")?;
+fn judge(case: &Case, answer: &Answer<'_>) -> Result<(), Wrong> {
+    let (status, head, body) = (answer.status, answer.head(), answer.body());
+    let one = |name| {
+        let mut values = answer.headers(name);
+        values.next().filter(|_| values.next().is_none()).map(str::to_owned)
+    };
+    right(case.statuses.contains(&status), "another status")?;
+    right(one("content-length").is_some(), "not one length")?;
     right(one("content-type").as_deref() == Some("application/json"), "another content type")?;
-    right(headers(head, "transfer-encoding").is_empty(), "a body that is not as long as its length")?;
+    right(answer.headers("transfer-encoding").next().is_none(), "a body that is not as long as its length")?;
     let id = one("x-request-id");
     let is_id = |id: &String| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     right(id.as_ref().is_none_or(is_id), "a strange x-request-id")?;
     right(id.is_some() || case.by == By::Connection, "no x-request-id")?;
-    right(*status != 401 || one("www-authenticate").is_some(), "no WWW-Authenticate")?;
-    right(*status != 405 || one("allow").is_some_and(|allow| allow.contains("GET")), "no Allow")?;
+    right(status != 401 || one("www-authenticate").is_some(), "no WWW-Authenticate")?;
+    right(status != 405 || one("allow").is_some_and(|allow| allow.contains("GET")), "no Allow")?;
     let holds = |mark: &str| contains(body, mark) || contains(head.as_bytes(), mark);
     right(!holds(THEIRS), "rows of another account")?;
     right(!holds(OURS) || case.may_see == Rows::Ours, "our rows, for nobody")?;
     if case.is_head {
         return Ok(());
     }
-    if *status < 400 {
+    if status < 400 {
         serde_json::from_slice::<PageBody>(body).map_err(|error| format!("no page: {error}"))?;
         return right(holds(OURS), "none of our rows");
     }
-    let shape = if *status == 422 { Shape::RefusedBatch } else { Shape::Error };
+    let shape = if status == 422 { Shape::RefusedBatch } else { Shape::Error };
     schemas::check(shape, std::str::from_utf8(body).map_err(|error| error.to_string())?)?;
     let error: ErrorBody = serde_json::from_slice(body).map_err(|error| format!("no JSON error: {error}"))?;
     right(!error.error.is_empty(), "an error without words")?;

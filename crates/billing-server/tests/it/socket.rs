@@ -8,10 +8,11 @@ use std::time::Duration;
 use billing_ledger::KeyKind;
 use billing_model::{Page, Timestamp};
 use billing_server::{Config, Listeners, serve};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use billing_testkit::wire::{Answer, Connection, Request};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use crate::house::{HISTORY, House, USAGE, entries, now};
@@ -34,17 +35,22 @@ async fn run(house: &House, config: Config) -> Running {
     Running { address, stop, server }
 }
 
-/// Sends bytes on a connection of their own and reads to its end.
-async fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut connection = TcpStream::connect(address).await.unwrap();
-    connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    timeout(LIMIT, connection.read_to_string(&mut answer)).await.unwrap().unwrap();
-    answer
+/// Sends bytes on a connection of their own and reads the answer, behind which the connection ends.
+async fn exchange(address: SocketAddr, request: impl Into<Vec<u8>>) -> Answer<'static> {
+    let request = request.into();
+    // The server may share the thread of the test, so the waiting is done on another one.
+    let answer = spawn_blocking(move || {
+        let mut connection = Connection::open(&address.to_string()).unwrap();
+        connection.send(&request).unwrap();
+        let answer = connection.answer().unwrap().into_owned();
+        assert!(connection.rest().unwrap().is_empty(), "more came than one answer");
+        answer
+    });
+    timeout(LIMIT, answer).await.unwrap().unwrap()
 }
 
-fn get(path: &str, key: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n")
+fn get(path: &str, key: &str) -> Vec<u8> {
+    Request::get(path).bearing(key).header("connection", "close").bytes()
 }
 
 #[tokio::test]
@@ -53,18 +59,17 @@ async fn a_body_has_its_length_and_is_not_chunked() {
     let running = run(&house, Config::new(now)).await;
     let wrong_key = "Bearer-nonsense";
     for (path, key, status) in [
-        (&*format!("{USAGE}?limit=500"), &*house.key, "200"),
-        (USAGE, wrong_key, "401"),
-        ("/nowhere", wrong_key, "404"),
-        ("/", wrong_key, "307"),
+        (&*format!("{USAGE}?limit=500"), &*house.key, 200),
+        (USAGE, wrong_key, 401),
+        ("/nowhere", wrong_key, 404),
+        ("/", wrong_key, 307),
     ] {
-        let answer = exchange(running.address, &get(path, key)).await;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let head = head.to_ascii_lowercase();
+        let answer = exchange(running.address, get(path, key)).await;
+        let (head, body) = (answer.head().to_ascii_lowercase(), answer.text());
         assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
         assert!(!head.contains("transfer-encoding"), "{head}");
-        if status == "200" {
+        if status == 200 {
             assert_eq!(Page::from_usage_json(body).unwrap().entries.len(), 500);
         }
     }
@@ -75,14 +80,13 @@ async fn what_is_not_http_ends_its_connection_only() {
     let house = House::with(&[]);
     let running = run(&house, Config::new(now)).await;
     let long = "x".repeat(70_000);
-    for (request, status) in [
-        ("nonsense\r\n\r\n".to_owned(), "400"),
-        (format!("GET {USAGE}?x={long} HTTP/1.1\r\nhost: x\r\n\r\n"), "414"),
-    ] {
-        let answer = exchange(running.address, &request).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    for (request, status) in
+        [(b"nonsense\r\n\r\n".to_vec(), 400), (Request::get(&format!("{USAGE}?x={long}")).bytes(), 414)]
+    {
+        let answer = exchange(running.address, request).await;
+        assert_eq!(answer.status, status, "{answer:?}");
     }
-    assert!(exchange(running.address, &get(USAGE, &house.key)).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(exchange(running.address, get(USAGE, &house.key)).await.status, 200);
 }
 
 #[tokio::test]
@@ -92,10 +96,10 @@ async fn more_requests_than_reads_at_once_are_all_answered() {
     let request = get(USAGE, &house.key);
     let asks = (0..20).map(|_| {
         let request = request.clone();
-        tokio::spawn(async move { exchange(running.address, &request).await })
+        tokio::spawn(exchange(running.address, request))
     });
     for ask in asks.collect::<Vec<_>>() {
-        assert!(ask.await.unwrap().starts_with("HTTP/1.1 200 "));
+        assert_eq!(ask.await.unwrap().status, 200);
     }
 }
 
@@ -140,8 +144,8 @@ async fn a_shutdown_lets_a_running_request_finish() {
     let house = House::with(&entries(100));
     let Running { address, stop, server } = run(&house, Config::new(Gate::read_clock)).await;
     let request = get(&format!("{USAGE}?limit=100"), &house.key);
-    let running_request = tokio::spawn(async move { exchange(address, &request).await });
-    tokio::task::spawn_blocking(Gate::wait_for_a_request).await.unwrap();
+    let running_request = tokio::spawn(exchange(address, request));
+    spawn_blocking(Gate::wait_for_a_request).await.unwrap();
 
     stop.send(()).unwrap();
     let refused = async {
@@ -155,9 +159,8 @@ async fn a_shutdown_lets_a_running_request_finish() {
 
     drop(opener);
     let answer = running_request.await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    assert_eq!(Page::from_usage_json(body).unwrap().entries.len(), 100);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(Page::from_usage_json(answer.text()).unwrap().entries.len(), 100);
     timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
 }
 
@@ -176,26 +179,32 @@ async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
     let shutdown = async move { drop(stopped.await) };
     let config = Config { allow_origins: vec!["*".parse().unwrap()], ..Config::new(now) };
     let server = tokio::spawn(serve(listeners, house.ledger.clone(), config, shutdown));
-    let close = "connection: close\r\n\r\n";
-    let keyless =
-        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\n{close}");
+    let keyless = |path: &str| {
+        let request = Request::get(path).header("origin", "https://a.example");
+        request.header("connection", "close").bytes()
+    };
+    let patch = format!(
+        "PATCH {USAGE} HTTP/1.1\r\nhost: x\r\nx-request-id: our-request\r\nconnection: close\r\n\r\n"
+    );
     for (address, request, status) in [
-        (at_api, get(USAGE, &house.key), "200"),
-        (at_api, get(&format!("{HISTORY}?cursor=secret-cursor"), &house.key), "400"),
-        (at_api, get(&format!("/{}", house.key), &house.key), "404"),
-        (at_api, format!("PATCH {USAGE} HTTP/1.1\r\nhost: x\r\nx-request-id: our-request\r\n{close}"), "405"),
-        (at_api, keyless("/healthz"), "200"),
-        (at_api, keyless("/metrics"), "401"),
-        (at_api, get("/metrics", &house.key), "200"),
-        (at_metrics, get(USAGE, &house.key), "404"),
-        (at_metrics, keyless("/docs"), "404"),
+        (at_api, get(USAGE, &house.key), 200),
+        (at_api, get(&format!("{HISTORY}?cursor=secret-cursor"), &house.key), 400),
+        (at_api, get(&format!("/{}", house.key), &house.key), 404),
+        (at_api, patch.into_bytes(), 405),
+        (at_api, keyless("/healthz"), 200),
+        (at_api, keyless("/metrics"), 401),
+        (at_api, get("/metrics", &house.key), 200),
+        (at_metrics, get(USAGE, &house.key), 404),
+        (at_metrics, keyless("/docs"), 404),
     ] {
-        let answer = exchange(address, &request).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
-        let opens = answer.contains("access-control-allow-origin: *");
-        assert_eq!(opens, address == at_api, "{request}: {answer}");
+        let said = request.escape_ascii().to_string();
+        let answer = exchange(address, request).await;
+        assert_eq!(answer.status, status, "{said}: {answer:?}");
+        let opens = answer.header("access-control-allow-origin") == Some("*");
+        assert_eq!(opens, address == at_api, "{said}: {answer:?}");
     }
-    let answer = exchange(at_metrics, &keyless("/metrics")).await;
+    let answer = exchange(at_metrics, keyless("/metrics")).await;
+    let answer = format!("{}{}", answer.head(), answer.text());
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("access-control"), "{answer}");
     for line in [
         r#"billing_http_requests_total{route="/api/v1/billing/usage",method="GET",status="200"} 1"#,
@@ -225,18 +234,16 @@ async fn a_client_that_does_not_fetch_its_answer_is_left() {
     let running = run(&house, config).await;
     let mut connection = TcpStream::connect(running.address).await.unwrap();
     // More answers than fit the buffers of both sides, and nobody reads.
-    let request =
-        format!("GET {USAGE}?limit=500 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", house.key);
+    let request = Request::get(&format!("{USAGE}?limit=500")).bearing(&house.key).bytes();
     let left = async {
         loop {
-            if connection.write_all(request.as_bytes()).await.is_err() {
+            if connection.write_all(&request).await.is_err() {
                 break;
             }
         }
     };
     timeout(LIMIT, left).await.expect("it is not held for ever");
-    let answer = exchange(running.address, &get(USAGE, &house.key)).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(exchange(running.address, get(USAGE, &house.key)).await.status, 200);
 }
 
 #[tokio::test]
@@ -245,26 +252,26 @@ async fn a_request_that_finds_no_place_is_told_when_to_come_again() {
     let config = Config { concurrent_requests: 1, ..Config::new(now) };
     let running = run(&house, config).await;
     // One that has its place, and whose batch does not come.
-    let mut holder = TcpStream::connect(running.address).await.unwrap();
     let (_, ingest) = house.ledger.create_key(house.account("ours"), KeyKind::Ingest, "", now()).unwrap();
-    let head = format!(
-        "POST {USAGE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nidempotency-key: 1\r\n\
-         content-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n",
-        ingest.expose()
-    );
-    holder.write_all(head.as_bytes()).await.unwrap();
-    let mut told = [0; 21];
-    timeout(LIMIT, holder.read_exact(&mut told)).await.unwrap().unwrap();
-    assert_eq!(&told, b"HTTP/1.1 100 Continue", "its body is waited for");
-    let answer = exchange(running.address, &get(USAGE, &house.key)).await;
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(
-        answer.contains("\r\nretry-after: 1\r\n") && answer.ends_with(r#"{"error":"The server is busy"}"#),
-        "{answer}"
-    );
-    assert!(exchange(running.address, &get("/healthz", "")).await.starts_with("HTTP/1.1 200 "));
-    holder.write_all(b"[]").await.unwrap();
-    let mut rest = vec![0; 16];
-    timeout(LIMIT, holder.read_exact(&mut rest)).await.unwrap().unwrap();
-    assert_eq!(String::from_utf8_lossy(&rest), "\r\n\r\nHTTP/1.1 201");
+    let batch = Request::post(USAGE, "[]").bearing(ingest.expose()).header("idempotency-key", "1");
+    let batch = batch.header("content-type", "application/json").header("expect", "100-continue").bytes();
+    let (head, body) = batch.split_at(batch.len() - 2);
+    let (head, body) = (head.to_vec(), body.to_vec());
+    let holder = spawn_blocking(move || {
+        let mut holder = Connection::open(&running.address.to_string()).unwrap();
+        holder.send(&head).unwrap();
+        assert_eq!(holder.answer().unwrap().status, 100, "its body is waited for");
+        holder
+    });
+    let mut holder = timeout(LIMIT, holder).await.unwrap().unwrap();
+    let answer = exchange(running.address, get(USAGE, &house.key)).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.text(), r#"{"error":"The server is busy"}"#);
+    assert_eq!(exchange(running.address, get("/healthz", "")).await.status, 200);
+    let recorded = spawn_blocking(move || {
+        holder.send(&body).unwrap();
+        holder.answer().unwrap().status
+    });
+    assert_eq!(timeout(LIMIT, recorded).await.unwrap().unwrap(), 201);
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use super::load::{self, CONNECTIONS, Walk};
 use super::{Bench, Missed};
-use crate::bench::connection::Connection;
-use crate::bench::figures::{Table, grouped};
-use crate::bench::say;
+use crate::connection::Connection;
+use crate::figures::{Table, grouped};
+use crate::say;
 
 /// Pages that are asked for in turns: enough that none is still at hand from the time before.
 const PAGES: usize = 200;
@@ -28,8 +28,8 @@ pub(super) fn run(bench: &Bench) -> Result<Missed> {
     for encoding in ["identity", "gzip", "zstd"] {
         let connect = || Connection::encoded(bench.server.base_url(), &bench.admin_key, encoding);
         let mut connection = connect()?;
-        connection.get(&targets[0])?;
-        let answered = connection.header("content-encoding").unwrap_or("identity").to_owned();
+        let answered =
+            connection.get(&targets[0])?.header("content-encoding").unwrap_or("identity").to_owned();
         let begin = || over(connect()?, &targets);
         let [one, four] = CONNECTIONS.map(|connections| load::run(connections, &begin));
         let (one, four) = (one?, four?);
@@ -42,5 +42,7 @@ pub(super) fn run(bench: &Bench) -> Result<Missed> {
 
 fn over(mut connection: Connection, targets: &[String]) -> Result<Walk<'_>> {
     let mut targets = targets.iter().cycle();
-    Ok(Box::new(move || targets.next().map_or(Ok(0), |target| connection.get(target).map(<[u8]>::len))))
+    Ok(Box::new(move || {
+        targets.next().map_or(Ok(0), |target| connection.get(target).map(|page| page.body().len()))
+    }))
 }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use super::{Bench, Missed, judge_times, numbered};
-use crate::bench::figures::{Table, Times, grouped, milliseconds};
-use crate::bench::say;
+use crate::figures::{Table, Times, grouped, milliseconds};
+use crate::say;
 
 /// How often each page is asked for: enough that a hundredth of it is more than one unlucky request.
 const ROUNDS: usize = 500;

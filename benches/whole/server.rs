@@ -187,7 +187,7 @@ fn total(connection: &mut Connection) -> Result<u64> {
     struct Pagination {
         total: u64,
     }
-    let page: Page = serde_json::from_slice(connection.get("/billing/usage?limit=1")?)?;
+    let page: Page = serde_json::from_slice(connection.get("/billing/usage?limit=1")?.body())?;
     Ok(page.pagination.total)
 }
 

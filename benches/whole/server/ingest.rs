@@ -10,10 +10,10 @@ use anyhow::{Result, ensure};
 
 use super::load::joined;
 use super::{Bench, Missed, judge, total};
-use crate::bench::connection::Connection;
-use crate::bench::figures::{Table, Times, grouped, milliseconds, per_second};
-use crate::bench::process::succeeded;
-use crate::bench::say;
+use crate::connection::Connection;
+use crate::figures::{Table, Times, grouped, milliseconds, per_second};
+use crate::process::succeeded;
+use crate::say;
 
 /// Entries of a batch.
 const BATCH_ENTRIES: usize = 1000;

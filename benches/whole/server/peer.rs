@@ -14,11 +14,11 @@ use anyhow::{Context, Result};
 
 use super::load::{self, CONNECTIONS, Load, Walk};
 use super::{Bench, Missed, PAGE_ENTRIES, judge};
-use crate::bench::connection::Connection;
-use crate::bench::figures::{Table, grouped, ratio};
-use crate::bench::program::Running;
-use crate::bench::say;
-use crate::python;
+use crate::connection::Connection;
+use crate::figures::{Table, grouped, ratio};
+use crate::program::Running;
+use crate::say;
+use xtask::python;
 
 /// The version that it is measured in, so that figures can be compared.
 const VERSION: &str = "0.65.5";
@@ -123,12 +123,12 @@ impl Datasette {
             "/{}/entries.json?_size={PAGE_ENTRIES}&_shape=arrays&_nocount=1&_nofacet=1&_nosuggest=1",
             self.database
         );
-        let mut connection = Connection::open(&self.base_url, "")?;
+        let mut connection = Connection::open(&self.base_url, Vec::new())?;
         let mut target = first.clone();
         Ok(Box::new(move || {
-            let length = connection.get(&target)?.len();
-            target = connection.header("link").and_then(next_target).unwrap_or_else(|| first.clone());
-            Ok(length)
+            let page = connection.get(&target)?;
+            target = page.header("link").and_then(next_target).unwrap_or_else(|| first.clone());
+            Ok(page.body().len())
         }))
     }
 
@@ -143,13 +143,13 @@ impl Datasette {
         .replacen(" FROM", ", timestamp_ns, sequence FROM", 1)
         .replace(' ', "+");
         let first = format!("/{}.json?sql={query}&_shape=arrays", self.database);
-        let mut connection = Connection::open(&self.base_url, "")?;
+        let mut connection = Connection::open(&self.base_url, Vec::new())?;
         let mut key = None;
         Ok(Box::new(move || {
             let (at, sequence) = key.take().unwrap_or_else(|| ("0".to_owned(), "-1".to_owned()));
-            let body = connection.get(&format!("{first}&at={at}&sequence={sequence}"))?;
-            key = last_key(body);
-            Ok(body.len())
+            let page = connection.get(&format!("{first}&at={at}&sequence={sequence}"))?;
+            key = last_key(page.body());
+            Ok(page.body().len())
         }))
     }
 }

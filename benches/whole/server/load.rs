@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Bench, PAGE_ENTRIES, numbered};
-use crate::bench::connection::{Connection, next_target};
-use crate::bench::figures::per_second;
+use crate::connection::{Connection, next_target};
+use crate::figures::per_second;
 
 /// How long walks go at a time: thousands of our pages, and of the peer's some hundred.
 const TIME: Duration = Duration::from_millis(2500);
@@ -106,9 +106,9 @@ pub(super) fn by_cursor(bench: &Bench) -> Result<Walk<'static>> {
     let mut connection = bench.connect()?;
     let mut target = first_by_cursor();
     Ok(Box::new(move || {
-        let body = connection.get(&target)?;
-        target = next_target(body).unwrap_or_else(first_by_cursor);
-        Ok(body.len())
+        let page = connection.get(&target)?;
+        target = next_target(page.body()).unwrap_or_else(first_by_cursor);
+        Ok(page.body().len())
     }))
 }
 
@@ -121,7 +121,7 @@ pub(super) fn by_number(bench: &Bench) -> Result<Walk<'static>> {
     let mut page = 0;
     Ok(Box::new(move || {
         page = page % last + 1;
-        connection.get(&numbered(page)).map(<[u8]>::len)
+        connection.get(&numbered(page)).map(|page| page.body().len())
     }))
 }
 
@@ -132,8 +132,11 @@ pub(super) fn by_number(bench: &Bench) -> Result<Walk<'static>> {
 pub(super) fn targets_by_cursor(connection: &mut Connection, count: usize) -> Result<Vec<String>> {
     let mut targets = vec![first_by_cursor()];
     while targets.len() < count
-        && let Some(next) =
-            targets.last().map(|target| connection.get(target).map(next_target)).transpose()?.flatten()
+        && let Some(next) = targets
+            .last()
+            .map(|target| connection.get(target).map(|page| next_target(page.body())))
+            .transpose()?
+            .flatten()
     {
         targets.push(next);
     }

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::Message;
 
-use crate::{command, workspace};
+use xtask::{command, workspace};
 
 /// Builds `billing` as it is shipped, and says where it is.
 ///
@@ -25,23 +24,6 @@ pub(super) fn billing() -> Result<PathBuf> {
 /// When it is not there.
 pub(super) fn existing(path: &str) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("there is no program `{path}`"))
-}
-
-/// Builds a program of `benches/` and says where it is.
-///
-/// # Errors
-/// When it does not build.
-pub(super) fn of_benches(name: &str) -> Result<PathBuf> {
-    let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
-    // A benchmark's file has a name that only cargo knows.
-    cargo.args(["--bench", name, "--message-format", "json-render-diagnostics"]);
-    cargo.stderr(Stdio::inherit());
-    let messages = command::output(cargo)?;
-    let mut built = Message::parse_stream(messages.as_bytes()).filter_map(|message| match message {
-        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == name => artifact.executable,
-        _ => None,
-    });
-    built.next().map(PathBuf::from).with_context(|| format!("cargo does not say where it built `{name}`"))
 }
 
 /// A process that is killed when this value goes, however the run ends.

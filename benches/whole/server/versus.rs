@@ -11,10 +11,10 @@ use anyhow::Result;
 use super::ingest::Batches;
 use super::ledger::Ledger;
 use super::{Bench, Missed, judge, load};
-use crate::bench::figures::{Table, grouped};
-use crate::bench::process::{mebibytes, peak_kib};
-use crate::bench::program;
-use crate::bench::say;
+use crate::figures::{Table, grouped};
+use crate::process::{mebibytes, peak_kib};
+use crate::program;
+use crate::say;
 
 /// Entries of the two ledgers unless `--entries` says otherwise: they are made anew each time.
 pub(super) const ENTRIES: u64 = 500_000;

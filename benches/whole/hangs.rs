@@ -20,7 +20,7 @@ use super::process::{Ended, clear};
 use super::program;
 use super::say;
 use super::upstream::{Traits, Upstream};
-use crate::workspace;
+use xtask::{bench, workspace};
 
 /// Entries unless `--entries` says otherwise: a heavy user's five months.
 const ENTRIES: u64 = 1_000_000;
@@ -50,7 +50,7 @@ const SIDE_BY_SIDE: u32 = 4;
 pub(super) fn run(arguments: &[&str]) -> Result<()> {
     let Options { entries, endpoint, billing } = Options::parse(arguments)?;
     let billing = billing.map_or_else(program::billing, Ok)?;
-    let upstream = program::of_benches("upstream")?;
+    let upstream = bench::program("upstream")?;
     let directory = workspace::target_directory()?.join("bench-hangs");
     clear(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -160,7 +160,7 @@ impl Bench {
         } else {
             let mut target = Some(format!("/billing/usage-history?pageSize={size}"));
             while let Some(wanted) = target {
-                target = next_target(connection.get(&wanted)?);
+                target = next_target(connection.get(&wanted)?.body());
             }
         }
         let elapsed = start.elapsed();

@@ -9,11 +9,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::ACCOUNT;
-use crate::bench::figures::grouped;
-use crate::bench::process::{clear, succeeded};
-use crate::bench::program::{self, Running, Server};
-use crate::bench::say;
-use crate::{command, workspace};
+use crate::figures::grouped;
+use crate::process::{clear, succeeded};
+use crate::program::{self, Running, Server};
+use crate::say;
+use xtask::{bench, command, workspace};
 
 /// Where ledgers stand, and what makes them.
 pub(super) struct Ledger {
@@ -38,7 +38,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::prepare`].
     pub(super) fn of(billing: PathBuf, name: &str, entries: u64) -> Result<Self> {
-        let history = program::of_benches("history")?;
+        let history = bench::program("history")?;
         let directory = workspace::target_directory()?.join(name);
         let ledger = Self { billing, history, directory, entries };
         clear(&ledger.run_directory())?;

@@ -17,7 +17,7 @@ use super::process::{LIMIT_KIB, clear, measure, mebibytes};
 use super::program;
 use super::say;
 use super::upstream::Upstream;
-use crate::{command, workspace};
+use xtask::{bench, command, workspace};
 
 /// How late a page of the first table is.
 const LATENCY_MS: u64 = 50;
@@ -44,7 +44,7 @@ const RUNS: usize = 5;
 pub(super) fn run() -> Result<()> {
     let curl =
         command::output(curl(&["--version"])).context("the export is measured beside curl: install it")?;
-    let (billing, upstream) = (program::billing()?, program::of_benches("upstream")?);
+    let (billing, upstream) = (program::billing()?, bench::program("upstream")?);
     let directory = workspace::target_directory()?.join("bench-walk");
     clear(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;

@@ -9,8 +9,8 @@ use fastrand::Rng;
 use super::ingest::{Batches, Sent};
 use super::load::joined;
 use super::{Bench, Missed, judge_times, numbered};
-use crate::bench::figures::{Table, Times, grouped, milliseconds, times};
-use crate::bench::say;
+use crate::figures::{Table, Times, grouped, milliseconds, times};
+use crate::say;
 
 /// Readers, each over a connection of its own.
 const READERS: u64 = 16;

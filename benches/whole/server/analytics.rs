@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Bench, Missed, judge};
-use crate::bench::figures::{Table, Times, milliseconds};
-use crate::bench::say;
+use crate::figures::{Table, Times, milliseconds};
+use crate::say;
 
 /// The longest span that the API sums over.
 const SPAN_DAYS: usize = 90;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::process::{LIMIT_KIB, check_lines, clear, measure, mebibytes, peak_kib, succeeded};
 use super::program::{self, Server};
 use super::say;
-use crate::workspace;
+use xtask::workspace;
 
 /// Entries of the ledgers. What grows with the ledger would show between the two.
 const SIZES: [u64; 2] = [100_000, 1_000_000];

@@ -17,7 +17,7 @@ use super::process::{children_cpu, clear};
 use super::program;
 use super::say;
 use super::upstream::Upstream;
-use crate::workspace;
+use xtask::{bench, workspace};
 
 /// The later program takes at most this many hundredths of the earlier one's time.
 const LIMIT_HUNDREDTHS: u32 = 105;
@@ -53,7 +53,7 @@ const SCENARIOS: [Scenario; 4] = [
 /// may.
 pub(super) fn run(before: &str) -> Result<()> {
     let before = program::existing(before)?;
-    let (after, upstream) = (program::billing()?, program::of_benches("upstream")?);
+    let (after, upstream) = (program::billing()?, bench::program("upstream")?);
     let directory = workspace::target_directory()?.join("bench-versus");
     clear(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
