@@ -5,7 +5,6 @@
 
 mod args;
 mod exit;
-mod instant;
 mod key_source;
 mod terminal;
 mod text;
