@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
-use crate::{ledgers, terminal, text};
+use crate::{ledgers, stdout, terminal, text};
 
 /// What is said to whoever gave something else.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
     let accounts = ledgers::open(path)?.accounts()?;
     match as_json {
-        true => json(path, accounts).and_then(|json| terminal::print(&json)),
-        false => terminal::print(&table(accounts)),
+        true => json(path, accounts).and_then(|json| stdout::print(&json)),
+        false => stdout::print(&table(accounts)),
     }
 }
 

@@ -19,7 +19,8 @@ use futures::TryStreamExt;
 
 use crate::args;
 use crate::exit::{Exit, Failure};
-use crate::{ledgers, runtime, serve, terminal, text};
+use crate::runtime::runtime;
+use crate::{ledgers, serve, stdout, text};
 
 /// Entries made and recorded at a time.
 const BATCH: usize = 1000;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         import.write(&batch)?;
     }
     import.finish()?;
-    terminal::print(&format!(
+    stdout::print(&format!(
         "recorded {} made-up entries in {} ({})\n",
         text::grouped(recorded.entries()),
         place.ledger.display(),
@@ -74,16 +75,16 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
             async { drop(stopped.await) },
             serve::Says::default(),
         ));
-        terminal::print(&format!("serving it at {base_url}\n\n"))?;
+        stdout::print(&format!("serving it at {base_url}\n\n"))?;
         show(&base_url, key, &place, recorded).await?;
         if args.serve {
             let told_to_stop = serve::stop_signal()?;
-            terminal::print(&while_serving(&base_url, &place))?;
+            stdout::print(&while_serving(&base_url, &place))?;
             told_to_stop.await;
             drop(stop);
             server.await.map_err(Failure::failed)??;
         } else {
-            terminal::print(&next_commands(&place))?;
+            stdout::print(&next_commands(&place))?;
         }
         Ok(())
     })
@@ -136,15 +137,15 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) ->
     let by_number = walk(&client, Endpoint::Usage, Counted).await?;
     let exported = &by_cursor.summary;
     let (Some(first), Some(last)) = (exported.first, exported.last) else {
-        return terminal::print("nothing was recorded, so nothing is exported\n");
+        return stdout::print("nothing was recorded, so nothing is exported\n");
     };
-    terminal::print(&format!(
+    stdout::print(&format!(
         "{} entries from {first}\n  to {last}\n\n{}\n",
         text::grouped(exported.entries),
         text::amounts(exported)
     ))?;
     for (route, exported) in [("/billing/usage-history", &by_cursor), ("/billing/usage", &by_number)] {
-        terminal::print(&format!(
+        stdout::print(&format!(
             "{route:<22}  {:>9} entries  {:>7}  {:>9} entries/s\n",
             text::grouped(exported.summary.entries),
             text::seconds(exported.elapsed),
@@ -160,7 +161,7 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) ->
             anyhow!("the exports are not the entries that were recorded"),
         ));
     }
-    terminal::print(&format!(
+    stdout::print(&format!(
         "the two exports are the same entries, and those that were recorded\n{} is written\n\n",
         place.export.display()
     ))

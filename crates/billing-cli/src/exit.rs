@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use billing_http::{CertificateFault, ErrorKind};
 use billing_model::BadRows;
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
-use crate::interrupt::{Cause, Stopped};
 use crate::terminal;
 
 /// The exit codes. They change only with a line in the CHANGELOG.
@@ -30,6 +28,9 @@ pub(crate) enum Exit {
 /// The page is named in the provider's guide, <https://docs.venice.ai/guides/getting-started/generating-api-key>.
 pub(crate) const WHERE_KEYS_ARE_MADE: &str =
     "Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`";
+
+/// What is said where something went out that cannot be taken back.
+pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
 
 /// Why a command did not do what it was asked to do.
 #[derive(Debug)]
@@ -209,21 +210,6 @@ impl From<billing_sink::Error> for Failure {
                 Self::failed(error).hint("wait for the other run, or choose another -o")
             }
             _ => Self::failed(error),
-        }
-    }
-}
-
-impl From<Cause> for Failure {
-    fn from(cause: Cause) -> Self {
-        Self::new(cause.exit(), anyhow!(cause))
-    }
-}
-
-impl From<Stopped> for Failure {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Interrupted(cause) => cause.into(),
-            Stopped::Failed(error) => error.into(),
         }
     }
 }

@@ -9,29 +9,28 @@ use anyhow::anyhow;
 use billing_http::{ApiKey, Begun, Client, ErrorKind, Event, RetryPolicy, Walk, Wire};
 use billing_model::{Stretch, TimeWindow, Timestamp};
 use billing_sink::{DrainError, FileSink, Finished, Opened, ResumableFile, Target, drain};
-use chrono::Utc;
 use futures::future::ready;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::args::{self, Service};
-use crate::exit::Failure;
+use crate::base_url::with_path;
+use crate::clock::now;
+use crate::exit::{Failure, INCOMPLETE};
 use crate::interrupt::{self, Interrupted, Stopped};
 use crate::manifest::{self, Manifest, Walked};
 use crate::mended::Mended;
 use crate::output::{self, Output};
 use crate::plan::Plan;
 use crate::progress::{Progress, Shown};
+use crate::runtime::runtime;
 use crate::summary::{Exported, Summarized, is_a_day_before};
-use crate::{key_source, network, runtime, terminal, text};
+use crate::{key_source, terminal, text};
 
 /// Walks of one window, when entries keep arriving behind them.
 const MAX_WALKS: u32 = 3;
 
 /// What is said where nothing is kept.
 const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
-
-/// What is said where something went out that cannot be taken back.
-pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
 
 /// What is said when the file has its name, and something beside it failed.
 const IN_PLACE: &str = "the file itself is complete and in its place; the same command does the rest";
@@ -77,7 +76,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     runtime.shutdown_background();
     let exported = result.map_err(|failure| match failure.of_service() {
         Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
-        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match network::with_path(base_url) {
+        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match with_path(base_url) {
             Some(url) => failure.hint_first(format!("the API may be at --base-url {url}")),
             None => failure,
         },
@@ -450,10 +449,6 @@ impl Noted {
             self.any_other_fields.set(self.any_other_fields.get() || any_other_fields);
         })
     }
-}
-
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from(Utc::now()).floor_ms()
 }
 
 /// The window, for runs that go on with this one.

@@ -9,8 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::exit::{Exit, Failure};
-use crate::export::INCOMPLETE;
+use crate::exit::{Exit, Failure, INCOMPLETE};
 use crate::terminal;
 
 /// How long a walk may take to come to a place from which it can go on. What it has by then is lost, and nothing else.

@@ -4,8 +4,12 @@
 //! own; what a failure means for the caller is in `exit`.
 
 mod args;
+mod base_url;
+mod clock;
 mod exit;
 mod key_source;
+mod runtime;
+mod stdout;
 mod terminal;
 mod text;
 
@@ -30,6 +34,7 @@ mod plan;
 mod progress;
 mod restore;
 mod serve;
+mod stopped;
 mod summary;
 
 use std::process::ExitCode;
@@ -37,7 +42,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::exit::Failure;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -61,12 +65,4 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
-}
-
-/// The runtime of a command that talks HTTP. The commands run on the main thread; the workers fetch and read pages, and
-/// see an interrupt while the main thread waits for a slow pipe.
-fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(
-        |error| Failure::failed(anyhow::Error::new(error).context("the async runtime cannot be started")),
-    )
 }

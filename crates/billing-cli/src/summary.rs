@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::args::Wire;
+use crate::clock::now;
 use crate::exit::Failure;
-use crate::export::now;
 use crate::manifest::{self, AmountsByCurrency, Walked, Window};
 use crate::plan::Plan;
 use crate::text;

@@ -132,23 +132,8 @@ pub(super) const LINES_MAX: usize = 500;
 pub(super) const OUTSIDE_DEFAULT: &str = "xtask";
 
 /// Circles of files that there are, each with all of its files. The list may only become shorter: take no circle into it,
-/// and no file into a circle. billing-sqlite and billing-server have none.
+/// and no file into a circle. billing-sqlite, billing-server and billing-cli have none.
 pub(super) const CIRCLES: &[Circle] = &[
-    &[
-        "crates/billing-cli/src/args.rs",
-        "crates/billing-cli/src/exit.rs",
-        "crates/billing-cli/src/export.rs",
-        "crates/billing-cli/src/interrupt.rs",
-        "crates/billing-cli/src/key_source.rs",
-        "crates/billing-cli/src/manifest.rs",
-        "crates/billing-cli/src/network.rs",
-        "crates/billing-cli/src/output.rs",
-        "crates/billing-cli/src/plan.rs",
-        "crates/billing-cli/src/progress.rs",
-        "crates/billing-cli/src/summary.rs",
-        "crates/billing-cli/src/terminal.rs",
-        "crates/billing-cli/src/text.rs",
-    ],
     &[
         "crates/billing-http/src/begun.rs",
         "crates/billing-http/src/client.rs",

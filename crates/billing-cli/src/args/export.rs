@@ -6,7 +6,7 @@ use billing_model::{HistoryQuery, UsageQuery};
 use clap::ValueEnum;
 
 use super::ledger::variable;
-use crate::network;
+use crate::base_url::base_url;
 
 /// Where the service is, and the key to it.
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,7 @@ use crate::network;
 pub(crate) struct Service {
     /// Base URL of the service: https, or http to this machine; the scheme may be left out
     #[arg(long, env = variable("BILLING_BASE_URL"), value_name = "URL", hide_env_values = true)]
-    #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = network::base_url)]
+    #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = base_url)]
     pub(crate) base_url: String,
     /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
     #[arg(long, value_name = "FILE")]
