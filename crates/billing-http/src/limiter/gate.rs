@@ -17,7 +17,7 @@ pub(super) type Time = Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A page. With the time until the service takes another, when this was the last that it takes for now.
-    Page(Option<Duration>),
+    Served(Option<Duration>),
     /// Refused for coming too often, with the time to come back where the service names one. Only a 429 does not count
     /// against the caller.
     Refused { clock: Option<Duration>, is_counted: bool },
@@ -230,7 +230,7 @@ impl Gate {
         }
         self.refused_since = None;
         match outcome {
-            Outcome::Page(clock) => self.page(ticket, clock, now),
+            Outcome::Served(clock) => self.page(ticket, clock, now),
             Outcome::Failed => {
                 self.failures.push(now);
                 self.width.failure();

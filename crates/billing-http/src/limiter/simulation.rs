@@ -9,7 +9,7 @@ use super::failures::{FAILURE_SPAN, MAX_FAILURES};
 use super::gate::{Admission, Gate, Outcome, Probing, Ticket, Time};
 use super::services::{Answer, Clock, Kind, Limit, Service, part_of};
 use super::width::MAX_CONCURRENCY;
-use crate::clocks::{requested_wait, wait_after_page};
+use crate::clocks::{requested_wait, wait_after_success};
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -92,7 +92,7 @@ fn run(kind: Kind, pages: u32, concurrency: u32, phase: u32) -> Run {
                 run.steady_requests += u32::from(is_steady);
                 match answer {
                     Answer::Page(headers) => {
-                        gate.end(&ticket, Outcome::Page(wait_after_page(&headers)), now);
+                        gate.end(&ticket, Outcome::Served(wait_after_success(&headers)), now);
                         run.pages += 1;
                         if to_begin > 0 {
                             to_begin -= 1;
