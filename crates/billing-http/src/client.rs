@@ -109,7 +109,7 @@ impl Client {
             _ if error.is_slow() => self.has_answered() && error.tries() >= policy.timeouts_before_narrowing,
             // Says itself that the window is too much.
             Some(504 | 524) => error.tries() >= policy.tries_before_narrowing,
-            // A service that has not given a single page is just not there.
+            // A service that has not served a single request is just not there.
             Some(500 | 502 | 520..=530) if self.0.served.load(Ordering::Relaxed) => {
                 error.tries() >= policy.tries_before_narrowing
             }

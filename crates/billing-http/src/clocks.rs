@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_for_now_says_until_when() {
+    fn the_last_success_for_now_says_until_when() {
         let none_left = ("x-ratelimit-remaining-requests", "0");
         let reset = |text| ("x-ratelimit-reset-requests", text);
         for (headers, expect_s) in [

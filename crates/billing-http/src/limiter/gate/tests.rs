@@ -64,7 +64,7 @@ fn a_clock_is_waited_for_to_the_instant() {
     assert_eq!(gate.admission(S(34)), Admission::At(S(93)), "the service takes no more for now");
 }
 
-/// Named after what broke: refusals without a page between them were taken for a service of one request in that time.
+/// Named after what broke: refusals without a success between them were taken for a service of one request in that time.
 #[test]
 fn an_outage_is_no_pace() {
     let mut gate = gate();
