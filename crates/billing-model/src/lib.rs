@@ -68,6 +68,7 @@ mod stretch;
 mod analytics;
 mod analytics_json;
 mod balance;
+mod batch_answer;
 mod json_object;
 mod json_text;
 
@@ -80,6 +81,7 @@ pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendP
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
+pub use batch_answer::{BatchIssue, BatchReceipt, RefusedBatch};
 pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;
