@@ -157,6 +157,18 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Malformed => {
                 (Exit::Failed, "nothing was rounded or left out; report this if the service is right")
             }
+            ErrorKind::BatchRefused => {
+                (Exit::Failed, "nothing of the batch was stored; mend these rows and send it again")
+            }
+            ErrorKind::IdempotencyConflict => {
+                (Exit::Usage, "nothing was stored; give this batch an --idempotency-key of its own")
+            }
+            ErrorKind::BatchTooLarge => {
+                (Exit::Failed, "nothing was stored; send it as several, each under a key of its own")
+            }
+            ErrorKind::InvalidIdempotencyKey => {
+                (Exit::Usage, "a name of the batch without spaces is one, such as gateway-1:2026-06-14")
+            }
             ErrorKind::Setup => {
                 (Exit::Failed, "whom to trust is in --cacert FILE (PEM), else in SSL_CERT_FILE")
             }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
-use crate::{accounts, ledgers, stdout, terminal, text};
+use crate::{accounts, ledgers, stdout, table, terminal};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
@@ -81,7 +81,7 @@ fn table(keys: Vec<Key>) -> String {
     }
     match rows.len() {
         1 => "no keys\n".to_owned(),
-        _ => text::table(&text::without_empty_columns(&rows)),
+        _ => table::table(&table::without_empty_columns(&rows)),
     }
 }
 
@@ -118,7 +118,7 @@ fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
     });
     let json = Json { ledger: path.display().to_string(), keys: keys.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
-    Ok(accounts::plain_json(&text) + "\n")
+    Ok(stdout::plain_json(&text) + "\n")
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {

@@ -10,11 +10,15 @@ mod exit;
 mod key_source;
 mod runtime;
 mod stdout;
+mod table;
 mod terminal;
 mod text;
 
 mod accounts;
+mod analytics;
+mod asking;
 mod backup;
+mod balance;
 mod check;
 mod completions;
 mod demo;
@@ -32,6 +36,7 @@ mod network;
 mod output;
 mod plan;
 mod progress;
+mod record;
 mod restore;
 mod serve;
 mod stopped;
@@ -50,7 +55,9 @@ fn main() -> ExitCode {
     };
     let result = match args.command {
         Command::Accounts(args) => accounts::run(&args),
+        Command::Analytics(args) => analytics::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Balance(args) => balance::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
     };

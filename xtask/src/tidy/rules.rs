@@ -73,6 +73,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap", &["billing-cli"]),
     ("clap_complete", &["billing-cli"]),
     ("clap_mangen", &["billing-cli"]),
+    ("comfy-table", &["billing-cli"]),
     ("anyhow", &["billing-cli", "xtask"]),
     ("cargo_metadata", &["xtask"]),
     ("avt", &["xtask"]),
