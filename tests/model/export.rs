@@ -1,21 +1,23 @@
-//! An export as a program runs it: opened, gone on with where there is something to go on with, and killed again.
+//! The export job, run as a program runs it: opened, gone on with where there is something to go on with, stopped and killed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::Poll;
 use std::time::Duration;
 
+use billing_export::{Cause, Event, ExportFile, Stop};
 use billing_format::{Content, InputFormat, read_entries};
-use billing_http::{Client, Error};
-use billing_model::{Stretch, Timestamp, UsageEntry};
-use billing_sink::{Begun, DrainError, FileSink, Opened, ResumableFile, drain};
+use billing_http::{Client, Error, ErrorKind};
+use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::Upstream;
-use futures::{Stream, StreamExt, stream};
+use futures::future::{Future, poll_fn};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::mortal::{FILE, Kill, Mortal, Tail, new_directory};
+use crate::mortal::{self, FILE, Kill, MortalPlace, Tail, new_directory};
 use crate::order::Order;
 
 /// What stood in the place of the file before.
@@ -26,8 +28,10 @@ const OLD: &[u8] = b"old";
 pub(crate) enum Ending {
     /// With the walk.
     Complete,
-    /// Given up after so many stretches, and dropped as is proper.
+    /// Told to stop at once after so many stretches.
     Dropped(usize),
+    /// Told to stop after so many stretches, where another run can go on.
+    Stopped(usize),
     Killed(Kill),
 }
 
@@ -53,7 +57,11 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
     let tail = prop_oneof![Just(Tail::Kept), any::<u8>().prop_map(Tail::Cut), Just(Tail::Zeros)];
     let moment = prop_oneof![2 => 1usize..9, 1 => 9usize..30];
     let kill = (moment, tail).prop_map(|(moment, tail)| Ending::Killed(Kill { moment, tail }));
-    let ending = prop_oneof![1 => (0usize..12).prop_map(Ending::Dropped), 2 => kill];
+    let ending = prop_oneof![
+        1 => (0usize..12).prop_map(Ending::Dropped),
+        1 => (0usize..12).prop_map(Ending::Stopped),
+        3 => kill
+    ];
     let run = |ending| {
         (1u32..=16, prop::bool::weighted(0.8), ending).prop_map(|(concurrency, is_careful, ending)| Run {
             concurrency,
@@ -75,17 +83,9 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
 /// What a run came to.
 enum Outcome {
     Complete,
-    Dropped,
+    Stopped,
     /// With what was on the disk.
     Killed(TempDir),
-    Failed(Error),
-}
-
-/// Why a stream ended before its walk.
-#[derive(Debug)]
-enum Cut {
-    Dropped,
-    Killed,
     Failed(Error),
 }
 
@@ -108,7 +108,8 @@ pub(crate) async fn export(
     let mut runs = others.iter().chain(std::iter::repeat(last));
     // An excused error is one of a few faults, each of which happens once.
     for _ in 0..others.len() + 16 {
-        let outcome = run(order, runs.next().unwrap(), life.is_gzip, &client, directory.path()).await;
+        let way = Way { order, is_gzip: life.is_gzip, upstream, directory: directory.path() };
+        let outcome = way.run(runs.next().unwrap(), &client).await;
         let file = fs::read(directory.path().join(FILE)).ok();
         match outcome {
             Outcome::Complete => {
@@ -119,7 +120,7 @@ pub(crate) async fn export(
                 assert!(seen.new.is_some_and(|new| new == file), "the old file is not the new one");
                 return Ok(if life.is_gzip { decompressed(&file) } else { file });
             }
-            Outcome::Dropped => seen.note(file),
+            Outcome::Stopped => seen.note(file),
             Outcome::Killed(left) => {
                 directory = left;
                 seen.note(fs::read(directory.path().join(FILE)).ok());
@@ -155,76 +156,113 @@ impl Seen {
     }
 }
 
-async fn run(order: &Order, run: &Run, is_gzip: bool, client: &Client, directory: &Path) -> Outcome {
-    let asked = BTreeMap::from([("order".to_owned(), format!("{order:?}"))]);
-    let opened = ResumableFile::open(directory.join(FILE), &asked, false).unwrap();
-    let walk = order.walk(order.window).concurrency(run.concurrency);
-    let walk = match opened.begun() {
-        Some(Begun { complete_until: Some(until), summary, .. }) => walk.resume(*until, summary.entries),
-        _ => walk,
-    };
-    // A run that begins a file whose window ends now fetches a page before it knows the window.
-    let stretches = match order.times() {
-        Some(times) if opened.begun().is_none() && !matches!(opened, Opened::Written(_)) => {
-            let walk = order.walk(times).concurrency(run.concurrency).build().unwrap();
-            match walk.begin(client, order.local_clock()).await {
-                Ok(begun) => {
-                    assert_eq!(begun.window(), order.window);
-                    begun.stretches().boxed()
-                }
-                Err(error) => return Outcome::Failed(error),
+/// What all runs of an export have in common.
+struct Way<'a> {
+    order: &'a Order,
+    is_gzip: bool,
+    upstream: &'a Upstream,
+    directory: &'a Path,
+}
+
+/// What a run has told.
+#[derive(Default)]
+struct Told {
+    stretches: usize,
+    /// How often it began to walk again.
+    again: usize,
+    /// Up to where everything was handed out.
+    complete_until: Option<Timestamp>,
+    /// True when nothing was handed out behind that.
+    is_at_place: bool,
+}
+
+impl Told {
+    fn note(&mut self, event: &Event<'_>, window: TimeWindow) {
+        match event {
+            Event::Settled { window: settled, .. } if window.until().is_some() => {
+                assert_eq!(*settled, window)
             }
+            Event::Begun { left, .. } => {
+                self.complete_until = left.and_then(|left| left.complete_until);
+                self.is_at_place = true;
+            }
+            Event::Came { complete_until, .. } => {
+                self.stretches += 1;
+                self.is_at_place = complete_until.is_some();
+                self.complete_until = complete_until.or(self.complete_until);
+            }
+            Event::Again { .. } => self.again += 1,
+            _ => {}
         }
-        _ => walk.build().unwrap().stretches(client).boxed(),
-    };
-    let file = match opened {
-        Opened::New(file) => file.begin(BTreeMap::new(), Timestamp::from_unix_ns(0)).unwrap(),
-        Opened::Begun(file) => file.go_on().unwrap(),
-        Opened::Written(file) => {
-            file.commit().unwrap().close().unwrap();
-            return Outcome::Complete;
-        }
-    };
-    let file = file.checkpoint_every(if run.is_careful { Duration::ZERO } else { Duration::MAX });
-    let file = if is_gzip { file.gzip() } else { file };
-    let (kill, most) = match run.ending {
-        Ending::Complete => (None, None),
-        Ending::Dropped(stretches) => (None, Some(stretches)),
-        Ending::Killed(kill) => (Some(kill), None),
-    };
-    let (file, grave) = Mortal::new(file, directory, kill);
-    let is_dead = || grave.borrow().is_some();
-    let stretches = cut(stretches, most, is_dead);
-    let drained = drain(stretches, FileSink::new(order.format, file)).await;
-    if let Some(left) = grave.take() {
-        return Outcome::Killed(left);
-    }
-    match drained {
-        Ok(drained) => {
-            drained.output.close().unwrap();
-            Outcome::Complete
-        }
-        Err(DrainError::Pages(Cut::Failed(error))) => Outcome::Failed(error),
-        Err(DrainError::Pages(_)) => Outcome::Dropped,
-        Err(DrainError::Sink(error)) => panic!("{error}"),
     }
 }
 
-/// The stretches up to the end of the run.
-fn cut(
-    stretches: impl Stream<Item = Result<Stretch, Error>>,
-    most: Option<usize>,
-    is_dead: impl Fn() -> bool,
-) -> impl Stream<Item = Result<Stretch, Cut>> {
-    let state = (Box::pin(stretches), most, is_dead);
-    stream::unfold(state, async |(mut stretches, most, is_dead)| {
-        let next = match most {
-            _ if is_dead() => Some(Err(Cut::Killed)),
-            Some(0) => Some(Err(Cut::Dropped)),
-            _ => stretches.next().await.map(|next| next.map_err(Cut::Failed)),
+impl Way<'_> {
+    async fn run(&self, run: &Run, client: &Client) -> Outcome {
+        let Self { order, is_gzip, upstream, directory } = *self;
+        let kill = if let Ending::Killed(kill) = run.ending { Some(kill) } else { None };
+        let life = mortal::Life::new(directory, kill);
+        let interval = if run.is_careful { Duration::ZERO } else { Duration::MAX };
+        let file =
+            ExportFile::new(directory.join(FILE), order.format).gzip(is_gzip).checkpoint_every(interval);
+        let place = MortalPlace { file, life: life.clone() };
+        let (stop, told) = (Stop::default(), Mutex::new(Told::default()));
+        let job = order.export(upstream, run.concurrency).open(place).unwrap().stopped_by(&stop);
+        let observe = |event: &Event<'_>| {
+            let mut told = told.lock().unwrap();
+            told.note(event, order.window);
+            match (event, run.ending) {
+                (Event::Begun { .. } | Event::Came { .. }, Ending::Dropped(most))
+                    if told.stretches == most =>
+                {
+                    stop.now();
+                }
+                (Event::Begun { .. } | Event::Came { .. }, Ending::Stopped(most))
+                    if told.stretches == most =>
+                {
+                    stop.soon();
+                }
+                _ => {}
+            }
         };
-        next.map(|next| (next, (stretches, most.map(|left| left.saturating_sub(1)), is_dead)))
-    })
+        let mut running = pin!(job.run(client, || order.local_clock(), observe));
+        // A run that was killed comes no further.
+        let ended = poll_fn(|context| {
+            let polled = running.as_mut().poll(context);
+            if life.is_over() { Poll::Ready(None) } else { polled.map(Some) }
+        });
+        let Some(ended) = ended.await else { return Outcome::Killed(life.left().unwrap()) };
+        let error = match ended {
+            Ok(exported) => {
+                exported.output.close().unwrap();
+                return Outcome::Complete;
+            }
+            Err(error) => error,
+        };
+        let told = told.lock().unwrap();
+        let (kept, is_settled) = (error.kept().map(|kept| kept.complete_until), error.is_settled());
+        match error.into_cause() {
+            Cause::Stopped => {
+                let is_urgent = matches!(run.ending, Ending::Dropped(_));
+                assert!(is_urgent || told.is_at_place, "it stopped where nobody can go on");
+                assert_eq!(kept, told.complete_until, "what was marked is kept");
+                Outcome::Stopped
+            }
+            Cause::Service(error) if error.kind() == ErrorKind::Moved => {
+                assert_eq!(
+                    (told.again, kept),
+                    (2, None),
+                    "it gave up too early, or kept what is not the ledger"
+                );
+                Outcome::Failed(error)
+            }
+            Cause::Service(error) => {
+                assert!(!is_settled || kept == told.complete_until, "what was marked is kept after {error}");
+                Outcome::Failed(error)
+            }
+            cause => panic!("{cause:?}"),
+        }
+    }
 }
 
 fn decompressed(file: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
-//! The model test: a walk into a file that survives is compared with the ledger itself, written as plainly as it can be
-//! (`billing_testkit::Book`), over random ledgers, windows, page sizes, services, faults and deaths. Table of contents.
+//! The model test: what the export job, which the command runs too, leaves in a file is compared with the ledger itself, written
+//! as plainly as it can be (`billing_testkit::Book`), over random ledgers, windows, page sizes, services, faults, stops and deaths.
+//! Table of contents.
 //!
 //! Everything is real but the service and the waiting: the client, its sockets, the files.
 

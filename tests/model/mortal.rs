@@ -1,13 +1,14 @@
 //! A file that dies: what is on the disk at that moment is what the next run finds.
 
-use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use billing_export::{ExportFile, Found, Place};
 use billing_model::Mark;
-use billing_sink::{Error, Finished, ResumableFile, Target};
+use billing_sink::{Error, FileSink, Finished, ResumableFile, Target};
 use tempfile::TempDir;
 
 /// The file of an export.
@@ -40,13 +41,51 @@ pub(crate) enum Tail {
     Zeros,
 }
 
-/// A directory as it was left by a run that was killed; `None` as long as it was not.
-pub(crate) type Grave = Rc<RefCell<Option<TempDir>>>;
+/// The place of an export whose file is killed at a moment.
+pub(crate) struct MortalPlace {
+    pub(crate) file: ExportFile,
+    pub(crate) life: Life,
+}
 
-/// A [`ResumableFile`] that is killed at a moment. It does not notice; whoever feeds it does, by the [`Grave`].
+impl Place for MortalPlace {
+    type Sink = FileSink<Mortal>;
+
+    fn open(&self, asked: &BTreeMap<String, String>, restart: bool) -> Result<Found<Self::Sink>, Error> {
+        let life = self.life.clone();
+        self.file.open_within(asked, restart, |file| Mortal::new(file, life))
+    }
+}
+
+/// What a run and its files have of its death.
+#[derive(Clone)]
+pub(crate) struct Life(Arc<Mutex<Death>>);
+
+impl Life {
+    /// A life in a directory.
+    pub(crate) fn new(directory: &Path, kill: Option<Kill>) -> Self {
+        let directory = directory.to_owned();
+        let death = Death { directory, kill, moments: 0, recorded: 0, durable: 0, grave: None };
+        Self(Arc::new(Mutex::new(death)))
+    }
+
+    fn death(&self) -> MutexGuard<'_, Death> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.death().grave.is_some()
+    }
+
+    /// The directory as it was when it was killed; `None` when it was not.
+    pub(crate) fn left(&self) -> Option<TempDir> {
+        self.death().grave.take()
+    }
+}
+
+/// A [`ResumableFile`] that is killed at a moment. It does not notice; whoever feeds it does, by its [`Life`].
 pub(crate) struct Mortal {
     file: ResumableFile,
-    death: Death,
+    life: Life,
 }
 
 struct Death {
@@ -58,17 +97,17 @@ struct Death {
     recorded: u64,
     /// Bytes of the partial file that a power loss leaves alone.
     durable: u64,
-    grave: Grave,
+    grave: Option<TempDir>,
 }
 
 impl Mortal {
-    pub(crate) fn new(file: ResumableFile, directory: &Path, kill: Option<Kill>) -> (Self, Grave) {
-        let grave = Grave::default();
-        let directory = directory.to_owned();
-        let mut death =
-            Death { directory, kill, moments: 0, recorded: 0, durable: 0, grave: Rc::clone(&grave) };
+    /// A file that was begun, or is gone on with.
+    fn new(file: ResumableFile, life: Life) -> Self {
+        let mut death = life.death();
+        (death.recorded, death.durable) = (0, 0);
         death.note_durable();
-        (Self { file, death }, grave)
+        drop(death);
+        Self { file, life }
     }
 }
 
@@ -87,7 +126,7 @@ impl Death {
         if let Some(Kill { moment, tail }) = self.kill
             && moment == self.moments
         {
-            *self.grave.borrow_mut() = Some(self.buried(tail).unwrap());
+            self.grave = Some(self.buried(tail).unwrap());
         }
     }
 
@@ -122,7 +161,7 @@ impl Write for Mortal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (half, rest) = bytes.split_at(bytes.len() / 2);
         self.file.write_all(half)?;
-        self.death.moment();
+        self.life.death().moment();
         self.file.write_all(rest)?;
         Ok(bytes.len())
     }
@@ -136,10 +175,10 @@ impl Target for Mortal {
     type Done = Finished;
 
     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
-        self.death.moment();
+        self.life.death().moment();
         self.file.mark(mark)?;
-        self.death.note_durable();
-        self.death.moment();
+        self.life.death().note_durable();
+        self.life.death().moment();
         Ok(())
     }
 
@@ -147,10 +186,10 @@ impl Target for Mortal {
         self.file.entries_held()
     }
 
-    fn commit(mut self) -> Result<Finished, Error> {
-        self.death.moment();
+    fn commit(self) -> Result<Finished, Error> {
+        self.life.death().moment();
         let finished = self.file.commit()?;
-        self.death.moment();
+        self.life.death().moment();
         Ok(finished)
     }
 

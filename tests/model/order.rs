@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billing_csv::Columns;
+use billing_export::Export;
 use billing_format::Format;
 use billing_http::{ApiKey, Border, Client, Endpoint, RetryPolicy, Times, Walk, WalkBuilder, Wire};
 use billing_model::{Currency, TimeWindow, Timestamp, UsageEntry};
@@ -66,8 +67,28 @@ impl Order {
         walk.endpoint(self.endpoint).page_size(self.page_size)
     }
 
+    /// The same as an export.
+    pub(crate) fn export(&self, upstream: &Upstream, concurrency: u32) -> Export {
+        let export = Export::of(&upstream.base_url(), &ApiKey::new("key").unwrap())
+            .currency(self.currency.clone())
+            .max_pages(MAX_PAGES)
+            .endpoint(self.endpoint)
+            .page_size(self.page_size)
+            .concurrency(concurrency);
+        let export = match (self.times(), self.window.until()) {
+            (Some(times), _) => export.over_times(times),
+            (None, Some(_)) => export.over(self.window),
+            // Of an export the end is settled before anything is handed out; this one lies behind every entry.
+            (None, None) => export.over_times(Times {
+                since: self.window.since().map(Border::At),
+                until: Border::At(last_instant()),
+            }),
+        };
+        export.build().unwrap()
+    }
+
     /// The window as it depends on the present, which the service tells.
-    pub(crate) fn times(&self) -> Option<Times> {
+    fn times(&self) -> Option<Times> {
         let Relative { is_both, .. } = self.relative?;
         let until = self.window.until()?;
         let ago = |since: Timestamp| {
@@ -90,6 +111,11 @@ impl Order {
         let now_ns = self.window.until().and_then(Timestamp::unix_ns).unwrap_or_default();
         Timestamp::from_unix_ns(now_ns - late_s * 1_000_000_000)
     }
+}
+
+/// Later than every entry of every ledger.
+fn last_instant() -> Timestamp {
+    "2200-01-01T00:00:00Z".parse().unwrap()
 }
 
 /// An order, of no ledger yet.

@@ -29,9 +29,6 @@ pub(crate) enum Exit {
 pub(crate) const WHERE_KEYS_ARE_MADE: &str =
     "Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`";
 
-/// What is said where something went out that cannot be taken back.
-pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
-
 /// Why a command did not do what it was asked to do.
 #[derive(Debug)]
 pub(crate) struct Failure {

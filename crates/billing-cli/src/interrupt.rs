@@ -3,24 +3,28 @@
 use std::process;
 use std::time::Duration;
 
-use billing_model::Stretch;
-use futures::{Stream, StreamExt, stream};
+use anyhow::anyhow;
+use billing_export::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
-use crate::exit::{Exit, Failure, INCOMPLETE};
+use crate::exit::{Exit, Failure};
 use crate::terminal;
 
-/// How long a walk may take to come to a place from which it can go on. What it has by then is lost, and nothing else.
-const GRACE: Duration = Duration::from_secs(30);
+/// What is said where something went out that cannot be taken back.
+pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
 
 /// How long a process may take to stop at once: it may wait where it cannot be interrupted.
 const LAST_GRACE: Duration = Duration::from_secs(3);
 
-/// Hears how often it was interrupted, and by what at first.
+/// Says stop to an export, and what made it.
 #[derive(Clone)]
-pub(crate) struct Interrupted(watch::Receiver<(u32, Cause)>);
+pub(crate) struct Interrupted {
+    pub(crate) stop: Stop,
+    /// By what it was interrupted at first, once it was.
+    cause: watch::Receiver<Option<Cause>>,
+}
 
 /// What interrupts a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,13 +46,10 @@ impl Cause {
     }
 }
 
-/// Why a walk did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stopped {
-    #[error(transparent)]
-    Interrupted(Cause),
-    #[error(transparent)]
-    Failed(billing_http::Error),
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self::new(cause.exit(), anyhow!(cause))
+    }
 }
 
 /// Listens for the signals. The first lets what is half done come to a good place, the second stops it at once, and the
@@ -64,7 +65,9 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
     let mut hang_up = on(SignalKind::hangup())?;
-    let (interrupted, watched) = watch::channel((0, Cause::Interrupt));
+    let stop = Stop::default();
+    let (heard, cause) = watch::channel(None);
+    let interrupted = Interrupted { stop: stop.clone(), cause };
     tokio::spawn(async move {
         let mut first = None;
         for times in 1.. {
@@ -80,7 +83,9 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 () = comes(&mut terminate) => Cause::Terminate,
                 () = comes(&mut hang_up) => Cause::Interrupt,
             };
+            // The first signal says how it ends.
             let first = *first.get_or_insert(cause);
+            heard.send_replace(Some(first));
             if at_once || times > 2 {
                 terminal::error(&first.to_string());
                 if at_once {
@@ -88,10 +93,13 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 }
                 process::exit(first.exit() as i32);
             }
-            interrupted.send_replace((times, first));
+            match times {
+                1 => stop.soon(),
+                _ => stop.now(),
+            }
         }
     });
-    Ok(Interrupted(watched))
+    Ok(interrupted)
 }
 
 /// Ready when the signal comes; never, when it is ignored.
@@ -110,93 +118,17 @@ fn ignored_signals() -> u64 {
 }
 
 impl Interrupted {
+    /// What made it stop at first.
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause.borrow().unwrap_or(Cause::Interrupt)
+    }
+
     /// Ready at the first interrupt.
     pub(crate) async fn happens(&mut self) -> Cause {
-        self.happens_times(1).await
-    }
-
-    async fn happens_times(&mut self, least: u32) -> Cause {
-        let heard = self.0.wait_for(|(times, _)| *times >= least).await.map(|heard| heard.1);
-        match heard {
-            Ok(cause) => cause,
+        match self.cause.wait_for(Option::is_some).await.map(|cause| *cause) {
+            Ok(Some(cause)) => cause,
             // Nobody listens any more, so there is no interrupt to come.
-            Err(_) => std::future::pending().await,
+            _ => std::future::pending().await,
         }
-    }
-
-    /// The stretches, up to the first place after an interrupt from which a walk can go on.
-    pub(crate) fn stop(
-        &self,
-        stretches: impl Stream<Item = Result<Stretch, billing_http::Error>>,
-        say: impl Fn(Cause),
-    ) -> impl Stream<Item = Result<Stretch, Stopped>> {
-        let stopping = Stopping {
-            stretches: Box::pin(stretches),
-            interrupted: self.clone(),
-            is_complete: true,
-            until: None,
-            cause: Cause::Interrupt,
-            ended: false,
-        };
-        stream::unfold((stopping, say), |(mut stopping, say)| async move {
-            let next = stopping.next(&say).await?;
-            Some((next, (stopping, say)))
-        })
-    }
-}
-
-/// A walk that may be interrupted.
-struct Stopping<S> {
-    stretches: S,
-    interrupted: Interrupted,
-    /// True where a walk can go on.
-    is_complete: bool,
-    /// When it ends at the latest; set by the interrupt.
-    until: Option<Instant>,
-    /// What it was interrupted by.
-    cause: Cause,
-    ended: bool,
-}
-
-impl<S: Stream<Item = Result<Stretch, billing_http::Error>> + Unpin> Stopping<S> {
-    async fn next(&mut self, say: &impl Fn(Cause)) -> Option<Result<Stretch, Stopped>> {
-        while !self.ended {
-            if self.until.is_some() && self.is_complete {
-                break;
-            }
-            let until = self.until;
-            let late = async {
-                match until {
-                    Some(until) => sleep_until(until).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = late => break,
-                cause = self.interrupted.happens_times(if until.is_some() { 2 } else { 1 }) => {
-                    if until.is_some() {
-                        break;
-                    }
-                    self.cause = cause;
-                    self.until = Some(Instant::now() + GRACE);
-                    if !self.is_complete {
-                        say(cause);
-                    }
-                }
-                stretch = self.stretches.next() => return match stretch? {
-                    Ok(stretch) => {
-                        self.is_complete = stretch.complete_until.is_some();
-                        Some(Ok(stretch))
-                    }
-                    Err(error) => {
-                        self.ended = true;
-                        Some(Err(Stopped::Failed(error)))
-                    }
-                },
-            }
-        }
-        let was_ended = std::mem::replace(&mut self.ended, true);
-        (!was_ended).then_some(Err(Stopped::Interrupted(self.cause)))
     }
 }

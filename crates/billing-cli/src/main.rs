@@ -29,8 +29,6 @@ mod keys;
 mod ledgers;
 mod log;
 mod man;
-mod manifest;
-mod mended;
 mod mistyped;
 mod network;
 mod output;
@@ -39,7 +37,6 @@ mod progress;
 mod record;
 mod restore;
 mod serve;
-mod stopped;
 mod summary;
 
 use std::process::ExitCode;

@@ -1,26 +1,45 @@
 //! Where an export goes: a file that is whole or not there, or stdout.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
+use billing_export::{ExportFile, Found, Place};
+use billing_format::Format;
 use billing_model::Mark;
-use billing_sink::{Error, Finished, Plain, ResumableFile, Target};
+use billing_sink::{Error, FileSink, Finished, Plain, ResumableFile, Target};
 
 use crate::exit::Failure;
 
+/// The place of an export.
 pub(crate) enum Output {
-    File(Box<ResumableFile>),
+    File(ExportFile),
     /// Standard output without the buffer of its own that flushes at every line.
-    Stdout(Plain<File>),
+    Stdout(Format, Arc<File>),
 }
 
 impl Output {
-    pub(crate) fn stdout() -> Result<Self, Failure> {
+    pub(crate) fn stdout(format: Format) -> Result<Self, Failure> {
         match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(stdout) => Ok(Self::Stdout(Plain(File::from(stdout)))),
+            Ok(stdout) => Ok(Self::Stdout(format, Arc::new(File::from(stdout)))),
             Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
+        }
+    }
+}
+
+impl Place for Output {
+    type Sink = FileSink<Opened>;
+
+    fn open(&self, asked: &BTreeMap<String, String>, restart: bool) -> Result<Found<Self::Sink>, Error> {
+        match self {
+            Self::File(file) => file.open_within(asked, restart, |file| Opened::File(Box::new(file))),
+            Self::Stdout(format, stdout) => {
+                let sink = FileSink::new(*format, Opened::Stdout(Plain(Arc::clone(stdout))));
+                Ok(Found::new(|_, _| Ok(sink)).passing())
+            }
         }
     }
 }
@@ -31,7 +50,13 @@ pub(crate) fn is_stdout_a_file() -> bool {
     stdout.and_then(|stdout| stdout.metadata()).is_ok_and(|about| about.is_file())
 }
 
-impl Write for Output {
+/// What the bytes of an export are written to.
+pub(crate) enum Opened {
+    File(Box<ResumableFile>),
+    Stdout(Plain<Arc<File>>),
+}
+
+impl Write for Opened {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.write(bytes),
@@ -47,7 +72,7 @@ impl Write for Output {
     }
 }
 
-impl Target for Output {
+impl Target for Opened {
     /// What a file came to.
     type Done = Option<Finished>;
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use billing_csv::Columns;
+use billing_export::{Export, ExportFile};
 use billing_format::Format;
-use billing_http::{Walk, WalkBuilder};
+use billing_http::{ApiKey, Walk};
 use billing_model::{
     Currency, Fault, QueryError, TimeWindow, TimeWordError, Timestamp, TypedTime, TypedWindow,
 };
@@ -17,26 +18,27 @@ use clap::ValueEnum;
 use crate::args::{self, Endpoint, ExportFormat, page_sizes};
 use crate::exit::Failure;
 use crate::network::Network;
+use crate::output::Output;
 
 /// What will be done.
 pub(crate) struct Plan {
     pub(crate) times: Times,
     /// What is to be said of the window as it was typed.
     pub(crate) note: Option<String>,
-    pub(crate) endpoint: billing_http::Endpoint,
+    endpoint: billing_http::Endpoint,
     pub(crate) currency: Option<Currency>,
     page_size: Option<u32>,
     concurrency: u32,
     pub(crate) wire: args::Wire,
-    pub(crate) format: Format,
+    format: Format,
     /// `None` is stdout.
     pub(crate) output: Option<PathBuf>,
     /// True when the file is gzip, as its name says.
-    pub(crate) is_gzip: bool,
+    is_gzip: bool,
     pub(crate) manifest: bool,
     pub(crate) restart: bool,
     pub(crate) max_wait: Duration,
-    pub(crate) checkpoint_every: Duration,
+    checkpoint_every: Duration,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
     pub(crate) verbose: bool,
@@ -45,8 +47,8 @@ pub(crate) struct Plan {
     pub(crate) keeps_api_key_id: bool,
     /// True when a place for other fields was asked for.
     pub(crate) wants_other_fields: bool,
-    /// What decides the bytes of the output, as it was typed: who goes on with a file has to ask for the same.
-    pub(crate) asked: BTreeMap<String, String>,
+    /// What decides which entries come, as it was typed: who goes on with a file has to ask for the same.
+    asked: BTreeMap<&'static str, String>,
 }
 
 /// The window as it was typed: what depends on the present is settled when the service has told the time.
@@ -88,7 +90,7 @@ impl Plan {
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
             wants_other_fields: args.with_other_fields,
-            asked: asked(args, times, format, is_gzip),
+            asked: asked(args, times),
         };
         if plan.manifest && plan.output.is_none() {
             return Err(Failure::usage(anyhow!(
@@ -102,18 +104,28 @@ impl Plan {
             ))
             .hint("name the file with -o, or leave --restart out"));
         }
-        // Whatever the window will be, the rest of the query is right or wrong now.
-        plan.walk(TimeWindow::ALL).build().map_err(|refused| plan.refusal(&refused))?;
+        // Before the key is read: what is wrong with the query is wrong with any key.
+        plan.export(&args.service.base_url, &ApiKey::new("none")?)?;
         Ok(plan)
     }
 
-    /// The walk over a window, or over times that make one.
-    pub(crate) fn walk<W>(&self, window: W) -> WalkBuilder<W> {
-        Walk::over(window)
+    /// The export from a service, with a key.
+    pub(crate) fn export(&self, base_url: &str, key: &ApiKey) -> Result<Export, Failure> {
+        let export = Export::of(base_url, key)
+            .over_times(self.times.by_any_clock())
             .endpoint(self.endpoint)
             .currency(self.currency.clone())
             .page_size(self.page_size)
-            .concurrency(self.concurrency)
+            .concurrency(self.concurrency);
+        let asked = self.asked.iter().fold(export, |export, (name, value)| export.asked(*name, value));
+        asked.build().map_err(|refused| self.refusal(&refused))
+    }
+
+    /// Where it goes.
+    pub(crate) fn place(&self) -> Result<Output, Failure> {
+        let Some(path) = &self.output else { return Output::stdout(self.format) };
+        let file = ExportFile::new(path, self.format).gzip(self.is_gzip);
+        Ok(Output::File(file.checkpoint_every(self.checkpoint_every)))
     }
 
     /// The faults of a query, under the names of the flags that they came from.
@@ -201,33 +213,18 @@ fn last_day(until: &str) -> Option<String> {
     })
 }
 
-/// What decides the bytes of the output, but for the key. How the entries travel counts: text/csv may lack a field.
-fn asked(
-    args: &args::Export,
-    Times(window): Times,
-    format: ExportFormat,
-    is_gzip: bool,
-) -> BTreeMap<String, String> {
-    let name = |value: Option<clap::builder::PossibleValue>| {
-        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
-    };
+/// What decides which entries come, in the words in which it was typed, and how they travel: text/csv may lack a field.
+fn asked(args: &args::Export, Times(window): Times) -> BTreeMap<&'static str, String> {
+    let wire = args.wire.to_possible_value().map(|value| value.get_name().to_owned());
     let last_days = args.days.map(|days| format!("{days}d"));
     let since =
         window.since.and_then(|since| one_form(since, args.since.as_deref().or(last_days.as_deref())));
     let all = [
-        ("base-url", Some(args.service.base_url.trim_end_matches('/').to_owned())),
         ("since", since),
         ("until", window.until.and_then(|until| one_form(until, args.until.as_deref()))),
-        ("currency", args.currency.as_ref().map(|currency| currency.to_uppercase())),
-        ("endpoint", Some(name(args.endpoint.to_possible_value()))),
-        ("wire", Some(name(args.wire.to_possible_value()))),
-        ("format", Some(name(format.to_possible_value()))),
-        ("with-api-key-id", args.with_api_key_id.then(|| "yes".to_owned())),
-        ("with-other-fields", args.with_other_fields.then(|| "yes".to_owned())),
-        // Two names may be links to the same file.
-        ("compression", is_gzip.then(|| "gzip".to_owned())),
+        ("wire", wire),
     ];
-    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// The columns of a csv.

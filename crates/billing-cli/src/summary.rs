@@ -2,40 +2,26 @@
 
 use std::time::Duration;
 
+use billing_export::{AmountsByCurrency, Exported, WindowText, amounts_text};
 use billing_format::NoticeKind;
-use billing_http::Traffic;
-use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_model::Timestamp;
+use billing_sink::Finished;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::args::Wire;
-use crate::clock::now;
 use crate::exit::Failure;
-use crate::manifest::{self, AmountsByCurrency, Walked, Window};
 use crate::plan::Plan;
 use crate::text;
 
-/// What an export came to.
-pub(crate) struct Exported {
-    pub(crate) window: TimeWindow,
-    /// All of it, and what this run added.
-    pub(crate) summary: Summary,
-    pub(crate) added: u64,
-    pub(crate) walked: Walked,
-    /// True when an earlier run had begun it.
-    pub(crate) is_resumed: bool,
+/// What an export came to, with what was asked for.
+pub(crate) struct Summarized<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) exported: &'a Exported<Option<Finished>>,
     /// False when entries came, and none with an `apiKeyId`.
     pub(crate) has_key_ids: bool,
     /// False when entries came, and none with fields that nobody documented.
     pub(crate) has_other_fields: bool,
-    /// Texts of what this run added that had half a character.
-    pub(crate) half_characters: u64,
-}
-
-/// The same, with what was asked for.
-pub(crate) struct Summarized<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) exported: &'a Exported,
     pub(crate) elapsed: Duration,
 }
 
@@ -45,7 +31,7 @@ pub(crate) struct Summarized<'a> {
 struct Report<'a> {
     /// As it was typed; `null` is stdout.
     file: Option<String>,
-    window: Window,
+    window: WindowText,
     /// False when entries may still be to come.
     is_final: bool,
     service: &'a str,
@@ -71,12 +57,12 @@ impl Summarized<'_> {
         let Exported { window, summary, added, .. } = self.exported;
         let to = self.plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
         let mut lines = vec![
-            format!("{to}{}", text::pace(summary, *added, self.elapsed)),
+            format!("{to}{}", text::pace(summary, added.entries, self.elapsed)),
             format!("window {window}"),
             text::amounts(summary).trim_end().to_owned(),
         ];
         lines.retain(|line| !line.is_empty());
-        match self.exported.finality() {
+        match self.finality() {
             Finality::Final => {}
             Finality::EndsToday => lines
                 .push("note: the window ends today and is not final: entries may come hours late".to_owned()),
@@ -89,28 +75,23 @@ impl Summarized<'_> {
     }
 
     /// For a program: one object on one line.
-    pub(crate) fn json(
-        &self,
-        service: &str,
-        traffic: Traffic,
-        mut warnings: Vec<String>,
-    ) -> Result<String, Failure> {
-        let Exported { window, summary, added, walked, is_resumed, .. } = self.exported;
+    pub(crate) fn json(&self, mut warnings: Vec<String>) -> Result<String, Failure> {
+        let Exported { window, service, summary, added, is_resumed, traffic, .. } = self.exported;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         warnings.extend(self.warnings());
         let report = Report {
             file: self.plan.output.as_ref().map(|path| path.display().to_string()),
-            window: Window::from(*window),
-            is_final: matches!(self.exported.finality(), Finality::Final),
+            window: (*window).into(),
+            is_final: matches!(self.finality(), Finality::Final),
             service,
-            endpoint: walked.endpoint.map(|endpoint| endpoint.to_string()),
+            endpoint: self.exported.endpoint.map(|endpoint| endpoint.to_string()),
             currency: self.plan.currency.as_ref().map(ToString::to_string),
             entries: summary.entries,
-            added: *added,
+            added: added.entries,
             first: text(summary.first),
             last: text(summary.last),
-            amounts: manifest::amounts(summary),
-            service_total: walked.service_total,
+            amounts: amounts_text(summary),
+            service_total: self.exported.service_total,
             resumed: *is_resumed,
             requests: traffic.requests,
             retries: traffic.retries,
@@ -121,7 +102,8 @@ impl Summarized<'_> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Exported { has_key_ids, has_other_fields, half_characters, .. } = *self.exported;
+        let Self { has_key_ids, has_other_fields, .. } = *self;
+        let half_characters = self.exported.half_characters;
         let mut warnings = Vec::new();
         let is_csv = matches!(self.plan.wire, Wire::Csv);
         if is_csv && self.plan.keeps_api_key_id && !has_key_ids {
@@ -141,6 +123,15 @@ impl Summarized<'_> {
         }
         warnings
     }
+
+    fn finality(&self) -> Finality {
+        let Exported { window, finished: now, .. } = *self.exported;
+        match window.until() {
+            Some(until) if is_a_day_before(now, until) => Finality::NotEnded,
+            Some(until) if is_a_day_before(until, now) => Finality::Final,
+            _ => Finality::EndsToday,
+        }
+    }
 }
 
 /// Whether entries may still come into a window.
@@ -149,16 +140,6 @@ enum Finality {
     /// They may come hours late.
     EndsToday,
     NotEnded,
-}
-
-impl Exported {
-    fn finality(&self) -> Finality {
-        match self.window.until() {
-            Some(until) if is_a_day_before(now(), until) => Finality::NotEnded,
-            Some(until) if is_a_day_before(until, now()) => Finality::Final,
-            _ => Finality::EndsToday,
-        }
-    }
 }
 
 /// True when one time is more than a day before another.

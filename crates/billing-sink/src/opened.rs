@@ -141,6 +141,11 @@ impl Begun {
 }
 
 impl NewFile {
+    /// False when what is written goes straight through, to a pipe or a device, and cannot be taken back.
+    pub fn takes_back(&self) -> bool {
+        matches!(self.found, Found::Place { .. })
+    }
+
     /// Begins the file. What earlier runs left beside it is thrown away.
     ///
     /// `settled` is what runs that go on with this one need to know of it, such as the end of a window that was open:

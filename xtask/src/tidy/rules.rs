@@ -9,6 +9,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-csv", &["billing-model"]),
     ("billing-format", &["billing-csv", "billing-model"]),
     ("billing-http", &["billing-model"]),
+    ("billing-export", &["billing-format", "billing-http", "billing-model", "billing-sink"]),
     ("billing-report", &["billing-model"]),
     ("billing-sample", &["billing-model"]),
     ("billing-sink", &["billing-format", "billing-model"]),
@@ -22,6 +23,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
         "billing-cli",
         &[
             "billing-csv",
+            "billing-export",
             "billing-format",
             "billing-http",
             "billing-ledger",
@@ -46,6 +48,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
 const ALL: &[&str] = &[
     "billing-cli",
     "billing-csv",
+    "billing-export",
     "billing-format",
     "billing-http",
     "billing-ledger",
@@ -84,6 +87,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
         &[
             "billing-benches",
             "billing-cli",
+            "billing-export",
             "billing-http",
             "billing-server",
             "billing-testkit",

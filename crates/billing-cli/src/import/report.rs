@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use billing_export::{AmountsByCurrency, amounts_text};
 use billing_format::Unknown;
 use billing_ledger::ImportedFile;
 use billing_model::{Summary, Timestamp};
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
-use crate::manifest::{self, AmountsByCurrency};
 use crate::{terminal, text};
 
 use super::equal;
@@ -103,7 +103,7 @@ impl Report {
             entries: *entries,
             first: first.map(|at| at.to_string()),
             last: last.map(|at| at.to_string()),
-            amounts: manifest::amounts(&self.summary),
+            amounts: amounts_text(&self.summary),
             files: self.files.iter().map(JsonFile::of).collect(),
             overlaps: self.overlaps.iter().map(|overlap| JsonOverlap::of(overlap, self)).collect(),
             unknown: self.unknown.iter().map(JsonUnknown::of).collect(),

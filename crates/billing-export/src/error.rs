@@ -1,0 +1,123 @@
+//! Why an export did not come to its end.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use billing_model::{QueryError, Timestamp, ValueError};
+
+/// An export that did not come to its end, and what of it is there.
+///
+/// # What to do
+/// [`cause`](Error::cause) says who can help. Where something is [`kept`](Error::kept), the same export goes on with it, whatever
+/// the cause was. Otherwise the place is as it was before, if it takes back what was written; in a pipe there is what
+/// [`added`](Error::added) counts, and it is not the window.
+pub struct Error<S>(Box<Inner<S>>);
+
+struct Inner<S> {
+    cause: Cause<S>,
+    is_settled: bool,
+    added: u64,
+    is_resumed: bool,
+    kept: Option<Kept>,
+}
+
+/// What ended an export.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause<S> {
+    /// It was told to [`Stop`](crate::Stop).
+    #[error("the export was stopped")]
+    Stopped,
+    /// The endpoint does not take the question.
+    #[error(transparent)]
+    Query(QueryError),
+    /// What an earlier run left has no window, so that it is not known what is missing. Begin anew, by
+    /// [`open_anew`](crate::Export::open_anew).
+    #[error("the checkpoint has no window")]
+    Settled(#[source] ValueError),
+    /// The service failed, or what came of it is not the window. After [`Moved`](billing_http::ErrorKind::Moved) the window was
+    /// walked as often as is done.
+    #[error(transparent)]
+    Service(billing_http::Error),
+    /// The place failed.
+    #[error(transparent)]
+    Sink(S),
+}
+
+/// What is kept for the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many entries.
+    pub entries: u64,
+    /// They are all that lie before this instant.
+    pub complete_until: Timestamp,
+}
+
+/// How far a walk had come when it ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) is_settled: bool,
+    pub(crate) added: u64,
+    pub(crate) is_resumed: bool,
+}
+
+impl<S> Error<S> {
+    pub(crate) fn new(cause: Cause<S>, progress: Progress, kept: Option<Kept>) -> Self {
+        let Progress { is_settled, added, is_resumed } = progress;
+        Self(Box::new(Inner { cause, is_settled, added, is_resumed, kept }))
+    }
+
+    /// What ended it.
+    pub fn cause(&self) -> &Cause<S> {
+        &self.0.cause
+    }
+
+    /// The same, to be handed on.
+    pub fn into_cause(self) -> Cause<S> {
+        self.0.cause
+    }
+
+    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came.
+    pub fn kept(&self) -> Option<Kept> {
+        self.0.kept
+    }
+
+    /// How many entries this run has written.
+    pub fn added(&self) -> u64 {
+        self.0.added
+    }
+
+    /// True when this run went on with what an earlier one left.
+    pub fn is_resumed(&self) -> bool {
+        self.0.is_resumed
+    }
+
+    /// False when it ended before its window was known, and so before the place was touched.
+    pub fn is_settled(&self) -> bool {
+        self.0.is_settled
+    }
+
+    /// True when it was told to stop.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.0.cause, Cause::Stopped)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Error<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { cause, added, kept, .. } = &*self.0;
+        f.debug_struct("Error").field("cause", cause).field("added", added).field("kept", kept).finish()
+    }
+}
+
+impl<S: fmt::Display> fmt::Display for Error<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.cause.fmt(f)
+    }
+}
+
+impl<S: StdError + 'static> StdError for Error<S> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.cause.source()
+    }
+}

@@ -1,0 +1,95 @@
+//! An export that is opened at a place, and run.
+
+use billing_http::Client;
+use billing_model::Timestamp;
+use billing_sink::Begun;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::export::Export;
+use crate::exported::Exported;
+use crate::notes::Notes;
+use crate::place::{Found, Output, Place, SinkError};
+use crate::run::Run;
+use crate::stop::Stop;
+
+impl Export {
+    /// Opens the place: what an earlier run of the same export left there is gone on with. Nothing is fetched, and nothing
+    /// changed.
+    ///
+    /// # Errors
+    /// Those of [`Place::open`]: a wrong path costs no hours.
+    pub fn open<P: Place>(&self, place: P) -> Result<Job<P>, SinkError<P>> {
+        self.open_with(place, false)
+    }
+
+    /// The same, but what an earlier run left is thrown away when the export begins.
+    ///
+    /// # Errors
+    /// Those of [`Place::open`].
+    pub fn open_anew<P: Place>(&self, place: P) -> Result<Job<P>, SinkError<P>> {
+        self.open_with(place, true)
+    }
+
+    fn open_with<P: Place>(&self, place: P, restart: bool) -> Result<Job<P>, SinkError<P>> {
+        let found = place.open(&self.asked, restart)?;
+        let (stop, notes) = (Stop::default(), Notes::default());
+        Ok(Job { export: self.clone(), place, found, stop, notes })
+    }
+}
+
+/// An [`Export`] that is opened at a [`Place`], to be run once.
+///
+/// The run settles the window by the service's clock if it depends on the present and nobody has settled it before; walks it
+/// from where an earlier run was complete; and where entries arrived behind the walk, walks it again, three times at most.
+#[must_use = "an export that is not run does nothing"]
+pub struct Job<P: Place> {
+    export: Export,
+    place: P,
+    found: Found<P::Sink>,
+    stop: Stop,
+    notes: Notes,
+}
+
+impl<P: Place> Job<P> {
+    /// What an earlier run left to go on with, when there is any.
+    pub fn left(&self) -> Option<&Begun> {
+        self.found.left()
+    }
+
+    /// False when what is written cannot be taken back: it goes through a pipe, or to a device.
+    pub fn takes_back(&self) -> bool {
+        self.found.takes_back()
+    }
+
+    /// Ends when this says so. What came is kept for the next run, as far as the place can.
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
+    }
+
+    /// Says at the end what these notes, which the client's observer makes, have of the walk.
+    pub fn noted_in(mut self, notes: &Notes) -> Self {
+        self.notes = notes.clone();
+        self
+    }
+
+    /// Runs it. `now` is the present by the local clock, which decides the window only where the service does not tell the
+    /// time. `observe` is told what happens, in the middle of the work: be quick.
+    ///
+    /// The future may be dropped at any time; the place is then left as by a process that ends.
+    ///
+    /// # Errors
+    /// [`Error`], with what is kept for another run. Of entries that arrive behind each walk nothing is kept: what is there
+    /// is not the ledger any more.
+    pub async fn run(
+        self,
+        client: &Client,
+        now: impl Fn() -> Timestamp,
+        observe: impl Fn(&Event<'_>),
+    ) -> Result<Exported<Output<P>>, Error<SinkError<P>>> {
+        let Self { export, place, found, stop, notes } = self;
+        let run = Run { export, place, stop, notes, client, now, observe };
+        run.to_end(found).await
+    }
+}

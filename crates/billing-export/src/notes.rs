@@ -1,0 +1,74 @@
+//! What a client tells on the way, and an export knows at its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use billing_http::{Endpoint, Event};
+use billing_model::Stretch;
+
+use crate::mended::Mended;
+
+/// What only the client of an export sees: on which endpoint the walk ended, how many entries the service counted, and how many
+/// texts came with half a character. Clones share it: the client's observer hands its events to one, the
+/// [job](crate::Job::noted_in) has another.
+///
+/// ```
+/// use billing_export::Notes;
+/// use billing_http::{ApiKey, Client};
+///
+/// let notes = Notes::default();
+/// let noting = notes.clone();
+/// let client = Client::builder("https://api.venice.ai/api/v1", ApiKey::new("admin-key")?)
+///     .observer(move |event| noting.observe(event))
+///     .build()?;
+/// # Ok::<(), billing_http::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    walked: Walked,
+    mended: Mended,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walked {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) service_total: Option<u64>,
+}
+
+impl Notes {
+    /// Notes an event of the client.
+    pub fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Complete { endpoint, total } => {
+                self.noted().walked = Walked { endpoint: Some(*endpoint), service_total: *total };
+            }
+            Event::Mended { entries } => self.noted().mended.came(entries),
+            _ => {}
+        }
+    }
+
+    /// Notes what is handed out.
+    pub(crate) fn handed_out(&self, stretch: &Stretch) {
+        self.noted().mended.count(stretch);
+    }
+
+    pub(crate) fn walked(&self) -> Walked {
+        self.noted().walked
+    }
+
+    pub(crate) fn half_characters(&self) -> u64 {
+        self.noted().mended.texts()
+    }
+
+    /// Begins anew, as the walk does.
+    pub(crate) fn clear(&self) {
+        *self.noted() = Noted::default();
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

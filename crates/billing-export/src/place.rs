@@ -1,0 +1,208 @@
+//! Where an export goes, and what earlier runs left there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use billing_model::{Sink, Timestamp};
+use billing_sink::Begun;
+
+/// Where an export goes: a file, a ledger that is kept in step, a list in memory.
+///
+/// A place makes the [`Sink`] that takes the entries, and can say what an earlier run left in it. The sink decides what becomes of
+/// a *mark*: [`Sink::mark`] says that everything before an instant was written, so a file makes its bytes durable there, and a
+/// ledger would commit. What the last mark that was kept said, [`Begun::complete_until`] gives back to the next run, which walks
+/// from there. Until the export has finished a mark may be taken back: where entries arrive behind the walk, the place is opened
+/// with `restart`, and what was written goes.
+///
+/// [`ExportFile`](crate::ExportFile) is the place that most want. This one is a list that keeps what is marked:
+///
+/// ```
+/// use billing_export::{Event, Export, Found, Place, Stop};
+/// use billing_http::{ApiKey, Client};
+/// use billing_model::{Mark, Sink, TimeWindow, Timestamp, UsageEntry};
+/// use billing_sink::Begun;
+/// use std::collections::BTreeMap;
+/// use std::convert::Infallible;
+/// use std::sync::{Arc, Mutex};
+/// # use billing_testkit::{Book, Upstream, entry_at};
+///
+/// type Kept = Arc<Mutex<Option<(Begun, Vec<UsageEntry>)>>>;
+///
+/// struct List(Kept);
+///
+/// impl Place for List {
+///     type Sink = Taking;
+///
+///     fn open(&self, _: &BTreeMap<String, String>, restart: bool) -> Result<Found<Taking>, Infallible> {
+///         let kept = Arc::clone(&self.0);
+///         let left = kept.lock().unwrap().clone().filter(|_| !restart);
+///         Ok(match left {
+///             Some((begun, _)) => Found::begun(begun, || Ok(Taking { kept, came: Vec::new() })),
+///             None => Found::new(|settled, started| {
+///                 let begun = Begun { settled, started, complete_until: None, summary: Default::default() };
+///                 *kept.lock().unwrap() = Some((begun, Vec::new()));
+///                 Ok(Taking { kept, came: Vec::new() })
+///             }),
+///         })
+///     }
+/// }
+///
+/// struct Taking {
+///     kept: Kept,
+///     /// What was not marked yet.
+///     came: Vec<UsageEntry>,
+/// }
+///
+/// impl Sink for Taking {
+///     type Output = ();
+///     type Error = Infallible;
+///
+///     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Infallible> {
+///         self.came.extend_from_slice(entries);
+///         Ok(())
+///     }
+///
+///     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Infallible> {
+///         let mut kept = self.kept.lock().unwrap();
+///         let (begun, entries) = kept.as_mut().unwrap();
+///         begun.summary.extend(&self.came);
+///         begun.complete_until = Some(mark.complete_until);
+///         entries.append(&mut self.came);
+///         Ok(())
+///     }
+///
+///     fn finish(self) -> Result<(), Infallible> {
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let now = || "2026-07-01T08:00:00Z".parse::<Timestamp>().unwrap();
+/// # let june = TimeWindow::new(Some("2026-06-01T00:00:00Z".parse()?), Some("2026-07-01T00:00:00Z".parse()?))?;
+/// # let at = |day: i64| Timestamp::from_unix_ns((1_780_272_000 + day * 86_400) * 1_000_000_000);
+/// # let mut book = Book::new((0..30).map(|day| entry_at(at(day), "-0.1")).collect());
+/// # let upstream = Upstream::start(move |request| book.answer(request)).await;
+/// # let base_url = upstream.base_url();
+/// # let key = ApiKey::new("admin-key")?;
+/// let export = Export::of(&base_url, &key).over(june).page_size(10).build()?;
+/// let client = Client::builder(base_url, key).build()?;
+/// let kept = Kept::default();
+///
+/// // A run that is stopped when its first page has come.
+/// let stop = Stop::default();
+/// let job = export.open(List(Arc::clone(&kept)))?.stopped_by(&stop);
+/// let stopped = job.run(&client, now, |event| if let Event::Came { .. } = event { stop.soon() }).await;
+/// let left = stopped.unwrap_err().kept().unwrap();
+/// assert!(left.entries > 0 && left.entries < 30);
+///
+/// // The next one walks the rest.
+/// let exported = export.open(List(Arc::clone(&kept)))?.run(&client, now, |_| ()).await?;
+/// assert_eq!(exported.added.entries, 30 - left.entries);
+/// assert_eq!(kept.lock().unwrap().as_ref().unwrap().1.len(), 30);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Place {
+    /// What takes the entries.
+    type Sink: Sink;
+
+    /// Looks what there is, and finds out now whether entries can be taken. Nothing is changed before the place is begun.
+    ///
+    /// `asked` is what decides which entries come, each argument by its name, and holds no secret: who goes on with what an
+    /// earlier run left has to ask for the same. With `restart` nothing is gone on with; what there is goes when the place is
+    /// begun.
+    ///
+    /// # Errors
+    /// When entries could not be taken, or what is there was asked for otherwise.
+    fn open(
+        &self,
+        asked: &BTreeMap<String, String>,
+        restart: bool,
+    ) -> Result<Found<Self::Sink>, <Self::Sink as Sink>::Error>;
+}
+
+/// What the sink of a place gives back.
+pub(crate) type Output<P> = <<P as Place>::Sink as Sink>::Output;
+
+/// How the sink of a place fails.
+pub(crate) type SinkError<P> = <<P as Place>::Sink as Sink>::Error;
+
+/// What [`Place::open`] found. Dropped, it leaves everything as it was.
+pub struct Found<S: Sink> {
+    begun: Option<Begun>,
+    takes_back: bool,
+    start: Start<S>,
+}
+
+type Start<S> =
+    Box<dyn FnOnce(BTreeMap<String, String>, Timestamp) -> Result<Started<S>, <S as Sink>::Error> + Send>;
+
+/// A place that was begun or gone on with.
+pub(crate) enum Started<S: Sink> {
+    /// It takes entries.
+    Taking(S),
+    /// It needs none.
+    Written(S::Output),
+}
+
+impl<S: Sink> Found<S> {
+    /// There is nothing to go on with. `begin` makes the sink; it is given what the export settles for all runs that go on
+    /// with this one, to be kept in [`Begun::settled`], and the present time by the caller's clock.
+    pub fn new(
+        begin: impl FnOnce(BTreeMap<String, String>, Timestamp) -> Result<S, S::Error> + Send + 'static,
+    ) -> Self {
+        let start = |settled, started| Ok(Started::Taking(begin(settled, started)?));
+        Self { begun: None, takes_back: true, start: Box::new(start) }
+    }
+
+    /// An earlier run did not come to its end: `go_on` makes the sink that takes what comes from
+    /// [`Begun::complete_until`] on.
+    pub fn begun(begun: Begun, go_on: impl FnOnce() -> Result<S, S::Error> + Send + 'static) -> Self {
+        let start = |_, _| Ok(Started::Taking(go_on()?));
+        Self { begun: Some(begun), takes_back: true, start: Box::new(start) }
+    }
+
+    /// An earlier run wrote everything, but was killed before it was through: `finish` does what is left, and nothing is
+    /// fetched.
+    pub fn written(
+        begun: Begun,
+        finish: impl FnOnce() -> Result<S::Output, S::Error> + Send + 'static,
+    ) -> Self {
+        let start = |_, _| Ok(Started::Written(finish()?));
+        Self { begun: Some(begun), takes_back: true, start: Box::new(start) }
+    }
+
+    /// Says that what is written cannot be taken back, as in a pipe: the window is then walked once and not again, and nothing is
+    /// gone on with.
+    #[must_use]
+    pub fn passing(mut self) -> Self {
+        self.takes_back = false;
+        self
+    }
+
+    pub(crate) fn left(&self) -> Option<&Begun> {
+        self.begun.as_ref()
+    }
+
+    pub(crate) fn takes_back(&self) -> bool {
+        self.takes_back
+    }
+
+    pub(crate) fn start(
+        self,
+        settled: BTreeMap<String, String>,
+        started: Timestamp,
+    ) -> Result<Started<S>, S::Error> {
+        (self.start)(settled, started)
+    }
+}
+
+impl<S: Sink> fmt::Debug for Found<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found")
+            .field("begun", &self.begun)
+            .field("takes_back", &self.takes_back)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! An export as it runs: the window settled, walked into its place, and walked again where entries arrived behind the walk.
+
+use std::pin::pin;
+
+use billing_http::{Begun as BegunWalk, Client, ErrorKind};
+use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_sink::{Begun, DrainError, Drained, drain};
+use futures::StreamExt;
+
+use crate::error::{Cause, Error, Kept, Progress};
+use crate::event::Event;
+use crate::export::Export;
+use crate::exported::Exported;
+use crate::notes::{Notes, Walked};
+use crate::passing::{Before, Broken, Passing};
+use crate::place::{Found, Output, Place, SinkError, Started};
+use crate::settled::{settled, window};
+use crate::stop::{Stop, Urgency};
+
+/// Walks of one window, when entries keep arriving behind them.
+const MAX_WALKS: u32 = 3;
+
+/// What a run has at hand.
+pub(crate) struct Run<'a, P, N, F> {
+    pub(crate) export: Export,
+    pub(crate) place: P,
+    pub(crate) stop: Stop,
+    pub(crate) notes: Notes,
+    pub(crate) client: &'a Client,
+    pub(crate) now: N,
+    pub(crate) observe: F,
+}
+
+/// The window, and when the first run began.
+#[derive(Clone, Copy)]
+struct Frame {
+    window: TimeWindow,
+    started: Timestamp,
+}
+
+type Result<T, P> = std::result::Result<T, Cause<SinkError<P>>>;
+type Outcome<P> = std::result::Result<Exported<Output<P>>, Error<SinkError<P>>>;
+
+impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
+    pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
+        // The client may have had other walks.
+        self.notes.clear();
+        let unsettled = |cause| Error::new(cause, Progress::default(), None);
+        let (window, first) = match found.left() {
+            Some(left) => (window(&left.settled).map_err(Cause::Settled).map_err(unsettled)?, None),
+            None => {
+                let begun = self.settle().await.map_err(unsettled)?;
+                (begun.window(), Some(begun))
+            }
+        };
+        let started = found.left().map_or_else(&self.now, |left| left.started);
+        self.walks(found, Frame { window, started }, first).await
+    }
+
+    /// Begins the walk of an export that is new, by its first page. The service's clock settles the window: a local clock that
+    /// is wrong would make it another.
+    async fn settle(&self) -> Result<BegunWalk, P> {
+        let walk = self.export.walk(self.export.times).build().map_err(Cause::Query)?;
+        let begun = tokio::select! {
+            begun = walk.begin(self.client, (self.now)()) => begun.map_err(Cause::Service)?,
+            () = self.stop.said(Urgency::Soon) => return Err(Cause::Stopped),
+        };
+        (self.observe)(&Event::Settled { window: begun.window(), service_time: begun.service_time() });
+        Ok(begun)
+    }
+
+    /// Walks the window until nothing has moved behind the walk.
+    async fn walks(
+        &self,
+        mut found: Found<P::Sink>,
+        frame: Frame,
+        mut first: Option<BegunWalk>,
+    ) -> Outcome<P> {
+        let mut before = Before::default();
+        let mut walk = 1;
+        loop {
+            let takes_back = found.takes_back();
+            let left = found.left().filter(|left| left.complete_until.is_some()).cloned();
+            let mut progress = Progress { is_settled: true, added: 0, is_resumed: left.is_some() };
+            let failed = |cause, progress| Error::new(cause, progress, None);
+            let sink = match found.start(settled(frame.window), frame.started) {
+                Ok(Started::Taking(sink)) => sink,
+                Ok(Started::Written(output)) => return Ok(self.written(output, left, frame)),
+                Err(error) => return Err(failed(Cause::Sink(error), progress)),
+            };
+            (self.observe)(&Event::Begun { window: frame.window, left: left.as_ref() });
+            let added = &mut progress.added;
+            let drained = self.walk(sink, left.as_ref(), frame, first.take(), &mut before, added).await;
+            let moved = match drained {
+                Ok(drained) => return Ok(self.exported(drained, left, frame)),
+                // What was written can be taken back.
+                Err(Cause::Service(error)) if error.kind() == ErrorKind::Moved && takes_back => error,
+                Err(cause) => {
+                    let kept = if takes_back { self.kept() } else { None };
+                    return Err(Error::new(cause, progress, kept));
+                }
+            };
+            found = self.open_anew().map_err(|cause| failed(cause, progress))?;
+            if walk == MAX_WALKS {
+                // What is there is not the ledger any more, so there is nothing to go on with.
+                let begun = found.start(settled(frame.window), frame.started);
+                begun.map_err(|error| failed(Cause::Sink(error), progress))?;
+                return Err(failed(Cause::Service(moved), progress));
+            }
+            walk += 1;
+            before.most = before.most.max(progress.added + left.map_or(0, |left| left.summary.entries));
+            before.moved = Some(moved);
+            self.notes.clear();
+            (self.observe)(&Event::Again { walk });
+        }
+    }
+
+    /// Walks the window once, or what earlier runs left of it, into the sink.
+    async fn walk(
+        &self,
+        sink: P::Sink,
+        left: Option<&Begun>,
+        frame: Frame,
+        first: Option<BegunWalk>,
+        before: &mut Before,
+        passed: &mut u64,
+    ) -> Result<Drained<Output<P>>, P> {
+        let stretches = match first {
+            Some(begun) => begun.stretches().left_stream(),
+            None => {
+                let mut walk = self.export.walk(frame.window);
+                if let Some((until, left)) = left.and_then(|left| Some((left.complete_until?, left))) {
+                    walk = walk.resume(until, left.summary.entries);
+                }
+                walk.build().map_err(Cause::Query)?.stretches(self.client).right_stream()
+            }
+        };
+        let passing = Passing {
+            stretches: pin!(stretches),
+            stop: &self.stop,
+            notes: &self.notes,
+            observe: &self.observe,
+            before,
+            left: left.map_or(0, |left| left.summary.entries),
+            passed,
+        };
+        drain(passing.stretches(), sink).await.map_err(|error| match error {
+            DrainError::Pages(Broken::Stopped) => Cause::Stopped,
+            DrainError::Pages(Broken::Failed(error)) => Cause::Service(error),
+            DrainError::Sink(error) => Cause::Sink(error),
+        })
+    }
+
+    fn open_anew(&self) -> Result<Found<P::Sink>, P> {
+        self.place.open(&self.export.asked, true).map_err(Cause::Sink)
+    }
+
+    /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
+    fn kept(&self) -> Option<Kept> {
+        let found = self.place.open(&self.export.asked, false).ok()?;
+        let left = found.left()?;
+        Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
+    }
+
+    fn exported(
+        &self,
+        drained: Drained<Output<P>>,
+        left: Option<Begun>,
+        frame: Frame,
+    ) -> Exported<Output<P>> {
+        let Drained { summary: added, output } = drained;
+        let is_resumed = left.is_some();
+        let mut summary = left.map(|left| left.summary).unwrap_or_default();
+        summary.merge(&added);
+        let Walked { endpoint, service_total } = self.notes.walked();
+        let half_characters = self.notes.half_characters();
+        let all = self.all(summary, output, frame);
+        Exported { added, is_resumed, endpoint, service_total, half_characters, ..all }
+    }
+
+    /// What an earlier run wrote, and did not come to give back.
+    fn written(&self, output: Output<P>, left: Option<Begun>, frame: Frame) -> Exported<Output<P>> {
+        let summary = left.map(|left| left.summary).unwrap_or_default();
+        Exported { is_resumed: true, was_written: true, ..self.all(summary, output, frame) }
+    }
+
+    fn all(&self, summary: Summary, output: Output<P>, frame: Frame) -> Exported<Output<P>> {
+        let Frame { window, started } = frame;
+        (self.observe)(&Event::Finished { summary: &summary });
+        Exported {
+            window,
+            service: self.export.service.clone(),
+            currency: self.export.currency.clone(),
+            started,
+            finished: (self.now)(),
+            summary,
+            added: Summary::default(),
+            is_resumed: false,
+            was_written: false,
+            endpoint: None,
+            service_total: None,
+            half_characters: 0,
+            traffic: self.client.traffic(),
+            output,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The window of an export, as it is kept for the runs that go on with it.
+
+use std::collections::BTreeMap;
+
+use billing_model::{TimeWindow, Timestamp, ValueError};
+
+pub(crate) fn settled(window: TimeWindow) -> BTreeMap<String, String> {
+    let ends = [("since", window.since()), ("until", window.until())];
+    ends.into_iter().filter_map(|(name, at)| Some((name.to_owned(), at?.to_string()))).collect()
+}
+
+pub(crate) fn window(settled: &BTreeMap<String, String>) -> Result<TimeWindow, ValueError> {
+    let time = |name| settled.get(name).map(|text| text.parse::<Timestamp>()).transpose();
+    TimeWindow::new(time("since")?, time("until")?)
+}

@@ -1,0 +1,10 @@
+//! The export job over a service on loopback and files that are real. Table of contents.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod support;
+
+mod again;
+mod example;
+mod going_on;
+mod stops;
