@@ -7,6 +7,24 @@ fn every_command_explains_itself() {
     for (command, flags) in [
         (&["demo"][..], &["--entries", "--seed", "--dir", "--serve"][..]),
         (&["serve"], &["--ledger", "--listen", "127.0.0.1:8787"]),
+        (&["balance"], &["--json", "--base-url", "--api-key-file", "--proxy", "--cacert", "--max-wait"]),
+        (
+            &["analytics"],
+            &[
+                "--lookback",
+                "--since",
+                "--until",
+                "--month",
+                "--json",
+                "--base-url",
+                "--api-key-file",
+                "--proxy",
+            ],
+        ),
+        (
+            &["record"],
+            &["<FILE>", "--idempotency-key", "--format", "ndjson", "--base-url", "--api-key-file", "--proxy"],
+        ),
         (
             &["import"],
             &["<FILE>...", "--ledger", "--account", "--format", "ndjson", "--again", "--dry-run", "--json"],
@@ -158,7 +176,19 @@ fn the_options_of_an_export_are_in_groups() {
 #[test]
 fn the_front_page_names_the_commands_and_the_exit_codes() {
     let help = run(&["--help"]).done();
-    for piece in ["check", "completions", "demo", "export", "import", "keys", "man", "serve"] {
+    for piece in [
+        "analytics",
+        "balance",
+        "check",
+        "completions",
+        "demo",
+        "export",
+        "import",
+        "keys",
+        "man",
+        "record",
+        "serve",
+    ] {
         assert!(help.text().contains(&format!("\n  {piece} ")), "{}", help.text());
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;

@@ -117,6 +117,31 @@ fn what_is_shown_as_next_works() {
     assert_eq!(found, expect);
 }
 
+/// So do the questions, and the batch, which is recorded once.
+#[test]
+fn what_is_asked_and_recorded_next_works() {
+    let place = Place::new();
+    let dir = place.path("demo");
+    let shown = run(&demo(&dir, &[])).done();
+    let text = shown.text().replace("\\\n", "");
+    let host = Host::start(&place.path("demo/ledger.db"), &[]);
+    let next = |verb: &str| {
+        let line = text.lines().find(|line| line.contains(&format!(" {verb} "))).unwrap();
+        let words =
+            line.split_whitespace().skip(1).map(|word| word.replace("localhost:8787", host.address()));
+        let words: Vec<_> = words.collect();
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>()).done()
+    };
+    let spend = next("analytics");
+    assert!(spend.text().starts_with("Spend from 2026-06-01 to 2026-06-30 (UTC), before refunds.\n"));
+    assert!(next("balance").text().contains("The next request is charged in "));
+    assert!(next("record").stderr.ends_with(": recorded 3 entries as batch `demo-1`\n"));
+    let repeated = ": batch `demo-1` of 3 entries was recorded before; nothing was recorded twice\n";
+    assert!(next("record").stderr.ends_with(repeated));
+    let mode = std::fs::metadata(place.path("demo/ingest-key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
+}
+
 /// The commands that are shown work, with the key and the ledger that are left.
 #[test]
 fn a_demo_that_serves_can_be_exported_from() {

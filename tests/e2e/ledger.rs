@@ -64,7 +64,7 @@ impl Ledger {
         let key = self.key("default", "admin");
         let mut process =
             Process::start(command(&["serve", "--ledger", &self.path(), "--listen", "127.0.0.1:0"]));
-        Server { base_url: process.line(), key, process, _ledger: self.clone() }
+        Server { base_url: process.line(), key, process, ledger: self.clone() }
     }
 }
 
@@ -105,10 +105,15 @@ pub(crate) struct Server {
     pub(crate) key: String,
     pub(crate) process: Process,
     /// A server whose ledger has gone answers no more.
-    _ledger: Ledger,
+    ledger: Ledger,
 }
 
 impl Server {
+    /// Makes another key to it, of this kind.
+    pub(crate) fn key_of(&self, kind: &str) -> String {
+        self.ledger.key("default", kind)
+    }
+
     /// Exports from it.
     pub(crate) fn export(&self, args: &[&str]) -> Run {
         self.export_with(&self.key, args)

@@ -72,7 +72,9 @@ mod names;
 #[cfg(target_os = "linux")]
 mod packages;
 mod picture;
+mod questions;
 mod rates;
+mod records;
 mod removals;
 mod restores;
 mod serving;

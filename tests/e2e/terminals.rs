@@ -17,9 +17,15 @@ use crate::scripted::{Scripted, history_page};
 
 /// Runs a command to its end, and gives what it came to and what it printed to the terminal.
 fn on_a_terminal(command: Command) -> (Run, String) {
+    on_a_terminal_of(command, 0)
+}
+
+/// The same, on one of so many columns.
+fn on_a_terminal_of(command: Command, columns: u16) -> (Run, String) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let near = openpt(flags).unwrap();
     unlockpt(&near).unwrap();
+    tcsetwinsize(&near, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let run = ended(command, ioctl_tiocgptpeer(&near, flags).unwrap());
     let mut bytes = Vec::new();
     // Nobody has the other side open any more: reading ends with an error, behind all that was printed.
@@ -153,4 +159,37 @@ fn a_file_is_written_whatever_stdout_is() {
     let (run, printed) = on_a_terminal(export_command(&service.base_url(), "any-key", &args));
     run.done();
     assert_eq!((printed.as_str(), place.names()), ("", vec!["usage.csv".to_owned()]));
+}
+
+#[test]
+fn a_table_is_as_wide_as_its_terminal() {
+    let body = include_str!("../data/pages/usage-analytics.json").replace("key-1", &"k".repeat(40));
+    let service = Scripted::answering(Reply::json(200, body));
+    let heads = |columns: u16| {
+        let mut command = command(&["analytics", "--base-url", &service.base_url()]);
+        command.env("BILLING_API_KEY", "any-key").env("COLUMNS", "20");
+        let (run, printed) = on_a_terminal_of(command, columns);
+        run.done();
+        let by_key = printed.split_once("By API key\n").unwrap().1;
+        by_key.lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(heads(80), ["key", "id", "units", "USD", "DIEM"]);
+    assert_eq!(heads(60), ["key", "units", "USD", "DIEM"]);
+    // A terminal of which nobody knows the width.
+    assert_eq!(heads(0), ["key", "USD", "DIEM"]);
+}
+
+/// What a program reads is the answer; what a person sees means the same, and steers nothing.
+#[test]
+fn json_of_a_service_does_not_steer_the_terminal() {
+    let body = "{\r\n\t\"canConsume\":true,\"balances\":{\"diem\":1},\"diemEpochAllocation\":1,\"a\":\"\u{202e}\u{9b}é\"}";
+    let service = Scripted::answering(Reply::json(200, body));
+    let mut command = command(&["balance", "--json", "--base-url", &service.base_url()]);
+    command.env("BILLING_API_KEY", "any-key");
+    let (run, printed) = on_a_terminal(command);
+    run.done();
+    assert_eq!(
+        printed,
+        "{ \n \"canConsume\":true,\"balances\":{\"diem\":1},\"diemEpochAllocation\":1,\"a\":\"\\u202e\\u009bé\"}\n"
+    );
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
-use billing_model::{decimal_text, is_invisible, one_line, parse_decimal};
+use billing_model::{decimal_text, one_line, parse_decimal};
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
-use crate::{ledgers, terminal, text};
+use crate::{ledgers, stdout, table, terminal, text};
 
 /// What is said to whoever gave something else.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
     let accounts = ledgers::open(path)?.accounts()?;
     match as_json {
-        true => json(path, accounts).and_then(|json| terminal::print(&json)),
-        false => terminal::print(&table(accounts)),
+        true => json(path, accounts).and_then(|json| stdout::print(&json)),
+        false => stdout::print(&table(accounts)),
     }
 }
 
@@ -47,7 +47,7 @@ fn table(accounts: Vec<Account>) -> String {
         let allocation = account.diem_allocation.map_or_else(|| "-".to_owned(), decimal_text);
         rows.push([shown(&account.name), text::grouped(account.entries), allocation]);
     }
-    text::table(&rows)
+    table::table(&rows)
 }
 
 /// What `--json` prints. Amounts are text, because readers of JSON make binary floating point of numbers.
@@ -75,7 +75,7 @@ fn json(path: &Path, accounts: Vec<Account>) -> Result<String, Failure> {
     });
     let json = Json { ledger: path.display().to_string(), accounts: accounts.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
-    Ok(plain_json(&text) + "\n")
+    Ok(stdout::plain_json(&text) + "\n")
 }
 
 /// The account of this name, and whether it was made.
@@ -95,21 +95,6 @@ pub(crate) fn refused(error: billing_ledger::Error) -> Failure {
 /// A name on a line of a list, whatever is in it.
 pub(crate) fn shown(name: &str) -> String {
     one_line(name, MOST_OF_A_NAME)
-}
-
-/// The JSON with all that would steer a terminal escaped. Outside of texts JSON has none of it, so what a program reads is the
-/// same.
-pub(crate) fn plain_json(json: &str) -> String {
-    let mut plain = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c != '\n' && (c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')) {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| plain.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            plain.push(c);
-        }
-    }
-    plain
 }
 
 fn remove(path: &Path, name: &str) -> Result<(), Failure> {

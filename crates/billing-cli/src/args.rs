@@ -1,20 +1,28 @@
 //! What was typed.
 
+mod analytics;
+mod balance;
 mod export;
 mod import;
 mod ledger;
+mod record;
 mod serve;
+mod service;
 mod shell;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueHint};
 
-pub(crate) use export::{Endpoint, Export, ExportFormat, Service, Wire, page_sizes};
+pub(crate) use analytics::Analytics;
+pub(crate) use balance::Balance;
+pub(crate) use export::{Endpoint, Export, ExportFormat, Wire, page_sizes};
 pub(crate) use import::{Import, ImportFormat};
 use ledger::ledger_variable;
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
+pub(crate) use record::{BatchFormat, Record};
 pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
+pub(crate) use service::{AskedOnce, Service};
 pub(crate) use shell::{Completions, Man, Shell};
 
 /// The account that is meant when none is named.
@@ -42,8 +50,12 @@ Exit codes:
 pub(crate) enum Command {
     /// Lists and removes the accounts of a ledger, and sets what they get
     Accounts(Accounts),
+    /// Shows what was spent, by day, by model and by API key
+    Analytics(Analytics),
     /// Copies a ledger as it is at one moment, also while it is served
     Backup(Backup),
+    /// Shows what is left to spend
+    Balance(Balance),
     /// Checks a ledger: the file, and every count and sum against the entries
     Check(Check),
     /// Prints what lets a shell complete what is typed
@@ -58,6 +70,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Writes the man pages, one for each command
     Man(Man),
+    /// Records a file at a service that takes batches, whole and once
+    Record(Record),
     /// Puts a copy in the place of a ledger, and keeps what it replaces
     Restore(Restore),
     /// Serves a ledger over the billing API
@@ -101,7 +115,7 @@ mod tests {
     #[test]
     fn the_examples_can_be_typed() {
         let mut command = Args::command();
-        for name in ["demo", "export", "import"] {
+        for name in ["analytics", "balance", "demo", "export", "import", "record"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  billing ")).collect();
             assert_eq!(examples.len(), 3, "{help}");

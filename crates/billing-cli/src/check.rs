@@ -14,7 +14,7 @@ use crate::args;
 use crate::exit::{Exit, Failure};
 use crate::progress::moving_line;
 use crate::text::grouped;
-use crate::{terminal, text};
+use crate::{stdout, terminal, text};
 
 /// Characters of a difference: more than any that quotes no text of a thousand.
 const MOST_CHARS: usize = 1000;
@@ -32,8 +32,8 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     line.finish_and_clear();
     let report = report?;
     let printed = match args.json {
-        true => json(&args.ledger, &report).and_then(|json| terminal::print(&json)),
-        false => terminal::print(&list(&report)),
+        true => json(&args.ledger, &report).and_then(|json| stdout::print(&json)),
+        false => stdout::print(&list(&report)),
     };
     if !report.is_clean() {
         // Whether or not somebody reads the list: the exit code is what was asked for.

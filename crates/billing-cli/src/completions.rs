@@ -5,10 +5,10 @@ use clap_complete::generate;
 
 use crate::args::{self, Args, Shell};
 use crate::exit::Failure;
-use crate::terminal;
+use crate::stdout;
 
 pub(crate) fn run(args: &args::Completions) -> Result<(), Failure> {
-    terminal::print(&script(args.shell))
+    stdout::print(&script(args.shell))
 }
 
 fn script(shell: Shell) -> String {

@@ -19,10 +19,14 @@ use futures::TryStreamExt;
 
 use crate::args;
 use crate::exit::{Exit, Failure};
-use crate::{ledgers, runtime, serve, terminal, text};
+use crate::runtime::runtime;
+use crate::{ledgers, serve, stdout, text};
 
 /// Entries made and recorded at a time.
 const BATCH: usize = 1000;
+
+/// Entries that may be recorded next.
+const IN_A_BATCH: u64 = 3;
 
 /// Marks a directory as the demo's own.
 const MARK: &str = ".billing-demo";
@@ -31,6 +35,9 @@ const MARK: &str = ".billing-demo";
 struct Place {
     ledger: PathBuf,
     key: PathBuf,
+    /// A key that records, and something to record.
+    ingest_key: PathBuf,
+    batch: PathBuf,
     export: PathBuf,
 }
 
@@ -51,15 +58,22 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         import.write(&batch)?;
     }
     import.finish()?;
-    terminal::print(&format!(
+    stdout::print(&format!(
         "recorded {} made-up entries in {} ({})\n",
         text::grouped(recorded.entries()),
         place.ledger.display(),
         text::seconds(start.elapsed())
     ))?;
-    let (_, secret) = ledger.create_key(account, KeyKind::Admin, "demo", Timestamp::from(Utc::now()))?;
-    write_secret(&place.key, secret.expose())
-        .map_err(|error| Failure::failed(error.context(format!("cannot write `{}`", place.key.display()))))?;
+    let now = Timestamp::from(Utc::now());
+    let (_, secret) = ledger.create_key(account, KeyKind::Admin, "demo", now)?;
+    let (_, ingest_secret) = ledger.create_key(account, KeyKind::Ingest, "demo, to record", now)?;
+    for (path, secret) in [(&place.key, &secret), (&place.ingest_key, &ingest_secret)] {
+        write_secret(path, secret.expose())
+            .map_err(|error| Failure::failed(error.context(format!("cannot write `{}`", path.display()))))?;
+    }
+    write_batch(&place.batch, args.seed).map_err(|error| {
+        Failure::failed(error.context(format!("cannot write `{}`", place.batch.display())))
+    })?;
     let key = ApiKey::new(secret.expose())?;
 
     runtime(2)?.block_on(async {
@@ -74,16 +88,16 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
             async { drop(stopped.await) },
             serve::Says::default(),
         ));
-        terminal::print(&format!("serving it at {base_url}\n\n"))?;
+        stdout::print(&format!("serving it at {base_url}\n\n"))?;
         show(&base_url, key, &place, recorded).await?;
         if args.serve {
             let told_to_stop = serve::stop_signal()?;
-            terminal::print(&while_serving(&base_url, &place))?;
+            stdout::print(&while_serving(&base_url, &place))?;
             told_to_stop.await;
             drop(stop);
             server.await.map_err(Failure::failed)??;
         } else {
-            terminal::print(&next_commands(&place))?;
+            stdout::print(&next_commands(&place))?;
         }
         Ok(())
     })
@@ -93,8 +107,13 @@ impl Place {
     /// Makes the directory, and takes away what an earlier demo made in it. A directory that no demo made is left alone:
     /// its ledger may be a real one.
     fn prepare(dir: &Path) -> Result<Self, Failure> {
-        let place =
-            Self { ledger: dir.join("ledger.db"), key: dir.join("api-key"), export: dir.join("usage.csv") };
+        let place = Self {
+            ledger: dir.join("ledger.db"),
+            key: dir.join("api-key"),
+            ingest_key: dir.join("ingest-key"),
+            batch: dir.join("batch.ndjson"),
+            export: dir.join("usage.csv"),
+        };
         let prepare = || -> anyhow::Result<()> {
             let mark = dir.join(MARK);
             if dir.exists() && !mark.exists() && fs::read_dir(dir)?.next().is_some() {
@@ -104,7 +123,8 @@ impl Place {
             fs::write(&mark, "Made by `billing demo`, which replaces what is here.\n")?;
             // Not under a server that somebody started over it.
             SqliteLedger::discard(&place.ledger)?;
-            remove_if_there(&place.key)
+            remove_if_there(&place.key)?;
+            remove_if_there(&place.ingest_key)
         };
         prepare()
             .with_context(|| format!("cannot use the directory `{}`", dir.display()))
@@ -128,6 +148,16 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes what may be recorded next, of another history.
+fn write_batch(path: &Path, seed: u64) -> anyhow::Result<()> {
+    let mut batch = Vec::new();
+    for entry in History::new(seed.wrapping_add(1), IN_A_BATCH) {
+        entry.write_json(&mut batch);
+        batch.push(b'\n');
+    }
+    Ok(fs::write(path, batch)?)
+}
+
 /// Exports everything over both endpoints, and compares.
 async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) -> Result<(), Failure> {
     let client = Client::builder(base_url, key).build()?;
@@ -136,15 +166,15 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) ->
     let by_number = walk(&client, Endpoint::Usage, Counted).await?;
     let exported = &by_cursor.summary;
     let (Some(first), Some(last)) = (exported.first, exported.last) else {
-        return terminal::print("nothing was recorded, so nothing is exported\n");
+        return stdout::print("nothing was recorded, so nothing is exported\n");
     };
-    terminal::print(&format!(
+    stdout::print(&format!(
         "{} entries from {first}\n  to {last}\n\n{}\n",
         text::grouped(exported.entries),
         text::amounts(exported)
     ))?;
     for (route, exported) in [("/billing/usage-history", &by_cursor), ("/billing/usage", &by_number)] {
-        terminal::print(&format!(
+        stdout::print(&format!(
             "{route:<22}  {:>9} entries  {:>7}  {:>9} entries/s\n",
             text::grouped(exported.summary.entries),
             text::seconds(exported.elapsed),
@@ -160,7 +190,7 @@ async fn show(base_url: &str, key: ApiKey, place: &Place, recorded: WholeSet) ->
             anyhow!("the exports are not the entries that were recorded"),
         ));
     }
-    terminal::print(&format!(
+    stdout::print(&format!(
         "the two exports are the same entries, and those that were recorded\n{} is written\n\n",
         place.export.display()
     ))
@@ -209,9 +239,17 @@ fn program() -> String {
 
 fn next_commands(place: &Place) -> String {
     let (billing, ledger, key) = (program(), place.ledger.display(), place.key.display());
+    let (ingest_key, batch) = (place.ingest_key.display(), place.batch.display());
+    let service = |key: &dyn std::fmt::Display| {
+        format!("--base-url localhost:8787/api/v1 \\\n      --api-key-file {key}")
+    };
+    let (reads, records) = (service(&key), service(&ingest_key));
     format!(
-        "Next, in one terminal:\n  {billing} serve --ledger {ledger}\n\nand in another, in the same directory:\n  {billing} export \
-         --base-url localhost:8787/api/v1 \\\n      --api-key-file {key} --month 2026-06 -o june.csv\n"
+        "Next, in one terminal:\n  {billing} serve --ledger {ledger}\n\nand in another, in the same directory:\n  \
+         {billing} export {reads} --month 2026-06 -o june.csv\n  \
+         {billing} analytics {reads} --month 2026-06\n  \
+         {billing} balance {reads}\n  \
+         {billing} record {batch} {records} \\\n      --idempotency-key demo-1\n"
     )
 }
 

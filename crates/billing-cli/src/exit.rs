@@ -154,6 +154,18 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Malformed => {
                 (Exit::Failed, "nothing was rounded or left out; report this if the service is right")
             }
+            ErrorKind::BatchRefused => {
+                (Exit::Failed, "nothing of the batch was stored; mend these rows and send it again")
+            }
+            ErrorKind::IdempotencyConflict => {
+                (Exit::Usage, "nothing was stored; give this batch an --idempotency-key of its own")
+            }
+            ErrorKind::BatchTooLarge => {
+                (Exit::Failed, "nothing was stored; send it as several, each under a key of its own")
+            }
+            ErrorKind::InvalidIdempotencyKey => {
+                (Exit::Usage, "a name of the batch without spaces is one, such as gateway-1:2026-06-14")
+            }
             ErrorKind::Setup => {
                 (Exit::Failed, "whom to trust is in --cacert FILE (PEM), else in SSL_CERT_FILE")
             }
@@ -244,10 +256,10 @@ mod tests {
     const PAGE: &str = r#"{"data":[],"nextCursor":null}"#;
 
     /// A client whose waits between tries take no time.
-    fn client(base_url: String, page_timeout: Duration, max_tries: u32) -> Client {
+    fn client(base_url: String, try_timeout: Duration, max_tries: u32) -> Client {
         let policy = RetryPolicy { max_tries, ..RetryPolicy::default() };
         let builder = Client::builder(base_url, ApiKey::new("any-key").unwrap()).retry(policy);
-        let builder = builder.page_timeout(page_timeout).sleep(|_| Box::pin(std::future::ready(())));
+        let builder = builder.try_timeout(try_timeout).sleep(|_| Box::pin(std::future::ready(())));
         builder.build().unwrap()
     }
 
@@ -270,11 +282,11 @@ mod tests {
     }
 
     /// What is said of a service that gives this reply every time.
-    async fn said_of(reply: Reply, page_timeout: Duration, max_tries: u32) -> String {
+    async fn said_of(reply: Reply, try_timeout: Duration, max_tries: u32) -> String {
         let upstream = Upstream::start(move |_| reply.clone()).await;
         let base_url = upstream.base_url();
         let address = base_url.trim_start_matches("http://").trim_end_matches("/api/v1").to_owned();
-        said(&client(base_url, page_timeout, max_tries), &address).await
+        said(&client(base_url, try_timeout, max_tries), &address).await
     }
 
     #[tokio::test]

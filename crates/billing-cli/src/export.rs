@@ -11,16 +11,18 @@ use billing_export::{Cause, Event, Exported, Job, Manifest, ManifestError, Notes
 use billing_http::{ApiKey, Client, ErrorKind, RetryPolicy, Wire};
 use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use billing_sink::{Begun, Finished};
-use chrono::Utc;
 
 use crate::args::{self, Service};
+use crate::base_url::with_path;
+use crate::clock::now;
 use crate::exit::Failure;
 use crate::interrupt::{self, INCOMPLETE, Interrupted};
 use crate::output::{self, Output};
 use crate::plan::Plan;
 use crate::progress::{Progress, Shown};
+use crate::runtime::runtime;
 use crate::summary::{Summarized, is_a_day_before};
-use crate::{key_source, network, runtime, terminal, text};
+use crate::{key_source, terminal, text};
 
 /// What is said where nothing is kept.
 const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     runtime.shutdown_background();
     let exported = result.map_err(|failure| match failure.of_service() {
         Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
-        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match network::with_path(&service.base_url) {
+        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match with_path(&service.base_url) {
             Some(url) => failure.hint_first(format!("the API may be at --base-url {url}")),
             None => failure,
         },
@@ -285,8 +287,4 @@ fn refused(error: billing_http::Error, plan: &Plan) -> Failure {
         false => format!("the service may not take --currency {currency}; without it all entries come"),
     };
     Failure::usage(error).hint(hint)
-}
-
-fn now() -> Timestamp {
-    Timestamp::from(Utc::now()).floor_ms()
 }

@@ -14,7 +14,7 @@ use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
-use crate::{accounts, ledgers, terminal, text};
+use crate::{accounts, ledgers, stdout, terminal, text};
 
 mod input;
 mod report;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     };
     terminal::note(&report.said(&args.account, start.elapsed()));
     if args.json {
-        terminal::print(&report.json(args)?)?;
+        stdout::print(&report.json(args)?)?;
     }
     if report.is_refused {
         return Err(Failure::failed(anyhow!("an import of this would be refused")).hint(again("all of it")));

@@ -1,12 +1,12 @@
 //! Ctrl-C, and the signals by which a system ends a process.
 
 use std::process;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use billing_export::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::exit::{Exit, Failure};
@@ -19,10 +19,11 @@ pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do n
 const LAST_GRACE: Duration = Duration::from_secs(3);
 
 /// Says stop to an export, and what made it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Interrupted {
     pub(crate) stop: Stop,
-    cause: Arc<OnceLock<Cause>>,
+    /// By what it was interrupted at first, once it was.
+    cause: watch::Receiver<Option<Cause>>,
 }
 
 /// What interrupts a process.
@@ -64,9 +65,11 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
     let mut hang_up = on(SignalKind::hangup())?;
-    let interrupted = Interrupted::default();
-    let heard = interrupted.clone();
+    let stop = Stop::default();
+    let (heard, cause) = watch::channel(None);
+    let interrupted = Interrupted { stop: stop.clone(), cause };
     tokio::spawn(async move {
+        let mut first = None;
         for times in 1.. {
             let ended = async {
                 match times {
@@ -81,7 +84,8 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 () = comes(&mut hang_up) => Cause::Interrupt,
             };
             // The first signal says how it ends.
-            let first = *heard.cause.get_or_init(|| cause);
+            let first = *first.get_or_insert(cause);
+            heard.send_replace(Some(first));
             if at_once || times > 2 {
                 terminal::error(&first.to_string());
                 if at_once {
@@ -90,8 +94,8 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 process::exit(first.exit() as i32);
             }
             match times {
-                1 => heard.stop.soon(),
-                _ => heard.stop.now(),
+                1 => stop.soon(),
+                _ => stop.now(),
             }
         }
     });
@@ -116,6 +120,15 @@ fn ignored_signals() -> u64 {
 impl Interrupted {
     /// What made it stop at first.
     pub(crate) fn cause(&self) -> Cause {
-        self.cause.get().copied().unwrap_or(Cause::Interrupt)
+        self.cause.borrow().unwrap_or(Cause::Interrupt)
+    }
+
+    /// Ready at the first interrupt.
+    pub(crate) async fn happens(&mut self) -> Cause {
+        match self.cause.wait_for(Option::is_some).await.map(|cause| *cause) {
+            Ok(Some(cause)) => cause,
+            // Nobody listens any more, so there is no interrupt to come.
+            _ => std::future::pending().await,
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
-use crate::{accounts, ledgers, terminal, text};
+use crate::{accounts, ledgers, stdout, table, terminal};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
@@ -46,7 +46,7 @@ fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &st
         terminal::note(&format!("note: account `{account}` was not there and was made"));
     }
     terminal::note(&format!("note: key {} of account `{account}`, shown this once", key.id));
-    terminal::print(&format!("{}\n", secret.expose())).inspect_err(|_| {
+    stdout::print(&format!("{}\n", secret.expose())).inspect_err(|_| {
         // Nobody has seen it: a key that opens an account and that nobody knows of must not stay.
         if ledger.revoke_key(&key.id, now()).is_ok() {
             terminal::note("note: the key could not be shown and was revoked");
@@ -57,8 +57,8 @@ fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &st
 fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
     let keys = ledgers::open(path)?.keys()?;
     match as_json {
-        true => json(path, keys).and_then(|json| terminal::print(&json)),
-        false => terminal::print(&table(keys)),
+        true => json(path, keys).and_then(|json| stdout::print(&json)),
+        false => stdout::print(&table(keys)),
     }
 }
 
@@ -81,7 +81,7 @@ fn table(keys: Vec<Key>) -> String {
     }
     match rows.len() {
         1 => "no keys\n".to_owned(),
-        _ => text::table(&text::without_empty_columns(&rows)),
+        _ => table::table(&table::without_empty_columns(&rows)),
     }
 }
 
@@ -118,7 +118,7 @@ fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
     });
     let json = Json { ledger: path.display().to_string(), keys: keys.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
-    Ok(accounts::plain_json(&text) + "\n")
+    Ok(stdout::plain_json(&text) + "\n")
 }
 
 fn revoke(path: &Path, id: &str) -> Result<(), Failure> {

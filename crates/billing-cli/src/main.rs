@@ -4,14 +4,21 @@
 //! own; what a failure means for the caller is in `exit`.
 
 mod args;
+mod base_url;
+mod clock;
 mod exit;
-mod instant;
 mod key_source;
+mod runtime;
+mod stdout;
+mod table;
 mod terminal;
 mod text;
 
 mod accounts;
+mod analytics;
+mod asking;
 mod backup;
+mod balance;
 mod check;
 mod completions;
 mod demo;
@@ -27,6 +34,7 @@ mod network;
 mod output;
 mod plan;
 mod progress;
+mod record;
 mod restore;
 mod serve;
 mod summary;
@@ -36,7 +44,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::exit::Failure;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -45,7 +52,9 @@ fn main() -> ExitCode {
     };
     let result = match args.command {
         Command::Accounts(args) => accounts::run(&args),
+        Command::Analytics(args) => analytics::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Balance(args) => balance::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -53,6 +62,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
@@ -60,12 +70,4 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
-}
-
-/// The runtime of a command that talks HTTP. The commands run on the main thread; the workers fetch and read pages, and
-/// see an interrupt while the main thread waits for a slow pipe.
-fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(
-        |error| Failure::failed(anyhow::Error::new(error).context("the async runtime cannot be started")),
-    )
 }

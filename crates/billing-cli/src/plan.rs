@@ -8,14 +8,15 @@ use anyhow::anyhow;
 use billing_csv::Columns;
 use billing_export::{Export, ExportFile};
 use billing_format::Format;
-use billing_http::{ApiKey, Border, Walk};
-use billing_model::{Currency, Fault, QueryError, TimeWindow, Timestamp};
+use billing_http::{ApiKey, Walk};
+use billing_model::{
+    Currency, Fault, QueryError, TimeWindow, TimeWordError, Timestamp, TypedTime, TypedWindow,
+};
 use chrono::{DateTime, Datelike, Days, Utc};
 use clap::ValueEnum;
 
 use crate::args::{self, Endpoint, ExportFormat, page_sizes};
 use crate::exit::Failure;
-use crate::instant::{Instant, next_month};
 use crate::network::Network;
 use crate::output::Output;
 
@@ -52,27 +53,17 @@ pub(crate) struct Plan {
 
 /// The window as it was typed: what depends on the present is settled when the service has told the time.
 #[derive(Clone, Copy)]
-pub(crate) struct Times {
-    since: Option<Instant>,
-    /// `None` is now.
-    until: Option<Instant>,
-}
-
-/// The window in the words of `--since` and `--until`, whichever flags it was typed with.
-struct Typed {
-    since: Option<String>,
-    until: Option<String>,
-}
+pub(crate) struct Times(TypedWindow);
 
 impl Plan {
     pub(crate) fn new(args: &args::Export) -> Result<Self, Failure> {
-        let typed = Typed::new(args)?;
+        let times = Times::new(args)?;
         let format = args.format.map_or_else(|| format_of(args.output.as_deref()), Ok)?;
         let output = file(args.output.as_deref());
         let is_gzip = output.as_deref().is_some_and(|output| has_extension(output, GZIP));
         let plan = Self {
-            times: Times::new(&typed)?,
-            note: last_day(&typed),
+            times,
+            note: args.until.as_deref().and_then(last_day),
             endpoint: match args.endpoint {
                 Endpoint::Auto => billing_http::Endpoint::Auto,
                 Endpoint::Usage => billing_http::Endpoint::Usage,
@@ -99,7 +90,7 @@ impl Plan {
             network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
             wants_other_fields: args.with_other_fields,
-            asked: asked(args, &typed),
+            asked: asked(args, times),
         };
         if plan.manifest && plan.output.is_none() {
             return Err(Failure::usage(anyhow!(
@@ -165,73 +156,54 @@ impl Plan {
     }
 }
 
-impl Typed {
-    fn new(args: &args::Export) -> Result<Self, Failure> {
-        let (since, until) = match (&args.month, args.days) {
-            (Some(month), _) => {
-                let next = next_month(month).map_err(|error| Failure::usage(anyhow!("--month: {error}")))?;
-                (Some(month.clone()), Some(next))
-            }
-            (None, Some(days)) => (Some(format!("{days}d")), None),
-            (None, None) => (args.since.clone(), args.until.clone()),
-        };
-        Ok(Self { since, until })
-    }
-}
-
 impl Times {
-    fn new(typed: &Typed) -> Result<Self, Failure> {
+    fn new(args: &args::Export) -> Result<Self, Failure> {
+        let wrong = |flag: &str, error: TimeWordError| Failure::usage(anyhow!("{flag}: {error}"));
         let time = |flag: &str, text: &Option<String>| {
-            let read = |text: &String| {
-                Instant::parse(text).map_err(|error| Failure::usage(anyhow!("{flag}: {error}")))
-            };
-            text.as_ref().map(read).transpose()
+            text.as_ref().map(|text| text.parse().map_err(|error| wrong(flag, error))).transpose()
         };
-        let times = Self { since: time("--since", &typed.since)?, until: time("--until", &typed.until)? };
+        let window = match (&args.month, args.days) {
+            (Some(month), _) => TypedWindow::month(month).map_err(|error| wrong("--month", error))?,
+            (None, Some(days)) => TypedWindow::last_days(days),
+            (None, None) => {
+                TypedWindow { since: time("--since", &args.since)?, until: time("--until", &args.until)? }
+            }
+        };
+        let times = Self(window);
         times.check(Timestamp::from(Utc::now()))?;
         Ok(times)
     }
 
     /// True when the window depends on the present.
     pub(crate) fn need_clock(self) -> bool {
-        !self.by_any_clock().are_fixed()
+        self.0.needs_clock()
     }
 
     /// The times, for whoever tells the present. The end is fixed before anything is handed out: a window without one has no
     /// last entry while entries arrive.
     pub(crate) fn by_any_clock(self) -> billing_http::Times {
-        let until = self.until.map_or(Border::NOW, Instant::border);
-        billing_http::Times { since: self.since.map(Instant::border), until }
-    }
-
-    /// True when the present moves both ends of the window alike, or neither.
-    fn is_as_long_at_any_time(self) -> bool {
-        match (self.since, self.until) {
-            (Some(since), Some(until)) => std::mem::discriminant(&since) == std::mem::discriminant(&until),
-            _ => false,
-        }
+        billing_http::Times::from(self.0)
     }
 
     /// Refuses what is wrong whatever the present is, and spans that are longer than there is time.
     fn check(self, now: Timestamp) -> Result<(), Failure> {
-        let time = |flag: &str, time: Instant| {
+        let time = |flag: &str, time: TypedTime| {
             time.at(now).ok_or_else(|| Failure::usage(anyhow!("{flag} lies before all of time")))
         };
-        let since = self.since.map(|since| time("--since", since)).transpose()?;
-        let until = self.until.map(|until| time("--until", until)).transpose()?;
+        let since = self.0.since.map(|since| time("--since", since)).transpose()?;
+        let until = self.0.until.map(|until| time("--until", until)).transpose()?;
         match (since, until) {
-            (Some(since), Some(until)) if self.is_as_long_at_any_time() && until <= since => Err(
-                Failure::usage(anyhow!("the window is empty: --since {since} is not before --until {until}")),
-            ),
+            (Some(since), Some(until)) if self.0.is_always_empty() => Err(Failure::usage(anyhow!(
+                "the window is empty: --since {since} is not before --until {until}"
+            ))),
             _ => Ok(()),
         }
     }
 }
 
 /// What to say of an end that is the last day of a month: whoever means the month has typed one day less.
-fn last_day(typed: &Typed) -> Option<String> {
-    let until = typed.until.as_deref()?;
-    let Ok(Instant::At(at)) = Instant::parse(until) else { return None };
+fn last_day(until: &str) -> Option<String> {
+    let Ok(TypedTime::At(at)) = until.parse() else { return None };
     let day = DateTime::<Utc>::from(at);
     let next = day.checked_add_days(Days::new(1))?;
     let is_day = until.len() == "2026-06-30".len();
@@ -242,11 +214,14 @@ fn last_day(typed: &Typed) -> Option<String> {
 }
 
 /// What decides which entries come, in the words in which it was typed, and how they travel: text/csv may lack a field.
-fn asked(args: &args::Export, typed: &Typed) -> BTreeMap<&'static str, String> {
+fn asked(args: &args::Export, Times(window): Times) -> BTreeMap<&'static str, String> {
     let wire = args.wire.to_possible_value().map(|value| value.get_name().to_owned());
+    let last_days = args.days.map(|days| format!("{days}d"));
+    let since =
+        window.since.and_then(|since| one_form(since, args.since.as_deref().or(last_days.as_deref())));
     let all = [
-        ("since", typed.since.as_deref().map(one_form)),
-        ("until", typed.until.as_deref().map(one_form)),
+        ("since", since),
+        ("until", window.until.and_then(|until| one_form(until, args.until.as_deref()))),
         ("wire", wire),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -262,11 +237,11 @@ fn columns(args: &args::Export) -> Columns {
     }
 }
 
-/// A time in one form, however it was typed. How long ago stays as it is.
-fn one_form(text: &str) -> String {
-    match Instant::parse(text) {
-        Ok(Instant::At(at)) => at.to_string(),
-        _ => text.to_owned(),
+/// A time in one form, however it was typed. How long ago stays in the words that it was typed in.
+fn one_form(time: TypedTime, typed: Option<&str>) -> Option<String> {
+    match time {
+        TypedTime::At(at) => Some(at.to_string()),
+        TypedTime::Back(_) | TypedTime::Midnight(_) => typed.map(str::to_owned),
     }
 }
 

@@ -100,8 +100,8 @@ impl Progress {
                 }
                 self.change(|way| way.page(*entries, *reached, *total));
             }
-            Event::Tried { path, query, took, result } if self.is_verbose => {
-                self.say(&tried(path, query, *took, result));
+            Event::Tried { method, path, query, took, result } if self.is_verbose => {
+                self.say(&tried(method, path, query, *took, result));
             }
             Event::Retrying { error, wait } => {
                 match error.kind() {
@@ -231,15 +231,23 @@ impl Drop for Progress {
 }
 
 /// `19:05:10.504Z GET /billing/usage-history?pageSize=1000: 1,000 entries, 312 ms`.
-fn tried(path: &str, query: &str, took: Duration, result: &Result<usize, &billing_http::Error>) -> String {
+fn tried(
+    method: &str,
+    path: &str,
+    query: &str,
+    took: Duration,
+    result: &Result<Option<usize>, &billing_http::Error>,
+) -> String {
     let time = chrono::Utc::now().format("%H:%M:%S%.3fZ");
     let query = query.replace("%3A", ":");
     let pairs: Vec<_> = query.split('&').map(|pair| one_line(pair, MOST_OF_A_PARAMETER)).collect();
     let what = match result {
-        Ok(count) => text::entries(*count as u64),
+        Ok(Some(count)) => text::entries(*count as u64),
+        Ok(None) => "answered".to_owned(),
         Err(error) => error.brief(),
     };
-    format!("{time} GET /{path}?{}: {what}, {} ms", pairs.join("&"), took.as_millis())
+    let query = if query.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
+    format!("{time} {method} /{path}{query}: {what}, {} ms", took.as_millis())
 }
 
 /// After a wait from now on.

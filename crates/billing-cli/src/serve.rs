@@ -17,7 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::{self, LogFormat, LogLevel};
 use crate::exit::Failure;
 use crate::log::Log;
-use crate::{ledgers, runtime, terminal};
+use crate::runtime::runtime;
+use crate::{ledgers, stdout, terminal};
 
 const MIB: usize = 1 << 20;
 
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         // Before it says that it is ready: whoever reads that may tell it to stop at once.
         let stop = stop_signal()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        terminal::print(&format!("{}\n", base_url(scheme, address)))?;
+        stdout::print(&format!("{}\n", base_url(scheme, address)))?;
         let listeners = Listeners { api: listener, tls, metrics };
         serve(listeners, ledger, config, stop, says).await
     });

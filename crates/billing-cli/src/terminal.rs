@@ -1,12 +1,10 @@
-//! The one place that writes to stderr, and the way to stdout that bears a closed pipe.
+//! The one place that writes to stderr, how wide the terminal is, and what may be shown there.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use billing_model::is_invisible;
 use console::Term;
-
-use crate::exit::{Exit, Failure};
 
 /// Characters of an error or a hint that are shown: room for some paths, each as long as a path can be. What a service
 /// sends in the place of a page may be megabytes, and an error that quotes it should not be.
@@ -46,15 +44,6 @@ fn style_of(word: &str) -> Option<Style> {
     }
 }
 
-/// Writes text to stdout, at once.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
-        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Failed };
-        Failure::new(exit, anyhow::Error::new(error).context("stdout cannot be written"))
-    })
-}
-
 /// Columns that a table may take: those of the terminal, else what `COLUMNS` says, else 80.
 pub(crate) fn columns() -> usize {
     let of_terminal = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
@@ -64,7 +53,7 @@ pub(crate) fn columns() -> usize {
 
 /// Text from files and services may hold sequences that move a terminal's cursor, or turn the direction of reading: they
 /// are shown, not obeyed.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c != '\n' && is_steering(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,10 +1,10 @@
 //! Figures as people read them.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use billing_model::{Summary, one_line};
 
+use crate::table::table;
 use crate::terminal;
 
 /// Characters of a currency that are shown in a table.
@@ -88,58 +88,9 @@ fn amounts_within(summary: &Summary, columns: usize) -> String {
     table(&tall).trim_start().to_owned()
 }
 
-/// A table: figures to the right, words to the left. The first row is its head.
-pub(crate) fn table<R: AsRef<[String]>>(rows: &[R]) -> String {
-    let rows: Vec<&[String]> = rows.iter().map(AsRef::as_ref).collect();
-    let columns = rows.first().map_or(0, |head| head.len());
-    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
-    let layout: Vec<(usize, bool)> = (0..columns)
-        .map(|column| {
-            let width = cells(column).map(|cell| cell.chars().count()).max().unwrap_or(0);
-            (width, cells(column).skip(1).all(|cell| is_figure(cell)))
-        })
-        .collect();
-    let mut out = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (column, (cell, (width, to_right))) in row.iter().zip(&layout).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            // Writing to a String cannot fail.
-            let _ = match to_right {
-                true => write!(line, "{gap}{cell:>width$}"),
-                false => write!(line, "{gap}{cell:<width$}"),
-            };
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
-}
-
-/// The rows without the columns that say nothing in any of them but the first.
-pub(crate) fn without_empty_columns<const N: usize>(rows: &[[String; N]]) -> Vec<Vec<String>> {
-    let says = |column: usize| rows.iter().skip(1).any(|row| !matches!(row[column].as_str(), "" | "-"));
-    let kept: Vec<usize> = (0..N).filter(|column| says(*column)).collect();
-    rows.iter().map(|row| kept.iter().map(|column| row[*column].clone()).collect()).collect()
-}
-
-fn is_figure(cell: &str) -> bool {
-    cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | ','))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_table_has_figures_to_the_right_and_no_empty_columns() {
-        let rows = [["name", "n", "gone", "said"], ["a", "1,000", "-", "x"], ["bcd", "-5", "-", "longer"]];
-        let rows = rows.map(|row| row.map(str::to_owned));
-        assert_eq!(
-            table(&without_empty_columns(&rows)),
-            "name      n  said\na     1,000  x\nbcd      -5  longer\n"
-        );
-    }
 
     #[test]
     fn sums_never_lose_a_digit_to_a_narrow_terminal() {

@@ -1,15 +1,17 @@
-//! Sends a request once, and reads what comes of it.
+//! Sends a call once, and reads what comes of it.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
-use billing_model::{Page, PageRequest};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
+};
 use reqwest::{StatusCode, Version};
 
+use crate::call::{Accept, Call, Repeat, Request, answer_to};
 use crate::client::Client;
-use crate::clocks::{reply_date, wait_after_page};
+use crate::clocks::{reply_date, wait_after_success};
 use crate::coding::{self, CodingError};
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
@@ -17,24 +19,24 @@ use crate::reply::{self, Failure};
 use crate::retry::Class;
 use crate::timer::Timer;
 use crate::unanswered::{Circumstances, Innermost, unanswered};
-use crate::wire::Wire;
 
-/// More than any page needs: 1,000 entries are 300 KB. What is larger is not a page.
+/// More than any answer needs: a page of 1,000 entries is 300 KB. What is larger is none.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// An error answer is a sentence; a page of HTML is not read to its end.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 
 impl Client {
-    /// Sends the request once, and has the answer within the limit. With the page comes the time until the service takes
+    /// Sends a call once, and has the answer within the limit. With the answer comes the time until the service takes
     /// another request, when it is to be left alone until then.
-    pub(crate) async fn attempt(
+    pub(crate) async fn attempt<C: Call>(
         &self,
-        request: &PageRequest,
+        call: &C,
+        request: &Request<'_>,
         limit: Duration,
         timer: &mut Timer,
-    ) -> Result<(Page, Option<Duration>), Failure> {
-        let mut trying = pin!(self.send(request, limit));
+    ) -> Result<(C::Answer, Option<Duration>), Failure> {
+        let mut trying = pin!(self.exchange(call, request, limit));
         let mut waited = Duration::ZERO;
         let mut step = self.0.silence_worth_telling.max(Duration::from_millis(1));
         loop {
@@ -44,30 +46,17 @@ impl Client {
             waited += step;
             // Told again when it has lasted twice as long.
             step = waited;
-            self.notify(&Event::Silent { path: request.path(), waited, limit });
+            self.notify(&Event::Silent { path: request.path, waited, limit });
         }
     }
 
-    async fn send(
+    async fn exchange<C: Call>(
         &self,
-        request: &PageRequest,
+        call: &C,
+        request: &Request<'_>,
         limit: Duration,
-    ) -> Result<(Page, Option<Duration>), Failure> {
-        let url = self.0.base.with(request.path(), &request.query_string());
-        let mut http = self
-            .0
-            .http
-            .get(url)
-            // From connecting to the last byte, whatever comes meanwhile.
-            .timeout(limit)
-            .header(AUTHORIZATION, self.0.key.header())
-            .header(ACCEPT, self.0.wire.media_type());
-        if let Wire::Csv(_) = self.0.wire {
-            // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
-            http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
-        } else if self.0.compression {
-            http = http.header(ACCEPT_ENCODING, coding::ASKED_FOR);
-        }
+    ) -> Result<(C::Answer, Option<Duration>), Failure> {
+        let http = self.request_of(request, limit);
         let response = http.send().await.map_err(|cause| unanswered(cause, &self.circumstances(limit)))?;
         self.0.answered.store(true, Ordering::Relaxed);
         let (status, version) = (response.status(), response.version());
@@ -75,28 +64,50 @@ impl Client {
         if let Some(date) = reply_date(&headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok()) {
             self.note_date(date.as_secs());
         }
-        let body = read_body(response, status).await?;
-        if status == StatusCode::OK && matches!(self.0.wire, Wire::Csv(_)) && reply::is_csv(&headers) {
+        let room = Room::of(request, status);
+        let body = read_body(response, &room).await?;
+        if room.is_answer && request.accept == Accept::Csv && reply::is_csv(&headers) {
             check_delimited(version, &headers)?;
         }
-        let mut body = decoded(&headers, body, status)?;
-        if status != StatusCode::OK {
+        let mut body = decoded(&headers, body, &room)?;
+        if !room.is_answer {
             // Before its words are cut to a line: a key that is cut is one that is not recognised.
             body = self.black_out(&String::from_utf8_lossy(&body)).into_bytes();
+            if !self.0.base.is_https() && reply::asks_for_https(status, &body) {
+                let error = Error::of(ErrorKind::Protocol).with_status(status.as_u16());
+                let error = error.with_message("what answers there speaks https");
+                return Err(Failure::new(Class::Fatal, error));
+            }
         }
-        if !self.0.base.is_https() && reply::asks_for_https(status, &body) {
-            let error = Error::of(ErrorKind::Protocol).with_status(status.as_u16());
-            let error = error.with_message("what answers there speaks https");
-            return Err(Failure::new(Class::Fatal, error));
+        let answer = answer_to(call, request, status, &headers, body)?;
+        tracing::debug!(status = status.as_u16(), entries = call.entries(&answer), "answered");
+        Ok((answer, wait_after_success(&headers)))
+    }
+
+    fn request_of(&self, request: &Request<'_>, limit: Duration) -> reqwest::RequestBuilder {
+        let url = self.0.base.with(request.path, &request.query);
+        let mut http = self
+            .0
+            .http
+            .request(request.method.clone(), url)
+            // From connecting to the last byte, whatever comes meanwhile.
+            .timeout(limit)
+            .header(AUTHORIZATION, self.0.key.header())
+            .header(ACCEPT, request.accept.media_type());
+        if request.accept == Accept::Csv {
+            // Uncompressed, so that the length of the body is known: a cut CSV can look whole.
+            http = http.header(ACCEPT_ENCODING, "identity").header("prefer", "include=apiKeyId");
+        } else if self.0.compression {
+            http = http.header(ACCEPT_ENCODING, coding::ASKED_FOR);
         }
-        let (page, halves) = reply::read(&self.0.wire, request, status, &headers, &body)?;
-        if !halves.is_empty() {
-            let entry = |(row, texts): &(usize, u64)| Some((page.entries.get(*row)?, *texts));
-            let mended: Vec<_> = halves.iter().filter_map(entry).collect();
-            self.notify(&Event::Mended { entries: &mended });
+        if let Repeat::UnderKey(key) = request.repeat {
+            http = http.header("idempotency-key", key.as_str());
         }
-        tracing::debug!(status = status.as_u16(), entries = page.entries.len(), "page");
-        Ok((page, wait_after_page(&headers)))
+        match &request.body {
+            // Of bytes that are shared, so each try sends the same ones.
+            Some(body) => http.header(CONTENT_TYPE, body.media_type).body(body.bytes.clone()),
+            None => http,
+        }
     }
 
     fn circumstances(&self, limit: Duration) -> Circumstances<'_> {
@@ -110,12 +121,25 @@ impl Client {
     }
 }
 
+/// How much of a body is read.
+struct Room {
+    /// Whether it is the answer that was asked for, which counts only when it is whole.
+    is_answer: bool,
+    bytes: usize,
+}
+
+impl Room {
+    fn of(request: &Request<'_>, status: StatusCode) -> Self {
+        let is_answer = status == request.done;
+        // What is refused of a body may be as long as the body.
+        let is_long = is_answer || request.body.is_some();
+        Self { is_answer, bytes: if is_long { MAX_BODY_BYTES } else { MAX_ERROR_BODY_BYTES } }
+    }
+}
+
 /// Reads a body to its end, up to a limit.
-async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Result<Vec<u8>, Failure> {
-    let (limit, is_page) = match status {
-        StatusCode::OK => (MAX_BODY_BYTES, true),
-        _ => (MAX_ERROR_BODY_BYTES, false),
-    };
+async fn read_body(mut response: reqwest::Response, room: &Room) -> Result<Vec<u8>, Failure> {
+    let Room { is_answer, bytes: limit } = *room;
     // A length that is promised and does not come costs nothing.
     let promised =
         response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
@@ -123,9 +147,9 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Some(_)) if is_page => return Err(too_large()),
+            Ok(Some(_)) if is_answer => return Err(too_large()),
             Ok(None) => return Ok(body),
-            Err(cause) if is_page => return Err(broken(cause)),
+            Err(cause) if is_answer => return Err(broken(cause)),
             // The status says enough, even when its explanation is cut.
             Ok(Some(_)) | Err(_) => return Ok(body),
         }
@@ -133,12 +157,13 @@ async fn read_body(mut response: reqwest::Response, status: StatusCode) -> Resul
 }
 
 /// The body as it was before it was compressed.
-fn decoded(headers: &HeaderMap, body: Vec<u8>, status: StatusCode) -> Result<Vec<u8>, Failure> {
-    if status != StatusCode::OK {
+fn decoded(headers: &HeaderMap, body: Vec<u8>, room: &Room) -> Result<Vec<u8>, Failure> {
+    let decoded = coding::decode(headers, body, room.bytes);
+    if !room.is_answer {
         // The status says enough, also when its explanation cannot be read.
-        return Ok(coding::decode(headers, body, MAX_ERROR_BODY_BYTES).unwrap_or_default());
+        return Ok(decoded.unwrap_or_default());
     }
-    coding::decode(headers, body, MAX_BODY_BYTES).map_err(|error| match error {
+    decoded.map_err(|error| match error {
         CodingError::TooLarge => too_large(),
         CodingError::Damaged(_) => {
             Failure::new(Class::Transient, Error::of(ErrorKind::Interrupted).because(error))

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 /// assert!(Certificates::from_pem(b"no certificate").is_err());
 /// ```
 #[derive(Clone)]
-pub struct Certificates(Vec<Certificate>);
+pub struct Certificates(RootCertStore);
 
 impl Certificates {
     /// The certificates in a PEM file; what else stands in it is passed over.
@@ -30,17 +29,15 @@ impl Certificates {
         if found.is_empty() {
             return Err(wrong("there is no certificate in PEM form"));
         }
-        let mut checked = RootCertStore::empty();
-        let mut certificates = Vec::new();
+        let mut certificates = RootCertStore::empty();
         for der in found {
-            let unusable = || wrong("a certificate in it cannot be used");
-            certificates.push(Certificate::from_der(&der).map_err(|cause| unusable().because(cause))?);
-            checked.add(der).map_err(|cause| unusable().because(cause))?;
+            let added = certificates.add(der);
+            added.map_err(|cause| wrong("a certificate in it cannot be used").because(cause))?;
         }
         Ok(Self(certificates))
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Certificate> {
+    pub(crate) fn into_inner(self) -> RootCertStore {
         self.0
     }
 }

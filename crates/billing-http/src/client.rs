@@ -1,25 +1,21 @@
-//! Fetches one page, and does not give up at the first fault.
+//! A client: what it is made of, and what it has come to know of its service.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use billing_model::{HistoryRequest, Page, PageRequest, Timestamp};
+use billing_model::Timestamp;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::time::Instant;
-use tracing::Instrument;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
 use crate::error::Error;
 use crate::event::Event;
-use crate::limiter::{Limiter, Outcome, Permit};
+use crate::limiter::Limiter;
 use crate::proxy::Proxy;
-use crate::reply::Failure;
-use crate::retry::{Class, Decision, RetryPolicy};
-use crate::timer::Timer;
+use crate::retry::RetryPolicy;
 use crate::walk::Endpoint;
 use crate::wire::Wire;
 
@@ -29,10 +25,7 @@ pub(crate) type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + 
 /// A request that a plain walk would not send is waited for at least so long.
 const LEAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A try that takes so long and then fails has been worked at. Ledgers are known to answer 500 after 30 s.
-const SLOW_TRY: Duration = Duration::from_secs(10);
-
-/// How long a page is tried for.
+/// How long a request is tried for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Persistence {
     /// As long as the policy has it.
@@ -47,9 +40,6 @@ pub(crate) enum Persistence {
     /// The same, and some times more where a try costs no time: much hangs on the answer.
     Briefly,
 }
-
-/// Tries of [`Persistence::Briefly`].
-const BRIEF_TRIES: u32 = 4;
 
 /// What a client has sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,11 +60,11 @@ pub(crate) struct Inner {
     pub(crate) base: BaseUrl,
     pub(crate) key: ApiKey,
     pub(crate) wire: Wire,
-    /// Whether compressed pages are asked for.
+    /// Whether compressed answers are asked for.
     pub(crate) compression: bool,
     pub(crate) policy: RetryPolicy,
     pub(crate) connect_timeout: Duration,
-    pub(crate) page_timeout: Duration,
+    pub(crate) try_timeout: Duration,
     pub(crate) silence_worth_telling: Duration,
     /// The proxy that the requests go by, if they do.
     pub(crate) proxy: Option<Proxy>,
@@ -83,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) limiter: Arc<Limiter>,
     /// Set by the first answer of the service, whatever it was.
     pub(crate) answered: AtomicBool,
-    /// Set by the first page.
+    /// Set by the first success.
     pub(crate) served: AtomicBool,
     pub(crate) requests: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -98,16 +88,6 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// Fetches one page, trying again as the policy has it.
-    ///
-    /// # Errors
-    /// [`Error`] with the last try's failure and the number of tries. Nothing of a page is returned unless all of it is.
-    pub async fn page(&self, request: &PageRequest) -> Result<Page, Error> {
-        self.page_or_failure(request, Persistence::Full, &mut Timer::default())
-            .await
-            .map_err(|failure| failure.error)
-    }
-
     /// What this client and its clones have sent so far.
     pub fn traffic(&self) -> Traffic {
         Traffic {
@@ -116,144 +96,9 @@ impl Client {
         }
     }
 
-    /// As [`Client::page`], keeping what a walk wants to know of the failure.
-    pub(crate) async fn page_or_failure(
-        &self,
-        request: &PageRequest,
-        persistence: Persistence,
-        timer: &mut Timer,
-    ) -> Result<Page, Failure> {
-        let mut start = None;
-        // What this page has cost so far. Its turn is waited for without losing patience with it.
-        let mut spent = Duration::ZERO;
-        let mut tries = 0;
-        let (mut strange_answers, mut refusals) = (0, 0);
-        loop {
-            let permit = self.admit().await;
-            let sent = Instant::now();
-            let start = *start.get_or_insert(sent);
-            tries += 1;
-            self.0.requests.fetch_add(1, Ordering::Relaxed);
-            self.0.retries.fetch_add(u64::from(tries > 1), Ordering::Relaxed);
-            let span =
-                tracing::debug_span!("request", method = "GET", path = request.path(), try_number = tries);
-            let limit = self.time_for_a_try(spent);
-            let limit = match persistence {
-                Persistence::Once | Persistence::Briefly => limit.min(self.patience()),
-                _ => limit,
-            };
-            let failure = match self.attempt(request, limit, timer).instrument(span).await {
-                Ok((page, wait)) => {
-                    let took = sent.elapsed();
-                    self.note_page_time(took);
-                    self.notify_tried(request, took, Ok(page.entries.len()));
-                    permit.end(Outcome::Page(wait.filter(|wait| self.is_believed(*wait))));
-                    self.0.served.store(true, Ordering::Relaxed);
-                    return Ok(page);
-                }
-                Err(failure) => failure,
-            };
-            let took = sent.elapsed();
-            spent += took;
-            let Failure { class, error, requested_wait, successor } = failure;
-            let error = error.map_message(|text| self.0.key.black_out(text));
-            let error = error.at(self.url(request.path()), tries, start.elapsed()).slow(took >= SLOW_TRY);
-            self.notify_tried(request, took, Err(&error));
-            // The few tries for a strange answer are its own: a proxy's page after an outage is no last straw. Refusals are no
-            // tries at all: what fails after many of them fails for the first time.
-            refusals += u32::from(class == Class::Throttled);
-            let counted = match class {
-                Class::NotTheApi => {
-                    strange_answers += 1;
-                    strange_answers
-                }
-                _ => (tries - refusals).max(1),
-            };
-            let clock = requested_wait.filter(|wait| self.is_believed(*wait));
-            let refusal = permit.end(outcome(class, &error, clock));
-            let (elapsed, random) = (spent.max(refusal.lasting), fastrand::u32(..));
-            let is_outage = class == Class::Transient
-                && elapsed < self.0.policy.outage
-                && self.0.served.load(Ordering::Relaxed)
-                && matches!(error.status(), None | Some(503))
-                && !error.is_timeout();
-            let is_enough = match persistence {
-                Persistence::Full => false,
-                Persistence::WhileLikely => self.is_for_narrowing(&error),
-                Persistence::AtCursor => {
-                    let costs_time = error.is_slow() || matches!(error.status(), Some(504 | 524));
-                    costs_time && self.is_for_narrowing(&error)
-                }
-                // Who comes too often has not been answered.
-                Persistence::Once => class != Class::Throttled,
-                Persistence::Briefly => {
-                    let costs_time = took >= limit / 2 || matches!(error.status(), Some(504 | 524));
-                    class != Class::Throttled && !is_outage && (costs_time || tries >= BRIEF_TRIES)
-                }
-            };
-            // Who wants one try only gets no more.
-            let not_the_last = self.0.policy.max_tries.saturating_sub(1).max(1);
-            let counted = if is_outage { counted.min(not_the_last) } else { counted };
-            let decision = match is_enough {
-                true => Decision::GiveUp,
-                false => self.0.policy.decide(class, counted, elapsed, requested_wait, random),
-            };
-            let Decision::RetryAfter(wait) = decision else {
-                let error = match requested_wait {
-                    Some(wait) if !self.is_believed(wait) => error.with_message(self.later(wait)),
-                    _ => error,
-                };
-                return Err(Failure { class, error, requested_wait, successor });
-            };
-            let wait = wait.max(refusal.wait);
-            spent += wait;
-            tracing::debug!(%error, ?wait, "trying again");
-            // After a refusal the limiter waits, and with it every other request of this client.
-            if class != Class::Throttled {
-                self.notify(&Event::Retrying { error: &error, wait });
-                (self.0.sleep)(wait).await;
-            } else if refusal.is_news {
-                self.notify(&Event::Retrying { error: &error, wait });
-            }
-        }
-    }
-
     /// Waits, as between two tries.
     pub(crate) async fn pause(&self, wait: Duration) {
         (self.0.sleep)(wait).await;
-    }
-
-    fn notify_tried(&self, request: &PageRequest, took: Duration, result: Result<usize, &Error>) {
-        // What is in a cursor is the service's secret.
-        let query = match request {
-            PageRequest::ByCursor(HistoryRequest::Next(_)) => "cursor=…".to_owned(),
-            request => self.black_out(&request.query_string()),
-        };
-        self.notify(&Event::Tried { path: request.path(), query: &query, took, result });
-    }
-
-    /// True for a wait that there is patience for.
-    fn is_believed(&self, wait: Duration) -> bool {
-        wait <= self.0.policy.max_wait
-    }
-
-    /// The time for a try, after what was spent before. Until there is any answer all tries of a page share theirs.
-    fn time_for_a_try(&self, spent: Duration) -> Duration {
-        match self.has_answered() {
-            true => self.0.page_timeout,
-            false => self.0.page_timeout.min(self.0.policy.first_answer_budget.saturating_sub(spent)),
-        }
-    }
-
-    /// Waits for the turn of one more request.
-    async fn admit(&self) -> Permit {
-        let sleep = |wait, is_news| {
-            if is_news {
-                self.notify(&Event::Waiting { wait });
-            }
-            (self.0.sleep)(wait)
-        };
-        self.0.limiter.admit(sleep).await
     }
 
     /// True for a failure that has come often enough to suspect what was asked for.
@@ -264,23 +109,12 @@ impl Client {
             _ if error.is_slow() => self.has_answered() && error.tries() >= policy.timeouts_before_narrowing,
             // Says itself that the window is too much.
             Some(504 | 524) => error.tries() >= policy.tries_before_narrowing,
-            // A service that has not given a single page is just not there.
+            // A service that has not served a single request is just not there.
             Some(500 | 502 | 520..=530) if self.0.served.load(Ordering::Relaxed) => {
                 error.tries() >= policy.tries_before_narrowing
             }
             _ => false,
         }
-    }
-
-    /// When to come back to a service that wants to be left alone for longer than there is patience.
-    fn later(&self, wait: Duration) -> String {
-        let seconds = wait.as_secs();
-        let now = self.0.date_unix_s.load(Ordering::Relaxed);
-        let at = match now {
-            0 => String::new(),
-            now => format!(", at {}", at_unix_s(now.saturating_add(seconds))),
-        };
-        format!("the service asks to come back in {seconds} s{at}, which is longer than this client waits")
     }
 
     /// True when the service has answered, whatever it was.
@@ -320,17 +154,9 @@ impl Client {
     }
 
     /// How long a request is waited for that a plain walk would not send: a few times what pages take.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         let page = Duration::from_millis(self.0.page_time_ms.load(Ordering::Relaxed));
         (page * 5).max(LEAST_PATIENCE)
-    }
-
-    /// Keeps the longest time of the latest pages.
-    fn note_page_time(&self, elapsed: Duration) {
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let longest = |known_ms: u64| Some(elapsed_ms.max(known_ms - known_ms / 8));
-        // Always some, so it is always set.
-        let _ = self.0.page_time_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, longest);
     }
 
     /// True when a page says in its body that it is the last, and not by the lack of a header.
@@ -380,18 +206,7 @@ impl fmt::Debug for Client {
     }
 }
 
-fn at_unix_s(unix_s: u64) -> Timestamp {
+pub(crate) fn at_unix_s(unix_s: u64) -> Timestamp {
     let unix_ns = unix_s.saturating_mul(1_000_000_000);
     Timestamp::from_unix_ns(i64::try_from(unix_ns).unwrap_or(i64::MAX))
-}
-
-/// What a failed try means to the limiter. `clock` is when the service says to come back.
-fn outcome(class: Class, error: &Error, clock: Option<Duration>) -> Outcome {
-    let is_counted =
-        error.is_timeout() || error.status().is_some_and(|status| status >= 400 && status != 429);
-    match class {
-        Class::Throttled => Outcome::Refused { clock, is_counted },
-        _ if is_counted => Outcome::Failed,
-        _ => Outcome::Broken,
-    }
 }

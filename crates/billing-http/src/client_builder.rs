@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::limiter::{Limiter, Probing};
 use crate::proxy::Proxy;
 use crate::retry::RetryPolicy;
+use crate::tls::tls_config;
 use crate::unanswered::Innermost;
 use crate::wire::Wire;
 
@@ -28,7 +29,7 @@ impl Client {
             wire: Wire::default(),
             policy: RetryPolicy::default(),
             connect_timeout: Duration::from_secs(10),
-            page_timeout: Duration::from_secs(120),
+            try_timeout: Duration::from_secs(120),
             silence_worth_telling: Duration::from_secs(15),
             proxy: None,
             certificates: None,
@@ -48,7 +49,7 @@ pub struct ClientBuilder {
     wire: Wire,
     policy: RetryPolicy,
     connect_timeout: Duration,
-    page_timeout: Duration,
+    try_timeout: Duration,
     silence_worth_telling: Duration,
     proxy: Option<Proxy>,
     certificates: Option<Certificates>,
@@ -77,10 +78,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Time for one try of one page, from connecting to the last byte; 120 s unless said otherwise. Nothing that a service
+    /// Time for one try of one request, from connecting to the last byte; 120 s unless said otherwise. Nothing that a service
     /// sends makes it longer: neither bytes that come one by one, nor interim answers (1xx), which are passed over.
-    pub fn page_timeout(mut self, timeout: Duration) -> Self {
-        self.page_timeout = timeout;
+    pub fn try_timeout(mut self, timeout: Duration) -> Self {
+        self.try_timeout = timeout;
         self
     }
 
@@ -109,14 +110,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether to ask for compressed pages; yes unless the service is on this machine, where it costs more than it saves.
-    /// Never with [`Wire::Csv`]. Pages in gzip or zstd are read in any case.
+    /// Whether to ask for compressed answers; yes unless the service is on this machine, where it costs more than it saves.
+    /// Never with [`Wire::Csv`]. Answers in gzip or zstd are read in any case.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// Is told of pages, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
+    /// Is told of requests, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
     pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
         self
@@ -137,11 +138,9 @@ impl ClientBuilder {
     /// [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`] for http to another machine, [`ErrorKind::Setup`].
     pub fn build(self) -> Result<Client, Error> {
         let base = BaseUrl::parse(&self.base_url)?;
-        // A process may have chosen its provider before; then ours is not needed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
-            .timeout(self.page_timeout)
+            .timeout(self.try_timeout)
             .user_agent(self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             // Tries are counted in one place.
@@ -152,12 +151,8 @@ impl ClientBuilder {
         if let Some(proxy) = &proxy {
             http = http.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(setup)?);
         }
-        match self.certificates {
-            // No TLS, so no certificates to load: that costs time, and fails on a machine that has none.
-            _ if !base.is_https() => http = http.tls_certs_only([]),
-            Some(certificates) => http = http.tls_certs_only(certificates.into_inner()),
-            None => {}
-        }
+        let tls = tls_config(&base, self.certificates)?;
+        http = http.tls_backend_preconfigured(tls);
         let http = http.build().map_err(setup)?;
         let probing = Probing::of(&self.policy);
         Ok(Client(Arc::new(Inner {
@@ -168,7 +163,7 @@ impl ClientBuilder {
             wire: self.wire,
             policy: self.policy,
             connect_timeout: self.connect_timeout,
-            page_timeout: self.page_timeout,
+            try_timeout: self.try_timeout,
             silence_worth_telling: self.silence_worth_telling,
             proxy,
             observer: self.observer,

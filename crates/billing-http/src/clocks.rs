@@ -42,9 +42,9 @@ pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     retry_after.filter(|wait| *wait <= DAY).chain(resets).max()
 }
 
-/// How long to wait after a page that says that it was the last one for now: `x-ratelimit-remaining-requests: 0` with its
+/// How long to wait after a success that says that it was the last one for now: `x-ratelimit-remaining-requests: 0` with its
 /// reset, or a `RateLimit` that has nothing left.
-pub(crate) fn wait_after_page(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn wait_after_success(headers: &HeaderMap) -> Option<Duration> {
     let is_spent = text(headers, &REMAINING_REQUESTS) == Some("0");
     let reset = number_of(headers, &RESET_REQUESTS).filter(|_| is_spent);
     let resets = reset.into_iter().chain(rate_limit_reset(headers));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_for_now_says_until_when() {
+    fn the_last_success_for_now_says_until_when() {
         let none_left = ("x-ratelimit-remaining-requests", "0");
         let reset = |text| ("x-ratelimit-reset-requests", text);
         for (headers, expect_s) in [
@@ -188,7 +188,7 @@ mod tests {
             let pairs = headers
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            let wait = wait_after_page(&pairs.collect());
+            let wait = wait_after_success(&pairs.collect());
             assert_eq!(wait, expect_s.map(Duration::from_secs), "{headers:?}");
         }
     }

@@ -3,24 +3,28 @@
 use std::fmt;
 use std::time::Duration;
 
-use billing_model::ServerMessage;
+use billing_model::{RefusedBatch, ServerMessage};
+use reqwest::Method;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A page or a walk that failed: what was asked, what came, and how often it was tried.
+/// A call or a walk that failed: what was asked, what came, and how often it was tried.
 ///
 /// # What to do
 /// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
-/// [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`] and [`ErrorKind::Protocol`] the caller;
+/// [`ErrorKind::InvalidIdempotencyKey`], [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`], [`ErrorKind::Protocol`],
+/// [`ErrorKind::BatchRefused`], [`ErrorKind::IdempotencyConflict`] and [`ErrorKind::BatchTooLarge`] the caller;
 /// [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`] and [`ErrorKind::NotTheApi`] the network between; [`ErrorKind::Tls`] whoever keeps the service's certificate, unless the
 /// caller knows better whom to trust ([`Error::certificate_fault`]); [`ErrorKind::RateLimited`], [`ErrorKind::NoAnswer`]
 /// and [`ErrorKind::Unavailable`] time; the others the service. After [`ErrorKind::Moved`] the same walk, begun anew, is
-/// likely to succeed.
+/// likely to succeed. After [`ErrorKind::OutcomeUnknown`] the same batch is to be sent again with the same key.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
     message: Option<String>,
+    method: Method,
+    /// The URL that was asked, without a query.
     request: Option<String>,
     page: Option<u64>,
     status: Option<u16>,
@@ -29,6 +33,7 @@ struct Inner {
     timed_out: bool,
     certificate_fault: Option<CertificateFault>,
     slow: bool,
+    refused_batch: Option<RefusedBatch>,
     cause: Option<Cause>,
 }
 
@@ -44,6 +49,8 @@ pub enum ErrorKind {
     InvalidKey,
     /// The client could not be set up.
     Setup,
+    /// An idempotency key that is not 1 to 255 visible ASCII characters.
+    InvalidIdempotencyKey,
     /// A window that turned out to be empty, now that the present is known.
     EmptyWindow,
     /// The service refused the key: 401, 402, 403.
@@ -79,14 +86,24 @@ pub enum ErrorKind {
     Redirected,
     /// An answer that is not the API's, such as the HTML of a proxy.
     NotTheApi,
-    /// A page with an entry that cannot be read exactly.
+    /// An answer that cannot be read exactly, such as a page for one of its entries.
     Malformed,
-    /// A page that contradicts the request or the pages before it.
+    /// An answer that contradicts the request, or a page those before it.
     Inconsistent,
     /// The ledger changed behind the walk: what was read so far is not the window.
     Moved,
     /// More pages than a walk may have.
     TooManyPages,
+    /// A batch has rows that the server cannot record, and nothing of it is stored: 422. [`Error::refused_batch`] says which
+    /// rows.
+    BatchRefused,
+    /// Another batch was sent with this idempotency key before, and this one is not stored: 409.
+    IdempotencyConflict,
+    /// A batch is larger than the server takes, and nothing of it is stored: 413.
+    BatchTooLarge,
+    /// Whether a batch was stored is not known: the connection was lost, or the server failed, when the batch was sent, every
+    /// time. It is safe to send it again with the same idempotency key. The source is what came of the last try.
+    OutcomeUnknown,
 }
 
 /// What is wrong with the certificate that a service showed.
@@ -112,6 +129,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: None,
+            method: Method::GET,
             request: None,
             page: None,
             status: None,
@@ -120,6 +138,7 @@ impl Error {
             timed_out: false,
             certificate_fault: None,
             slow: false,
+            refused_batch: None,
             cause: None,
         }))
     }
@@ -167,6 +186,35 @@ impl Error {
         self
     }
 
+    /// Notes another method than GET.
+    pub(crate) fn by(mut self, method: &Method) -> Self {
+        self.0.method = method.clone();
+        self
+    }
+
+    pub(crate) fn with_refused_batch(mut self, refused: RefusedBatch) -> Self {
+        self.0.refused_batch = Some(refused);
+        self
+    }
+
+    /// True when it has no words of its own yet.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.0.message.is_none()
+    }
+
+    /// That the outcome is not known, with this as the last thing that came of it.
+    pub(crate) fn into_unknown_outcome(mut self) -> Self {
+        let unknown = Self::of(ErrorKind::OutcomeUnknown);
+        let request = self.0.request.take();
+        let unknown = match request {
+            Some(request) => unknown.at(request, self.0.tries, self.0.elapsed).by(&self.0.method),
+            None => unknown,
+        };
+        // Said once, by the error that is above it.
+        self.0.tries = 0;
+        unknown.because(self)
+    }
+
     /// With another message, made of the one it has.
     pub(crate) fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
         self.0.message = self.0.message.as_deref().map(map);
@@ -199,7 +247,7 @@ impl Error {
         self.0.status
     }
 
-    /// True when the page took longer than its time.
+    /// True when the answer took longer than its time.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
     }
@@ -207,6 +255,12 @@ impl Error {
     /// What is wrong with the service's certificate, when it is that.
     pub fn certificate_fault(&self) -> Option<CertificateFault> {
         self.0.certificate_fault
+    }
+
+    /// Which rows of a batch the server cannot record, and what is wrong with them; only of
+    /// [`ErrorKind::BatchRefused`].
+    pub fn refused_batch(&self) -> Option<&RefusedBatch> {
+        self.0.refused_batch.as_ref()
     }
 
     /// How often the request was sent.
@@ -239,9 +293,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, request, page, status, tries, elapsed, .. } = &*self.0;
+        let Inner { kind, message, method, request, page, status, tries, elapsed, .. } = &*self.0;
         if let Some(request) = request {
-            write!(f, "GET {request}: ")?;
+            write!(f, "{method} {request}: ")?;
         }
         if let Some(page) = page.filter(|page| *page > 1 || *kind == ErrorKind::Malformed) {
             write!(f, "page {page} of the walk: ")?;
@@ -268,6 +322,9 @@ impl ErrorKind {
             Self::InsecureUrl => "the base URL is not https",
             Self::InvalidKey => "the API key is not valid",
             Self::Setup => "the HTTP client cannot be set up",
+            Self::InvalidIdempotencyKey => {
+                "the idempotency key is not valid: give 1 to 255 visible ASCII characters"
+            }
             Self::EmptyWindow => "the window is empty",
             Self::Unauthorized => "the key was refused",
             Self::NotFound => "the service has no such endpoint",
@@ -289,6 +346,12 @@ impl ErrorKind {
             Self::Inconsistent => "the page does not fit the walk",
             Self::Moved => "the ledger changed behind the walk",
             Self::TooManyPages => "the walk has too many pages",
+            Self::BatchRefused => "the batch has rows that cannot be recorded",
+            Self::IdempotencyConflict => "another batch was sent with this idempotency key before",
+            Self::BatchTooLarge => "the batch is too large",
+            Self::OutcomeUnknown => {
+                "it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once"
+            }
         }
     }
 }

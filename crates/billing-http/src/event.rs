@@ -20,16 +20,18 @@ pub enum Event<'a> {
         /// Entries in the window, where the endpoint says it.
         total: Option<u64>,
     },
-    /// A request has ended: one of the tries for a page.
+    /// A request has ended: one of the tries of a call.
     Tried {
+        /// `GET`, or `POST` of a batch.
+        method: &'a str,
         /// What was asked for, such as `billing/usage-history`.
         path: &'a str,
         /// Its query, which has no key in it.
         query: &'a str,
         /// From sending it to the end of the answer.
         took: Duration,
-        /// Entries of the page, or what went wrong.
-        result: Result<usize, &'a Error>,
+        /// Entries of the page or the batch, `None` where it is about none, or what went wrong.
+        result: Result<Option<usize>, &'a Error>,
     },
     /// A try failed, and there will be another.
     Retrying {

@@ -1,7 +1,7 @@
-//! Client of the billing API: one page, or a whole walk over either endpoint, whole and exact.
+//! Client of the billing API: pages, analytics, balance and batches, or a whole walk over either endpoint, whole and exact.
 //!
-//! A [`Client`] fetches a page and does not give up at the first fault: it waits as long as the service asks, and
-//! repeats what may be repeated, within a count and a time. A [`Walk`] is a whole pass over a window as a `Stream`:
+//! A [`Client`] asks and does not give up at the first fault: it waits as long as the service asks, and repeats, within a
+//! count and a time. What stores something ([`Client::record`]) it repeats under a key, so that it is stored once. A [`Walk`] is a whole pass over a window as a `Stream`:
 //! it freezes nothing and assumes nothing that it does not check, so what comes out is every entry of the window
 //! once, or an error.
 //!
@@ -46,6 +46,17 @@ mod client;
 mod client_builder;
 mod event;
 mod timer;
+mod tls;
+
+mod answer;
+mod batch;
+mod call;
+mod send;
+
+mod analytics;
+mod balance;
+mod page;
+mod record;
 
 mod broken_paging;
 mod circles;
@@ -64,7 +75,9 @@ mod windows;
 
 mod begun;
 
+pub use answer::Answer;
 pub use api_key::ApiKey;
+pub use batch::{Batch, BatchFormat, IdempotencyKey};
 pub use begun::{Begun, RelativeWalk};
 pub use certificates::Certificates;
 pub use client::{Client, Traffic};
@@ -73,6 +86,7 @@ pub use clocks::requested_wait;
 pub use error::{CertificateFault, Error, ErrorKind};
 pub use event::Event;
 pub use proxy::Proxy;
+pub use record::Recorded;
 pub use retry::{Class, Decision, RetryPolicy};
 pub use times::{Border, Times};
 pub use walk::{Endpoint, Walk, WalkBuilder};

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use billing_model::{HalfCharacters, HistoryRequest, Page, PageRequest};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 
 use crate::clocks::requested_wait;
 use crate::error::{Error, ErrorKind, one_line, server_message};
 use crate::retry::Class;
-use crate::wire::Wire;
 
 /// A try that failed.
 #[derive(Debug)]
@@ -20,43 +18,49 @@ pub(crate) struct Failure {
     pub(crate) requested_wait: Option<Duration>,
     /// Where the service says that the endpoint has gone.
     pub(crate) successor: Option<String>,
+    /// True when the request was not sent: there was no connection for it.
+    pub(crate) is_unsent: bool,
+    /// True when a try of what is to be stored, this one or an earlier one, may have been stored.
+    pub(crate) in_doubt: bool,
 }
 
 impl Failure {
     pub(crate) fn new(class: Class, error: Error) -> Self {
-        Self { class, error, requested_wait: None, successor: None }
+        Self { class, error, requested_wait: None, successor: None, is_unsent: false, in_doubt: false }
+    }
+
+    /// True unless it is known that the service has done nothing: the request was not sent, or was refused. A success that is
+    /// none, and a failure of the service or of what stands before it, can come after the work was done.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        match self.error.status() {
+            // 507: there is no room to store it.
+            Some(300..=499 | 501 | 505 | 507 | 511) => false,
+            Some(_) => true,
+            None => !self.is_unsent,
+        }
     }
 }
 
-/// Reads a complete answer to a request, and says which texts had half a character.
-pub(crate) fn read(
-    wire: &Wire,
-    request: &PageRequest,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(Page, HalfCharacters), Failure> {
-    if status == StatusCode::OK {
-        check_media_type(wire, headers, body)?;
-        return wire.decode(request, headers, body).map_err(|(class, error)| Failure::new(class, error));
-    }
-    let (class, kind) = classify(request, status, headers);
-    let mut error = Error::of(kind).with_status(status.as_u16());
-    if let Some(message) = message(kind, status, headers, body) {
-        error = error.with_message(message);
-    }
-    Err(Failure {
-        class,
-        error,
+/// What an answer means that is not the one that was asked for. `own` is what the call makes of a refusal.
+pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], own: Option<Error>) -> Failure {
+    let (class, kind) = classify(status, headers);
+    // To come too often is said of every call in the same way.
+    let own = own.filter(|_| class == Class::Fatal);
+    let error = own.unwrap_or_else(|| Error::of(kind));
+    let error = match message(kind, status, headers, body) {
+        Some(message) if error.says_nothing() => error.with_message(message),
+        _ => error,
+    };
+    Failure {
         // The clocks of a passing fault say when a full budget returns, not when to come back.
         requested_wait: requested_wait(headers).filter(|_| class == Class::Throttled),
         successor: successor(headers).filter(|_| status == StatusCode::GONE),
-    })
+        ..Failure::new(class, error.with_status(status.as_u16()))
+    }
 }
 
 /// True for an answer that web servers give to http at a port of https: nginx, Go's and Apache, in this order.
 pub(crate) fn asks_for_https(status: StatusCode, body: &[u8]) -> bool {
-    // Every page comes by here, and none of them is read for it.
     if status != StatusCode::BAD_REQUEST {
         return false;
     }
@@ -65,15 +69,13 @@ pub(crate) fn asks_for_https(status: StatusCode, body: &[u8]) -> bool {
     words.iter().any(|words| text.contains(words))
 }
 
-fn classify(request: &PageRequest, status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
-    let carries_cursor = matches!(request, PageRequest::ByCursor(HistoryRequest::Next(_)));
+fn classify(status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
     match status.as_u16() {
         429 => (Class::Throttled, ErrorKind::RateLimited),
         503 if headers.contains_key(RETRY_AFTER) => (Class::Throttled, ErrorKind::Unavailable),
         // What the service cannot do, it cannot do the next time either.
         501 | 505 | 511 => (Class::Fatal, ErrorKind::Unavailable),
         408 | 425 | 500..=599 => (Class::Transient, ErrorKind::Unavailable),
-        400 if carries_cursor => (Class::Fatal, ErrorKind::CursorLost),
         401..=403 => (Class::Fatal, ErrorKind::Unauthorized),
         404 => (Class::Fatal, ErrorKind::NotFound),
         410 => (Class::Fatal, ErrorKind::Gone),
@@ -108,10 +110,15 @@ pub(crate) fn is_csv(headers: &HeaderMap) -> bool {
 }
 
 /// A success has to be what was asked for. HTML, an empty body or another type is somebody else's answer.
-fn check_media_type(wire: &Wire, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
+pub(crate) fn check_media_type(
+    asked: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Failure> {
     let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("unreadable"));
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let as_asked = found.is_none_or(|found| essence(found) == wire.media_type());
+    let as_asked = found.is_none_or(|found| essence(found) == asked);
     let looks_wrong = body.first().is_none_or(|first| *first == b'<');
     if as_asked && !looks_wrong {
         return Ok(());
@@ -121,8 +128,8 @@ fn check_media_type(wire: &Wire, headers: &HeaderMap, body: &[u8]) -> Result<(),
         (false, Some(found)) => format!("`{}`", one_line(&essence(found))),
         (false, None) => "something else".to_owned(),
     };
-    let message =
-        format!("200 with {what} instead of {}: not the API; is there a proxy between?", wire.media_type());
+    let status = status.as_u16();
+    let message = format!("{status} with {what} instead of {asked}: not the API; is there a proxy between?");
     Err(Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 
@@ -144,9 +151,7 @@ fn successor(headers: &HeaderMap) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use billing_model::{HistoryQuery, UsageQuery};
     use reqwest::header::{HeaderName, HeaderValue};
-    use std::num::NonZeroU32;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &'static str)| {
@@ -155,18 +160,9 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
-    fn first() -> PageRequest {
-        PageRequest::ByCursor(HistoryRequest::First(HistoryQuery::builder().build().unwrap()))
-    }
-
-    fn failure(
-        request: &PageRequest,
-        status: u16,
-        pairs: &[(&'static str, &'static str)],
-        body: &str,
-    ) -> Failure {
+    fn failure(status: u16, pairs: &[(&'static str, &'static str)], body: &str) -> Failure {
         let status = StatusCode::from_u16(status).unwrap();
-        read(&Wire::Json, request, status, &headers(pairs), body.as_bytes()).unwrap_err()
+        super::failure(status, &headers(pairs), body.as_bytes(), None)
     }
 
     #[test]
@@ -199,16 +195,28 @@ mod tests {
             (302, Class::Fatal, ErrorKind::Redirected),
             (204, Class::NotTheApi, ErrorKind::NotTheApi),
         ] {
-            let failure = failure(&first(), status, &[], "");
+            let failure = failure(status, &[], "");
             assert_eq!((failure.class, failure.error.kind()), (class, kind), "{status}");
         }
-        let throttled = failure(&first(), 503, &[("retry-after", "7")], "");
+        let throttled = failure(503, &[("retry-after", "7")], "");
         assert_eq!(
             (throttled.class, throttled.requested_wait),
             (Class::Throttled, Some(Duration::from_secs(7)))
         );
-        let next = PageRequest::ByCursor(HistoryRequest::Next("abc".parse().unwrap()));
-        assert_eq!(failure(&next, 400, &[], "").error.kind(), ErrorKind::CursorLost);
+    }
+
+    /// A proxy says 502, 503 and 504 also when it has passed the request on.
+    #[test]
+    fn only_a_refusal_says_that_nothing_was_done() {
+        for status in [302, 400, 401, 404, 408, 409, 413, 422, 425, 429, 501, 505, 507, 511] {
+            assert!(!failure(status, &[], "").may_have_arrived(), "{status}");
+        }
+        for status in [200, 202, 204, 500, 502, 503, 504, 508, 520, 524, 530, 599] {
+            assert!(failure(status, &[], "").may_have_arrived(), "{status}");
+        }
+        let lost = Failure::new(Class::Transient, Error::of(ErrorKind::NoAnswer));
+        assert!(lost.may_have_arrived());
+        assert!(!Failure { is_unsent: true, ..lost }.may_have_arrived());
     }
 
     #[test]
@@ -227,38 +235,15 @@ mod tests {
     #[test]
     fn what_the_server_says_is_kept_on_one_line() {
         let body = "{\"error\":\"first\\u001b[31m\\nsecond\"}";
-        assert_eq!(failure(&first(), 401, &[], body).error.to_string(), "401 first [31m second");
-        assert_eq!(failure(&first(), 502, &[], "<html>").error.to_string(), "502 Bad Gateway");
-        let moved = failure(&first(), 301, &[("location", "https://elsewhere/")], "").error.to_string();
+        assert_eq!(failure(401, &[], body).error.to_string(), "401 first [31m second");
+        assert_eq!(failure(502, &[], "<html>").error.to_string(), "502 Bad Gateway");
+        let moved = failure(301, &[("location", "https://elsewhere/")], "").error.to_string();
         assert!(moved.contains("https://elsewhere/"), "{moved}");
     }
 
     #[test]
-    fn a_success_has_to_be_the_api() {
-        let good = r#"{"data":[],"nextCursor":null}"#;
-        for (content_type, body, class) in [
-            ("text/html", "<!doctype html>", Class::NotTheApi),
-            ("application/json", "<!doctype html>", Class::NotTheApi),
-            ("application/json", "", Class::NotTheApi),
-            ("text/csv", good, Class::NotTheApi),
-            ("application/json", r#"{"data":[]"#, Class::Transient),
-            ("application/json", r#"{"rows":[]}"#, Class::Fatal),
-            ("application/json", "{\"data\":[],\"x\":\"\u{0}\"}", Class::Fatal),
-        ] {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-            let failure = read(&Wire::Json, &first(), StatusCode::OK, &headers, body.as_bytes()).unwrap_err();
-            assert_eq!(failure.class, class, "{content_type} {body}");
-        }
-        for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-            assert!(read(&Wire::Json, &first(), StatusCode::OK, &headers, good.as_bytes()).is_ok());
-        }
-        assert!(read(&Wire::Json, &first(), StatusCode::OK, &HeaderMap::new(), good.as_bytes()).is_ok());
-    }
-
-    #[test]
     fn the_successor_is_found_among_links() {
-        let gone = |link| failure(&first(), 410, &[("link", link)], "").successor;
+        let gone = |link| failure(410, &[("link", link)], "").successor;
         let target = Some("/api/v1/billing/usage-history".to_owned());
         assert_eq!(gone("</api/v1/billing/usage-history>; rel=\"successor-version\""), target);
         assert_eq!(gone("</a>; rel=next, </api/v1/billing/usage-history>;Rel=successor-version"), target);
@@ -266,28 +251,5 @@ mod tests {
         for none in ["", "</a>; rel=next", "</a>", "successor-version", "<>; title=\"rel=successor-version"] {
             assert_eq!(gone(none).filter(|_| !none.contains("title")), None, "{none}");
         }
-    }
-
-    #[test]
-    fn a_csv_page_is_placed_by_its_headers() {
-        let wire = Wire::Csv(|_| Ok(Vec::new()));
-        let query = UsageQuery::builder().limit(2).build().unwrap();
-        let by_number = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-        let numbers = [
-            ("content-type", "text/csv"),
-            ("x-pagination-limit", "2"),
-            ("x-pagination-page", "1"),
-            ("x-pagination-total", "0"),
-            ("x-pagination-total-pages", "0"),
-        ];
-        assert!(read(&wire, &by_number, StatusCode::OK, &headers(&numbers), b"x").is_ok());
-        for missing in 1..numbers.len() {
-            let mut some = numbers.to_vec();
-            some.remove(missing);
-            let failure = read(&wire, &by_number, StatusCode::OK, &headers(&some), b"x").unwrap_err();
-            assert_eq!(failure.error.kind(), ErrorKind::Inconsistent);
-        }
-        let next = headers(&[("x-next-cursor", "a.b")]);
-        assert!(read(&wire, &first(), StatusCode::OK, &next, b"x").is_err());
     }
 }

@@ -5,24 +5,24 @@ use std::time::Duration;
 /// How patient a client is. Plain data; the default is right for exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries of one page, the first included. A refusal for coming too often is bounded by time alone ([`RetryPolicy::budget`]):
+    /// Tries of one request, the first included. A refusal for coming too often is bounded by time alone ([`RetryPolicy::budget`]):
     /// a limit of one request a minute, or a block of one, is no reason to give up.
     pub max_tries: u32,
-    /// Time for which a page is tried at least, however many tries that takes, when a service that has given one before breaks off,
+    /// Time for which a request is tried at least, however many tries that takes, when a service that has served one before breaks off,
     /// refuses the connection or answers 503: what restarts takes its time, and the waits between tries are random.
     pub outage: Duration,
     /// Tries to reach a service that has not answered this client yet: enough for one that is being started, and few,
     /// because nothing is won yet that patience could save.
     pub first_contact_tries: u32,
-    /// Tries of a page that is answered with something other than the API.
+    /// Tries of a request that is answered with something other than the API.
     pub not_the_api_tries: u32,
-    /// Tries of a page that fails on the service's side (500, 502, 504, 520 to 530), after which a walk asks differently.
+    /// Tries of a request that fails on the service's side (500, 502, 504, 520 to 530), after which a walk asks differently.
     pub tries_before_narrowing: u32,
-    /// Tries of a page that takes longer than its time, or fails after many seconds, after which a walk asks differently.
+    /// Tries of a request that takes longer than its time, or fails after many seconds, after which a walk asks differently.
     pub timeouts_before_narrowing: u32,
-    /// Time for one page, tries and waits together; and the time in which a service may refuse every request of a client.
+    /// Time for one request, tries and waits together; and the time in which a service may refuse every request of a client.
     pub budget: Duration,
-    /// Time for one page, as `budget`, as long as the service has not sent a byte of any answer to this client: whoever
+    /// Time for one request, as `budget`, as long as the service has not sent a byte of any answer to this client: whoever
     /// takes connections and says nothing is more likely the wrong machine than a slow one.
     pub first_answer_budget: Duration,
     /// The longest wait that a service may ask for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_model::{Day, TimeWindow, Timestamp, ValueError};
+use billing_model::{Day, TimeWindow, Timestamp, TypedTime, TypedWindow, ValueError};
 
 use crate::planner::earlier;
 
@@ -32,6 +32,16 @@ impl Border {
     }
 }
 
+impl From<TypedTime> for Border {
+    fn from(typed: TypedTime) -> Self {
+        match typed {
+            TypedTime::At(at) => Self::At(at),
+            TypedTime::Back(span) => Self::Ago(span),
+            TypedTime::Midnight(days) => Self::Midnight(days),
+        }
+    }
+}
+
 /// A window whose borders may depend on the present, which only the service can tell: a local clock may be wrong.
 ///
 /// ```
@@ -48,6 +58,13 @@ pub struct Times {
     pub since: Option<Border>,
     /// The first instant after.
     pub until: Border,
+}
+
+impl From<TypedWindow> for Times {
+    /// Without an end the window ends now.
+    fn from(typed: TypedWindow) -> Self {
+        Self { since: typed.since.map(Border::from), until: typed.until.map_or(Border::NOW, Border::from) }
+    }
 }
 
 impl Times {
@@ -80,6 +97,24 @@ mod tests {
             ("2026-03-01T12:30:00Z", 1, "2026-02-28T00:00:00.000Z"),
         ] {
             assert_eq!(Border::Midnight(days).at(now.parse().unwrap()).to_string(), expect, "{now}");
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_the_same_time_here() {
+        let now: Timestamp = "2026-06-15T12:30:00Z".parse().unwrap();
+        let time = |text: &str| Some(text.parse::<TypedTime>().unwrap());
+        for (since, until) in [
+            (time("2026-06"), time("2026-06-14T19:05:10.504Z")),
+            (time("2w"), time("12h")),
+            (time("yesterday"), time("today")),
+            (time("7d"), None),
+            (None, None),
+        ] {
+            let typed = TypedWindow { since, until };
+            let times = Times::from(typed);
+            assert_eq!(times.window(now), typed.window(now));
+            assert_eq!(times.are_fixed(), !typed.needs_clock());
         }
     }
 }

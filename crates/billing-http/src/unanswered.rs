@@ -31,6 +31,12 @@ pub(crate) struct Circumstances<'a> {
 
 /// What a request that got no answer means.
 pub(crate) fn unanswered(cause: reqwest::Error, met: &Circumstances<'_>) -> Failure {
+    // Without a connection, by whatever way, nothing of a request is sent.
+    let is_unsent = cause.is_connect();
+    Failure { is_unsent, ..why_unanswered(cause, met) }
+}
+
+fn why_unanswered(cause: reqwest::Error, met: &Circumstances<'_>) -> Failure {
     let named = proxy_fault(&cause, met).or_else(|| tls_fault(&cause, met)).or_else(|| no_http(&cause, met));
     if let Some(failure) = named {
         return failure;

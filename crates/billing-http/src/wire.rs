@@ -22,13 +22,6 @@ pub enum Wire {
 }
 
 impl Wire {
-    pub(crate) fn media_type(&self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Csv(_) => "text/csv",
-        }
-    }
-
     /// Reads a complete body, and says which texts had half a character. The class says what a failure means for another
     /// try.
     pub(crate) fn decode(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::day::{Day, DayRange};
 use crate::error::{ValueError, ValueErrorKind};
 use crate::timestamp::Timestamp;
 
@@ -53,6 +54,22 @@ impl TimeWindow {
     pub fn contains(&self, at: Timestamp) -> bool {
         self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
     }
+
+    /// The UTC days that the window is made of: the last one is that before `until`. `None` when an end is open or not at
+    /// 00:00 UTC, or lies where [`Day::of`] knows no day.
+    ///
+    /// ```
+    /// use billing_model::TypedWindow;
+    /// let may = TypedWindow::month("2026-05")?.window("2026-06-15T12:30:00Z".parse()?)?;
+    /// let days = may.whole_days().unwrap();
+    /// assert_eq!((days.first.to_string(), days.last.to_string()), ("2026-05-01".into(), "2026-05-31".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn whole_days(&self) -> Option<DayRange> {
+        let day = |at: Timestamp| Day::of(at).filter(|day| day.start() == at);
+        let (first, after) = (day(self.since?)?, day(self.until?)?);
+        Some(DayRange { first, last: Day(after.0 - 1) })
+    }
 }
 
 impl fmt::Display for TimeWindow {
@@ -63,5 +80,30 @@ impl fmt::Display for TimeWindow {
             (None, Some(until)) => write!(f, "up to {until}"),
             (None, None) => f.write_str("all of time"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_window_of_whole_days_is_days() {
+        for (since, until, days) in [
+            ("2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z", Some(("2026-05-01", "2026-05-31"))),
+            ("2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z", Some(("2026-05-01", "2026-05-01"))),
+            ("2026-05-01T02:00:00+02:00", "2026-05-03T00:00:00Z", Some(("2026-05-01", "2026-05-02"))),
+            ("2026-05-01T00:00:00Z", "2026-05-31T23:59:59.999Z", None),
+            ("2026-05-01T00:00:00.001Z", "2026-06-01T00:00:00Z", None),
+            ("1600-05-01T00:00:00Z", "2026-06-01T00:00:00Z", None),
+        ] {
+            let window = TimeWindow::new(Some(since.parse().unwrap()), Some(until.parse().unwrap())).unwrap();
+            let expect = days.map(|(first, last): (&str, &str)| DayRange {
+                first: first.parse().unwrap(),
+                last: last.parse().unwrap(),
+            });
+            assert_eq!(window.whole_days(), expect, "{window}");
+        }
+        assert_eq!(TimeWindow::ALL.whole_days(), None);
     }
 }

@@ -138,9 +138,10 @@ impl Service {
     async fn sum(self: &Arc<Self>, request: Parts) -> (Option<Standing>, Result<Response, Error>) {
         let (service, headers) = (Arc::clone(self), request.headers.clone());
         let admitted = self.reading(move || service.admit(&headers, KeyKind::Admin, false)).await;
-        let (standing, account) = match admitted {
-            Ok((_, (standing, Ok(account)))) => (standing, account),
-            Ok((_, (standing, Err(error)))) => return (standing, Err(error)),
+        // The permit goes back first: who waits for a turn with one in hand keeps it from whoever has the turn.
+        let (standing, account) = match admitted.map(|(_permit, admitted)| admitted) {
+            Ok((standing, Ok(account))) => (standing, account),
+            Ok((standing, Err(error))) => return (standing, Err(error)),
             Err(error) => return (None, Err(error)),
         };
         let turn = Arc::clone(&self.summing).acquire_owned().await;

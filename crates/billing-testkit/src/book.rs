@@ -211,6 +211,7 @@ mod tests {
                 path: format!("/api/v1/{}", request.path()),
                 query: request.query_string(),
                 headers: BTreeMap::from([("accept".to_owned(), accept.to_owned())]),
+                ..Request::default()
             };
             let csv = book.clone().answer(&ask("text/csv"));
             let json = book.answer(&ask("application/json"));
@@ -303,7 +304,7 @@ mod tests {
         for token in ["cursor-0", "cursor-", "x", "cursor-99999999999999999999"] {
             let query = format!("cursor={token}");
             let request =
-                Request { path: "/api/v1/billing/usage-history".to_owned(), query, headers: BTreeMap::new() };
+                Request { path: "/api/v1/billing/usage-history".to_owned(), query, ..Request::default() };
             let said = String::from_utf8(book.answer(&request).body().to_vec()).unwrap();
             assert!(said.contains("Invalid or expired cursor"), "{said}");
         }

@@ -79,11 +79,11 @@ mod tests {
     use super::*;
     use crate::entries::entry_at;
     use billing_model::Cursor;
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     fn ask(service: &mut Endless, query: &str) -> (usize, Option<Cursor>) {
         let path = "/api/v1/billing/usage-history".to_owned();
-        let reply = service.answer(&Request { path, query: query.to_owned(), headers: BTreeMap::new() });
+        let reply = service.answer(&Request { path, query: query.to_owned(), ..Request::default() });
         let page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
         let Paging::ByCursor(cursor) = page.paging else { panic!("{query}") };
         (page.entries.len(), cursor)

@@ -25,7 +25,7 @@ const NARROW: Duration = Duration::from_secs(15 * 60);
 /// let asked = service.asked();
 /// let mut ask = |query: &str| {
 ///     let path = "/api/v1/billing/usage-history".to_owned();
-///     service.answer(&Request { path, query: query.to_owned(), headers: Default::default() })
+///     service.answer(&Request { path, query: query.to_owned(), ..Default::default() })
 /// };
 /// assert!(ask("startTimestamp=2026-06-14T00:00:00Z").body().ends_with(br#""nextCursor":null}"#));
 /// assert_eq!(ask("startTimestamp=2026-06-15T00:00:00Z").body(), br#"{"error":"Internal server error"}"#);
@@ -193,7 +193,7 @@ mod tests {
     fn ask(service: &mut Reluctant, path: &str, query: &str) -> Reply {
         let (path, query) = (format!("/api/v1/billing/{path}"), query.to_owned());
         let headers = BTreeMap::from([("accept".to_owned(), "application/json".to_owned())]);
-        service.answer(&Request { path, query, headers })
+        service.answer(&Request { path, query, headers, ..Request::default() })
     }
 
     /// Whether the first request of a window hangs: on both endpoints, which must agree.

@@ -13,14 +13,18 @@ use crate::delivery::deliver;
 use crate::reply::Reply;
 
 /// A request as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
+    /// `GET` or `POST`.
+    pub method: String,
     /// The path, `/api/v1/billing/usage`.
     pub path: String,
     /// The query string, without its `?`.
     pub query: String,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, String>,
+    /// The body, as long as `Content-Length` says.
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -149,7 +153,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Reads one request head; these requests have no body.
+/// Reads one request, which may have a body of a length that it says.
 async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -161,13 +165,22 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Re
     };
     let head = String::from_utf8(buffer.drain(..end + 4).collect()).ok()?;
     let mut lines = head.lines();
-    let target = lines.next()?.split(' ').nth(1)?;
+    let mut words = lines.next()?.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let headers = lines
+    let headers: BTreeMap<_, _> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Some(Request { path: path.to_owned(), query: query.to_owned(), headers })
+    let length = headers.get("content-length").and_then(|length: &String| length.parse().ok());
+    let length: usize = length.unwrap_or_default();
+    while buffer.len() < length {
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let body = buffer.drain(..length).collect();
+    Some(Request { method, path: path.to_owned(), query: query.to_owned(), headers, body })
 }
 
 #[cfg(test)]
@@ -211,8 +224,26 @@ mod tests {
             let all = String::from_utf8(all).unwrap();
             assert_eq!(all.split_once("\r\n\r\n").map_or("", |(_, body)| body), sent, "{reply:?}");
             assert_eq!(upstream.requests()[0].header("x-y"), "z");
+            assert_eq!(upstream.requests()[0].method, "GET");
             assert_eq!((upstream.instants().len(), upstream.most_at_once()), (1, 1));
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_and_the_next_request_begins_behind_it() {
+        let upstream = answering(Reply::new(200, "t", "x")).await;
+        let mut stream = TcpStream::connect(upstream.address).await.unwrap();
+        for body in ["a\r\n\r\nb", ""] {
+            let length = body.len();
+            let post = format!("POST /p HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}");
+            stream.write_all(post.as_bytes()).await.unwrap();
+        }
+        while upstream.requests().len() < 2 {
+            stream.read_u8().await.unwrap();
+        }
+        let requests = upstream.requests();
+        assert_eq!([&requests[0].body[..], &requests[1].body[..]], [&b"a\r\n\r\nb"[..], b""]);
+        assert_eq!(requests[1].method, "POST");
     }
 
     #[tokio::test]

@@ -5,36 +5,11 @@ use std::path::PathBuf;
 use billing_model::{HistoryQuery, UsageQuery};
 use clap::ValueEnum;
 
-use super::ledger::variable;
-use crate::network;
-
-/// Where the service is, and the key to it.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = SERVICE)]
-pub(crate) struct Service {
-    /// Base URL of the service: https, or http to this machine; the scheme may be left out
-    #[arg(long, env = variable("BILLING_BASE_URL"), value_name = "URL", hide_env_values = true)]
-    #[arg(default_value = "https://api.venice.ai/api/v1", value_parser = network::base_url)]
-    pub(crate) base_url: String,
-    /// File with the API key, `-` for stdin; otherwise BILLING_API_KEY, else VENICE_API_KEY
-    #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
-    /// Go by this proxy, but never to this machine: http, https, socks5 or socks5h; otherwise HTTPS_PROXY,
-    /// else ALL_PROXY, but for the hosts in NO_PROXY
-    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
-    pub(crate) proxy: Option<String>,
-    /// Go by no proxy, whatever the environment says
-    #[arg(long)]
-    pub(crate) no_proxy: bool,
-    /// PEM file with the certificates to trust in the place of the system's; otherwise SSL_CERT_FILE
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-}
+use super::service::{SERVICE, Service};
 
 /// The groups of the help.
 const WINDOW: &str = "Window";
 const OUTPUT: &str = "Output";
-const SERVICE: &str = "Service";
 const PACE: &str = "Pace";
 
 #[derive(Debug, clap::Args)]

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use billing_model::parse_length;
 use billing_server::Origin;
 use clap::ValueEnum;
 
 use super::ledger::{WIDTH, ledger_variable};
-use crate::instant;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,10 +84,10 @@ pub(crate) struct Serve {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) body_limit: u32,
     /// Refuse rows of batches that are further behind the server's time, as 7d, 12h or 90s [default: any time is taken]
-    #[arg(long, value_name = "D", value_parser = instant::length, help_heading = "Batches")]
+    #[arg(long, value_name = "D", value_parser = parse_length, help_heading = "Batches")]
     pub(crate) max_age: Option<Duration>,
     /// Refuse rows of batches that are further ahead of the server's time [default: any time is taken]
-    #[arg(long, value_name = "D", value_parser = instant::length, help_heading = "Batches")]
+    #[arg(long, value_name = "D", value_parser = parse_length, help_heading = "Batches")]
     pub(crate) max_future: Option<Duration>,
     /// Say nothing on stderr but errors; what the server prints on stdout stays
     #[arg(short, long, conflicts_with = "log_level", help_heading = "Log")]

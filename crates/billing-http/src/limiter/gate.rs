@@ -6,9 +6,9 @@ use super::failures::Failures;
 use super::pace::{Pace, Refused};
 use super::width::Width;
 
-/// Pages by which it is found out whether requests without a pace are faster, and those that follow when they are.
-const PAGES_OF_A_TRIAL: u32 = 8;
-const PAGES_WITHOUT_PACE: u32 = 100;
+/// Served requests by which it is found out whether those without a pace are faster, and those that follow when they are.
+const SERVED_OF_A_TRIAL: u32 = 8;
+const SERVED_WITHOUT_PACE: u32 = 100;
 
 /// Since the limiter was made.
 pub(super) type Time = Duration;
@@ -16,8 +16,9 @@ pub(super) type Time = Duration;
 /// How a request ended, as far as the gate is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// A page. With the time until the service takes another, when this was the last that it takes for now.
-    Page(Option<Duration>),
+    /// Answered with what was asked for. With the time until the service takes another, when this was the last that it takes
+    /// for now.
+    Served(Option<Duration>),
     /// Refused for coming too often, with the time to come back where the service names one. Only a 429 does not count
     /// against the caller.
     Refused { clock: Option<Duration>, is_counted: bool },
@@ -63,26 +64,26 @@ pub(crate) struct Probing {
     pub(crate) longest: Duration,
 }
 
-/// The pages from one pause to the next.
+/// The requests from one pause to the next.
 #[derive(Debug, Default)]
 struct Round {
     number: u64,
     start: Time,
     sent: u32,
-    pages: u32,
+    served: u32,
     /// Requests until the next pause.
     allowed: u32,
     /// Those of them that were added because a test passed.
     added: u32,
 }
 
-/// Nothing is sent but one probe at a time. The first that gets a page ends the pause.
+/// Nothing is sent but one probe at a time. The first that is served ends the pause.
 #[derive(Debug, Default)]
 struct Pause {
     is_probing: bool,
     /// Made by the pace or by a clock of the service; otherwise a refusal came out of the blue.
     is_foreseen: bool,
-    /// The service named the time itself, on a page.
+    /// The service named the time itself, with a success.
     is_told: bool,
     is_refused: bool,
     /// How long it is refused, as the service's clocks have it: the longest.
@@ -100,7 +101,7 @@ struct Pause {
 struct Trial {
     pace: Pace,
     start: Time,
-    pages: u32,
+    served: u32,
     refusals: u32,
 }
 
@@ -120,9 +121,9 @@ pub(super) struct Gate {
     pace: Option<Pace>,
     /// Requests without the pace, which is in doubt.
     trial: Option<Trial>,
-    /// Pages from which no pace is learnt, because the service has none.
-    pages_without_pace: u32,
-    /// When the last refusal was overcome, and the pages since: together what the service really takes.
+    /// Served requests from which no pace is learnt, because the service has none.
+    served_without_pace: u32,
+    /// When the last refusal was overcome, and how many were served since: together what the service really takes.
     streak: (Time, u32),
     /// The round that began then. Refusals of requests that were sent before it are old news.
     recovered: u64,
@@ -141,7 +142,7 @@ impl Gate {
             pause: None,
             pace: None,
             trial: None,
-            pages_without_pace: 0,
+            served_without_pace: 0,
             streak: (Time::ZERO, 0),
             recovered: 0,
             refused_since: None,
@@ -184,7 +185,7 @@ impl Gate {
         let (None, Some(pace)) = (&self.pause, &self.pace) else { return };
         let over = self.over(pace);
         if now >= over {
-            // Nobody was held up: the pages themselves take longer than the pace.
+            // Nobody was held up: the requests themselves take longer than the pace.
             self.begin_round(now, 0);
         } else if self.round.sent >= self.round.allowed {
             let is_told = self.not_before > now;
@@ -195,10 +196,10 @@ impl Gate {
         }
     }
 
-    fn begin_round(&mut self, start: Time, pages: u32) {
+    fn begin_round(&mut self, start: Time, served: u32) {
         let allowed = self.pace.as_ref().map_or(u32::MAX, |pace| pace.burst);
         let number = self.round.number + 1;
-        self.round = Round { number, start, sent: pages, pages, allowed, added: 0 };
+        self.round = Round { number, start, sent: served, served, allowed, added: 0 };
     }
 
     /// Sends a request that was admitted now.
@@ -230,7 +231,7 @@ impl Gate {
         }
         self.refused_since = None;
         match outcome {
-            Outcome::Page(clock) => self.page(ticket, clock, now),
+            Outcome::Served(clock) => self.served(ticket, clock, now),
             Outcome::Failed => {
                 self.failures.push(now);
                 self.width.failure();
@@ -240,18 +241,18 @@ impl Gate {
         Refusal::default()
     }
 
-    fn page(&mut self, ticket: &Ticket, clock: Option<Duration>, now: Time) {
-        self.width.page();
+    fn served(&mut self, ticket: &Ticket, clock: Option<Duration>, now: Time) {
+        self.width.served();
         if let Some(pace) = &mut self.pace {
-            pace.page();
+            pace.served();
         }
-        self.pages_without_pace = self.pages_without_pace.saturating_sub(1);
+        self.served_without_pace = self.served_without_pace.saturating_sub(1);
         self.try_without(now);
         match self.pause.take_if(|_| ticket.is_probe) {
             Some(pause) => self.reopen(&pause, ticket.sent),
             None => {
                 self.streak.1 += 1;
-                self.round.pages += u32::from(ticket.round == self.round.number);
+                self.round.served += u32::from(ticket.round == self.round.number);
             }
         }
         if let Some(clock) = clock.filter(|clock| !clock.is_zero()) {
@@ -262,7 +263,7 @@ impl Gate {
         }
     }
 
-    /// A probe that was sent at `sent` got a page.
+    /// A probe that was sent at `sent` was served.
     fn reopen(&mut self, pause: &Pause, sent: Time) {
         if pause.is_refused {
             self.learn(pause, sent);
@@ -277,15 +278,15 @@ impl Gate {
             return;
         }
         self.streak.1 += 1;
-        let Round { start, sent: requests, pages, .. } = self.round;
+        let Round { start, sent: requests, served, .. } = self.round;
         match &mut self.pace {
             // By a clock alone: it says when, not how many.
             None => self.width.narrow(),
             Some(pace) if pause.is_told => {
-                pace.approach((sent - start) / pages.max(1));
-                pace.quicken(pages);
+                pace.approach((sent - start) / served.max(1));
+                pace.quicken(served);
             }
-            Some(pace) if sent >= start + pace.each * requests => pace.quicken(pages),
+            Some(pace) if sent >= start + pace.each * requests => pace.quicken(served),
             Some(_) => return self.test_passed(),
         }
         self.begin_round(sent, 1);
@@ -295,31 +296,31 @@ impl Gate {
     /// round goes on with twice as many again, and then there is another test.
     fn test_passed(&mut self) {
         let round = &mut self.round;
-        (round.sent, round.pages) = (round.sent + 1, round.pages + 1);
+        (round.sent, round.served) = (round.sent + 1, round.served + 1);
         round.added = (round.added * 2).max(1);
         round.allowed = round.sent + round.added;
         // Four times as many is no such pace, and the sixteen are for small ones.
-        if self.pace.as_ref().is_some_and(|pace| !pace.is_confirmed || round.pages > pace.burst * 4 + 16) {
+        if self.pace.as_ref().is_some_and(|pace| !pace.is_confirmed || round.served > pace.burst * 4 + 16) {
             self.pace = None;
             round.allowed = u32::MAX;
         }
     }
 
-    /// Makes the pace that of the pages since the last refusal. Without a page between two refusals there is nothing to
+    /// Makes the pace that of the requests served since the last refusal. Without one between two refusals there is nothing to
     /// learn: that was one outage.
     fn learn(&mut self, pause: &Pause, sent: Time) {
         let (since, all) = self.streak;
-        if all == 0 || self.trial.is_some() || self.pages_without_pace > 0 {
+        if all == 0 || self.trial.is_some() || self.served_without_pace > 0 {
             return;
         }
         let mean = (sent - since) / all;
-        let pages = self.round.pages.max(1);
+        let served = self.round.served.max(1);
         match &mut self.pace {
             Some(pace) if pace.is_confirmed => pace.correct(Refused {
-                pages,
+                served,
                 is_beyond_burst: self.round.added > 0,
                 is_late: pause.is_late,
-                took: mean.min((sent - self.round.start) / pages),
+                took: mean.min((sent - self.round.start) / served),
                 is_contested: pause.clocks > 1,
                 asked: pause.asked,
             }),
@@ -328,30 +329,30 @@ impl Gate {
                 // nothing of a pace: perhaps there were only too many at a time.
                 let is_alike = untested.as_ref().is_some_and(|pace| pace.is_like(mean));
                 let is_alike = is_alike && pause.gap > self.probing.first;
-                let pace = untested.insert(Pace::new(mean, pages));
+                let pace = untested.insert(Pace::new(mean, served));
                 if is_alike {
                     pace.confirm();
                 }
             }
         }
         if let Some(pace) = self.pace.take_if(|pace| pace.is_doubtful()) {
-            self.trial = Some(Trial { pace, start: sent, pages: 0, refusals: 0 });
+            self.trial = Some(Trial { pace, start: sent, served: 0, refusals: 0 });
         }
     }
 
-    /// Counts the pages of a trial, and judges at its end. Refusals by chance have no pace: whoever comes back when the service
+    /// Counts what is served in a trial, and judges at its end. Refusals by chance have no pace: whoever comes back when the service
     /// says so gets through, and every pace that is made of them is slower than that.
     fn try_without(&mut self, now: Time) {
         let Some(trial) = &mut self.trial else { return };
-        trial.pages += 1;
-        if trial.pages < PAGES_OF_A_TRIAL {
+        trial.served += 1;
+        if trial.served < SERVED_OF_A_TRIAL {
             return;
         }
-        let each = (now - trial.start) / trial.pages;
-        let is_each_refused = trial.refusals * 4 >= trial.pages * 3;
+        let each = (now - trial.start) / trial.served;
+        let is_each_refused = trial.refusals * 4 >= trial.served * 3;
         let Some(Trial { mut pace, .. }) = self.trial.take() else { return };
         if each * 2 <= pace.each && !is_each_refused {
-            self.pages_without_pace = PAGES_WITHOUT_PACE;
+            self.served_without_pace = SERVED_WITHOUT_PACE;
         } else {
             pace.is_right_after_all(each);
             self.pace = Some(pace);
@@ -402,7 +403,7 @@ impl Gate {
         self.width.surprise(self.under_way + 1);
         let soon = now + self.probing.first;
         let pace = self.pace.as_ref().filter(|pace| pace.is_confirmed);
-        let over = pace.map(|pace| self.round.start + pace.each * self.round.pages.max(1));
+        let over = pace.map(|pace| self.round.start + pace.each * self.round.served.max(1));
         let is_foreseen = over.is_some();
         self.pause = Some(Pause { is_foreseen, gap: self.probing.first, ..Pause::default() });
         over.map_or(soon, |over| over.max(soon))
@@ -415,7 +416,7 @@ impl Gate {
         let longer = pause.gap + pause.gap / 2;
         match &mut self.pace {
             Some(pace) if pause.is_foreseen => {
-                let over = self.round.start + pace.each * self.round.pages.max(1);
+                let over = self.round.start + pace.each * self.round.served.max(1);
                 if sent < over && !pause.is_refused {
                     pace.confirm();
                     return over.max(now + first);

@@ -2,43 +2,43 @@
 
 use std::time::Duration;
 
-/// Pages after a refused test before the next one. A test that fails is one refusal, so not more than one request in thirty
+/// Served requests after a refused test before the next one. A test that fails is one refusal, so not more than one request in thirty
 /// is refused by tests.
 const REST: u32 = 30;
 
 /// After tests that keep failing. Still few enough for a limit that was lifted to be noticed soon.
 const LONGEST_REST: u32 = 60;
 
-/// Pages after which a refusal is not soon any more; the part of the time of a round beside which a wait is short; and as many
+/// Served requests after which a refusal is not soon any more; the part of the time of a round beside which a wait is short; and as many
 /// soon and short refusals as a pace bears.
 const SOON: u32 = 16;
 const SHORT: u32 = 4;
 const MOST_DOUBTS: u32 = 5;
 
-/// Pages from a trial that a pace has stood to the next one, at least.
+/// Served requests from a trial that a pace has stood to the next one, at least.
 const TRUSTED: u32 = 200;
 
-/// How slowly the pace quickens: after `n` pages without a refusal by about `n² / (2 × HASTE)` in all, so little at first
-/// and more the longer nothing speaks against it. A sixteenth, which a refusal costs, is made good in 45 pages.
+/// How slowly the pace quickens: after `n` requests without a refusal by about `n² / (2 × HASTE)` in all, so little at first
+/// and more the longer nothing speaks against it. A sixteenth, which a refusal costs, is made good in 45 requests.
 const HASTE: u32 = 1 << 14;
 
-/// A hypothesis of how often a service takes a request: in the long run one page in so long, and so many of them one right
+/// A hypothesis of how often a service takes a request: in the long run one in so long, and so many of them one right
 /// after the other.
 ///
-/// It fits a fixed window (60 a minute: 60 pages, one second each), a bucket that fills drop by drop (1 page, one second
+/// It fits a fixed window (60 a minute: 60 requests, one second each), a bucket that fills drop by drop (1 request, one second
 /// each) and one request a minute. It is never more than a hypothesis: it is *tested* by one request beyond it, and between
 /// the tests it quickens by itself until it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     pub(super) each: Duration,
-    /// Pages of a round: they are sent as fast as they go, and then nothing until the time of all of them is over.
+    /// Requests of a round: they are sent as fast as they go, and then nothing until the time of all of them is over.
     pub(super) burst: u32,
     /// A request beyond it was refused once. Before that it may be an outage that looks like a pace.
     pub(super) is_confirmed: bool,
-    /// Pages until the next test, and after the next test that fails.
+    /// Served requests until the next test, and after the next test that fails.
     rest: u32,
     next_rest: u32,
-    /// Pages since it was last too fast.
+    /// Served requests since it was last too fast.
     calm: u32,
     /// The latest round was let through whole, in its time; and whether any ever was.
     held: bool,
@@ -47,7 +47,7 @@ pub(super) struct Pace {
     cut: bool,
     /// Refusals in a row that came soon, and that the service itself wanted waited for much less than the pace has it.
     doubts: u32,
-    /// Pages until it can be doubted again, and until after the next trial that it stands.
+    /// Served requests until it can be doubted again, and until after the next trial that it stands.
     trusted: u32,
     next_trusted: u32,
 }
@@ -55,13 +55,13 @@ pub(super) struct Pace {
 /// How a round went that ended with a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refused {
-    /// Pages that the service took in the round.
-    pub(super) pages: u32,
+    /// Requests that the service took in the round.
+    pub(super) served: u32,
     /// Whether the refused request was none of the burst: a test, or the first of the next round.
     pub(super) is_beyond_burst: bool,
     /// Whether one was refused after the time of the round was over.
     pub(super) is_late: bool,
-    /// The time a page that it really took, until the next one went through.
+    /// The time for each that it really took, until the next one went through.
     pub(super) took: Duration,
     /// Whether the service named the time to come back, and refused again at that time: then somebody else comes first.
     pub(super) is_contested: bool,
@@ -93,7 +93,7 @@ impl Pace {
         self.doubts >= MOST_DOUBTS && self.trusted == 0
     }
 
-    /// Without it pages took so long, and it is a pace that they were refused by.
+    /// Without it requests took so long each, and it is a pace that they were refused by.
     pub(super) fn is_right_after_all(&mut self, each: Duration) {
         self.doubts = 0;
         if each * 2 <= self.each {
@@ -108,7 +108,7 @@ impl Pace {
         self.rest == 0
     }
 
-    pub(super) fn page(&mut self) {
+    pub(super) fn served(&mut self) {
         self.rest = self.rest.saturating_sub(1);
         self.trusted = self.trusted.saturating_sub(1);
     }
@@ -124,28 +124,28 @@ impl Pace {
         self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
     }
 
-    /// A round of so many pages was let through, and the next one too when its time was over.
-    pub(super) fn quicken(&mut self, pages: u32) {
-        self.calm = self.calm.saturating_add(pages);
-        let faster = self.each / HASTE * self.calm.saturating_mul(pages);
+    /// A round of so many requests was let through, and the next one too when its time was over.
+    pub(super) fn quicken(&mut self, served: u32) {
+        self.calm = self.calm.saturating_add(served);
+        let faster = self.each / HASTE * self.calm.saturating_mul(served);
         self.each -= faster.min(self.each / 8);
         (self.held, self.has_held, self.cut) = (true, true, false);
     }
 
-    /// The service said itself that it takes a page sooner, and did. Beside another client that is luck, so it is believed half
+    /// The service said itself that it takes a request sooner, and did. Beside another client that is luck, so it is believed half
     /// at a time.
     pub(super) fn approach(&mut self, each: Duration) {
         self.each = self.each.min(each.max(self.each / 2));
     }
 
     pub(super) fn correct(&mut self, round: Refused) {
-        let is_cut = round.pages < self.burst && !round.is_beyond_burst;
+        let is_cut = round.served < self.burst && !round.is_beyond_burst;
         // A burst that is cut short once was too long; twice running, it is the pace that empties the service's budget.
         if round.is_late || (is_cut && self.cut) {
             let missing = round.took.saturating_sub(self.each);
             // A pace that has held before is not far off, and what took so long may be bad luck: a quarter of it is believed.
             // Where somebody else comes first it is luck, unless no round ever held: such a pace is the time that was left of a
-            // window when it was guessed, and it would be refused with every page until it is slower by itself.
+            // window when it was guessed, and it would be refused with every request until it is slower by itself.
             let believed = match (round.is_contested, self.held) {
                 (true, _) if self.has_held => Duration::ZERO,
                 (true, _) | (false, true) => missing / 4,
@@ -156,7 +156,7 @@ impl Pace {
             let least = if self.held { least.min(missing + self.each / 128) } else { least };
             self.each += believed.max(least);
             self.rest = self.rest.max(REST);
-            let is_short = round.asked.is_some_and(|asked| asked * SHORT <= self.each * round.pages);
+            let is_short = round.asked.is_some_and(|asked| asked * SHORT <= self.each * round.served);
             self.doubts = if self.calm < SOON && is_short { self.doubts + 1 } else { 0 };
             (self.calm, self.held) = (0, false);
         }
@@ -165,7 +165,7 @@ impl Pace {
             self.rest = self.rest.max(REST);
         }
         self.cut = is_cut;
-        self.burst = round.pages.max(1);
+        self.burst = round.served.max(1);
     }
 }
 
@@ -175,8 +175,8 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn late(pages: u32, took: Duration) -> Refused {
-        Refused { pages, is_beyond_burst: false, is_late: true, took, is_contested: false, asked: None }
+    fn late(served: u32, took: Duration) -> Refused {
+        Refused { served, is_beyond_burst: false, is_late: true, took, is_contested: false, asked: None }
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             pace.confirm();
             for _ in 0..rest {
                 assert!(!pace.is_test_due() && pace.is_confirmed);
-                pace.page();
+                pace.served();
             }
             assert!(pace.is_test_due());
         }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_burst_cut_short_once_is_shorter_and_twice_running_the_pace_is_slower() {
         let mut pace = Pace::new(MS(1000), 10);
-        let cut = |pages| Refused { is_late: false, ..late(pages, MS(1000)) };
+        let cut = |served| Refused { is_late: false, ..late(served, MS(1000)) };
         pace.correct(cut(9));
         assert_eq!((pace.burst, pace.each), (9, MS(1000)));
         pace.correct(cut(8));

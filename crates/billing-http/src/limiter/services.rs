@@ -29,11 +29,11 @@ pub(super) enum Clock {
 pub(super) enum Limit {
     /// Everything, but nothing in a block of that length, which begins somewhere in the first part of the run.
     Block(Duration),
-    /// So many pages from one full minute to the next.
+    /// So many requests from one full minute to the next.
     Windows(u32),
     /// So many requests at the same time.
     AtOnce(usize),
-    /// So many pages a minute, one by one, and as many at once as have gathered, up to `burst`.
+    /// So many requests a minute, one by one, and as many at once as have gathered, up to `burst`.
     Bucket { a_minute: u32, burst: u32 },
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Limit {
 pub(super) struct Kind {
     pub(super) limit: Limit,
     pub(super) clock: Clock,
-    /// Whether the last page for now says so, and until when, in the way of the clock.
+    /// Whether the last success for now says so, and until when, in the way of the clock.
     pub(super) counts_down: bool,
     /// Whether another client takes half of what the limit allows: one request at regular times, which takes the next place
     /// when there is none.
@@ -57,7 +57,7 @@ pub(super) struct Kind {
 
 /// An answer. The headers are what a client sees of it.
 pub(super) enum Answer {
-    Page(HeaderMap),
+    Served(HeaderMap),
     Refused(HeaderMap),
     Failed,
 }
@@ -129,7 +129,7 @@ impl Service {
                     headers.remove(RETRY_AFTER);
                     headers.insert(REMAINING, HeaderValue::from_static("0"));
                 }
-                Answer::Page(headers)
+                Answer::Served(headers)
             }
         }
     }
@@ -167,11 +167,11 @@ impl Service {
             Limit::AtOnce(most) => {
                 return (self.under_way > most).then(|| now + Duration::from_millis(50));
             }
-            Limit::Windows(pages) => {
-                self.turn(clock, pages);
+            Limit::Windows(served) => {
+                self.turn(clock, served);
                 if self.left > 0 { clock } else { MINUTE * u32::try_from(self.window + 1).unwrap() }
             }
-            // Full but for what was taken: there is a page in it when it is full again in time.
+            // Full but for what was taken: there is a request in it when it is full again in time.
             Limit::Bucket { a_minute, burst } => {
                 self.full_at.max(clock) + MINUTE / a_minute - MINUTE / a_minute * burst
             }
@@ -183,21 +183,21 @@ impl Service {
         let clock = self.clock(now);
         match self.kind.limit {
             Limit::Block(_) | Limit::AtOnce(_) => {}
-            Limit::Windows(pages) => {
-                self.turn(clock, pages);
+            Limit::Windows(served) => {
+                self.turn(clock, served);
                 self.left -= 1;
             }
             Limit::Bucket { a_minute, .. } => self.full_at = self.full_at.max(clock) + MINUTE / a_minute,
         }
     }
 
-    fn turn(&mut self, clock: Duration, pages: u32) {
+    fn turn(&mut self, clock: Duration, served: u32) {
         let window = clock.as_secs() / 60;
         if window != self.window {
             // What is owed is paid by each window that begins, also by those in which nobody asks for anything. Otherwise a
             // client that waits for two windows would find the second one taken by a debt of which the first has paid all.
             let passed = i64::try_from(window - self.window).unwrap();
-            self.left = (self.left + i64::from(pages) * (passed - 1)).min(0) + i64::from(pages);
+            self.left = (self.left + i64::from(served) * (passed - 1)).min(0) + i64::from(served);
             self.window = window;
         }
     }

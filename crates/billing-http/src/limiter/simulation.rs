@@ -9,7 +9,7 @@ use super::failures::{FAILURE_SPAN, MAX_FAILURES};
 use super::gate::{Admission, Gate, Outcome, Probing, Ticket, Time};
 use super::services::{Answer, Clock, Kind, Limit, Service, part_of};
 use super::width::MAX_CONCURRENCY;
-use crate::clocks::{requested_wait, wait_after_page};
+use crate::clocks::{requested_wait, wait_after_success};
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -30,8 +30,8 @@ const WAY: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 struct Run {
     total: Time,
-    pages: u32,
-    /// Requests, and refusals among them, after the first fifth of the pages: the steady state.
+    served: u32,
+    /// Requests, and refusals among them, after the first fifth of those served: the steady state.
     steady_requests: u32,
     steady_refusals: u32,
     failures: Vec<Time>,
@@ -40,14 +40,14 @@ struct Run {
 enum Event {
     /// The head of the queue has waited for its instant.
     HeadWakes,
-    /// A worker wants a page.
+    /// A worker has a request.
     Wants(u32),
     Arrives(u32, Ticket),
     Answered(u32, Ticket, Answer),
 }
 
-/// Runs until so many pages are there.
-fn run(kind: Kind, pages: u32, concurrency: u32, phase: u32) -> Run {
+/// Runs until so many requests are served.
+fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     let mut service = service(kind, concurrency, phase);
     let mut gate = Gate::new(PROBING);
     let mut random = fastrand::Rng::with_seed(u64::from(phase));
@@ -57,11 +57,11 @@ fn run(kind: Kind, pages: u32, concurrency: u32, phase: u32) -> Run {
     let mut later = |events: &mut BTreeMap<_, _>, at: Time, event| {
         events.insert((at, numbers.next().unwrap()), event);
     };
-    let mut queue: VecDeque<u32> = (0..concurrency.min(pages)).collect();
-    let mut to_begin = pages - concurrency.min(pages);
+    let mut queue: VecDeque<u32> = (0..concurrency.min(served)).collect();
+    let mut to_begin = served - concurrency.min(served);
     let mut head_sleeps = false;
     let mut now = Time::ZERO;
-    while run.pages < pages {
+    while run.served < served {
         while let Some(worker) = queue.front().filter(|_| !head_sleeps) {
             match gate.admission(now) {
                 Admission::Now => {
@@ -88,12 +88,12 @@ fn run(kind: Kind, pages: u32, concurrency: u32, phase: u32) -> Run {
             }
             Event::Answered(worker, ticket, answer) => {
                 service.sent();
-                let is_steady = run.pages >= pages / 5;
+                let is_steady = run.served >= served / 5;
                 run.steady_requests += u32::from(is_steady);
                 match answer {
-                    Answer::Page(headers) => {
-                        gate.end(&ticket, Outcome::Page(wait_after_page(&headers)), now);
-                        run.pages += 1;
+                    Answer::Served(headers) => {
+                        gate.end(&ticket, Outcome::Served(wait_after_success(&headers)), now);
+                        run.served += 1;
                         if to_begin > 0 {
                             to_begin -= 1;
                             queue.push_back(worker);
@@ -126,14 +126,14 @@ fn service(kind: Kind, concurrency: u32, phase: u32) -> Service {
 }
 
 /// The time of a client that knows the service, and never asks in vain.
-fn best(kind: Kind, pages: u32, concurrency: u32, phase: u32) -> Time {
+fn best(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Time {
     let mut service = service(kind, concurrency, phase);
     let mut free = vec![Time::ZERO; concurrency as usize];
     let mut latest = Time::ZERO;
     if let Limit::AtOnce(most) = kind.limit {
         free.truncate(most);
     }
-    for _ in 0..pages {
+    for _ in 0..served {
         let next = free.iter_mut().min().unwrap();
         latest = service.take_first((*next + WAY).max(latest));
         *next = latest + WAY;
@@ -153,19 +153,19 @@ struct Worst {
 
 impl Worst {
     fn of(kind: Kind, concurrency: u32) -> Self {
-        let pages = kind.pages(concurrency);
+        let served = kind.served(concurrency);
         let mut worst = Self::default();
         for phase in 0..PHASES {
-            let (run, best) = (run(kind, pages, concurrency, phase), best(kind, pages, concurrency, phase));
+            let (run, best) = (run(kind, served, concurrency, phase), best(kind, served, concurrency, phase));
             let percent = run.total.as_millis() * 100 / best.as_millis();
             if percent > worst.percent {
                 (worst.best, worst.percent) = (best, percent);
             }
         }
-        // What is steady takes longer to judge: five times as many pages, of which the first fifth is for learning.
+        // What is steady takes longer to judge: five times as many requests, of which the first fifth is for learning.
         if kind.a_minute().is_some() {
             for phase in 0..PHASES {
-                let run = run(kind, pages * 5, concurrency, phase);
+                let run = run(kind, served * 5, concurrency, phase);
                 worst.refused = worst.refused.max(run.steady_refusals * 1000 / run.steady_requests);
             }
         }
@@ -190,8 +190,8 @@ impl Kind {
         }
     }
 
-    /// Two hundred pages at least, ten at one a minute; and more where a block would be most of the run.
-    fn pages(&self, concurrency: u32) -> u32 {
+    /// Two hundred requests at least, ten at one a minute; and more where a block would be most of the run.
+    fn served(&self, concurrency: u32) -> u32 {
         match self.a_minute() {
             None => 200 * (concurrency / 4).max(1),
             Some(1) => 10,
@@ -237,7 +237,7 @@ fn limits(a_minute: u32) -> Vec<(String, Limit)> {
     limits
 }
 
-/// In each way of telling the time: not at all, on refusals, and on the last page for now as well.
+/// In each way of telling the time: not at all, on refusals, and with the last success for now as well.
 fn check_limit(service: &str, kind: Kind, [silent, told]: [u128; 2], most_refused: u32) {
     check(service, "none", &[kind], silent, most_refused);
     check(service, "Retry-After", &[Kind { clock: Clock::RetryAfter, ..kind }], told, most_refused);
@@ -287,10 +287,10 @@ fn a_limit_that_is_lifted_is_noticed() {
                 let lifted_at = S(300);
                 let kind = Kind { lifted_at: Some(lifted_at), ..Kind::of(limit, Clock::None) };
                 let run = run(kind, 2000, concurrency, phase);
-                // Some 300 pages until then, and the others as fast as they go.
+                // Some 300 requests until then, and the others as fast as they go.
                 let free = MS(100) * 1700 / concurrency;
                 let lost = run.total.saturating_sub(lifted_at + free);
-                // The rest between two tests, and a round: sixty pages each, at one in a second.
+                // The rest between two tests, and a round: sixty requests each, at one in a second.
                 assert!(lost < S(125), "{service}, {concurrency} at once: {lost:?}");
             }
         }
@@ -304,10 +304,10 @@ fn refusals_by_chance_cost_a_few_times_what_the_service_asks_for() {
     for refuses in [100, 200, 300, 400, 500] {
         let kind = Kind { refuses, ..Kind::of(Limit::AtOnce(usize::MAX), Clock::RetryAfter) };
         for concurrency in CONCURRENCIES {
-            let pages = 200;
-            let refusals = pages * refuses / (1000 - refuses);
-            let plain = WAY * 2 * (pages + refusals) + S(1) * refusals;
-            let total = |phase| run(kind, pages, concurrency, phase).total;
+            let served = 200;
+            let refusals = served * refuses / (1000 - refuses);
+            let plain = WAY * 2 * (served + refusals) + S(1) * refusals;
+            let total = |phase| run(kind, served, concurrency, phase).total;
             let totals: Vec<_> = (0..PHASES).map(total).collect();
             let (worst, mean) = (totals.iter().max().unwrap(), totals.iter().sum::<Time>() / PHASES);
             assert!(*worst < plain * 15, "{refuses} of 1000, {concurrency} at once: {worst:?} of {plain:?}");

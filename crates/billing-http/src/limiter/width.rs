@@ -3,10 +3,10 @@
 /// Requests of one client at the same time, at the very most.
 pub(crate) const MAX_CONCURRENCY: u32 = 16;
 
-/// Pages without a refusal after which one request more may be under way. Each time that this was one too many, it takes four
+/// Requests served without a refusal after which one more may be under way. Each time that this was one too many, it takes four
 /// times as many, up to the second number.
-const CLEAN_PAGES: u32 = 10;
-const MOST_CLEAN_PAGES: u32 = 640;
+const CLEAN: u32 = 10;
+const MOST_CLEAN: u32 = 640;
 
 /// Requests that may be under way. After a pause it begins with one and doubles with every round trip until it is as wide as
 /// it was, which is half of what it was before a refusal that nobody foresaw.
@@ -14,34 +14,28 @@ const MOST_CLEAN_PAGES: u32 = 640;
 pub(super) struct Width {
     now: u32,
     full: u32,
-    /// Pages since the last refusal or raise, and how many make another raise.
-    clean_pages: u32,
-    pages_to_raise: u32,
+    /// Requests served since the last refusal or raise, and how many make another raise.
+    clean: u32,
+    to_raise: u32,
     /// Whether it was raised since the last refusal.
     is_raised: bool,
 }
 
 impl Width {
     pub(super) fn new() -> Self {
-        Self {
-            now: MAX_CONCURRENCY,
-            full: MAX_CONCURRENCY,
-            clean_pages: 0,
-            pages_to_raise: CLEAN_PAGES,
-            is_raised: false,
-        }
+        Self { now: MAX_CONCURRENCY, full: MAX_CONCURRENCY, clean: 0, to_raise: CLEAN, is_raised: false }
     }
 
     pub(super) fn now(&self) -> u32 {
         self.now
     }
 
-    pub(super) fn page(&mut self) {
-        self.clean_pages += 1;
+    pub(super) fn served(&mut self) {
+        self.clean += 1;
         if self.now < self.full {
             self.now += 1;
-        } else if self.clean_pages >= self.pages_to_raise && self.now < MAX_CONCURRENCY {
-            self.clean_pages = 0;
+        } else if self.clean >= self.to_raise && self.now < MAX_CONCURRENCY {
+            self.clean = 0;
             self.now += 1;
             self.full = self.now;
             self.is_raised = true;
@@ -49,7 +43,7 @@ impl Width {
     }
 
     pub(super) fn failure(&mut self) {
-        self.clean_pages = 0;
+        self.clean = 0;
     }
 
     /// A refusal that nobody foresaw, with so many under way.
@@ -58,7 +52,7 @@ impl Width {
         if self.is_raised && too_many == self.full {
             // The last raise was one too many.
             self.full = (too_many - 1).max(1);
-            self.pages_to_raise = (self.pages_to_raise * 4).min(MOST_CLEAN_PAGES);
+            self.to_raise = (self.to_raise * 4).min(MOST_CLEAN);
         } else {
             self.full = too_many.div_ceil(2);
         }
@@ -80,14 +74,14 @@ impl Width {
 mod tests {
     use super::*;
 
-    /// Pages until it is that wide.
-    fn pages_to(width: &mut Width, wide: u32) -> u32 {
-        let mut pages = 0;
+    /// Requests served until it is that wide.
+    fn served_to(width: &mut Width, wide: u32) -> u32 {
+        let mut served = 0;
         while width.now() < wide {
-            width.page();
-            pages += 1;
+            width.served();
+            served += 1;
         }
-        pages
+        served
     }
 
     #[test]
@@ -95,11 +89,11 @@ mod tests {
         let mut width = Width::new();
         width.surprise(9);
         width.narrow();
-        assert_eq!(pages_to(&mut width, 5), 4);
+        assert_eq!(served_to(&mut width, 5), 4);
         // Six were one too many each time, so that is tried ever less often.
-        for pages in [10, 40, 160, 640, 640] {
+        for served in [10, 40, 160, 640, 640] {
             width.failure();
-            assert_eq!(pages_to(&mut width, 6), pages);
+            assert_eq!(served_to(&mut width, 6), served);
             width.surprise(6);
             width.settle();
             assert_eq!(width.now(), 5);

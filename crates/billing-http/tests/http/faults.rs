@@ -281,22 +281,22 @@ async fn an_answer_that_stalls_anywhere_is_asked_for_again() {
             json().byte_by_byte(MS(5)),
         ]
     };
-    let page_timeout = MS(100);
+    let try_timeout = MS(100);
     let upstream = upstream_of(stalled().into_iter().chain([json()])).await;
-    let page = patient(&upstream).page_timeout(page_timeout).build().unwrap().page(&first_page()).await;
+    let page = patient(&upstream).try_timeout(try_timeout).build().unwrap().page(&first_page()).await;
     assert_eq!(page.unwrap().entries, entries());
     assert!(upstream.requests().len() > stalled().len());
 
     let upstream = upstream_of([json().cut_at(9).stalled()]).await;
     let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
-    let client = patient(&upstream).retry(policy.clone()).page_timeout(page_timeout).build().unwrap();
+    let client = patient(&upstream).retry(policy.clone()).try_timeout(try_timeout).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::Interrupted, 2));
     assert!(error.to_string().contains("timed out"), "{error}");
 
     // The status says enough, even when its explanation never ends.
     let upstream = upstream_of([Reply::error(401, "x").cut_at(3).stalled()]).await;
-    let client = patient(&upstream).retry(policy).page_timeout(page_timeout).build().unwrap();
+    let client = patient(&upstream).retry(policy).try_timeout(try_timeout).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::Unauthorized, 1));
 }
@@ -360,7 +360,7 @@ async fn a_walk_over_a_service_that_fails_in_every_way_is_the_window() {
                 if met.insert(request.query.clone()) { MISHAPS[nth % MISHAPS.len()](reply) } else { reply }
             })
             .await;
-            let client = patient(&upstream).wire(wire).page_timeout(MS(200)).build().unwrap();
+            let client = patient(&upstream).wire(wire).try_timeout(MS(200)).build().unwrap();
             let walk = Walk::over(window(0, 1000)).endpoint(endpoint).page_size(10).build().unwrap();
             let walked: Vec<_> = walk.entries(&client).try_collect().await.unwrap();
             assert_eq!(walked, all, "{endpoint} {wire:?}");

@@ -38,9 +38,9 @@ async fn endless(bytes: &'static [u8], pause: Duration) -> String {
     base_url
 }
 
-fn impatient(base_url: String, first_answer_budget: Duration, page_timeout: Duration) -> ClientBuilder {
+fn impatient(base_url: String, first_answer_budget: Duration, try_timeout: Duration) -> ClientBuilder {
     let policy = RetryPolicy { first_answer_budget, ..RetryPolicy::default() };
-    client_of(base_url).0.retry(policy).page_timeout(page_timeout)
+    client_of(base_url).0.retry(policy).try_timeout(try_timeout)
 }
 
 /// A client that notes how long it was silent, and what it narrowed.
@@ -59,8 +59,8 @@ fn noting(builder: ClientBuilder) -> (Client, Arc<Mutex<Vec<String>>>) {
 
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up_after_one_time_for_all_tries() {
-    for (page_timeout, tries) in [(MS(20), 1..=5), (MS(60), 1..=2), (Duration::from_secs(3600), 1..=1)] {
-        let builder = impatient(endless(b"", MS(0)).await, MS(100), page_timeout);
+    for (try_timeout, tries) in [(MS(20), 1..=5), (MS(60), 1..=2), (Duration::from_secs(3600), 1..=1)] {
+        let builder = impatient(endless(b"", MS(0)).await, MS(100), try_timeout);
         let (client, events) = noting(builder);
         let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).build().unwrap();
         let walked =
@@ -124,7 +124,7 @@ async fn what_trickles_makes_no_try_longer() {
     ] {
         let upstream = Upstream::start(move |_| reply.clone()).await;
         let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
-        let client = client_of(upstream.base_url()).0.retry(policy).page_timeout(MS(100)).build().unwrap();
+        let client = client_of(upstream.base_url()).0.retry(policy).try_timeout(MS(100)).build().unwrap();
         let error = tokio::time::timeout(LIMIT, client.page(&first_page())).await.unwrap().unwrap_err();
         assert!(error.is_timeout() && error.tries() == 2, "{error}");
         assert!(matches!(error.kind(), ErrorKind::NoAnswer | ErrorKind::Interrupted), "{error}");

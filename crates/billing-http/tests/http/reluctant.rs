@@ -91,7 +91,7 @@ async fn a_part_that_never_answers_is_given_up() {
     let service = Reluctant::new(Book::new(all.clone())).only_first_page();
     let (upstream, asked) = serve(service.hanging(Reply::json(200, "").stalled())).await;
     let (builder, _) = client_of(upstream.base_url());
-    let client = builder.page_timeout(Duration::from_secs(3600)).build().unwrap();
+    let client = builder.try_timeout(Duration::from_secs(3600)).build().unwrap();
     let walk = Walk::over(window(-DAY, 11 * DAY)).page_size(SIZE).concurrency(3).build().unwrap();
     let found: Vec<_> = walk.entries(&client).try_collect().await.unwrap();
     assert_eq!(found, all);

@@ -152,7 +152,7 @@ async fn a_page_slower_than_its_time_is_given_up() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (builder, _) = client_of(format!("http://{}", listener.local_addr().unwrap()));
     let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
-    let client = builder.retry(policy).page_timeout(Duration::from_millis(20)).build().unwrap();
+    let client = builder.retry(policy).try_timeout(Duration::from_millis(20)).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::NoAnswer, 2));
     assert!(error.to_string().contains("no answer within 20ms (tried 2 times"), "{error}");

@@ -12,9 +12,14 @@ pub(crate) type Waits = Arc<Mutex<Vec<Duration>>>;
 
 /// A client whose waits take no time, and the waits that it asked for.
 pub(crate) fn client_of(base_url: String) -> (ClientBuilder, Waits) {
+    client_with(base_url, "secret-key")
+}
+
+/// The same with another key.
+pub(crate) fn client_with(base_url: String, key: &str) -> (ClientBuilder, Waits) {
     let waits = Waits::default();
     let noted = Arc::clone(&waits);
-    let builder = Client::builder(base_url, ApiKey::new("secret-key").unwrap()).sleep(move |wait| {
+    let builder = Client::builder(base_url, ApiKey::new(key).unwrap()).sleep(move |wait| {
         noted.lock().unwrap().push(wait);
         Box::pin(std::future::ready(()))
     });

@@ -1,6 +1,7 @@
 //! Sums by day, model and key, against the entries themselves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use billing_ledger::KeyKind;
@@ -18,6 +19,23 @@ fn of(answer: &Answer) -> Analytics {
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// Named after what broke: each request kept a reader while it waited for its turn, so as many as there are readers stopped
+/// everybody.
+#[tokio::test]
+async fn requests_that_wait_for_their_turn_keep_no_reader() {
+    let house = House::with(&[]);
+    let request_timeout = Duration::from_secs(5);
+    for concurrent_reads in [1, 4] {
+        let config = Config { concurrent_reads, request_timeout, ..Config::new(now) };
+        let router = router(Arc::clone(&house.ledger), config);
+        let uris: Vec<_> = (1..=8).map(|days| format!("{ANALYTICS}?lookback={days}d")).collect();
+        let asked = uris.iter().map(|uri| send_get(router.clone(), uri, &house.key));
+        for answer in futures::future::join_all(asked).await {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+    }
 }
 
 /// The check that the provider's users make: a day's USD is what the ledger charged that day in USD and bundled credits.

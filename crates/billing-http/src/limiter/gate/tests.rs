@@ -41,14 +41,14 @@ fn after_a_refusal_one_at_a_time_finds_out() {
     assert_eq!(gate.admission(MS(600)), Admission::AfterAnother, "the others wait");
     assert_eq!(news(gate.end(&probe, REFUSED, MS(700))), (true, MS(750)), "half as long again");
     let probe = gate.begin(MS(1450));
-    gate.end(&probe, Outcome::Page(None), MS(1550));
+    gate.end(&probe, Outcome::Served(None), MS(1550));
     let mut now = MS(1550);
     // Twice as wide with every round trip, up to half of those that were too many.
     for width in [1, 2, 4, 8] {
         let tickets = fill(&mut gate, now);
         assert_eq!(tickets.len(), width);
         now += MS(100);
-        end_all(&mut gate, tickets, Outcome::Page(None), now);
+        end_all(&mut gate, tickets, Outcome::Served(None), now);
     }
 }
 
@@ -60,11 +60,11 @@ fn a_clock_is_waited_for_to_the_instant() {
     assert_eq!(gate.end(&ticket, refused, S(2)).wait, S(30));
     assert_eq!(gate.admission(S(31)), Admission::At(S(32)));
     let probe = gate.begin(S(32));
-    gate.end(&probe, Outcome::Page(Some(S(60))), S(33));
+    gate.end(&probe, Outcome::Served(Some(S(60))), S(33));
     assert_eq!(gate.admission(S(34)), Admission::At(S(93)), "the service takes no more for now");
 }
 
-/// Named after what broke: refusals without a page between them were taken for a service of one request in that time.
+/// Named after what broke: refusals without a success between them were taken for a service of one request in that time.
 #[test]
 fn an_outage_is_no_pace() {
     let mut gate = gate();
@@ -78,7 +78,7 @@ fn an_outage_is_no_pace() {
         now = at;
     }
     let probe = gate.begin(now);
-    gate.end(&probe, Outcome::Page(None), now);
+    gate.end(&probe, Outcome::Served(None), now);
     assert_eq!(gate.pace, None);
     assert_eq!(gate.admission(now), Admission::Now);
 }
@@ -95,7 +95,7 @@ fn it_says_for_how_long_there_was_nothing_but_refusals() {
     assert_eq!(lasting(1000, REFUSED), S(990));
     assert_eq!(lasting(1005, Outcome::Failed), S(0));
     assert_eq!(lasting(1010, REFUSED), S(0), "something else came between");
-    assert_eq!(lasting(1020, Outcome::Page(None)), S(0));
+    assert_eq!(lasting(1020, Outcome::Served(None)), S(0));
     assert_eq!(lasting(1030, REFUSED), S(0));
 }
 

@@ -1,0 +1,26 @@
+//! What is typed for a balance.
+
+use super::ledger::WIDTH;
+use super::service::AskedOnce;
+
+const BALANCE: &str = "\
+USD and credits that are not listed are used up, or owed: a balance does not
+tell how much. DIEM is what is left of the day, which begins at 00:00 UTC.
+
+Examples:
+  billing balance
+      Shows what is left, and what the next request is charged in.
+  billing balance --json | jq .balances
+      Prints what is left, for a program.
+  billing balance --base-url localhost:8787/api/v1 --api-key-file admin-key
+      Asks a server on this machine.";
+
+#[derive(Debug, clap::Args)]
+#[command(max_term_width = WIDTH, after_help = BALANCE)]
+pub(crate) struct Balance {
+    /// Print the answer of the service as it came
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) asked: AskedOnce,
+}

@@ -1,0 +1,84 @@
+//! `billing record`: a file as one batch, to a service that takes them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::anyhow;
+use billing_format::Content;
+use billing_http::{Batch, ErrorKind, IdempotencyKey, Recorded};
+
+use crate::args::{self, BatchFormat};
+use crate::asking::{Question, ask};
+use crate::exit::Failure;
+use crate::{terminal, text};
+
+/// Bytes of a batch, at most: no server can be told to take more.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// How a text may begin that some other system wrote.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+pub(crate) fn run(args: &args::Record) -> Result<(), Failure> {
+    let key = IdempotencyKey::new(args.idempotency_key.as_str())?;
+    let is_stdin = |path: &Path| path == Path::new("-");
+    if is_stdin(&args.file) && args.asked.service.api_key_file.as_deref().is_some_and(is_stdin) {
+        return Err(Failure::usage(anyhow!("stdin is the file and the key, and can be one of them alone")));
+    }
+    let shown = if is_stdin(&args.file) { "stdin".to_owned() } else { format!("`{}`", args.file.display()) };
+    let body = read(&args.file).map_err(|failure| failure.context(shown.clone()))?;
+    let format = format_of(args.format, &body);
+    let batch = Batch::of_text(key, format, body);
+    let recorded =
+        ask(&args.asked, Question::Batch, async |client| client.record(&batch).await).map_err(|failure| {
+            match failure.of_service() {
+                Some(
+                    ErrorKind::BatchRefused
+                    | ErrorKind::BatchTooLarge
+                    | ErrorKind::IdempotencyConflict
+                    | ErrorKind::OutcomeUnknown,
+                ) => failure.context(shown.clone()),
+                // It is not about the file.
+                _ => failure,
+            }
+        })?;
+    let key = &args.idempotency_key;
+    terminal::note(&match recorded {
+        Recorded::Stored(entries) => format!("{shown}: recorded {} as batch `{key}`", text::entries(entries)),
+        Recorded::Repeated(entries) => format!(
+            "{shown}: batch `{key}` of {} was recorded before; nothing was recorded twice",
+            text::entries(entries)
+        ),
+    });
+    Ok(())
+}
+
+/// The text of the file, decompressed.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let input: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(Failure::failed)?)
+    };
+    let mut body = Vec::new();
+    let content = Content::open(input).map_err(Failure::failed)?;
+    content.take(MAX_BYTES + 1).read_to_end(&mut body).map_err(Failure::failed)?;
+    if body.len() as u64 > MAX_BYTES {
+        return Err(Failure::failed(anyhow!("a batch has 1 GiB at the most"))
+            .hint("record it as several files, each under a key of its own"));
+    }
+    if body.trim_ascii().is_empty() {
+        return Err(Failure::failed(anyhow!("there is nothing in it, so nothing was sent")));
+    }
+    Ok(body)
+}
+
+/// The form of a text, as it was said or as its first character says.
+fn format_of(said: BatchFormat, body: &[u8]) -> billing_http::BatchFormat {
+    let text = body.strip_prefix(BOM).unwrap_or(body).trim_ascii_start();
+    match (said, text.first()) {
+        (BatchFormat::Json, _) | (BatchFormat::Auto, Some(b'[')) => billing_http::BatchFormat::Json,
+        (BatchFormat::Ndjson, _) | (BatchFormat::Auto, Some(b'{')) => billing_http::BatchFormat::Ndjson,
+        (BatchFormat::Csv | BatchFormat::Auto, _) => billing_http::BatchFormat::Csv,
+    }
+}

@@ -1,0 +1,243 @@
+//! A file recorded at a service as one batch: whole and once, or what stands in the way.
+
+use std::process::Command;
+
+use billing_model::UsageEntry;
+use billing_testkit::Reply;
+
+use crate::billing::{Run, command, finish, ndjson};
+use crate::ingest::batches::{csv, gzip, json};
+use crate::ledger::{Ledger, Server, noted};
+use crate::place::Place;
+use crate::process::Process;
+use crate::scripted::Scripted;
+
+fn entries() -> Vec<UsageEntry> {
+    ["a", "b", "b"].map(|notes| noted("2026-05-01T00:00:00Z", notes)).into()
+}
+
+fn record_command(base_url: &str, key: &str, args: &[&str]) -> Command {
+    let mut command = command(&["record", "--base-url", base_url]);
+    command.args(args).env("BILLING_API_KEY", key);
+    command
+}
+
+/// A server without entries, and a key that records there.
+fn server() -> (Server, String) {
+    let server = Ledger::of(&[]).serve();
+    let key = server.key_of("ingest");
+    (server, key)
+}
+
+fn address(base_url: &str) -> &str {
+    base_url.strip_prefix("http://").unwrap().strip_suffix("/api/v1").unwrap()
+}
+
+/// What is said of a run that did what it was asked to do.
+#[track_caller]
+fn said_of(run: Run) -> String {
+    let run = run.done();
+    assert!(run.stdout.is_empty());
+    run.stderr
+}
+
+#[test]
+fn a_file_is_recorded_whole_and_once_in_every_form() {
+    let (entries, place) = (entries(), Place::new());
+    let bom = |text: Vec<u8>| [b"\xef\xbb\xbf", text.as_slice()].concat();
+    let pretty = [b"\n [", &json(&entries)[1..]].concat();
+    let files = [
+        ("day.ndjson", ndjson(&entries), &[][..]),
+        ("day.json", json(&entries), &[]),
+        ("pretty", pretty, &[]),
+        ("day.csv", csv(&entries), &[]),
+        ("bom.csv", bom(csv(&entries)), &[]),
+        ("bom.ndjson", bom(ndjson(&entries)), &[]),
+        ("bom.json", bom(json(&entries)), &[]),
+        ("day.ndjson.gz", gzip(&ndjson(&entries)), &[]),
+        ("day.zst", zstd::encode_all(csv(&entries).as_slice(), 1).unwrap(), &["--format", "csv"]),
+    ];
+    for (name, bytes, format) in files {
+        let (server, key) = server();
+        let path = place.write(name, &bytes);
+        let args = [&[path.as_str(), "--idempotency-key", "day-1"], format].concat();
+        let record = || said_of(finish(record_command(&server.base_url, &key, &args), b""));
+        assert_eq!(record(), format!("`{path}`: recorded 3 entries as batch `day-1`\n"));
+        let repeated = "batch `day-1` of 3 entries was recorded before; nothing was recorded twice";
+        assert_eq!(record(), format!("`{path}`: {repeated}\n"));
+        // However it comes, it is the same batch.
+        let stdin = [&["-", "--idempotency-key", "day-1"], format].concat();
+        let run = finish(record_command(&server.base_url, &key, &stdin), &bytes);
+        assert_eq!(said_of(run), format!("stdin: {repeated}\n"));
+        assert_eq!(server.export(&["--format", "ndjson"]).done().entries(), entries);
+    }
+}
+
+#[test]
+fn what_is_refused_is_said_with_its_row() {
+    let ((server, key), place) = (server(), Place::new());
+    let address = address(&server.base_url);
+    let text = String::from_utf8(ndjson(&entries())).unwrap();
+    let path = place.write("bad.ndjson", text.replace("\"notes\":\"b\"", "\"notes\":7"));
+    let record = |args: &[&str]| {
+        finish(record_command(&server.base_url, &key, args), b"").said(address).replace(&path, "FILE")
+    };
+    insta::assert_snapshot!(record(&[&path, "--idempotency-key", "k"]), @"
+    error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 422 2 of 3 rows cannot be recorded; nothing was stored
+      row 2, field `notes`: is not a string
+      row 3, field `notes`: is not a string
+    hint: nothing of the batch was stored; mend these rows and send it again
+    exit code 1
+    ");
+    insta::assert_snapshot!(record(&[&path, "--idempotency-key", "k", "--format", "json"]), @"
+    error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 422 the body cannot be read; nothing was stored
+      an array of entries belongs here
+    hint: nothing of the batch was stored; mend these rows and send it again
+    exit code 1
+    ");
+    let good = place.write("good.ndjson", &text);
+    finish(record_command(&server.base_url, &key, &[&good, "--idempotency-key", "k"]), b"").done();
+    // Another batch under the same key.
+    let other = place.write("other.ndjson", text.lines().next().unwrap());
+    let said = record(&[&other, "--idempotency-key", "k"]).replace(&other, "FILE");
+    insta::assert_snapshot!(said, @"
+    error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 409 Another batch was sent with this Idempotency-Key before; this one was not stored
+    hint: nothing was stored; give this batch an --idempotency-key of its own
+    exit code 2
+    ");
+    let large = place.write("large.csv", "x".repeat((16 << 20) + 1));
+    let said = record(&[&large, "--idempotency-key", "l"]).replace(&large, "FILE");
+    insta::assert_snapshot!(said, @"
+    error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 413 The body is too large: a batch has at most 16777216 bytes, decompressed too
+    hint: nothing was stored; send it as several, each under a key of its own
+    exit code 1
+    ");
+    assert_eq!(server.export(&["--format", "ndjson"]).done().entries(), entries());
+}
+
+#[test]
+fn what_cannot_be_sent_is_not() {
+    let (service, place) = (Scripted::answering(Reply::error(500, "asked")), Place::new());
+    let (base_url, empty) = (service.base_url(), place.write("empty", " \n"));
+    let full = place.write("full", ndjson(&entries()));
+    for (args, code, said) in [
+        (&[empty.as_str(), "--idempotency-key", "k"][..], 1, "there is nothing in it, so nothing was sent"),
+        (&["missing", "--idempotency-key", "k"], 1, "`missing`: No such file"),
+        (&[&place.path(""), "--idempotency-key", "k"], 1, "directory"),
+        (&[&full, "--idempotency-key", "a b"], 2, "give 1 to 255 visible ASCII characters"),
+        (&[&full, "--idempotency-key", ""], 2, "give 1 to 255 visible ASCII characters"),
+        (&[&full], 2, "--idempotency-key <K>"),
+        (&["-", "--idempotency-key", "k", "--api-key-file", "-"], 2, "stdin is the file and the key"),
+    ] {
+        finish(record_command(&base_url, "any-key", args), b"").failed(code, said);
+    }
+    let mut keyless = record_command(&base_url, "", &[&full, "--idempotency-key", "k"]);
+    keyless.env_remove("BILLING_API_KEY");
+    finish(keyless, b"").failed(4, "error: no API key");
+    assert!(service.requests().is_empty());
+}
+
+/// What a service says to the batch of [`entries`], which comes to it in every try alike.
+fn refused(reply: Reply) -> String {
+    let service = Scripted::answering(reply);
+    let (base_url, body) = (service.base_url(), ndjson(&entries()));
+    let mut command = record_command(&base_url, "any-key", &["-", "--idempotency-key", "k-1"]);
+    command.args(["--max-wait", "0"]);
+    let said = finish(command, &body).said(address(&base_url));
+    for request in service.requests() {
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/api/v1/billing/usage"));
+        assert_eq!((request.header("idempotency-key"), request.body == body), ("k-1", true));
+        assert_eq!(request.header("content-type"), "application/x-ndjson");
+    }
+    said
+}
+
+#[test]
+fn an_outcome_that_is_not_known_is_said_to_be_safe_to_repeat() {
+    let receipt = r#"{"idempotencyKey":"k-1","recorded":3}"#;
+    insta::assert_snapshot!(refused(Reply::json(201, receipt).cut_at(5)), @"
+    error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: the connection broke within the answer: end of file before message length reached
+    hint: run the same command again: under the same --idempotency-key it is recorded once
+    exit code 6
+    ");
+    insta::assert_snapshot!(refused(Reply::error(504, "too long")), @"
+    error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 504 too long
+    hint: run the same command again: under the same --idempotency-key it is recorded once
+    exit code 6
+    ");
+    insta::assert_snapshot!(refused(Reply::new(201, "text/html", "<html>")), @"
+    error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 201 with `text/html` instead of application/json: not the API; is there a proxy between?
+    hint: run the same command again: under the same --idempotency-key it is recorded once
+    exit code 6
+    ");
+}
+
+#[test]
+fn a_service_that_takes_no_batch_is_told_what_it_may_be() {
+    insta::assert_snapshot!(refused(Reply::error(404, "Not found")), @"
+    error: POST http://ADDRESS/api/v1/billing/usage: 404 Not found
+    hint: the service may take no batches: `billing serve` does, Venice does not; otherwise check --base-url, and its path, such as /api/v1
+    exit code 5
+    ");
+    insta::assert_snapshot!(refused(Reply::error(405, "Method not allowed")), @"
+    error: POST http://ADDRESS/api/v1/billing/usage: 405 Method not allowed
+    hint: the service may take no batches: `billing serve` does, Venice does not; otherwise check --base-url, and its path, such as /api/v1
+    exit code 5
+    ");
+    insta::assert_snapshot!(refused(Reply::error(401, "Ingest API key required")), @"
+    error: POST http://ADDRESS/api/v1/billing/usage: 401 Ingest API key required
+    hint: the key is that of BILLING_API_KEY
+    hint: an ingest key of this service is needed: `billing keys create --kind ingest` makes one
+    exit code 4
+    ");
+    insta::assert_snapshot!(refused(Reply::error(429, "slow down").header("retry-after", "30")), @"
+    error: POST http://ADDRESS/api/v1/billing/usage: 429 the service asks to come back in 30 s, which is longer than this client waits
+    hint: the service asks for patience; try again later, or allow more with --max-wait
+    exit code 5
+    ");
+    insta::assert_snapshot!(refused(Reply::error(507, "the disk is full").header("retry-after", "30")), @"
+    error: POST http://ADDRESS/api/v1/billing/usage: 507 the disk is full
+    hint: the service fails; try again later
+    exit code 5
+    ");
+}
+
+/// The first answer gets lost, and the second tells that the first has come.
+#[test]
+fn a_batch_whose_answer_was_lost_is_said_to_be_recorded() {
+    let receipt = r#"{"idempotencyKey":"k-1","recorded":3}"#;
+    let mut requests = 0;
+    let service = Scripted::start(move |_| {
+        requests += 1;
+        match requests {
+            1 => Reply::json(201, receipt).cut_at(5),
+            _ => Reply::json(201, receipt).header("idempotency-replayed", "true"),
+        }
+    });
+    let command = record_command(&service.base_url(), "any-key", &["-", "--idempotency-key", "k-1"]);
+    let said = said_of(finish(command, &ndjson(&entries())));
+    assert_eq!(said, "stdin: batch `k-1` of 3 entries was recorded before; nothing was recorded twice\n");
+}
+
+#[test]
+fn an_interrupted_record_does_not_know_what_came_of_it() {
+    for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let (service, place) = (Scripted::answering(Reply::json(201, "{}").stalled()), Place::new());
+        let file = place.write("day.ndjson", ndjson(&entries()));
+        let args = [file.as_str(), "--idempotency-key", "k"];
+        let process = Process::start(record_command(&service.base_url(), "any-key", &args));
+        while service.requests().is_empty() {
+            std::thread::yield_now();
+        }
+        process.signal(signal);
+        let (ended, printed, said) = process.end();
+        assert_eq!((ended, printed.as_str()), (Some(code), ""));
+        assert_eq!(
+            said,
+            format!(
+                "error: {word}: whether the batch was stored is not known\n\
+                 hint: run the same command again: under the same --idempotency-key it is recorded once\n"
+            )
+        );
+    }
+}
