@@ -85,7 +85,7 @@ impl BatchFormat {
 /// ```
 ///
 /// Cheap to clone: clones share the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Batch {
     key: IdempotencyKey,
     format: BatchFormat,
@@ -131,5 +131,19 @@ impl Batch {
     /// How many entries it was made of; `None` when it was text.
     pub fn entries(&self) -> Option<u64> {
         self.entries
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A body of megabytes helps nobody.
+        let Self { key, format, body, entries } = self;
+        let mut shown = f.debug_struct("Batch");
+        shown
+            .field("key", key)
+            .field("format", format)
+            .field("bytes", &body.len())
+            .field("entries", entries)
+            .finish()
     }
 }

@@ -36,6 +36,21 @@ impl Client {
     /// Records a batch by `POST /billing/usage`, which servers of this project have, with an ingest key; tries again as the
     /// policy has it. However often it is sent, the batch is stored once.
     ///
+    /// ```
+    /// use billing_http::{ApiKey, Batch, Client, IdempotencyKey, Recorded};
+    /// # use billing_testkit::{Reply, Upstream, entry_at};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let upstream = Upstream::start(|_| Reply::json(201, r#"{"idempotencyKey":"batch-1","recorded":1}"#)).await;
+    /// # let base_url = upstream.base_url();
+    /// # let entry = entry_at("2026-06-14T19:52:45.087Z".parse()?, "-0.1");
+    /// let client = Client::builder(base_url, ApiKey::new("ingest-key")?).build()?;
+    /// let batch = Batch::new(IdempotencyKey::new("batch-1")?, &[entry]);
+    /// assert_eq!(client.record(&batch).await?, Recorded::Stored(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Of these kinds nothing of the batch is stored:
     /// - [`ErrorKind::BatchRefused`]: it has rows that cannot be recorded. [`Error::refused_batch`] says which, and why.

@@ -30,7 +30,7 @@ use crate::total::Total;
 pub struct Analytics {
     /// The period as it was asked for: `7d`, or `2026-05-01:2026-05-31` when it was asked for by dates.
     pub lookback: String,
-    /// One row a day, ascending, also for days without spend.
+    /// One row a day, also for days without spend. Ours ascend; of another service read either order.
     pub by_date: Vec<DaySpend>,
     /// One row for each model and unit, the greatest spend first.
     pub by_model: Vec<ModelSpend>,

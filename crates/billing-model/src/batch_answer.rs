@@ -103,13 +103,18 @@ impl fmt::Display for BatchIssue {
     }
 }
 
+/// A server's words, fit for one line of a terminal.
+fn fit(text: &str) -> String {
+    one_line(text, MOST_CHARS).trim().to_owned()
+}
+
 fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    String::deserialize(deserializer).map(|text| one_line(text.trim(), MOST_CHARS))
+    String::deserialize(deserializer).map(|text| fit(&text))
 }
 
 fn optional_line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.map(|text| one_line(text.trim(), MOST_CHARS)))
+    Ok(text.map(|text| fit(&text)))
 }
 
 fn ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RangeInclusive<u64>>, D::Error> {

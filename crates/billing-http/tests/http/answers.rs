@@ -180,7 +180,7 @@ async fn faults_that_pass_are_waited_for() {
     assert_eq!((client.traffic().requests, client.traffic().retries), (8, 7));
     let is_asked_for = |wait: &Duration| wait.abs_diff(Duration::from_secs(7)) < Duration::from_secs(1);
     assert!(waits.lock().unwrap().iter().any(is_asked_for), "{waits:?}");
-    let events = events.lock().unwrap();
+    let events = events.lock().unwrap().clone();
     assert_eq!(events[0], "GET billing/usage-analytics?lookback=7d: 429 slow down");
     assert_eq!(events[1], "GET billing/usage-analytics?lookback=7d: 504 The request took too long");
     assert_eq!(events[7], "GET billing/usage-analytics?lookback=7d: None");
