@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use billing_http::{Endpoint, Traffic};
+use billing_http::{Route, Traffic};
 use billing_model::{Summary, TimeWindow, Timestamp};
 use billing_sink::{AtomicFile, Finished, Target};
 use serde::Serialize;
@@ -81,7 +81,7 @@ pub(crate) fn amounts(summary: &Summary) -> AmountsByCurrency {
 /// How the walk of this run ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Walked {
-    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) endpoint: Option<Route>,
     pub(crate) service_total: Option<u64>,
 }
 

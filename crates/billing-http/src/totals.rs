@@ -7,13 +7,14 @@ use std::time::Duration;
 use billing_model::{PageRequest, Paging, SequenceError, TimeWindow, Timestamp};
 
 use crate::client::{Client, Persistence};
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
 use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::reply::Failure;
 use crate::retry::Class;
 use crate::timer::Timer;
-use crate::walk::{Endpoint, Walk};
-use crate::walker::{Before, Shared, Walker, WindowPage, path};
+use crate::walk::Walk;
+use crate::walker::{Before, Shared, Walker, WindowPage};
 
 /// What went by on a walk, as the service counts it.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +86,7 @@ pub(crate) async fn count(
     until: Option<Timestamp>,
 ) -> Result<u64, Failure> {
     let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        let error =
-            Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
+        let error = Error::of(ErrorKind::Inconsistent).at(client.url(Route::Usage.path()), 1, Duration::ZERO);
         Failure::new(Class::Fatal, error.because(fault))
     };
     let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
@@ -121,7 +121,7 @@ async fn count_at_end(
     loop {
         match walker.next_page().await {
             Ok(WindowPage { end: Some(end), .. }) => {
-                return Ok(end.beyond.filter(|_| end.route == Endpoint::Usage));
+                return Ok(end.beyond.filter(|_| end.route == Route::Usage));
             }
             Ok(_) => {}
             // Nothing may lie there, and there are services that hang on that.
@@ -139,7 +139,7 @@ async fn entries_of(client: &Client, walk: &Walk, shared: &Arc<Shared>) -> Resul
         let page = walker.next_page().await?;
         entries += page.entries.len() as u64;
         if let Some(end) = page.end {
-            return Ok((end.route == Endpoint::Usage).then_some(entries));
+            return Ok((end.route == Route::Usage).then_some(entries));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A whole pass over a window of the ledger.
 
-use std::fmt;
-
 use billing_model::{
     Currency, HistoryQuery, QueryError, SortOrder, Stretch, TimeWindow, Timestamp, UsageEntry, UsageQuery,
 };
@@ -9,6 +7,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::begun::RelativeWalk;
 use crate::client::Client;
+use crate::endpoint::{Endpoint, Route};
 use crate::error::Error;
 use crate::limiter::MAX_CONCURRENCY;
 use crate::times::Times;
@@ -19,28 +18,6 @@ const MAX_PAGES: u64 = 10_000_000;
 
 /// Enough to hide most of the waiting, and little enough for services that slow down when much is asked at once.
 const DEFAULT_CONCURRENCY: u32 = 4;
-
-/// Which endpoint a walk uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `usage-history`, or `usage` where the service does not have it.
-    #[default]
-    Auto,
-    /// `GET /billing/usage`, by page number; its successor when the service says that it is gone.
-    Usage,
-    /// `GET /billing/usage-history`, by cursor.
-    UsageHistory,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Usage => "usage",
-            Self::UsageHistory => "usage-history",
-        })
-    }
-}
 
 /// A whole pass over a window: every entry of it once, ascending by time, or an error.
 ///
@@ -59,11 +36,11 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub(crate) window: TimeWindow,
-    pub(crate) endpoint: Endpoint,
     pub(crate) max_pages: u64,
     pub(crate) concurrency: u32,
     /// Up to where the window was walked before, and how many entries it had.
     pub(crate) walked: Option<(Timestamp, u64)>,
+    endpoint: Endpoint,
     currency: Option<Currency>,
     page_size: Option<u32>,
 }
@@ -116,8 +93,8 @@ impl Walk {
     fn checked(self) -> Result<Self, QueryError> {
         let (since, until) = (self.window.since(), self.window.until());
         match self.first_route() {
-            Endpoint::Usage => self.usage_query(since, until).map(drop)?,
-            _ => self.history_query(since, until).map(drop)?,
+            Route::Usage => self.usage_query(since, until).map(drop)?,
+            Route::UsageHistory => self.history_query(since, until).map(drop)?,
         }
         Ok(self)
     }
@@ -126,29 +103,28 @@ impl Walk {
         self.currency.as_ref()
     }
 
+    /// True when nobody named an endpoint, so that a 404 is a reason to try the other one.
+    pub(crate) fn takes_either(&self) -> bool {
+        self.endpoint == Endpoint::Auto
+    }
+
     /// The endpoint to begin with.
-    pub(crate) fn first_route(&self) -> Endpoint {
-        match self.endpoint {
-            // The newer endpoint refuses the legacy currency.
-            Endpoint::Auto if self.currency == Some(Currency::Vcu) => Endpoint::Usage,
-            Endpoint::Auto => Endpoint::UsageHistory,
-            endpoint => endpoint,
-        }
+    pub(crate) fn first_route(&self) -> Route {
+        self.endpoint.first_route(self.currency())
     }
 
     /// Entries to ask for on a page of a route. A size that was right for the endpoint that was named goes on as well as
     /// it can at the other.
-    pub(crate) fn page_size(&self, route: Endpoint) -> u32 {
+    pub(crate) fn page_size(&self, route: Route) -> u32 {
         match (route, self.endpoint, self.page_size) {
-            (Endpoint::Usage, _, None) => UsageQuery::MAX_LIMIT,
-            (_, _, None) => HistoryQuery::MAX_PAGE_SIZE,
-            (Endpoint::Usage, Endpoint::Auto | Endpoint::UsageHistory, Some(size)) => {
-                size.min(UsageQuery::MAX_LIMIT)
-            }
-            (Endpoint::Auto | Endpoint::UsageHistory, Endpoint::Usage, Some(size)) => {
+            (Route::Usage, _, None) => UsageQuery::MAX_LIMIT,
+            (Route::UsageHistory, _, None) => HistoryQuery::MAX_PAGE_SIZE,
+            (Route::Usage, Endpoint::Usage, Some(size)) => size,
+            (Route::Usage, _, Some(size)) => size.min(UsageQuery::MAX_LIMIT),
+            (Route::UsageHistory, Endpoint::Usage, Some(size)) => {
                 size.clamp(HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE)
             }
-            (_, _, Some(size)) => size,
+            (Route::UsageHistory, _, Some(size)) => size,
         }
     }
 
@@ -161,7 +137,7 @@ impl Walk {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<UsageQuery, QueryError> {
-        self.usage_query_of(since, until, self.page_size(Endpoint::Usage))
+        self.usage_query_of(since, until, self.page_size(Route::Usage))
     }
 
     /// The query whose answer says how many entries there are from `since` to `until`, and brings hardly any.
@@ -195,7 +171,7 @@ impl Walk {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<HistoryQuery, QueryError> {
-        self.history_query_of(since, until, self.page_size(Endpoint::UsageHistory))
+        self.history_query_of(since, until, self.page_size(Route::UsageHistory))
     }
 
     /// The same, with so many entries on a page.

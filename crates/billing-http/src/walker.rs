@@ -16,6 +16,7 @@ use billing_model::{
 
 use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::client::{Client, Persistence};
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
 use crate::pass::{Asked, Pass};
@@ -24,7 +25,7 @@ use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
 use crate::timer::Timer;
 use crate::totals::count;
-use crate::walk::{Endpoint, Walk};
+use crate::walk::Walk;
 
 use self::around::Detour;
 pub(crate) use self::before::Before;
@@ -67,9 +68,9 @@ pub(crate) struct Walker {
     /// Times that an end was asked for again, with nothing new in between; and true while it is.
     confirmations: u32,
     is_confirming: bool,
-    route: Endpoint,
+    route: Route,
     /// The routes that the service does not have.
-    missing: Vec<Endpoint>,
+    missing: Vec<Route>,
     pass: Pass,
     /// Where the part of the window begins that is still to be walked, as far as it was walked in parts.
     base: Option<Timestamp>,
@@ -107,7 +108,7 @@ pub(crate) struct End {
     pub(crate) beyond: Option<u64>,
     /// Pages that came.
     pub(crate) pages: u64,
-    pub(crate) route: Endpoint,
+    pub(crate) route: Route,
     /// True when the service's total was the number of entries.
     pub(crate) verified: bool,
 }
@@ -116,8 +117,8 @@ impl Walker {
     /// A walker over a window.
     pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
         let first = walk.first_route();
-        let replaced = client.is_replaced(first, walk.endpoint == Endpoint::Auto);
-        let (route, missing) = if replaced { (other(first), vec![first]) } else { (first, Vec::new()) };
+        let replaced = client.is_replaced(first, walk.takes_either());
+        let (route, missing) = if replaced { (first.other(), vec![first]) } else { (first, Vec::new()) };
         Self {
             client,
             walk: walk.clone(),
@@ -220,11 +221,11 @@ impl Walker {
     fn first_request(&self) -> Result<PageRequest, QueryError> {
         let Asked { since, until } = self.pass.asked;
         match self.route {
-            Endpoint::Usage => {
+            Route::Usage => {
                 let query = self.walk.usage_query(since, until)?;
                 Ok(PageRequest::ByNumber { query, page: NonZeroU32::MIN })
             }
-            _ => {
+            Route::UsageHistory => {
                 let query = self.walk.history_query_of(since, until, self.page_size())?;
                 Ok(PageRequest::ByCursor(HistoryRequest::First(query)))
             }
@@ -274,8 +275,7 @@ impl Walker {
         self.handed_out += entries.len() as u64;
         // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
         // when it is that of the window.
-        let is_over =
-            self.pass.beyond > 0 && (self.route != Endpoint::Usage || self.pass.ends_on_this_side());
+        let is_over = self.pass.beyond > 0 && (self.route != Route::Usage || self.pass.ends_on_this_side());
         let is_sure = self.is_making_sure && self.pass.empty_pages > MAX_UNSURE_PAGES;
         self.shared.has_cursor.fetch_or(next.is_some(), Ordering::Relaxed);
         // Where no header has ever come, all of them may be lost on the way.
@@ -285,7 +285,7 @@ impl Walker {
             // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
             None if (is_full || !(is_told || entries.is_empty()))
                 && !is_over
-                && self.route == Endpoint::UsageHistory =>
+                && self.route == Route::UsageHistory =>
             {
                 if entries.is_empty() && self.pass.page_size.is_some() {
                     self.take_full_again().await?;
@@ -324,8 +324,8 @@ impl Walker {
         let asked = self.pass.asked;
         let (first, end) = (asked.since.map(Timestamp::floor_ms), asked.until.map(Timestamp::ceil_ms));
         let is_asked = |at: Timestamp| match self.route {
-            Endpoint::UsageHistory => first.is_none_or(|first| first <= at) && end.is_none_or(|end| at < end),
-            _ => {
+            Route::UsageHistory => first.is_none_or(|first| first <= at) && end.is_none_or(|end| at < end),
+            Route::Usage => {
                 asked.since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
                     && asked.until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)
             }
@@ -434,7 +434,7 @@ impl Walker {
         let at = self.anchor.timestamp().unwrap_or(Timestamp::from_unix_ns(0));
         Error::of(ErrorKind::TooManyPages)
             .on_page(self.pages)
-            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
+            .at(self.client.url(self.route.path()), 1, Duration::ZERO)
             .with_message(format!(
                 "more than {MAX_AT_ONE_INSTANT} entries of the one instant {at}: the service has no end"
             ))
@@ -443,19 +443,7 @@ impl Walker {
     fn inconsistent(&self, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::of(ErrorKind::Inconsistent)
             .on_page(self.pages)
-            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
+            .at(self.client.url(self.route.path()), 1, Duration::ZERO)
             .because(fault)
-    }
-}
-
-/// The endpoint to use instead.
-fn other(route: Endpoint) -> Endpoint {
-    if route == Endpoint::Usage { Endpoint::UsageHistory } else { Endpoint::Usage }
-}
-
-pub(crate) fn path(route: Endpoint) -> &'static str {
-    match route {
-        Endpoint::Usage => "billing/usage",
-        _ => "billing/usage-history",
     }
 }

@@ -9,13 +9,14 @@ use billing_model::{HistoryQuery, Stretch, TimeWindow, Timestamp, UsageEntry};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::client::Client;
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::part::Part;
 use crate::planner::{LEAST_WINDOW, Sample, border, earlier, whole};
 use crate::totals::{Counted, check_total};
 use crate::trust::Trust;
-use crate::walk::{Endpoint, Walk};
+use crate::walk::Walk;
 use crate::walker::{Before, End, Shared, Walker, WindowPage};
 
 /// Pages in memory at the same time, however many parts they belong to.
@@ -429,7 +430,7 @@ impl Windows {
                 // The other parts begin where the one before them ends, and nothing lies in between.
                 self.ends.before = end.before;
             }
-            self.ends.by_cursor |= end.route != Endpoint::Usage;
+            self.ends.by_cursor |= end.route != Route::Usage;
             self.ends.pages += end.pages;
         }
         self.ends.parts += 1;
@@ -441,12 +442,12 @@ impl Windows {
         let Ends { parts, last, before, by_cursor, .. } = self.ends;
         let endpoint = match by_cursor {
             _ if parts == 0 => self.walk.first_route(),
-            true => Endpoint::UsageHistory,
-            false => Endpoint::Usage,
+            true => Route::UsageHistory,
+            false => Route::Usage,
         };
         let is_whole = parts == 1 && self.walk.walked.is_none();
         let mut verified = is_whole && last.is_some_and(|end| end.verified);
-        if endpoint == Endpoint::Usage && !verified {
+        if endpoint == Route::Usage && !verified {
             // Of a walk that was over before it began nothing is known.
             let beyond = last.and_then(|end| end.beyond);
             let counted = Counted { entries: self.entries, before, beyond };

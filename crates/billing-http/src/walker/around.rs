@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use billing_model::Timestamp;
 
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::pass::Pass;
@@ -11,9 +12,8 @@ use crate::planner::{LEAST_WINDOW, unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::Overlap;
 use crate::retry::Class;
-use crate::walk::Endpoint;
 
-use super::{Walker, other};
+use super::Walker;
 
 /// Times that a walk may go back without handing out anything in between.
 const MAX_RETURNS: u32 = 20;
@@ -60,10 +60,10 @@ impl Walker {
                 }
                 Ok(())
             }
-            ErrorKind::NotFound if self.walk.endpoint == Endpoint::Auto && self.is_untouched() => {
+            ErrorKind::NotFound if self.walk.takes_either() && self.is_untouched() => {
                 self.switch(error, false)
             }
-            ErrorKind::Gone if self.route == Endpoint::Usage => {
+            ErrorKind::Gone if self.route == Route::Usage => {
                 let usable = successor.is_some_and(|link| {
                     self.client.is_own(&link) && link.trim_end_matches('/').ends_with("billing/usage-history")
                 });
@@ -148,7 +148,7 @@ impl Walker {
 
     /// Goes on at the other endpoint, at the anchor.
     fn switch(&mut self, error: Error, gone: bool) -> Result<(), Error> {
-        let (from, to) = (self.route, other(self.route));
+        let (from, to) = (self.route, self.route.other());
         if self.missing.contains(&to) {
             return Err(error);
         }

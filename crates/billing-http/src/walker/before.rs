@@ -2,8 +2,8 @@
 
 use billing_model::{TimeWindow, Timestamp, UsageEntry};
 
+use crate::endpoint::Route;
 use crate::planner::wider;
-use crate::walk::Endpoint;
 
 use super::{Walker, WindowPage};
 
@@ -38,7 +38,7 @@ impl Walker {
         if self.end.is_some() || self.pass.beyond > 0 {
             (self.pass.since, self.pass.until) = (window.since(), window.until());
             self.finish_at(verified);
-        } else if self.route == Endpoint::Usage || self.is_making_sure {
+        } else if self.route == Route::Usage || self.is_making_sure {
             // The total of a window without an end moves with every entry that arrives.
             self.restart(window.until());
         } else {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use billing_model::HistoryQuery;
 
 use crate::broken_paging::LostCursor;
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
 use crate::resume::Overlap;
-use crate::walk::Endpoint;
 
 use super::{Walker, WindowPage};
 
@@ -127,7 +127,7 @@ impl Walker {
     /// behind.
     fn is_doubtful(&self) -> bool {
         let is_first_of_pass = self.pass.request.is_none() && self.pass.page_size.is_none();
-        self.route == Endpoint::UsageHistory
+        self.route == Route::UsageHistory
             && self.has_restarted
             && is_first_of_pass
             && self.pass.until == self.window.until()
