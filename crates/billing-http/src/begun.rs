@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use billing_model::{Stretch, TimeWindow, Timestamp};
+use futures::Stream;
 use futures::future::{Either, select};
-use futures::{Stream, stream};
 use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::times::{Border, Times};
-use crate::walk::Walk;
+use crate::walk::RelativeWalk;
 use crate::walker::Walker;
 use crate::windows::Windows;
 
@@ -30,13 +30,6 @@ const MAX_GUESSES: u32 = 3;
 /// How far two clocks of a service may be apart.
 const MAX_SKEW: Duration = Duration::from_secs(10 * 60);
 
-/// A walk over [`Times`]: not begun, and so without a window.
-#[derive(Clone, Debug)]
-pub struct RelativeWalk {
-    walk: Walk,
-    times: Times,
-}
-
 /// A walk whose window is settled.
 pub struct Begun {
     window: TimeWindow,
@@ -45,10 +38,6 @@ pub struct Begun {
 }
 
 impl RelativeWalk {
-    pub(crate) fn new(walk: Walk, times: Times) -> Self {
-        Self { walk, times }
-    }
-
     /// Fetches the first page, and settles the window by the `Date` of the first answer that has one, an error's too: no
     /// request is sent for the time alone. `now` is the present by the local clock. It decides what the first page is asked
     /// for, and the window only when the service does not tell the time.
@@ -118,11 +107,9 @@ impl Begun {
         self.service_time
     }
 
-    /// The window, as [`Walk::stretches`].
+    /// The window, as [`Walk::stretches`](crate::Walk::stretches).
     pub fn stretches(self) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
-        stream::try_unfold(self.windows, |mut windows| async move {
-            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
-        })
+        self.windows.stretches()
     }
 }
 

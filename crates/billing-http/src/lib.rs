@@ -52,6 +52,7 @@ mod broken_paging;
 mod circles;
 mod planner;
 
+mod count;
 mod pass;
 mod resume;
 mod times;
@@ -66,7 +67,7 @@ mod windows;
 mod begun;
 
 pub use api_key::ApiKey;
-pub use begun::{Begun, RelativeWalk};
+pub use begun::Begun;
 pub use certificates::Certificates;
 pub use client::{Client, Traffic};
 pub use client_builder::ClientBuilder;
@@ -77,5 +78,5 @@ pub use event::Event;
 pub use proxy::Proxy;
 pub use retry::{Class, Decision, RetryPolicy};
 pub use times::{Border, Times};
-pub use walk::{Walk, WalkBuilder};
+pub use walk::{RelativeWalk, Walk, WalkBuilder};
 pub use wire::{CsvDecoder, Wire};

@@ -1,18 +1,15 @@
 //! Compares a walk with the service's own count of the window, where it has one.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
-use billing_model::{PageRequest, Paging, SequenceError, TimeWindow, Timestamp};
+use billing_model::{TimeWindow, Timestamp};
 
-use crate::client::{Client, Persistence};
+use crate::client::Client;
+use crate::count::{count, moved};
 use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
 use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::reply::Failure;
-use crate::retry::Class;
-use crate::timer::Timer;
 use crate::walk::Walk;
 use crate::walker::{Before, Shared, Walker, WindowPage};
 
@@ -36,12 +33,6 @@ pub(crate) async fn check_total(
     Counted { entries, before, beyond }: Counted,
 ) -> Result<bool, Error> {
     let (since, until) = (walk.window.since(), walk.window.until());
-    let moved = |total: u64, counted: u64| {
-        let message = format!(
-            "the window has {total} entries and {counted} went by: some came or went behind the walk"
-        );
-        Error::of(ErrorKind::Moved).with_message(message)
-    };
     let is_whole_ms = since.is_none_or(|since| since == since.floor_ms());
     let (asked_since, counted) = match walk.walked {
         // A short window is asked for with what lies before it, which nobody has counted: so it is read once more.
@@ -78,26 +69,7 @@ pub(crate) async fn check_total(
     Err(moved(total, counted + beyond.unwrap_or(0)))
 }
 
-/// Entries between two instants, the end included, as the service counts them now.
-pub(crate) async fn count(
-    client: &Client,
-    walk: &Walk,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<u64, Failure> {
-    let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        let error = Error::of(ErrorKind::Inconsistent).at(client.url(Route::Usage.path()), 1, Duration::ZERO);
-        Failure::new(Class::Fatal, error.because(fault))
-    };
-    let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
-    let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-    match client.page_or_failure(&request, Persistence::Full, &mut Timer::default()).await?.paging {
-        Paging::ByNumber(numbers) => Ok(numbers.total),
-        Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
-    }
-}
-
-/// The same up to the end of a walk; `None` when the service no longer says.
+/// Entries from an instant on up to the end of a walk, the end included; `None` when the service no longer says.
 async fn total_of(client: &Client, walk: &Walk, since: Option<Timestamp>) -> Result<Option<u64>, Error> {
     match count(client, walk, since, walk.window.until()).await {
         Ok(total) => Ok(Some(total)),

@@ -1,17 +1,10 @@
 //! A whole pass over a window of the ledger.
 
-use billing_model::{
-    Currency, HistoryQuery, QueryError, SortOrder, Stretch, TimeWindow, Timestamp, UsageEntry, UsageQuery,
-};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use billing_model::{Currency, HistoryQuery, QueryError, SortOrder, TimeWindow, Timestamp, UsageQuery};
 
-use crate::begun::RelativeWalk;
-use crate::client::Client;
 use crate::endpoint::{Endpoint, Route};
-use crate::error::Error;
 use crate::limiter::MAX_CONCURRENCY;
 use crate::times::Times;
-use crate::windows::Windows;
 
 /// More pages than any ledger has; a walk that needs more is going in circles.
 const MAX_PAGES: u64 = 10_000_000;
@@ -64,21 +57,6 @@ impl Walk {
     /// The same walk over another window.
     pub(crate) fn with_window(self, window: TimeWindow) -> Self {
         Self { window, ..self }
-    }
-
-    /// The window, page by page, in order: a stretch is what is new on a page, and may be empty.
-    ///
-    /// The stream ends with the first error. It may be dropped at any time, and a call of `next` that is given up loses
-    /// nothing. Pages are fetched ahead, in tasks of the tokio runtime in which the stream is polled; they end with it.
-    pub fn stretches(self, client: &Client) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
-        stream::try_unfold(Windows::new(client.clone(), self), |mut windows| async move {
-            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
-        })
-    }
-
-    /// The entries of the window, one by one.
-    pub fn entries(self, client: &Client) -> impl Stream<Item = Result<UsageEntry, Error>> + Send + use<> {
-        self.stretches(client).map_ok(|stretch| stream::iter(stretch.entries).map(Ok)).try_flatten()
     }
 
     /// What is still to be walked; `None` when nothing is.
@@ -190,6 +168,13 @@ impl Walk {
     }
 }
 
+/// A walk over [`Times`]: not begun, and so without a window.
+#[derive(Clone, Debug)]
+pub struct RelativeWalk {
+    pub(crate) walk: Walk,
+    pub(crate) times: Times,
+}
+
 /// Builds a [`Walk`], or a [`RelativeWalk`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -232,8 +217,8 @@ impl<W> WalkBuilder<W> {
 }
 
 impl WalkBuilder {
-    /// Goes on with a walk over the same window that was cut off: at the [`Stretch::complete_until`] up to which it came,
-    /// with so many entries.
+    /// Goes on with a walk over the same window that was cut off: at the
+    /// [`complete_until`](billing_model::Stretch::complete_until) up to which it came, with so many entries.
     ///
     /// Where the service says how many entries the window has, those before count too.
     pub fn resume(mut self, complete_until: Timestamp, entries: u64) -> Self {
@@ -257,6 +242,6 @@ impl WalkBuilder<Times> {
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<RelativeWalk, QueryError> {
-        Ok(RelativeWalk::new(self.walk.checked()?, self.window))
+        Ok(RelativeWalk { walk: self.walk.checked()?, times: self.window })
     }
 }

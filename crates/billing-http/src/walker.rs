@@ -16,6 +16,7 @@ use billing_model::{
 
 use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::client::{Client, Persistence};
+use crate::count::{count, moved};
 use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
@@ -24,7 +25,6 @@ use crate::planner::{unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
 use crate::timer::Timer;
-use crate::totals::count;
 use crate::walk::Walk;
 
 use self::around::Detour;
@@ -408,10 +408,7 @@ impl Walker {
         };
         let counted = self.handed_out + self.before.entries + self.pass.beyond;
         if total != counted {
-            let message = format!(
-                "the window has {total} entries and {counted} went by: some came or went behind the walk"
-            );
-            return Err(Error::of(ErrorKind::Moved).with_message(message));
+            return Err(moved(total, counted));
         }
         self.finish_at(true);
         Ok(())

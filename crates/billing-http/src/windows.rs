@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use billing_model::{HistoryQuery, Stretch, TimeWindow, Timestamp, UsageEntry};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::client::Client;
@@ -50,6 +51,21 @@ impl Sizes {
             5..=8 => Self { goal_tenths: 38, held: 6, held_in_all },
             _ => Self { goal_tenths: 28, held: 6, held_in_all },
         }
+    }
+}
+
+impl Walk {
+    /// The window, page by page, in order: a stretch is what is new on a page, and may be empty.
+    ///
+    /// The stream ends with the first error. It may be dropped at any time, and a call of `next` that is given up loses
+    /// nothing. Pages are fetched ahead, in tasks of the tokio runtime in which the stream is polled; they end with it.
+    pub fn stretches(self, client: &Client) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
+        Windows::new(client.clone(), self).stretches()
+    }
+
+    /// The entries of the window, one by one.
+    pub fn entries(self, client: &Client) -> impl Stream<Item = Result<UsageEntry, Error>> + Send + use<> {
+        self.stretches(client).map_ok(|stretch| stream::iter(stretch.entries).map(Ok)).try_flatten()
     }
 }
 
@@ -150,9 +166,16 @@ impl Windows {
         }
     }
 
+    /// What comes, in order, as a stream.
+    pub(crate) fn stretches(self) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
+        stream::try_unfold(self, |mut windows| async move {
+            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
+        })
+    }
+
     /// What comes next, in order; `None` after the last. Nothing is lost when the call is given up: what was fetched and
     /// what is being fetched stays here.
-    pub(crate) async fn next_stretch(&mut self) -> Result<Option<Stretch>, Error> {
+    async fn next_stretch(&mut self) -> Result<Option<Stretch>, Error> {
         while !self.done {
             while let Some(fetched) = self.fetches.try_join_next() {
                 self.take_in(fetched)?;
