@@ -59,7 +59,10 @@ mod times;
 mod walk;
 mod walker;
 
+mod final_count;
 mod part;
+mod queue;
+mod tail;
 mod totals;
 mod trust;
 mod windows;

@@ -5,68 +5,38 @@ use std::sync::Arc;
 use billing_model::{TimeWindow, Timestamp};
 
 use crate::client::Client;
-use crate::count::{count, moved};
+use crate::count::count;
 use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
-use crate::planner::{LEAST_WINDOW, earlier, wider};
+use crate::final_count::{FinalCount, Question, Step, Verdict};
+use crate::planner::{LEAST_WINDOW, earlier};
 use crate::reply::Failure;
 use crate::walk::Walk;
-use crate::walker::{Before, Shared, Walker, WindowPage};
+use crate::walker::{Shared, Walker, WindowPage};
 
-/// What went by on a walk, as the service counts it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Counted {
-    /// Entries of the window.
-    pub(crate) entries: u64,
-    /// Entries from before it that came on its pages.
-    pub(crate) before: Before,
-    /// Those at its end, where they are known.
-    pub(crate) beyond: Option<u64>,
-}
-
-/// Compares with the service's count of all the window: the parts may be right and an entry may have come, late, into one
-/// that was walked before. False when the service no longer says.
-pub(crate) async fn check_total(
+/// Asks the service what the final count of a walk needs to know. The parts may be right, and an entry may have come, late,
+/// into one that was walked before.
+pub(crate) async fn compare(
     client: &Client,
     walk: &Walk,
     shared: &Arc<Shared>,
-    Counted { entries, before, beyond }: Counted,
-) -> Result<bool, Error> {
-    let (since, until) = (walk.window.since(), walk.window.until());
-    let is_whole_ms = since.is_none_or(|since| since == since.floor_ms());
-    let (asked_since, counted) = match walk.walked {
-        // A short window is asked for with what lies before it, which nobody has counted: so it is read once more.
-        Some((_, walked)) if wider(since, until) != since => {
-            return match entries_of(client, walk, shared).await? {
-                Some(found) if found == walked + entries => Ok(true),
-                Some(found) => Err(moved(found, walked + entries)),
-                None => Ok(false),
-            };
-        }
-        // Nor has anybody what an earlier run left out before a start within a millisecond.
-        Some((from, _)) if !is_whole_ms && until.is_some_and(|until| until <= from) => return Ok(false),
-        Some((_, walked)) if is_whole_ms => (since, walked + entries),
-        _ => (before.since, before.entries + entries),
-    };
-    let Some(total) = total_of(client, walk, asked_since).await? else { return Ok(false) };
-    if total == counted + beyond.unwrap_or(0) {
-        return Ok(true);
+    count: &FinalCount,
+) -> Result<Verdict, Error> {
+    let mut step = count.first();
+    loop {
+        let question = match step {
+            Step::Ask(question) => question,
+            Step::End(verdict) => return Ok(verdict),
+        };
+        let answer = match question {
+            Question::Window => entries_of(client, walk, shared).await?,
+            Question::Total { since } | Question::TotalAgain { since, .. } => {
+                total_of(client, walk, since).await?
+            }
+            Question::AtEnd { end, .. } => count_at_end(client, walk, shared, end).await?,
+        };
+        step = count.after(question, answer);
     }
-    // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
-    // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
-    if let Some(end) = until {
-        match count_at_end(client, walk, shared, end).await? {
-            Some(at_end) if total == counted + at_end => match total_of(client, walk, asked_since).await? {
-                Some(again) if total == again => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
-            },
-            Some(_) => {}
-            None if beyond.is_none() => return Ok(false),
-            None => {}
-        }
-    }
-    Err(moved(total, counted + beyond.unwrap_or(0)))
 }
 
 /// Entries from an instant on up to the end of a walk, the end included; `None` when the service no longer says.
