@@ -136,15 +136,15 @@ mod tests {
     #[test]
     fn a_millisecond_of_more_than_a_page_is_handed_out_as_it_comes() {
         let mut tail = Tail::default();
-        let stretch = tail.page(entries(&[500; MAX_HELD]));
+        let stretch = tail.page(entries(&[1_000; MAX_HELD]));
         assert_eq!((stretch.entries.len(), stretch.complete_until), (0, None), "a page of it waits");
-        let stretch = tail.page(entries(&[500]));
+        let stretch = tail.page(entries(&[1_000]));
         assert_eq!((stretch.entries.len(), stretch.complete_until), (MAX_HELD + 1, None));
         // The rest of that millisecond does not wait either, and the first one after it is a place again.
-        assert_eq!(said(&tail.page(entries(&[600]))), (vec![at(600)], None));
-        assert_eq!(said(&tail.page(entries(&[700, 1_200]))), (vec![at(700)], Some(at(1_000))));
+        assert_eq!(said(&tail.page(entries(&[1_600]))), (vec![at(1_600)], None));
+        assert_eq!(said(&tail.page(entries(&[1_700, 2_200]))), (vec![at(1_700)], Some(at(2_000))));
         assert_eq!(tail.handed_out(), MAX_HELD as u64 + 3);
-        assert_eq!(tail.reached(), Some(at(700)));
+        assert_eq!(tail.reached(), Some(at(1_700)));
     }
 
     #[test]
