@@ -10,7 +10,6 @@ use crate::event::Event;
 use crate::pass::Pass;
 use crate::planner::{LEAST_WINDOW, unix_ns, wider};
 use crate::reply::Failure;
-use crate::resume::Overlap;
 use crate::retry::Class;
 
 use super::Walker;
@@ -24,9 +23,30 @@ const MAX_WIDE_RETURNS: u32 = 2;
 /// Halvings of a window in a row that may fail.
 const MAX_NARROWINGS: u32 = 10;
 
-/// The ways around a page that keeps failing, in this order: the plain ones first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Detour {
+/// What a walker has tried since it last handed something out. Entries begin it anew.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tried {
+    /// Times that it went back to its anchor.
+    pub(super) returns: u32,
+    /// Halvings of what is left.
+    narrowings: u32,
+    /// The last way around a failure that was taken.
+    detour: Detour,
+}
+
+impl Tried {
+    /// Begins the ways around anew, for another part of the window. How often the walker went back goes on counting.
+    pub(super) fn begin_again(&mut self) {
+        *self = Self { returns: self.returns, ..Self::default() };
+    }
+}
+
+/// The ways around a page that keeps failing, in this order: the plain ones first. Each is tried once, and the next one when
+/// it has failed too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Detour {
+    /// None so far.
+    #[default]
     None,
     /// Cursors anew, from the last instant that the walk is sure of.
     Anew,
@@ -55,7 +75,7 @@ impl Walker {
                 self.client.notify(&Event::CursorRefused);
                 self.go_back(error)?;
                 // Short-lived cursors that end within what is asked for beside the window lead nowhere.
-                if self.returns > MAX_WIDE_RETURNS {
+                if self.tried.returns > MAX_WIDE_RETURNS {
                     self.pass.ask_exactly();
                 }
                 Ok(())
@@ -101,16 +121,15 @@ impl Walker {
         let may_be_endless =
             self.pass.until == self.window.until() && !self.shared.endless_failed.load(Ordering::Relaxed);
         // Behind a shorter window that was walked alone there may be nothing.
-        let is_behind = self.anchor.timestamp().is_some_and(|at| Some(at) < self.base);
-        let from_last_entry = (is_behind && !is_at_cursor).then_some(Detour::FromLastEntry);
-        match self.detour {
+        let from_last_entry = (self.anchor.has_gap() && !is_at_cursor).then_some(Detour::FromLastEntry);
+        match self.tried.detour {
             Detour::None if is_at_cursor => Some(Detour::Anew),
             // What was asked for exactly, because of cursors, is asked for wider again. Going back is counted.
             Detour::None | Detour::Anew if is_short && !is_wider => Some(Detour::Anew),
             Detour::None | Detour::Anew if !is_at_cursor && may_be_empty && may_be_endless => {
                 Some(Detour::WithoutEnd)
             }
-            _ if !is_at_cursor && self.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
+            _ if !is_at_cursor && self.tried.detour < Detour::Exactly && is_wider => Some(Detour::Exactly),
             Detour::FromLastEntry => None,
             Detour::Plainly => from_last_entry,
             // A service that has never answered is more likely not there than slow.
@@ -122,7 +141,7 @@ impl Walker {
 
     fn take_detour(&mut self, error: Error) -> Result<(), Error> {
         let Some(detour) = self.next_detour() else { return Err(error) };
-        if self.detour == Detour::WithoutEnd {
+        if self.tried.detour == Detour::WithoutEnd {
             self.shared.endless_failed.store(true, Ordering::Relaxed);
         }
         match detour {
@@ -137,12 +156,12 @@ impl Walker {
             }
             Detour::Plainly => self.restart(self.window.until()),
             Detour::FromLastEntry => {
-                self.base = self.window.since();
+                self.anchor.go_back_to_last_entry(self.window.since());
                 self.restart(self.window.until());
             }
             Detour::Anew | Detour::None => self.go_back(error)?,
         }
-        self.detour = detour;
+        self.tried.detour = detour;
         Ok(())
     }
 
@@ -171,11 +190,11 @@ impl Walker {
 
     /// Begins a pass at the last timestamp that was handed out. Gives up with `error` when that leads nowhere.
     pub(super) fn go_back(&mut self, error: Error) -> Result<(), Error> {
-        self.returns += 1;
-        if self.returns > MAX_RETURNS {
+        self.tried.returns += 1;
+        if self.tried.returns > MAX_RETURNS {
             return Err(error);
         }
-        if let Some(at) = self.anchor.timestamp() {
+        if let Some(at) = self.anchor.last_entry() {
             self.client.notify(&Event::Reanchored { at });
         }
         self.restart(self.pass.until);
@@ -193,7 +212,7 @@ impl Walker {
     /// when there is nothing left to halve.
     fn narrow(&mut self, error: Error) -> Result<(), Error> {
         let Some(middle) = self.middle() else { return Err(error) };
-        self.narrowings += 1;
+        self.tried.narrowings += 1;
         self.shared.narrowings.fetch_add(1, Ordering::Relaxed);
         self.client.notify(&Event::Narrowed { error: &error, until: middle });
         self.restart(Some(middle));
@@ -204,10 +223,10 @@ impl Walker {
     /// The middle of what is left of the pass, when it may be halved once more.
     fn middle(&self) -> Option<Timestamp> {
         // Where a ledger without a start begins, nobody knows; halving comes near it soon.
-        let since = self.anchor.timestamp().max(self.base).unwrap_or(Timestamp::from_unix_ns(0));
+        let since = self.anchor.instant().unwrap_or(Timestamp::from_unix_ns(0));
         let middle_ns = (unix_ns(since) + unix_ns(self.pass.until?)) / 2;
         let middle = Timestamp::from_unix_ns(i64::try_from(middle_ns).ok()?).floor_ms();
-        let narrowings = self.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
+        let narrowings = self.tried.narrowings.max(self.shared.narrowings.load(Ordering::Relaxed));
         // Short windows make it worse, unless the service has said that it takes too long.
         let is_long = unix_ns(middle) - unix_ns(since) >= i128::try_from(LEAST_WINDOW.as_nanos()).ok()?;
         let may_be_short = self.shared.too_much.load(Ordering::Relaxed);
@@ -217,7 +236,7 @@ impl Walker {
     /// Begins a pass behind what was handed out, and asks for it by the way that led here: the others have failed.
     pub(super) fn restart_by_the_same_way(&mut self) {
         self.restart(self.pass.until);
-        match self.detour {
+        match self.tried.detour {
             Detour::Exactly => self.pass.ask_exactly(),
             Detour::WithoutEnd => self.pass.ask_without_end(),
             _ if self.is_led_astray() => self.pass.ask_exactly(),
@@ -225,14 +244,9 @@ impl Walker {
         }
     }
 
-    /// Begins a pass behind what was handed out.
+    /// Begins a pass at the anchor.
     pub(super) fn restart(&mut self, until: Option<Timestamp>) {
-        let (since, overlap) = match self.anchor.timestamp() {
-            // What was handed out ends within the part that is being walked.
-            Some(at) if self.base.is_none_or(|base| base <= at) => (Some(at), self.anchor.overlap()),
-            _ => (self.base, Overlap::default()),
-        };
-        self.pass = Pass::new(since, until, overlap);
-        self.has_restarted = true;
+        self.pass = Pass::new(self.anchor.instant(), until, self.anchor.overlap());
+        self.ending.has_restarted = true;
     }
 }

@@ -33,12 +33,12 @@ impl Walker {
         page.entries.retain(|entry| window.contains(entry.timestamp));
         self.handed_out = count(page.entries.len());
         (self.walk.window, self.window) = (window, window);
-        self.base = window.since();
+        self.anchor.go_to(window.since());
         let verified = self.end.is_some_and(|end| end.verified);
         if self.end.is_some() || self.pass.beyond > 0 {
             (self.pass.since, self.pass.until) = (window.since(), window.until());
             self.finish_at(verified);
-        } else if self.route == Route::Usage || self.is_making_sure {
+        } else if self.route == Route::Usage || self.ending.is_making_sure {
             // The total of a window without an end moves with every entry that arrives.
             self.restart(window.until());
         } else {

@@ -24,14 +24,42 @@ const CONFIRMATIONS: u32 = 3;
 /// The wait before a copy that may lag behind is asked again, which doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
+/// What a walker knows of the end that it was told.
+///
+/// A page without a cursor says that it is the last one. There are two reasons to doubt it. Where the page is full, its cursor
+/// may have been lost on the way: then the walker *makes sure*, and asks what follows in pages of another size. Where no
+/// cursor led to the page, it may be that of a copy of the ledger that lags behind: then the walker asks for the end again,
+/// to have it *confirmed*.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ending {
+    /// True while it makes sure that a page without a cursor was the last.
+    pub(super) is_making_sure: bool,
+    /// True when the page of which it makes sure has said itself that nothing follows.
+    pub(super) is_told: bool,
+    /// True when a page without a cursor was not the last. Those after it are looked at as if they were not either.
+    pub(super) has_lost_cursor: bool,
+    /// True when it has begun anew somewhere, without the cursor that it had.
+    pub(super) has_restarted: bool,
+    /// True while it asks for an end to be confirmed. Whatever goes wrong with that, the end is believed.
+    pub(super) is_confirming: bool,
+    /// Times that it has asked so, with nothing new in between.
+    pub(super) confirmations: u32,
+}
+
 impl Walker {
+    /// True where a page that says that it is the last is believed at its word: a body that says so cannot have lost its cursor
+    /// on the way, as a header can.
+    pub(super) fn is_believed_at_once(&self) -> bool {
+        self.client.ends_in_the_body() && !self.ending.has_lost_cursor
+    }
+
     /// Asks what follows a page without a cursor, in pages of another size: where there is nothing, they are not full.
     pub(super) fn make_sure(&mut self) {
         // After the last size, which has brought something new, the first one.
         let size = self.other_size().or_else(|| self.other_sizes().next());
         self.restart_by_the_same_way();
         self.pass.page_size = size;
-        self.is_making_sure = true;
+        self.ending.is_making_sure = true;
     }
 
     /// Sizes that are not the one that is walked in.
@@ -42,7 +70,7 @@ impl Walker {
 
     /// True when cursors get lost again and again. What begins at the last entry cannot end before it.
     pub(super) fn is_led_astray(&self) -> bool {
-        self.has_lost_cursor && self.returns > 1
+        self.ending.has_lost_cursor && self.tried.returns > 1
     }
 
     /// The next size to ask in; `None` when all were tried.
@@ -61,14 +89,14 @@ impl Walker {
             return Ok(());
         }
         // It says that nothing follows it, and lies before what came already: it has lost its cursor, and so may others.
-        self.has_lost_cursor |= !self.pass.overlap.is_over();
-        if self.has_lost_cursor {
+        self.ending.has_lost_cursor |= !self.pass.overlap.is_over();
+        if self.ending.has_lost_cursor {
             let error = self.inconsistent(LostCursor);
-            if self.returns >= MAX_STALE_ANSWERS {
+            if self.tried.returns >= MAX_STALE_ANSWERS {
                 return Err(error);
             }
-            self.client.pause(FIRST_PAUSE * (1 << self.returns)).await;
-            (self.is_making_sure, self.is_told) = (false, false);
+            self.client.pause(FIRST_PAUSE * (1 << self.tried.returns)).await;
+            (self.ending.is_making_sure, self.ending.is_told) = (false, false);
             self.go_back(error)?;
             if self.is_led_astray() {
                 self.pass.ask_exactly();
@@ -84,7 +112,7 @@ impl Walker {
         if !self.client.ends_in_the_body() {
             return Err(self.inconsistent(LostCursor));
         }
-        self.is_making_sure = false;
+        self.ending.is_making_sure = false;
         self.pass.overlap = Overlap::default();
         self.finish().await
     }
@@ -94,22 +122,22 @@ impl Walker {
     pub(super) async fn asks_again(&mut self) -> Result<bool, Error> {
         if !self.pass.overlap.is_over() {
             let error = Error::of(ErrorKind::Moved).with_message("entries that were there before are gone");
-            if self.returns < MAX_STALE_ANSWERS {
+            if self.tried.returns < MAX_STALE_ANSWERS {
                 // Another copy may answer next.
-                self.client.pause(FIRST_PAUSE * (1 << self.returns)).await;
+                self.client.pause(FIRST_PAUSE * (1 << self.tried.returns)).await;
                 self.go_back(error)?;
                 return Ok(true);
             }
             // The page itself has said so, and nobody knows better.
-            if !self.is_told && !self.is_confirming {
+            if !self.ending.is_told && !self.ending.is_confirming {
                 return Err(error);
             }
-            self.is_making_sure = false;
+            self.ending.is_making_sure = false;
             self.pass.overlap = Overlap::default();
         } else if self.is_doubtful() {
-            self.client.pause(FIRST_PAUSE * (2 << self.confirmations)).await;
-            self.confirmations += 1;
-            self.is_confirming = true;
+            self.client.pause(FIRST_PAUSE * (2 << self.ending.confirmations)).await;
+            self.ending.confirmations += 1;
+            self.ending.is_confirming = true;
             self.restart_by_the_same_way();
             return Ok(true);
         }
@@ -118,7 +146,7 @@ impl Walker {
 
     /// Ends the walk where it was told that it ends: to ask again has failed.
     pub(super) fn conclude(&mut self) -> WindowPage {
-        self.is_confirming = false;
+        self.ending.is_confirming = false;
         self.finish_at(false);
         WindowPage { entries: Vec::new(), total: None, leads_on: false, end: self.end }
     }
@@ -128,19 +156,19 @@ impl Walker {
     fn is_doubtful(&self) -> bool {
         let is_first_of_pass = self.pass.request.is_none() && self.pass.page_size.is_none();
         self.route == Route::UsageHistory
-            && self.has_restarted
+            && self.ending.has_restarted
             && is_first_of_pass
             && self.pass.until == self.window.until()
             && self.pass.beyond == 0
-            && self.anchor.timestamp().is_some()
-            && !self.is_told
-            && self.confirmations < CONFIRMATIONS
+            && self.anchor.last_entry().is_some()
+            && !self.ending.is_told
+            && self.ending.confirmations < CONFIRMATIONS
     }
 
     /// Asks once more what follows the last entry: another walker has found entries behind the end that this one came to.
     pub(crate) fn doubt(&mut self) {
         self.end = None;
-        (self.is_told, self.is_confirming, self.confirmations) = (false, false, 0);
+        (self.ending.is_told, self.ending.is_confirming, self.ending.confirmations) = (false, false, 0);
         self.restart(self.window.until());
     }
 }
