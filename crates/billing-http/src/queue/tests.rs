@@ -193,3 +193,12 @@ fn heavy_pages_leave_room_for_few() {
     assert_eq!(run.queue.page_weight, 15);
     assert_eq!(run.send(), [0]);
 }
+
+#[test]
+fn what_lies_behind_an_end_is_kept_until_the_next_part_has_come() {
+    let mut run = four();
+    run.bring(0, entries(54..69));
+    assert_eq!(run.queue.parts[0].held(), 3, "two pages, and entries of the next part");
+    run.bring(1, entries(62..72));
+    assert_eq!(run.queue.parts[0].held(), 2);
+}
