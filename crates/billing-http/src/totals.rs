@@ -1,4 +1,4 @@
-//! Compares a walk with the service's own count of the window, where it has one.
+//! Asks the service what the final count of a walk needs to know.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::reply::Failure;
 use crate::walk::Walk;
 use crate::walker::{Shared, Walker, WindowPage};
 
-/// Asks the service what the final count of a walk needs to know. The parts may be right, and an entry may have come, late,
-/// into one that was walked before.
+/// Compares a walk with the service's own count. Each part may have been right, and yet an entry may have come, late, into one
+/// that was walked already.
 pub(crate) async fn compare(
     client: &Client,
     walk: &Walk,
@@ -44,14 +44,14 @@ async fn total_of(client: &Client, walk: &Walk, since: Option<Timestamp>) -> Res
     match count(client, walk, since, walk.window.until()).await {
         Ok(total) => Ok(Some(total)),
         Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
-        // A service that fails on wide windows cannot count one. All of its parts are there.
+        // A service that fails on wide windows cannot count one, and the walk has got through it in parts.
         Err(Failure { error, .. }) if client.is_for_narrowing(&error) => Ok(None),
         Err(Failure { error, .. }) => Err(error),
     }
 }
 
-/// Entries at the end of a window or behind it that the service counts to the window: the rest of the millisecond in which
-/// it ends, and the end itself. They come with the window before it. `None` when the service does not say.
+/// Entries at the end of a window or behind it, which the service counts to the window: the rest of the millisecond in which
+/// it ends, and the end itself. They come when the last minutes of the window are walked. `None` when the service does not say.
 async fn count_at_end(
     client: &Client,
     walk: &Walk,
@@ -66,14 +66,14 @@ async fn count_at_end(
                 return Ok(end.beyond.filter(|_| end.route == Route::Usage));
             }
             Ok(_) => {}
-            // Nothing may lie there, and there are services that hang on that.
+            // There may be nothing, and there are services that hang on that.
             Err(error) if client.is_for_narrowing(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Entries of a whole walk, read once more; `None` when the endpoint that counts has gone.
+/// How many entries come when all of the window is read once more; `None` when the endpoint that counts has gone.
 async fn entries_of(client: &Client, walk: &Walk, shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
     let mut walker = Walker::new(client.clone(), walk, walk.window, Arc::clone(shared));
     let mut entries = 0;

@@ -91,8 +91,7 @@ impl Walk {
         self.endpoint.first_route(self.currency())
     }
 
-    /// Entries to ask for on a page of a route. A size that was right for the endpoint that was named goes on as well as
-    /// it can at the other.
+    /// Entries to ask for on a page of a route. A size that was meant for the other one is brought into the range of this one.
     pub(crate) fn page_size(&self, route: Route) -> u32 {
         match (route, self.endpoint, self.page_size) {
             (Route::Usage, _, None) => UsageQuery::MAX_LIMIT,

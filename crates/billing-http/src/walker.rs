@@ -1,4 +1,4 @@
-//! Takes a walk from page to page, from one instant on, and knows at every step which entries it has handed out.
+//! Takes a walk from page to page, and knows at every step which entries it has handed out.
 
 mod around;
 mod before;
@@ -36,7 +36,7 @@ pub(crate) use self::shared::Shared;
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
 const MAX_EMPTY_PAGES: u32 = 10_000;
 
-/// The same where nothing should follow.
+/// The same, where nothing should follow.
 pub(crate) const MAX_UNSURE_PAGES: u32 = 8;
 
 /// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
@@ -45,7 +45,7 @@ const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
 /// Texts of the service that are remembered so as to be said once. More are noise.
 const MAX_WARNINGS: usize = 16;
 
-/// How far outside a window an entry of `usage` may lie.
+/// How far outside of what was asked for an entry of `usage` may lie.
 const SLACK_NS: i128 = 1_000_000_000;
 
 /// Takes a walk from page to page, from one instant to the end of the walk; whoever sends it for pages may stop before.
@@ -100,15 +100,17 @@ pub(crate) struct WindowPage {
     pub(crate) end: Option<End>,
 }
 
-/// What a walker comes to at the end of the walk.
+/// What a walker comes to at the end of the walk: what it needs to be compared with the service's count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     /// Entries that the service counts to the window, and that lie before it.
     pub(crate) before: Before,
-    /// Entries that it counts to the window at its end; `None` when the service was asked for more than the window, so that they are not known.
+    /// Entries that it counts to the window and that lie at its end; `None` when they are not known, because the service was
+    /// asked for more than the window.
     pub(crate) beyond: Option<u64>,
     /// Pages that came.
     pub(crate) pages: u64,
+    /// The endpoint that it ended on.
     pub(crate) route: Route,
     /// True when the service's total was the number of entries.
     pub(crate) verified: bool,
@@ -140,7 +142,8 @@ impl Walker {
         }
     }
 
-    /// The same, of a part that another walker walks when this one does not come to a first page at once.
+    /// The same, as a walker that is there to be faster: when it does not come to a first page at once, another one walks its
+    /// part.
     pub(crate) fn extra(mut self) -> Self {
         self.is_extra = true;
         self
@@ -164,6 +167,7 @@ impl Walker {
 
     /// The next page. Not to be called again after the last one, or after an error.
     pub(crate) async fn next_page(&mut self) -> Result<WindowPage, Error> {
+        // Once round for each request. Those after the first one are ways around a fault, or make sure of an end.
         loop {
             let request = match &self.pass.request {
                 Some(request) => request.clone(),
@@ -399,7 +403,7 @@ impl Walker {
             return Ok(());
         }
         if self.pass.until != self.window.until() {
-            // A shorter window that had to be walked by itself. The rest is tried in one again.
+            // It was a shorter span, which had to be walked by itself. The rest is tried in one pass again.
             self.anchor.go_to(self.pass.until);
             self.tried.begin_again();
             self.restart(self.window.until());
@@ -413,10 +417,10 @@ impl Walker {
         };
         let total = match self.is_whole() {
             true => total,
-            // A pass that went back knows only its own part of the window.
+            // A pass that began later has the total of its own span only.
             false => match count(&self.client, &self.walk, self.before.since, self.window.until()).await {
                 Ok(total) => total,
-                // A service that fails on wide windows cannot count one. All of its parts are there.
+                // A service that fails on wide windows cannot count one, and the walk has got through it in parts.
                 Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => {
                     self.finish_at(false);
                     return Ok(());

@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(super) has_cursor: AtomicBool,
     /// Set when a window without an end failed as well: it is not tried again.
     pub(super) endless_failed: AtomicBool,
+    /// Texts of the service that were said.
     pub(super) warned: Mutex<HashSet<String>>,
 }
 
