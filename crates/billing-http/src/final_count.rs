@@ -217,6 +217,9 @@ mod tests {
         tally
     }
 
+    /// What it is, the walk, the service's answers, and then the questions that were asked and the verdict.
+    type Case<'a> = (&'a str, Row, &'a [Option<u64>], &'a [Question], Verdict);
+
     /// The questions that a walk leads to when they are answered so, and the verdict.
     fn asked(row: Row, answers: &[Option<u64>]) -> (Vec<Question>, Verdict) {
         let Row { since_us, until_us, earlier, route, entries, tally } = row;
@@ -268,7 +271,7 @@ mod tests {
         let own = Total { since: Some(at(0)) };
         let own_again = |total| TotalAgain { since: Some(at(0)), total };
         let at_end = |total| AtEnd { end, total };
-        let table: [(&str, Row, &[Option<u64>], &[Question], Verdict); 26] = [
+        let table: [Case<'_>; 26] = [
             ("one walker has compared", Row { tally: verified, ..walk }, &[], &[], Whole),
             ("one walker has not", Row { tally: unverified, ..walk }, &[Some(100)], &[first], Whole),
             ("one walker, of a part only", Row { tally: verified, ..resumed }, &[Some(150)], &[own], Whole),

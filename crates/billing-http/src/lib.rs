@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod endpoint;
 mod error;
 
 mod api_key;
@@ -34,7 +35,6 @@ mod base_url;
 mod certificates;
 mod clocks;
 mod coding;
-mod endpoint;
 mod limiter;
 mod proxy;
 mod reply;
@@ -48,15 +48,15 @@ mod client_builder;
 mod event;
 mod timer;
 
+mod planner;
+mod times;
+mod walk;
+
 mod broken_paging;
 mod circles;
-mod planner;
-
 mod count;
 mod pass;
 mod resume;
-mod times;
-mod walk;
 mod walker;
 
 mod final_count;
@@ -65,9 +65,9 @@ mod queue;
 mod tail;
 mod totals;
 mod trust;
-mod windows;
 
 mod begun;
+mod windows;
 
 pub use api_key::ApiKey;
 pub use begun::Begun;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::planner::{LEAST_WINDOW, Sample, border, earlier};
 use crate::trust::Trust;
-use crate::walker::{Shared, Walker, WindowPage};
+use crate::walker::{End, Shared, Walker, WindowPage};
 
 /// Pages in memory at the same time, however many parts they belong to.
 const MAX_PAGES_HELD: usize = 48;
@@ -88,8 +88,9 @@ pub(crate) enum Next {
     Page(WindowPage),
     /// End with the error of the first part.
     Failure(Error),
-    /// Count the first part, which is over and out of the queue.
-    Over(Part),
+    /// Count the first part, which is over and out of the queue: what its walker came to, and the end of the ledger, when that
+    /// was in it.
+    Over { walked: Option<End>, end: Option<End> },
     /// Wait for a page.
     Wait,
     /// Finish: no part is left.
@@ -150,7 +151,10 @@ impl Queue {
             return Next::Wait;
         }
         self.samples = self.samples_up_to(0);
-        self.parts.pop_front().map_or(Next::Finish, Next::Over)
+        self.parts.pop_front().map_or(Next::Finish, |part| Next::Over {
+            walked: part.walker.as_ref().map(Walker::state),
+            end: part.end,
+        })
     }
 
     /// Puts an error of the first part back: something is to be handed out before it.

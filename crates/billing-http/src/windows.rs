@@ -116,7 +116,7 @@ impl Windows {
                         return Err(error.after_pages(self.tally.pages()));
                     }
                 },
-                Next::Over(part) => self.tally.add(part.walker.as_ref().map(Walker::state), part.end),
+                Next::Over { walked, end } => self.tally.add(walked, end),
                 // A page of the first part is on its way, or the first of the next part, or its failure.
                 Next::Wait => match self.fetches.join_next().await {
                     Some(fetched) => self.take_in(fetched),
