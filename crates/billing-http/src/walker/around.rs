@@ -42,8 +42,8 @@ impl Tried {
     }
 }
 
-/// The ways around a page that keeps failing, in this order: the plain ones first. Each is tried once, and the next one when
-/// it has failed too.
+/// The ways around a page that keeps failing, the plain ones first. Each comes when the ones before it have failed too, or do
+/// not apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Detour {
     /// None so far.
