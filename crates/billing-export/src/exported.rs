@@ -1,6 +1,6 @@
 //! What an export came to.
 
-use billing_http::{Endpoint, Traffic};
+use billing_http::{Route, Traffic};
 use billing_model::{Currency, Summary, TimeWindow, Timestamp};
 
 /// An export that came to its end.
@@ -26,7 +26,7 @@ pub struct Exported<O> {
     /// True when an earlier run wrote everything, so that only the last step was left and nothing was fetched.
     pub was_written: bool,
     /// The endpoint on which the walk ended; `None` when nothing was fetched, or without [`Notes`](crate::Notes).
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<Route>,
     /// Entries in the window, as the service counts them. `None` where it does not, or without [`Notes`](crate::Notes):
     /// `usage-history` has no total.
     pub service_total: Option<u64>,

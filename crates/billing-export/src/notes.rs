@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use billing_http::{Endpoint, Event};
+use billing_http::{Event, Route};
 use billing_model::Stretch;
 
 use crate::mended::Mended;
@@ -34,7 +34,7 @@ struct Noted {
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Walked {
-    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) endpoint: Option<Route>,
     pub(crate) service_total: Option<u64>,
 }
 

@@ -2,12 +2,14 @@
 
 use billing_model::Cursor;
 
-/// Brent's algorithm: remembers one cursor, and a later one after ever longer stretches. A circle of any length is seen
-/// before it has been gone round three times.
+/// Brent's algorithm: it remembers one cursor, and after a stretch another one in its place. Each stretch is twice as
+/// long as the one before. A circle of any length is seen before it has been gone round three times.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Circles {
     remembered: Option<Cursor>,
+    /// Cursors since that one.
     steps: u64,
+    /// After how many another one is remembered.
     stretch: u64,
 }
 

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 use crate::api_key::ApiKey;
 use crate::base_url::BaseUrl;
+use crate::endpoint::Route;
 use crate::error::Error;
 use crate::event::Event;
 use crate::limiter::Limiter;
 use crate::proxy::Proxy;
 use crate::retry::RetryPolicy;
-use crate::walk::Endpoint;
 use crate::wire::Wire;
 
 pub(crate) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
@@ -84,7 +84,7 @@ pub(crate) struct Inner {
     /// The longest time of the latest pages, in milliseconds.
     pub(crate) page_time_ms: AtomicU64,
     /// Endpoints in whose place the other one is used, and whether the service ended them.
-    pub(crate) replaced: Mutex<Vec<(Endpoint, bool)>>,
+    pub(crate) replaced: Mutex<Vec<(Route, bool)>>,
 }
 
 impl Client {
@@ -175,13 +175,13 @@ impl Client {
     }
 
     /// True when the other endpoint is used in the place of this one.
-    pub(crate) fn is_replaced(&self, endpoint: Endpoint, by_404_too: bool) -> bool {
+    pub(crate) fn is_replaced(&self, endpoint: Route, by_404_too: bool) -> bool {
         let replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         replaced.iter().any(|(found, gone)| *found == endpoint && (*gone || by_404_too))
     }
 
     /// Notes that the other endpoint is to be used in the place of this one. False when that is known already.
-    pub(crate) fn replace(&self, endpoint: Endpoint, gone: bool) -> bool {
+    pub(crate) fn replace(&self, endpoint: Route, gone: bool) -> bool {
         let mut replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = !replaced.contains(&(endpoint, gone));
         if is_news {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use billing_model::{Timestamp, UsageEntry};
 
+use crate::endpoint::Route;
 use crate::error::Error;
-use crate::walk::Endpoint;
 
 /// Something that a client did beside handing out entries.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ pub enum Event<'a> {
     /// The walk goes on at the other endpoint.
     Switched {
         /// The endpoint that is not there.
-        from: Endpoint,
+        from: Route,
         /// The endpoint from here on.
-        to: Endpoint,
+        to: Route,
         /// True when the service says that the endpoint is gone and names its successor, false when it never had it.
         gone: bool,
     },
@@ -81,7 +81,7 @@ pub enum Event<'a> {
     /// The walk is at its end, and whole.
     Complete {
         /// The endpoint that it ended on.
-        endpoint: Endpoint,
+        endpoint: Route,
         /// Entries in the window, as the service counts them, which are those of the walk. `None` where it does not
         /// count: `usage-history` has no total.
         total: Option<u64>,

@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod endpoint;
 mod error;
 
 mod api_key;
@@ -58,36 +59,41 @@ mod balance;
 mod page;
 mod record;
 
-mod broken_paging;
-mod circles;
 mod planner;
-
-mod pass;
-mod resume;
 mod times;
 mod walk;
+
+mod broken_paging;
+mod circles;
+mod count;
+mod pass;
+mod resume;
 mod walker;
 
+mod final_count;
 mod part;
+mod queue;
+mod tail;
 mod totals;
 mod trust;
-mod windows;
 
 mod begun;
+mod windows;
 
 pub use answer::Answer;
 pub use api_key::ApiKey;
 pub use batch::{Batch, BatchFormat, IdempotencyKey};
-pub use begun::{Begun, RelativeWalk};
+pub use begun::Begun;
 pub use certificates::Certificates;
 pub use client::{Client, Traffic};
 pub use client_builder::ClientBuilder;
 pub use clocks::requested_wait;
+pub use endpoint::{Endpoint, Route};
 pub use error::{CertificateFault, Error, ErrorKind};
 pub use event::Event;
 pub use proxy::Proxy;
 pub use record::Recorded;
 pub use retry::{Class, Decision, RetryPolicy};
 pub use times::{Border, Times};
-pub use walk::{Endpoint, Walk, WalkBuilder};
+pub use walk::{RelativeWalk, Walk, WalkBuilder};
 pub use wire::{CsvDecoder, Wire};

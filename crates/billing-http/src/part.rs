@@ -9,26 +9,37 @@ use crate::error::Error;
 use crate::planner::{Sample, expected};
 use crate::walker::{End, MAX_UNSURE_PAGES, Walker, WindowPage};
 
-/// What a page takes in memory, about: 1000 entries. One with long texts counts for several.
+/// What a usual page of 1000 entries takes in memory, about. A page with long texts counts for several.
 const PAGE_BYTES: usize = 512 << 10;
 
 /// A part. Its walker asks for everything from its start on and knows of no end: the part ends here, where the next one
 /// begins. So that border can move as long as nobody has come to it, and a part can be given up for the one before it,
 /// which just goes on.
+///
+/// It goes through these states:
+///
+/// - unproven: no entry has come. Its pages, which are empty, are not handed out, and it may be given up at any time.
+/// - proven: an entry has come. Its pages wait to be handed out.
+/// - done: its walker has come to the next part, or to the end of the ledger. It is sent for no more pages.
+/// - over: all pages were handed out too.
+///
+/// Two things bring it back from done: the next part is given up, so that it goes on over its span; or its end of the ledger
+/// is doubted.
 pub(crate) struct Part {
-    /// By which a page finds its part.
+    /// Known by it, wherever it stands in the queue. 0 is the part with which the walk began.
     pub(crate) number: u64,
     since: Option<Timestamp>,
     /// Where the next part begins, or the walk ends.
     pub(crate) until: Option<Timestamp>,
-    /// Not here while it fetches a page.
+    /// `None` while it is away, fetching a page.
     pub(crate) walker: Option<Walker>,
+    /// Ends the fetch that is under way.
     pub(crate) fetch: Option<AbortHandle>,
-    /// What was fetched and not handed out yet, with what each page weighs.
+    /// What was fetched and not handed out yet, with what each page weighs. An error is the last of them.
     pages: VecDeque<(usize, Result<WindowPage, Error>)>,
     /// What was fetched from behind the end of the part, for as long as the next one may be given up.
     spare: Option<WindowPage>,
-    /// True when the service has come to its first entry; for the first part of a walk, or to the end.
+    /// True when an entry of it has come. The first part of a walk is proven by the end of the ledger too.
     pub(crate) is_proven: bool,
     /// The latest timestamp that was fetched.
     reached: Option<Timestamp>,
@@ -37,13 +48,14 @@ pub(crate) struct Part {
     /// Pages that came, and those of them in a row without an entry.
     came: u32,
     empty_pages: u32,
-    /// True for a part that a walk by cursor alone has not, and whose first page has no cursor. That nothing follows was said
-    /// where no cursor led: that page may be older than what the others saw.
+    /// True when its first page says that nothing follows. No cursor led to that page, so it may be of a copy of the ledger
+    /// that lags behind. Never of the first part of a walk, which a plain walk would believe.
     pub(crate) ended_at_once: bool,
-    /// How far it was walked when its end was doubted.
+    /// How far it was walked when its end was doubted last: an end is doubted once at each place.
     doubted: Option<Option<Timestamp>>,
-    /// Set where the ledger ends.
+    /// Set when the ledger ends in it.
     pub(crate) end: Option<End>,
+    /// True when it ends with an error, and the walk with it.
     pub(crate) failed: bool,
 }
 
@@ -79,7 +91,6 @@ impl Part {
         let WindowPage { mut entries, total, leads_on, end } = page;
         self.came += 1;
         self.ended_at_once = self.number > 0 && self.came == 1 && !leads_on;
-        // A page without entries may lead nowhere.
         self.is_proven |= !entries.is_empty() || (end.is_some() && self.number == 0);
         self.sample(&entries);
         self.empty_pages = if entries.is_empty() { self.empty_pages + 1 } else { 0 };
@@ -87,8 +98,8 @@ impl Part {
             Some(until) => entries.partition_point(|entry| entry.timestamp < until),
             None => entries.len(),
         };
+        // Entries from behind the part say that it is done. Without them it ends where the ledger does, if it ends here.
         let beyond = entries.split_off(inside);
-        // The end of the ledger is this part's when nothing lies behind the part.
         if beyond.is_empty() {
             self.end = end;
         } else {
@@ -96,25 +107,26 @@ impl Part {
         }
         let weight = weight(&entries);
         if !self.is_proven && self.number > 0 {
-            // Nothing to hand out, and it has to go on however many of them come: the part before it waits for it.
+            // There is nothing to hand out. The page is not kept either: pages that wait would keep the walker from going on,
+            // and nothing is handed out before the part is proven.
             return weight;
         }
         self.pages.push_back((weight, Ok(WindowPage { entries, total, leads_on, end: self.end })));
         weight
     }
 
-    /// True for a part that only leads on and on.
+    /// True for a part whose pages are empty, and lead on and on.
     pub(crate) fn leads_nowhere(&self) -> bool {
         !self.is_proven && self.empty_pages > MAX_UNSURE_PAGES
     }
 
-    /// True for a part in which there is nothing, as it was told, nor behind it. A walk that follows its cursors asks for no such
-    /// part, and takes nobody's word for it.
+    /// True when the service says that there is nothing in the part, nor behind it. A plain walk would not have asked, so this
+    /// is not believed; the part before it comes here by its cursors.
     pub(crate) fn is_empty(&self) -> bool {
         !self.is_proven && self.end.is_some()
     }
 
-    /// True when the part before has an entry from behind the end of this one.
+    /// True when the ledger is said to end in this part, and the part before has an entry from behind that end.
     pub(crate) fn is_disproved_by(&self, before: &Self) -> bool {
         let beyond = before.spare.as_ref().and_then(|spare| spare.entries.last());
         self.end.is_some() && beyond.is_some_and(|entry| Some(entry.timestamp) > self.reached)
@@ -130,7 +142,8 @@ impl Part {
         self.reached.is_some()
     }
 
-    /// Asks again what follows, once at each place: the ledger seems to end here, and somebody has entries from behind it.
+    /// Asks again what follows, once at each place: the ledger is said to end here, and another part has entries from behind
+    /// that end.
     pub(crate) fn doubt(&mut self) {
         if let (Some(walker), Some(_)) = (&mut self.walker, self.end)
             && self.doubted != Some(self.reached)
@@ -141,7 +154,7 @@ impl Part {
         }
     }
 
-    /// Asks anew for what follows, without the cursor that it has.
+    /// Asks for what follows without the cursor that it has, when it has one and needs it.
     pub(crate) fn forget_cursor(&mut self) {
         if let Some(walker) = self.walker.as_mut().filter(|_| self.end.is_none() && self.spare.is_none()) {
             walker.forget_cursor();
@@ -172,8 +185,9 @@ impl Part {
         self.pages.push_front((0, Err(error)));
     }
 
-    /// The next part has come to its first entry: what lies behind the end of this one is that one's.
+    /// The next part is proven: what was fetched from behind the end of this one comes from there.
     pub(crate) fn is_succeeded(&mut self) {
+        // That there is something spare still says that this part is done.
         if let Some(spare) = &mut self.spare {
             spare.entries = Vec::new();
         }
@@ -189,7 +203,7 @@ impl Part {
         self.is_done() && self.pages.is_empty()
     }
 
-    /// True when a page can be fetched: of those that were, so many are held at most.
+    /// True when its walker can be sent for a page: it is here, there is more to fetch, and fewer than `held` pages wait.
     pub(crate) fn is_idle(&self, held: usize) -> bool {
         self.walker.is_some() && !self.is_done() && !self.failed && self.pages.len() < held
     }
@@ -218,7 +232,7 @@ impl Part {
     /// Notes how dense the ledger is over a page.
     fn sample(&mut self, entries: &[UsageEntry]) {
         let Some(last) = entries.last().map(|entry| entry.timestamp) else { return };
-        // Of an open start nobody knows when it was.
+        // Nobody knows when a ledger without a start begins; so its first page counts from its first entry.
         let since = self.position().or(entries.first().map(|entry| entry.timestamp));
         let sample = since.and_then(|since| Sample::between(since, last, entries.len() as u64));
         self.samples.truncate(Sample::COUNTED - 1);
@@ -236,7 +250,7 @@ impl Drop for Part {
     }
 }
 
-/// As how many usual pages these entries count. Their texts are what can be large.
+/// For how many usual pages these entries count, at least one. What can be large in them is their texts.
 fn weight(entries: &[UsageEntry]) -> usize {
     let notes: usize = entries.iter().map(|entry| entry.notes.len() + entry.sku.len()).sum();
     1 + (entries.len() * 256 + notes) / PAGE_BYTES

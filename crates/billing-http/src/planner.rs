@@ -1,4 +1,4 @@
-//! Cuts a span of time into parts of about as many entries: pure. Spans and counts in, the next border out.
+//! Where to cut a span of time, so that a part has about so many entries: pure. Spans and counts in, the next border out.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) fn wider(since: Option<Timestamp>, until: Option<Timestamp>) -> Optio
     since.map(|since| least.map_or(since, |least| since.min(least)))
 }
 
-/// So long before an instant.
+/// The instant that is so long before another one.
 pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     let by_ns = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
     at.unix_ns().map_or(at, |ns| Timestamp::from_unix_ns(ns.saturating_sub(by_ns)))
@@ -32,7 +32,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// So many entries between two instants; `None` unless there is time between them.
+    /// So many entries between two instants; `None` for two instants that are the same.
     pub(crate) fn between(since: Timestamp, until: Timestamp, entries: u64) -> Option<Self> {
         (since < until).then(|| Self { length_ns: unix_ns(until) - unix_ns(since), entries })
     }
@@ -48,7 +48,7 @@ pub(crate) fn whole(first: Timestamp, at: Timestamp) -> Timestamp {
     if first < second { second } else { at.floor_ms() }
 }
 
-/// How many entries there are between two instants, if the ledger goes on as the samples were. None known, none there.
+/// How many entries there are between two instants, if the ledger goes on as the samples were. Without samples it is 0.
 pub(crate) fn expected(samples: &[Sample], since: Timestamp, until: Timestamp) -> u64 {
     let (sampled_ns, entries) = sum(samples);
     let length_ns = (unix_ns(until) - unix_ns(since)).max(0);

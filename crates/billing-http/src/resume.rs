@@ -4,25 +4,55 @@ use billing_model::{EntryDigest, Timestamp, UsageEntry, WholeDigest, WholeSet};
 
 use crate::error::{Error, ErrorKind};
 
-/// The last timestamp that was handed out, and which entries at it were.
+/// Where a walker stands. What lies before it in the window was handed out, or is not there; what lies behind it is still to
+/// come.
 ///
 /// Entries have no id, so "the next one" can only be said so: begin again at the last timestamp and leave out the
-/// first `k` entries, after making sure that they are the same `k`.
-#[derive(Clone, Copy, Debug, Default)]
+/// first `k` entries, after making sure that they are the same `k`. That place is the last entry. A span behind it may have
+/// been walked without finding anything; then the place is the end of that span, and nothing is to be left out.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
+    /// Up to here there is nothing but what was handed out: the start of the window, or the end of a span of it that was
+    /// walked by itself. Earlier than the last entry as soon as there is one behind it.
+    from: Option<Timestamp>,
+    /// The timestamp of the last entry that was handed out; `None` before the first one.
     last: Option<Timestamp>,
+    /// The entries at it that were handed out.
     at_last: WholeSet,
 }
 
 impl Anchor {
-    /// The timestamp to begin at; `None` before the first entry.
-    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
+    /// The start of a window.
+    pub(crate) fn at(from: Option<Timestamp>) -> Self {
+        Self { from, last: None, at_last: WholeSet::EMPTY }
+    }
+
+    /// The instant to go on at; `None` for the beginning of a ledger that nobody knows.
+    pub(crate) fn instant(&self) -> Option<Timestamp> {
+        self.last.max(self.from)
+    }
+
+    /// What a pass that begins at that instant has to leave out.
+    pub(crate) fn overlap(&self) -> Overlap {
+        match self.has_gap() {
+            true => Overlap::default(),
+            false => Overlap { expected: self.at_last, seen: WholeSet::EMPTY },
+        }
+    }
+
+    /// The timestamp of the last entry that was handed out.
+    pub(crate) fn last_entry(&self) -> Option<Timestamp> {
         self.last
     }
 
     /// How many entries were handed out at it.
-    pub(crate) fn entries(&self) -> u64 {
+    pub(crate) fn entries_at_last(&self) -> u64 {
         self.at_last.entries()
+    }
+
+    /// True when a span behind the last entry was walked by itself, and had nothing in it.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.last.is_some() && self.last < self.from
     }
 
     /// Notes entries that are handed out, in order.
@@ -36,9 +66,14 @@ impl Anchor {
         self.last = Some(last.timestamp);
     }
 
-    /// What a pass that begins at this anchor has to leave out.
-    pub(crate) fn overlap(&self) -> Overlap {
-        Overlap { expected: self.at_last, seen: WholeSet::EMPTY }
+    /// Goes to an instant, before which everything was handed out.
+    pub(crate) fn go_to(&mut self, instant: Option<Timestamp>) {
+        self.from = instant;
+    }
+
+    /// Goes back over a gap to the last entry, in a window that begins at `start`.
+    pub(crate) fn go_back_to_last_entry(&mut self, start: Option<Timestamp>) {
+        self.from = start;
     }
 }
 
@@ -92,7 +127,7 @@ mod tests {
 
     /// Hands out `before`, then a new pass from the anchor in pages of `size`: what is left of it.
     fn resumed(before: &[UsageEntry], pass: &[UsageEntry], size: usize) -> Result<Vec<UsageEntry>, Error> {
-        let mut anchor = Anchor::default();
+        let mut anchor = Anchor::at(None);
         before.chunks(size).for_each(|page| anchor.advance(page));
         let mut overlap = anchor.overlap();
         let mut left = Vec::new();
@@ -119,6 +154,31 @@ mod tests {
     }
 
     #[test]
+    fn a_span_without_entries_moves_the_anchor_and_the_last_entry_is_still_known() {
+        let at = |second: i64| row(second, "-1").timestamp;
+        let mut anchor = Anchor::at(Some(at(1)));
+        assert_eq!((anchor.instant(), anchor.last_entry(), anchor.has_gap()), (Some(at(1)), None, false));
+        anchor.advance(&[row(2, "-1"), row(3, "-2")]);
+        assert_eq!((anchor.instant(), anchor.has_gap()), (Some(at(3)), false));
+        // Up to 5 there is nothing more: a pass from there has nothing to leave out.
+        anchor.go_to(Some(at(5)));
+        assert_eq!(
+            (anchor.instant(), anchor.last_entry(), anchor.has_gap()),
+            (Some(at(5)), Some(at(3)), true)
+        );
+        assert!(anchor.overlap().is_over());
+        // From the last entry on it has one.
+        let mut back = anchor;
+        back.go_back_to_last_entry(Some(at(1)));
+        assert_eq!((back.instant(), back.has_gap()), (Some(at(3)), false));
+        assert!(!back.overlap().is_over());
+        // An entry at the very end of the span is behind it.
+        anchor.advance(&[row(5, "-3")]);
+        assert_eq!((anchor.instant(), anchor.has_gap()), (Some(at(5)), false));
+        assert!(!anchor.overlap().is_over());
+    }
+
+    #[test]
     fn other_entries_at_the_border_are_an_error() {
         let error = resumed(&[row(2, "-2"), row(2, "-3")], &[row(2, "-2"), row(2, "-2")], 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Moved);
@@ -136,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_pass_that_ends_within_the_overlap_is_seen() {
-        let mut anchor = Anchor::default();
+        let mut anchor = Anchor::at(None);
         anchor.advance(&[row(2, "-2"), row(2, "-3")]);
         let mut overlap = anchor.overlap();
         overlap.remove(&mut vec![row(2, "-2")]).unwrap();

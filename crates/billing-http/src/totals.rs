@@ -1,115 +1,57 @@
-//! Compares a walk with the service's own count of the window, where it has one.
+//! Asks the service what the final count of a walk needs to know.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
-use billing_model::{PageRequest, Paging, SequenceError, TimeWindow, Timestamp};
+use billing_model::{TimeWindow, Timestamp};
 
-use crate::client::{Client, Persistence};
+use crate::client::Client;
+use crate::count::count;
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind};
-use crate::planner::{LEAST_WINDOW, earlier, wider};
+use crate::final_count::{FinalCount, Question, Step, Verdict};
+use crate::planner::{LEAST_WINDOW, earlier};
 use crate::reply::Failure;
-use crate::retry::Class;
-use crate::timer::Timer;
-use crate::walk::{Endpoint, Walk};
-use crate::walker::{Before, Shared, Walker, WindowPage, path};
+use crate::walk::Walk;
+use crate::walker::{Shared, Walker, WindowPage};
 
-/// What went by on a walk, as the service counts it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Counted {
-    /// Entries of the window.
-    pub(crate) entries: u64,
-    /// Entries from before it that came on its pages.
-    pub(crate) before: Before,
-    /// Those at its end, where they are known.
-    pub(crate) beyond: Option<u64>,
-}
-
-/// Compares with the service's count of all the window: the parts may be right and an entry may have come, late, into one
-/// that was walked before. False when the service no longer says.
-pub(crate) async fn check_total(
+/// Compares a walk with the service's own count. Each part may have been right, and yet an entry may have come, late, into one
+/// that was walked already.
+pub(crate) async fn compare(
     client: &Client,
     walk: &Walk,
     shared: &Arc<Shared>,
-    Counted { entries, before, beyond }: Counted,
-) -> Result<bool, Error> {
-    let (since, until) = (walk.window.since(), walk.window.until());
-    let moved = |total: u64, counted: u64| {
-        let message = format!(
-            "the window has {total} entries and {counted} went by: some came or went behind the walk"
-        );
-        Error::of(ErrorKind::Moved).with_message(message)
-    };
-    let is_whole_ms = since.is_none_or(|since| since == since.floor_ms());
-    let (asked_since, counted) = match walk.walked {
-        // A short window is asked for with what lies before it, which nobody has counted: so it is read once more.
-        Some((_, walked)) if wider(since, until) != since => {
-            return match entries_of(client, walk, shared).await? {
-                Some(found) if found == walked + entries => Ok(true),
-                Some(found) => Err(moved(found, walked + entries)),
-                None => Ok(false),
-            };
-        }
-        // Nor has anybody what an earlier run left out before a start within a millisecond.
-        Some((from, _)) if !is_whole_ms && until.is_some_and(|until| until <= from) => return Ok(false),
-        Some((_, walked)) if is_whole_ms => (since, walked + entries),
-        _ => (before.since, before.entries + entries),
-    };
-    let Some(total) = total_of(client, walk, asked_since).await? else { return Ok(false) };
-    if total == counted + beyond.unwrap_or(0) {
-        return Ok(true);
-    }
-    // At the end, which the service counts too, entries may have come since the last part was walked; and when all was
-    // walked before, nobody has counted them yet. The total that they are taken from has to be that of the same moment.
-    if let Some(end) = until {
-        match count_at_end(client, walk, shared, end).await? {
-            Some(at_end) if total == counted + at_end => match total_of(client, walk, asked_since).await? {
-                Some(again) if total == again => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
-            },
-            Some(_) => {}
-            None if beyond.is_none() => return Ok(false),
-            None => {}
-        }
-    }
-    Err(moved(total, counted + beyond.unwrap_or(0)))
-}
-
-/// Entries between two instants, the end included, as the service counts them now.
-pub(crate) async fn count(
-    client: &Client,
-    walk: &Walk,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<u64, Failure> {
-    let inconsistent = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        let error =
-            Error::of(ErrorKind::Inconsistent).at(client.url(path(Endpoint::Usage)), 1, Duration::ZERO);
-        Failure::new(Class::Fatal, error.because(fault))
-    };
-    let query = walk.count_query(since, until).map_err(|fault| inconsistent(fault.into()))?;
-    let request = PageRequest::ByNumber { query, page: NonZeroU32::MIN };
-    match client.page_or_failure(&request, Persistence::Full, &mut Timer::default()).await?.paging {
-        Paging::ByNumber(numbers) => Ok(numbers.total),
-        Paging::ByCursor(_) => Err(inconsistent(SequenceError::OtherEndpoint.into())),
+    count: &FinalCount,
+) -> Result<Verdict, Error> {
+    let mut step = count.first();
+    loop {
+        let question = match step {
+            Step::Ask(question) => question,
+            Step::End(verdict) => return Ok(verdict),
+        };
+        let answer = match question {
+            Question::Window => entries_of(client, walk, shared).await?,
+            Question::Total { since } | Question::TotalAgain { since, .. } => {
+                total_of(client, walk, since).await?
+            }
+            Question::AtEnd { end, .. } => count_at_end(client, walk, shared, end).await?,
+        };
+        step = count.after(question, answer);
     }
 }
 
-/// The same up to the end of a walk; `None` when the service no longer says.
+/// Entries from an instant on up to the end of a walk, the end included; `None` when the service no longer says.
 async fn total_of(client: &Client, walk: &Walk, since: Option<Timestamp>) -> Result<Option<u64>, Error> {
     match count(client, walk, since, walk.window.until()).await {
         Ok(total) => Ok(Some(total)),
         Err(Failure { error, .. }) if error.kind() == ErrorKind::Gone => Ok(None),
-        // A service that fails on wide windows cannot count one. All of its parts are there.
+        // A service that fails on wide windows cannot count one, and the walk has got through it in parts.
         Err(Failure { error, .. }) if client.is_for_narrowing(&error) => Ok(None),
         Err(Failure { error, .. }) => Err(error),
     }
 }
 
-/// Entries at the end of a window or behind it that the service counts to the window: the rest of the millisecond in which
-/// it ends, and the end itself. They come with the window before it. `None` when the service does not say.
+/// Entries at the end of a window or behind it, which the service counts to the window: the rest of the millisecond in which
+/// it ends, and the end itself. They come when the last minutes of the window are walked. `None` when the service does not say.
 async fn count_at_end(
     client: &Client,
     walk: &Walk,
@@ -121,17 +63,17 @@ async fn count_at_end(
     loop {
         match walker.next_page().await {
             Ok(WindowPage { end: Some(end), .. }) => {
-                return Ok(end.beyond.filter(|_| end.route == Endpoint::Usage));
+                return Ok(end.beyond.filter(|_| end.route == Route::Usage));
             }
             Ok(_) => {}
-            // Nothing may lie there, and there are services that hang on that.
+            // There may be nothing, and there are services that hang on that.
             Err(error) if client.is_for_narrowing(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Entries of a whole walk, read once more; `None` when the endpoint that counts has gone.
+/// How many entries come when all of the window is read once more; `None` when the endpoint that counts has gone.
 async fn entries_of(client: &Client, walk: &Walk, shared: &Arc<Shared>) -> Result<Option<u64>, Error> {
     let mut walker = Walker::new(client.clone(), walk, walk.window, Arc::clone(shared));
     let mut entries = 0;
@@ -139,7 +81,7 @@ async fn entries_of(client: &Client, walk: &Walk, shared: &Arc<Shared>) -> Resul
         let page = walker.next_page().await?;
         entries += page.entries.len() as u64;
         if let Some(end) = page.end {
-            return Ok((end.route == Endpoint::Usage).then_some(entries));
+            return Ok((end.route == Route::Usage).then_some(entries));
         }
     }
 }

@@ -1,22 +1,27 @@
-//! How far the service is trusted to answer questions that a plain walk would not ask: pure.
+//! How many walkers and parts the service is trusted with, by what became of the last ones: pure.
 
 /// Parts that may be on their way to their first entry at the same time: half as many as may fail within half a minute
 /// (`limiter/failures.rs`), so that all of them can fail and the first walker goes on.
 const MOST_TRIES: usize = 8;
 
-/// Pages that go by after a part was given up, or a cursor was lost, before the walk asks for more at once again. They double
-/// each time.
+/// Pages that come before a part is tried again after one was given up. They double each time.
 const FIRST_PAUSE: u64 = 16;
 
-/// The same after a cursor was lost. Each time that walkers are tried together costs some of the failures that the service
-/// counts, and where cursors are few they come all at once.
+/// Pages that come before walkers are sent side by side again after a cursor was lost. They double each time. It is more,
+/// because a service that keeps few cursors refuses several at once, and each refusal is a failure that it counts.
 const FIRST_PAUSE_ALONE: u64 = 64;
 
+/// Neither pause is longer.
 const MAX_PAUSE: u64 = 1024;
 
-/// Whether parts are worth a try. A service may hang on every request but a cursor; then parts cost it work and the walk
-/// a wait, so they are tried ever less often, and one at a time. Or it may keep few cursors for a key: then walkers take
-/// them from each other, and one walks alone.
+/// Whether one more part is worth a try, and how many walkers are. Two things go wrong, each in its own way:
+///
+/// - The service hangs on every request but a cursor. Then each part costs it work and the walk a wait. So after a part was
+///   given up, one at a time is tried, ever less often (`tries`, `retry_at`, `pause`).
+/// - The service keeps few cursors for a key. Then walkers take them from each other. So after a cursor was lost one walker
+///   goes on alone for a while, then two, then four (`alone_until`, `walkers`).
+///
+/// Time is counted in pages that came.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trust {
     /// Pages that came so far.
@@ -25,12 +30,15 @@ pub(crate) struct Trust {
     tries: usize,
     /// When a part may be tried again; `None` as long as none failed.
     retry_at: Option<u64>,
+    /// Pages from the last failure to the next try.
     pause: u64,
     /// Up to when one walker walks alone.
     alone_until: u64,
+    /// Pages for which it did so the last time.
     alone_pause: u64,
-    /// Walkers that may ask side by side from then on, and up to when; then there are twice as many.
+    /// Walkers that may ask side by side after that.
     walkers: usize,
+    /// Up to when there are so many; then there are twice as many.
     walkers_until: u64,
 }
 
@@ -67,7 +75,7 @@ impl Trust {
         if self.is_alone() { 1 } else { wanted.min(self.walkers) }
     }
 
-    /// Notes a page; `first` is one with the first entry of a part that was tried.
+    /// Notes a page. With `first` it is the first one with entries of a part that was tried: parts work again.
     pub(crate) fn page(&mut self, first: bool) {
         self.pages += 1;
         if self.pages >= self.walkers_until {
@@ -80,8 +88,9 @@ impl Trust {
         }
     }
 
-    /// Notes a part that was given up. Those that were tried together fail together, and count once.
+    /// Notes a part that was given up.
     pub(crate) fn lose(&mut self) {
+        // Parts that were tried together fail together, and count once.
         if self.retry_at.is_some_and(|retry_at| self.pages < retry_at) {
             return;
         }

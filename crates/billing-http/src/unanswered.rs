@@ -65,7 +65,7 @@ fn why_unanswered(cause: reqwest::Error, met: &Circumstances<'_>) -> Failure {
     Failure::new(class, error.because(Innermost::of(cause)))
 }
 
-/// What began it all, without what each library on the way adds: `Connection refused`, not five times that something failed.
+/// The first cause, without what each library on the way adds: `Connection refused`, not five times that something failed.
 #[derive(Debug)]
 pub(crate) struct Innermost(reqwest::Error);
 
@@ -115,7 +115,7 @@ fn proxy_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failur
         tunnel.or_else(|| text.strip_prefix("SOCKS error: ").map(str::to_owned))
     })?;
     let service = &met.service;
-    // Before the first answer a refusal stays what it is. Later it is likely the service that the proxy misses for a while.
+    // A proxy that has never let anything through will not do so later. One that has may have lost the service for a while.
     let refusal = if met.answered { Class::Transient } else { Class::Fatal };
     let (class, message) = match words.as_str() {
         "proxy authorization required" | "credentials not accepted" if proxy.has_credentials() => {
@@ -150,8 +150,8 @@ fn proxy_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failur
 
 fn tls_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure> {
     let fault = find::<TlsError>(cause)?;
-    // A certificate does not get better by asking again. What else goes wrong between two that have understood each other
-    // before is damage on the way.
+    // A certificate does not get better by asking again. Other faults, of a connection that has worked before, are damage on
+    // the way.
     let is_final = !met.answered || matches!(fault, TlsError::InvalidCertificate(_));
     let class = if is_final { Class::Fatal } else { Class::Transient };
     let (certificate_fault, words) = words_for(fault);
@@ -182,7 +182,7 @@ fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
             CertificateFault::UnknownIssuer,
             "the certificate is of an issuer that is not trusted".to_owned(),
         ),
-        // One is known by that name, and it was another: an authority that was made anew, say.
+        // An issuer of that name is trusted, and has not signed this: an authority that was made anew under its old name, say.
         CertificateError::BadSignature => (
             CertificateFault::UnknownIssuer,
             "the certificate is not signed by the trusted issuer of that name".to_owned(),
@@ -204,7 +204,7 @@ fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
             CertificateFault::NotYetValid,
             format!("the certificate is not valid yet{}", date(", only from ", *not_before)),
         ),
-        // The name of a variant in a crate below rustls, which passes it on as any other error.
+        // A crate below rustls has a variant of this name, and rustls passes it on as any other error.
         CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => (
             CertificateFault::Authority,
             "the certificate is an authority's (CA), not a service's".to_owned(),
@@ -241,7 +241,7 @@ fn date(before: &str, at: UnixTime) -> String {
     day.map(|day| format!("{before}{day}")).unwrap_or_default()
 }
 
-/// An answer that is not HTTP, from a service that has not answered in HTTP before. Later it is damage on the way.
+/// An answer that is not HTTP, from a service that has not answered in HTTP before. From one that has, it is damage on the way.
 fn no_http(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure> {
     let is_parse = find::<hyper::Error>(cause)?.is_parse();
     let is_first = is_parse && !met.answered;

@@ -1,46 +1,16 @@
 //! A whole pass over a window of the ledger.
 
-use std::fmt;
+use billing_model::{Currency, HistoryQuery, QueryError, SortOrder, TimeWindow, Timestamp, UsageQuery};
 
-use billing_model::{
-    Currency, HistoryQuery, QueryError, SortOrder, Stretch, TimeWindow, Timestamp, UsageEntry, UsageQuery,
-};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-
-use crate::begun::RelativeWalk;
-use crate::client::Client;
-use crate::error::Error;
+use crate::endpoint::{Endpoint, Route};
 use crate::limiter::MAX_CONCURRENCY;
 use crate::times::Times;
-use crate::windows::Windows;
 
 /// More pages than any ledger has; a walk that needs more is going in circles.
 const MAX_PAGES: u64 = 10_000_000;
 
 /// Enough to hide most of the waiting, and little enough for services that slow down when much is asked at once.
 const DEFAULT_CONCURRENCY: u32 = 4;
-
-/// Which endpoint a walk uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `usage-history`, or `usage` where the service does not have it.
-    #[default]
-    Auto,
-    /// `GET /billing/usage`, by page number; its successor when the service says that it is gone.
-    Usage,
-    /// `GET /billing/usage-history`, by cursor.
-    UsageHistory,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Usage => "usage",
-            Self::UsageHistory => "usage-history",
-        })
-    }
-}
 
 /// A whole pass over a window: every entry of it once, ascending by time, or an error.
 ///
@@ -59,11 +29,11 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub(crate) window: TimeWindow,
-    pub(crate) endpoint: Endpoint,
     pub(crate) max_pages: u64,
     pub(crate) concurrency: u32,
     /// Up to where the window was walked before, and how many entries it had.
     pub(crate) walked: Option<(Timestamp, u64)>,
+    endpoint: Endpoint,
     currency: Option<Currency>,
     page_size: Option<u32>,
 }
@@ -89,21 +59,6 @@ impl Walk {
         Self { window, ..self }
     }
 
-    /// The window, page by page, in order: a stretch is what is new on a page, and may be empty.
-    ///
-    /// The stream ends with the first error. It may be dropped at any time, and a call of `next` that is given up loses
-    /// nothing. Pages are fetched ahead, in tasks of the tokio runtime in which the stream is polled; they end with it.
-    pub fn stretches(self, client: &Client) -> impl Stream<Item = Result<Stretch, Error>> + Send + use<> {
-        stream::try_unfold(Windows::new(client.clone(), self), |mut windows| async move {
-            Ok(windows.next_stretch().await?.map(|stretch| (stretch, windows)))
-        })
-    }
-
-    /// The entries of the window, one by one.
-    pub fn entries(self, client: &Client) -> impl Stream<Item = Result<UsageEntry, Error>> + Send + use<> {
-        self.stretches(client).map_ok(|stretch| stream::iter(stretch.entries).map(Ok)).try_flatten()
-    }
-
     /// What is still to be walked; `None` when nothing is.
     pub(crate) fn rest(&self) -> Option<TimeWindow> {
         match self.walked {
@@ -116,8 +71,8 @@ impl Walk {
     fn checked(self) -> Result<Self, QueryError> {
         let (since, until) = (self.window.since(), self.window.until());
         match self.first_route() {
-            Endpoint::Usage => self.usage_query(since, until).map(drop)?,
-            _ => self.history_query(since, until).map(drop)?,
+            Route::Usage => self.usage_query(since, until).map(drop)?,
+            Route::UsageHistory => self.history_query(since, until).map(drop)?,
         }
         Ok(self)
     }
@@ -126,29 +81,27 @@ impl Walk {
         self.currency.as_ref()
     }
 
-    /// The endpoint to begin with.
-    pub(crate) fn first_route(&self) -> Endpoint {
-        match self.endpoint {
-            // The newer endpoint refuses the legacy currency.
-            Endpoint::Auto if self.currency == Some(Currency::Vcu) => Endpoint::Usage,
-            Endpoint::Auto => Endpoint::UsageHistory,
-            endpoint => endpoint,
-        }
+    /// True when nobody named an endpoint, so that a 404 is a reason to try the other one.
+    pub(crate) fn takes_either(&self) -> bool {
+        self.endpoint == Endpoint::Auto
     }
 
-    /// Entries to ask for on a page of a route. A size that was right for the endpoint that was named goes on as well as
-    /// it can at the other.
-    pub(crate) fn page_size(&self, route: Endpoint) -> u32 {
+    /// The endpoint to begin with.
+    pub(crate) fn first_route(&self) -> Route {
+        self.endpoint.first_route(self.currency())
+    }
+
+    /// Entries to ask for on a page of a route. A size that was meant for the other one is brought into the range of this one.
+    pub(crate) fn page_size(&self, route: Route) -> u32 {
         match (route, self.endpoint, self.page_size) {
-            (Endpoint::Usage, _, None) => UsageQuery::MAX_LIMIT,
-            (_, _, None) => HistoryQuery::MAX_PAGE_SIZE,
-            (Endpoint::Usage, Endpoint::Auto | Endpoint::UsageHistory, Some(size)) => {
-                size.min(UsageQuery::MAX_LIMIT)
-            }
-            (Endpoint::Auto | Endpoint::UsageHistory, Endpoint::Usage, Some(size)) => {
+            (Route::Usage, _, None) => UsageQuery::MAX_LIMIT,
+            (Route::UsageHistory, _, None) => HistoryQuery::MAX_PAGE_SIZE,
+            (Route::Usage, Endpoint::Usage, Some(size)) => size,
+            (Route::Usage, _, Some(size)) => size.min(UsageQuery::MAX_LIMIT),
+            (Route::UsageHistory, Endpoint::Usage, Some(size)) => {
                 size.clamp(HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE)
             }
-            (_, _, Some(size)) => size,
+            (Route::UsageHistory, _, Some(size)) => size,
         }
     }
 
@@ -161,7 +114,7 @@ impl Walk {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<UsageQuery, QueryError> {
-        self.usage_query_of(since, until, self.page_size(Endpoint::Usage))
+        self.usage_query_of(since, until, self.page_size(Route::Usage))
     }
 
     /// The query whose answer says how many entries there are from `since` to `until`, and brings hardly any.
@@ -195,7 +148,7 @@ impl Walk {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<HistoryQuery, QueryError> {
-        self.history_query_of(since, until, self.page_size(Endpoint::UsageHistory))
+        self.history_query_of(since, until, self.page_size(Route::UsageHistory))
     }
 
     /// The same, with so many entries on a page.
@@ -212,6 +165,13 @@ impl Walk {
             .page_size(page_size)
             .build()
     }
+}
+
+/// A walk over [`Times`]: not begun, and so without a window.
+#[derive(Clone, Debug)]
+pub struct RelativeWalk {
+    pub(crate) walk: Walk,
+    pub(crate) times: Times,
 }
 
 /// Builds a [`Walk`], or a [`RelativeWalk`].
@@ -256,8 +216,8 @@ impl<W> WalkBuilder<W> {
 }
 
 impl WalkBuilder {
-    /// Goes on with a walk over the same window that was cut off: at the [`Stretch::complete_until`] up to which it came,
-    /// with so many entries.
+    /// Goes on with a walk over the same window that was cut off: at the
+    /// [`complete_until`](billing_model::Stretch::complete_until) up to which it came, with so many entries.
     ///
     /// Where the service says how many entries the window has, those before count too.
     pub fn resume(mut self, complete_until: Timestamp, entries: u64) -> Self {
@@ -281,6 +241,6 @@ impl WalkBuilder<Times> {
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<RelativeWalk, QueryError> {
-        Ok(RelativeWalk::new(self.walk.checked()?, self.window))
+        Ok(RelativeWalk { walk: self.walk.checked()?, times: self.window })
     }
 }

@@ -1,4 +1,4 @@
-//! Takes a walk from page to page, from one instant on, and knows at every step which entries it has handed out.
+//! Takes a walk from page to page, and knows at every step which entries it has handed out.
 
 mod around;
 mod before;
@@ -11,11 +11,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use billing_model::{
-    HistoryRequest, Page, PageRequest, Paging, QueryError, SequenceError, TimeWindow, Timestamp, UsageEntry,
+    HistoryRequest, Page, PageRequest, Pagination, Paging, QueryError, SequenceError, TimeWindow, Timestamp,
+    UsageEntry,
 };
 
 use crate::broken_paging::{OtherCurrency, OtherLimit, OutOfOrder, OutsideWindow, TooManyEntries};
 use crate::client::{Client, Persistence};
+use crate::count::{count, moved};
+use crate::endpoint::Route;
 use crate::error::{Error, ErrorKind, one_line};
 use crate::event::Event;
 use crate::pass::{Asked, Pass};
@@ -23,17 +26,17 @@ use crate::planner::{unix_ns, wider};
 use crate::reply::Failure;
 use crate::resume::{Anchor, Overlap};
 use crate::timer::Timer;
-use crate::totals::count;
-use crate::walk::{Endpoint, Walk};
+use crate::walk::Walk;
 
-use self::around::Detour;
+use self::around::Tried;
 pub(crate) use self::before::Before;
+use self::ends::Ending;
 pub(crate) use self::shared::Shared;
 
 /// Pages without an entry that may follow one another. Services search at most so much of time for a page.
 const MAX_EMPTY_PAGES: u32 = 10_000;
 
-/// The same where nothing should follow.
+/// The same, where nothing should follow.
 pub(crate) const MAX_UNSURE_PAGES: u32 = 8;
 
 /// Entries of one instant. No ledger has so many: a batch of images is a handful of equal entries.
@@ -42,47 +45,46 @@ const MAX_AT_ONE_INSTANT: u64 = 1_000_000;
 /// Texts of the service that are remembered so as to be said once. More are noise.
 const MAX_WARNINGS: usize = 16;
 
-/// How far outside a window an entry of `usage` may lie.
+/// How far outside of what was asked for an entry of `usage` may lie.
 const SLACK_NS: i128 = 1_000_000_000;
 
 /// Takes a walk from page to page, from one instant to the end of the walk; whoever sends it for pages may stop before.
-/// A *pass* is a run of pages that follow one another; there is one, unless the paging breaks and the walker has to go back.
+///
+/// Where it is, three of its fields say, each another thing:
+///
+/// - `window` is its task: the span of which it is to hand out every entry once. It is settled when the walker begins.
+/// - `anchor` is what it has done: the instant up to which it has handed everything out, and which entries at it. It is the
+///   only place from which the walker ever goes on when something breaks.
+/// - `pass` is the question under way: a run of pages that follow one another. It begins at the anchor and ends with the
+///   window, or before it where the service fails on that much. A plain walk has one pass. Whenever the paging breaks, the
+///   walker drops the pass and begins another one at the anchor.
+///
+/// With each page, the pass says what comes next, and the anchor moves to the last entry.
 pub(crate) struct Walker {
     client: Client,
     walk: Walk,
-    /// From where it walks to the end of the walk.
-    window: TimeWindow,
     shared: Arc<Shared>,
     /// True before the first entry of a walker that is there to be faster: its first request is one that a plain walk would
     /// not have made, so that it is not worth a second try.
     is_extra: bool,
-    /// True while it makes sure that a page without a cursor was the last.
-    is_making_sure: bool,
-    /// True when the page of which it makes sure has said itself that nothing follows.
-    is_told: bool,
-    /// True when a page without a cursor was not the last, which is how its successors are looked at too.
-    has_lost_cursor: bool,
-    /// True when it has begun anew somewhere, without the cursor that it had.
-    has_restarted: bool,
-    /// Times that an end was asked for again, with nothing new in between; and true while it is.
-    confirmations: u32,
-    is_confirming: bool,
-    route: Endpoint,
+    route: Route,
     /// The routes that the service does not have.
-    missing: Vec<Endpoint>,
-    pass: Pass,
-    /// Where the part of the window begins that is still to be walked, as far as it was walked in parts.
-    base: Option<Timestamp>,
+    missing: Vec<Route>,
+    window: TimeWindow,
     anchor: Anchor,
+    pass: Pass,
+    /// What it has tried since it last handed something out.
+    tried: Tried,
+    /// What it knows of the end that it was told.
+    ending: Ending,
+    /// Set when it has come to the end of the walk.
+    end: Option<End>,
+    /// Entries that it has handed out.
     handed_out: u64,
     /// What the service sent from before the window: it reads the start to the millisecond, and may have been asked for more.
     before: Before,
+    /// Pages that came.
     pages: u64,
-    returns: u32,
-    /// The last way around a failure that was taken, with nothing handed out since.
-    detour: Detour,
-    narrowings: u32,
-    end: Option<End>,
     timer: Timer,
 }
 
@@ -98,16 +100,18 @@ pub(crate) struct WindowPage {
     pub(crate) end: Option<End>,
 }
 
-/// What a walker comes to at the end of the walk.
+/// What a walker comes to at the end of the walk: what it needs to be compared with the service's count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     /// Entries that the service counts to the window, and that lie before it.
     pub(crate) before: Before,
-    /// Entries that it counts to the window at its end; `None` when the service was asked for more than the window, so that they are not known.
+    /// Entries that it counts to the window and that lie at its end; `None` when they are not known, because the service was
+    /// asked for more than the window.
     pub(crate) beyond: Option<u64>,
     /// Pages that came.
     pub(crate) pages: u64,
-    pub(crate) route: Endpoint,
+    /// The endpoint that it ended on.
+    pub(crate) route: Route,
     /// True when the service's total was the number of entries.
     pub(crate) verified: bool,
 }
@@ -116,37 +120,30 @@ impl Walker {
     /// A walker over a window.
     pub(crate) fn new(client: Client, walk: &Walk, window: TimeWindow, shared: Arc<Shared>) -> Self {
         let first = walk.first_route();
-        let replaced = client.is_replaced(first, walk.endpoint == Endpoint::Auto);
-        let (route, missing) = if replaced { (other(first), vec![first]) } else { (first, Vec::new()) };
+        let replaced = client.is_replaced(first, walk.takes_either());
+        let (route, missing) = if replaced { (first.other(), vec![first]) } else { (first, Vec::new()) };
         Self {
             client,
             walk: walk.clone(),
             shared,
             is_extra: false,
-            is_making_sure: false,
-            is_told: false,
-            has_lost_cursor: false,
-            has_restarted: false,
-            confirmations: 0,
-            is_confirming: false,
             route,
             missing,
+            anchor: Anchor::at(window.since()),
             pass: Pass::new(window.since(), window.until(), Overlap::default()),
-            base: window.since(),
-            anchor: Anchor::default(),
+            tried: Tried::default(),
+            ending: Ending::default(),
+            end: None,
             handed_out: 0,
             before: Before { since: wider(window.since(), window.until()), entries: 0 },
             pages: 0,
-            returns: 0,
-            detour: Detour::None,
-            narrowings: 0,
-            end: None,
             timer: Timer::default(),
             window,
         }
     }
 
-    /// The same, of a part that another walker walks when this one does not come to a first page at once.
+    /// The same, as a walker that is there to be faster: when it does not come to a first page at once, another one walks its
+    /// part.
     pub(crate) fn extra(mut self) -> Self {
         self.is_extra = true;
         self
@@ -170,6 +167,7 @@ impl Walker {
 
     /// The next page. Not to be called again after the last one, or after an error.
     pub(crate) async fn next_page(&mut self) -> Result<WindowPage, Error> {
+        // Once round for each request. Those after the first one are ways around a fault, or make sure of an end.
         loop {
             let request = match &self.pass.request {
                 Some(request) => request.clone(),
@@ -179,15 +177,9 @@ impl Walker {
                 let url = self.client.url(request.path());
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
-            // A body that says that there is no next page cannot have lost its cursor on the way, as a header can.
-            let is_sure = self.is_making_sure && self.client.ends_in_the_body() && !self.has_lost_cursor;
-            let persistence = match self.is_extra || is_sure || self.is_confirming {
-                true if is_sure => Persistence::Briefly,
-                true => Persistence::Once,
-                false if !self.has_detour() => Persistence::Full,
-                false if self.pass.request.is_some() => Persistence::AtCursor,
-                false => Persistence::WhileLikely,
-            };
+            // A failure of a question that only makes sure is an answer too, where the page itself has said that it is the last.
+            let may_fail = self.ending.is_making_sure && self.is_believed_at_once();
+            let persistence = self.persistence(may_fail);
             match self.client.page_or_failure(&request, persistence, &mut self.timer).await {
                 Ok(page) => {
                     self.shared.narrowings.store(0, Ordering::Relaxed);
@@ -195,7 +187,7 @@ impl Walker {
                     let leads_on = !matches!(page.paging, Paging::ByCursor(None));
                     let accepted = match self.accept(&request, page).await {
                         // A plain walk would not have asked: whatever comes of it does not fail.
-                        Err(_) if self.is_confirming => return Ok(self.conclude()),
+                        Err(_) if self.ending.is_confirming => return Ok(self.conclude()),
                         accepted => accepted?,
                     };
                     if let Some(entries) = accepted {
@@ -204,8 +196,8 @@ impl Walker {
                         return Ok(WindowPage { entries, total, leads_on, end: self.end });
                     }
                 }
-                Err(_) if self.is_confirming => return Ok(self.conclude()),
-                Err(_) if is_sure => {
+                Err(_) if self.ending.is_confirming => return Ok(self.conclude()),
+                Err(_) if may_fail => {
                     self.believe().await?;
                     if self.end.is_some() {
                         let (entries, total) = (Vec::new(), None);
@@ -217,14 +209,31 @@ impl Walker {
         }
     }
 
+    /// How long the next page is tried for.
+    fn persistence(&self, may_fail: bool) -> Persistence {
+        if may_fail {
+            Persistence::Briefly
+        } else if self.is_extra || self.ending.is_confirming {
+            // A plain walk would not ask.
+            Persistence::Once
+        } else if !self.has_detour() {
+            Persistence::Full
+        } else if self.pass.request.is_some() {
+            Persistence::AtCursor
+        } else {
+            Persistence::WhileLikely
+        }
+    }
+
+    /// The first request of a pass.
     fn first_request(&self) -> Result<PageRequest, QueryError> {
         let Asked { since, until } = self.pass.asked;
         match self.route {
-            Endpoint::Usage => {
+            Route::Usage => {
                 let query = self.walk.usage_query(since, until)?;
                 Ok(PageRequest::ByNumber { query, page: NonZeroU32::MIN })
             }
-            _ => {
+            Route::UsageHistory => {
                 let query = self.walk.history_query_of(since, until, self.page_size())?;
                 Ok(PageRequest::ByCursor(HistoryRequest::First(query)))
             }
@@ -233,22 +242,19 @@ impl Walker {
 
     /// Takes a page in: what is new on it, or `None` when the walk went back instead.
     async fn accept(&mut self, request: &PageRequest, page: Page) -> Result<Option<Vec<UsageEntry>>, Error> {
+        // First, that the page is one that may come here.
         let next = request.after(&page).map_err(|fault| self.inconsistent(fault))?;
         self.warn_once(page.warning.as_deref());
         self.check_progress(&page)?;
-        if let Paging::ByNumber(numbers) = &page.paging {
-            let (limit, total) = *self.pass.numbers.get_or_insert((numbers.limit, numbers.total));
-            if numbers.limit != limit {
-                // Page numbers count pages of one size.
-                return Err(self.inconsistent(OtherLimit { first: limit, now: numbers.limit }));
-            }
-            if numbers.total != total {
-                // Entries came or went while the pass was under way, so this page may begin anywhere.
-                self.go_back(Error::of(ErrorKind::Moved).with_message("the total keeps moving"))?;
-                return Ok(None);
-            }
+        if let Paging::ByNumber(numbers) = page.paging
+            && self.has_moved(numbers)?
+        {
+            // Entries came or went while the pass was under way, so this page may begin anywhere.
+            self.go_back(Error::of(ErrorKind::Moved).with_message("the total keeps moving"))?;
+            return Ok(None);
         }
         let is_full = page.entries.len() as u64 == u64::from(self.page_size());
+        // Then, what of it is new: it lies in the window, and was not handed out before.
         let mut entries = page.entries;
         self.check_order(&entries)?;
         self.keep_window(&mut entries)?;
@@ -257,47 +263,65 @@ impl Walker {
         }
         self.pass.overlap.remove(&mut entries)?;
         self.anchor.advance(&entries);
-        if self.anchor.entries() > MAX_AT_ONE_INSTANT {
+        if self.anchor.entries_at_last() > MAX_AT_ONE_INSTANT {
             return Err(self.endless());
         }
+        self.handed_out += entries.len() as u64;
         if !entries.is_empty() {
             // What was to be the last page was not.
-            self.has_lost_cursor |= self.pass.page_size.is_some();
-            self.returns = 0;
-            self.detour = Detour::None;
-            self.narrowings = 0;
-            self.confirmations = 0;
+            self.ending.has_lost_cursor |= self.pass.page_size.is_some();
+            self.ending.confirmations = 0;
+            self.tried = Tried::default();
         }
-        let is_end = entries.is_empty() && next.is_none();
-        self.is_told &= is_end;
-        self.is_confirming &= is_end;
-        self.handed_out += entries.len() as u64;
-        // Entries ascend, so nothing follows what lies behind the end; on `usage` they are read for the sake of the total,
-        // when it is that of the window.
-        let is_over =
-            self.pass.beyond > 0 && (self.route != Endpoint::Usage || self.pass.ends_on_this_side());
-        let is_sure = self.is_making_sure && self.pass.empty_pages > MAX_UNSURE_PAGES;
+        // Last, what follows.
+        self.go_on(next, is_full, !entries.is_empty()).await?;
+        Ok(Some(entries))
+    }
+
+    /// True when the total is another one than on the first page of the pass.
+    fn has_moved(&mut self, numbers: Pagination) -> Result<bool, Error> {
+        let (limit, total) = *self.pass.numbers.get_or_insert((numbers.limit, numbers.total));
+        if numbers.limit != limit {
+            // Page numbers count pages of one size.
+            return Err(self.inconsistent(OtherLimit { first: limit, now: numbers.limit }));
+        }
+        Ok(numbers.total != total)
+    }
+
+    /// Goes on from a page to the next one, or to the end of the walk, or asks whether this is the end.
+    async fn go_on(&mut self, next: Option<PageRequest>, is_full: bool, is_news: bool) -> Result<(), Error> {
+        let is_end = !is_news && next.is_none();
+        self.ending.is_told &= is_end;
+        self.ending.is_confirming &= is_end;
+        // Entries ascend, so nothing follows what lies behind the end. On `usage` pages are read on all the same, for the sake
+        // of the total, when it is that of the window.
+        let is_over = self.pass.beyond > 0 && (self.route != Route::Usage || self.pass.ends_on_this_side());
+        // Where nothing should follow, cursors may lead from one empty page to the next for ever.
+        let leads_nowhere = self.ending.is_making_sure && self.pass.empty_pages > MAX_UNSURE_PAGES;
         self.shared.has_cursor.fetch_or(next.is_some(), Ordering::Relaxed);
         // Where no header has ever come, all of them may be lost on the way.
-        let is_told = self.client.ends_in_the_body() || self.shared.has_cursor.load(Ordering::Relaxed);
-        match next.filter(|_| !is_over && !is_sure) {
-            Some(next) => self.pass.request = Some(next),
-            // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
-            None if (is_full || !(is_told || entries.is_empty()))
-                && !is_over
-                && self.route == Endpoint::UsageHistory =>
-            {
-                if entries.is_empty() && self.pass.page_size.is_some() {
-                    self.take_full_again().await?;
-                } else {
-                    self.make_sure();
-                    self.is_told |= self.client.ends_in_the_body() || !is_full;
-                }
+        let are_headers_seen =
+            self.client.ends_in_the_body() || self.shared.has_cursor.load(Ordering::Relaxed);
+        // A cursor may be lost on the way, a header of text/csv for one, and then a full page looks like the last.
+        let may_have_lost_cursor =
+            self.route == Route::UsageHistory && !is_over && (is_full || (is_news && !are_headers_seen));
+        match next.filter(|_| !is_over && !leads_nowhere) {
+            Some(next) => {
+                self.pass.request = Some(next);
+                Ok(())
             }
-            None if is_sure => self.believe().await?,
-            None => self.finish().await?,
+            // What was to make sure is full as well, and has brought nothing new.
+            None if may_have_lost_cursor && !is_news && self.pass.page_size.is_some() => {
+                self.take_full_again().await
+            }
+            None if may_have_lost_cursor => {
+                self.make_sure();
+                self.ending.is_told |= self.client.ends_in_the_body() || !is_full;
+                Ok(())
+            }
+            None if leads_nowhere => self.believe().await,
+            None => self.finish().await,
         }
-        Ok(Some(entries))
     }
 
     /// Entries that a page of the pass has at most.
@@ -324,8 +348,8 @@ impl Walker {
         let asked = self.pass.asked;
         let (first, end) = (asked.since.map(Timestamp::floor_ms), asked.until.map(Timestamp::ceil_ms));
         let is_asked = |at: Timestamp| match self.route {
-            Endpoint::UsageHistory => first.is_none_or(|first| first <= at) && end.is_none_or(|end| at < end),
-            _ => {
+            Route::UsageHistory => first.is_none_or(|first| first <= at) && end.is_none_or(|end| at < end),
+            Route::Usage => {
                 asked.since.is_none_or(|since| unix_ns(since) - unix_ns(at) <= SLACK_NS)
                     && asked.until.is_none_or(|until| unix_ns(at) - unix_ns(until) <= SLACK_NS)
             }
@@ -364,7 +388,7 @@ impl Walker {
         }
         self.pass.empty_pages = if page.entries.is_empty() { self.pass.empty_pages + 1 } else { 0 };
         // A page with entries says for itself what follows it; only one after another without any leaves it open.
-        self.is_making_sure &= page.entries.is_empty();
+        self.ending.is_making_sure &= page.entries.is_empty();
         if self.pass.empty_pages > MAX_EMPTY_PAGES {
             return Err(
                 Error::of(ErrorKind::TooManyPages).with_message("the service answers with empty pages only")
@@ -379,11 +403,10 @@ impl Walker {
             return Ok(());
         }
         if self.pass.until != self.window.until() {
-            // A shorter window that had to be walked alone. The rest is tried in one again.
-            self.base = self.pass.until;
-            self.narrowings = 0;
-            self.detour = Detour::None;
-            self.pass = Pass::new(self.base, self.window.until(), Overlap::default());
+            // It was a shorter span, which had to be walked by itself. The rest is tried in one pass again.
+            self.anchor.go_to(self.pass.until);
+            self.tried.begin_again();
+            self.restart(self.window.until());
             return Ok(());
         }
         self.note_before();
@@ -394,10 +417,10 @@ impl Walker {
         };
         let total = match self.is_whole() {
             true => total,
-            // A pass that went back knows only its own part of the window.
+            // A pass that began later has the total of its own span only.
             false => match count(&self.client, &self.walk, self.before.since, self.window.until()).await {
                 Ok(total) => total,
-                // A service that fails on wide windows cannot count one. All of its parts are there.
+                // A service that fails on wide windows cannot count one, and the walk has got through it in parts.
                 Err(Failure { error, .. }) if self.client.is_for_narrowing(&error) => {
                     self.finish_at(false);
                     return Ok(());
@@ -408,10 +431,7 @@ impl Walker {
         };
         let counted = self.handed_out + self.before.entries + self.pass.beyond;
         if total != counted {
-            let message = format!(
-                "the window has {total} entries and {counted} went by: some came or went behind the walk"
-            );
-            return Err(Error::of(ErrorKind::Moved).with_message(message));
+            return Err(moved(total, counted));
         }
         self.finish_at(true);
         Ok(())
@@ -431,10 +451,10 @@ impl Walker {
 
     /// Too many entries of one instant to be a ledger.
     fn endless(&self) -> Error {
-        let at = self.anchor.timestamp().unwrap_or(Timestamp::from_unix_ns(0));
+        let at = self.anchor.last_entry().unwrap_or(Timestamp::from_unix_ns(0));
         Error::of(ErrorKind::TooManyPages)
             .on_page(self.pages)
-            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
+            .at(self.client.url(self.route.path()), 1, Duration::ZERO)
             .with_message(format!(
                 "more than {MAX_AT_ONE_INSTANT} entries of the one instant {at}: the service has no end"
             ))
@@ -443,19 +463,7 @@ impl Walker {
     fn inconsistent(&self, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::of(ErrorKind::Inconsistent)
             .on_page(self.pages)
-            .at(self.client.url(path(self.route)), 1, Duration::ZERO)
+            .at(self.client.url(self.route.path()), 1, Duration::ZERO)
             .because(fault)
-    }
-}
-
-/// The endpoint to use instead.
-fn other(route: Endpoint) -> Endpoint {
-    if route == Endpoint::Usage { Endpoint::UsageHistory } else { Endpoint::Usage }
-}
-
-pub(crate) fn path(route: Endpoint) -> &'static str {
-    match route {
-        Endpoint::Usage => "billing/usage",
-        _ => "billing/usage-history",
     }
 }

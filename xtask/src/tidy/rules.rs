@@ -137,16 +137,5 @@ pub(super) const LINES_MAX: usize = 500;
 pub(super) const OUTSIDE_DEFAULT: &str = "xtask";
 
 /// Circles of files that there are, each with all of its files. The list may only become shorter: take no circle into it,
-/// and no file into a circle. Only billing-http has one.
-pub(super) const CIRCLES: &[Circle] = &[
-    &[
-        "crates/billing-http/src/begun.rs",
-        "crates/billing-http/src/client.rs",
-        "crates/billing-http/src/event.rs",
-        "crates/billing-http/src/part.rs",
-        "crates/billing-http/src/totals.rs",
-        "crates/billing-http/src/walk.rs",
-        "crates/billing-http/src/walker.rs",
-        "crates/billing-http/src/windows.rs",
-    ],
-];
+/// and no file into a circle. There are none.
+pub(super) const CIRCLES: &[Circle] = &[];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use billing_export::{Event, Export, Notes, Stop};
-use billing_http::{ApiKey, Border, Client, Endpoint, Times};
+use billing_http::{ApiKey, Border, Client, Endpoint, Route, Times};
 use billing_model::{Currency, TimeWindow};
 use billing_sink::ErrorKind;
 use billing_testkit::{Book, Request};
@@ -171,7 +171,7 @@ async fn a_job_is_a_task_and_knows_what_the_client_noted() {
     let export = place.export().endpoint(Endpoint::Usage).build().unwrap();
     let job = export.open(place.file()).unwrap().noted_in(&notes);
     let exported = tokio::spawn(async move { job.run(&client, now, |_| ()).await }).await.unwrap().unwrap();
-    assert_eq!((exported.endpoint, exported.service_total), (Some(Endpoint::Usage), Some(60)));
+    assert_eq!((exported.endpoint, exported.service_total), (Some(Route::Usage), Some(60)));
     assert_eq!(exported.traffic.requests, place.upstream.requests().len() as u64);
     exported.output.close().unwrap();
 }
