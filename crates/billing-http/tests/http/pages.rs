@@ -1,9 +1,10 @@
 //! One page: what goes out, and what each answer becomes.
 
-use billing_http::{ErrorKind, Wire};
-use billing_model::{PageRequest, UsageQuery};
+use billing_http::{ErrorKind, Event, Wire};
+use billing_model::{HistoryRequest, PageRequest, UsageQuery};
 use billing_testkit::{Book, Reply, Upstream, entry_at};
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -101,4 +102,20 @@ async fn an_unbounded_body_is_given_up() {
     let upstream = Upstream::start(|_| Reply::json(200, vec![b' '; (16 << 20) + 1])).await;
     let error = client(&upstream).page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::NotTheApi, 1));
+}
+
+#[tokio::test]
+async fn a_cursor_is_sent_and_never_told() {
+    let upstream = Upstream::start(|_| Reply::json(200, EMPTY)).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&told);
+    let builder = client_of(upstream.base_url()).0.observer(move |event| {
+        if let Event::Tried { method, path, query, result, .. } = event {
+            noted.lock().unwrap().push(format!("{method} {path}?{query} {:?}", result.unwrap()));
+        }
+    });
+    let next = PageRequest::ByCursor(HistoryRequest::Next("abc".parse().unwrap()));
+    builder.build().unwrap().page(&next).await.unwrap();
+    assert_eq!(upstream.requests()[0].query, "cursor=abc");
+    assert_eq!(*told.lock().unwrap(), ["GET billing/usage-history?cursor=… Some(0)"]);
 }
