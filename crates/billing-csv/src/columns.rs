@@ -32,7 +32,7 @@ impl Columns {
         self.table().iter().map(|column| column.name)
     }
 
-    /// Appends the header line. For whoever gathers rows in a buffer of its own; [`Writer`](crate::Writer) has one.
+    /// Appends the header line, for a caller with a buffer of its own. [`Writer`](crate::Writer) has one already.
     pub fn write_header(self, out: &mut Vec<u8>) {
         for name in self.names() {
             out.extend_from_slice(name.as_bytes());
@@ -257,11 +257,12 @@ fn needs_quotes(text: &[u8]) -> bool {
     words.iter().fold(marks(*last), |found, word| found | marks(*word)) != 0
 }
 
-/// Not zero when one of eight bytes asks for quotes.
+/// Not zero when one of the eight bytes has to stand between quotes.
 fn marks(bytes: [u8; 8]) -> u64 {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     let word = u64::from_le_bytes(bytes);
-    // Sets the high bit of each byte that is the one asked for. What is borrowed can set one beside such a byte only.
+    // Sets the high bit of each byte that equals the one asked for. The borrow of the subtraction can set another high
+    // bit only beside such a byte.
     let is = |byte: u8| {
         let differing = word ^ (EACH * u64::from(byte));
         differing.wrapping_sub(EACH) & !differing
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_text_is_between_quotes_wherever_the_mark_stands() {
-        // What differs from a mark in one bit, or stands beside one, is none.
+        // A byte that differs from a mark in one bit, or is one more or less, is no mark.
         const OTHERS: &[u8] = b"!#+-\x0b\x0c\x0e\t\x00\x7f a\xc2\xa2";
         for length in 0..40 {
             let plain: Vec<u8> = OTHERS.iter().cycle().take(length).copied().collect();

@@ -22,19 +22,19 @@ pub struct Error {
     column: Option<&'static str>,
     cut_off: bool,
     cause: Option<Cause>,
-    // Apart, so that a result is not as large as an error.
+    // Boxed, so that a `Result` is not as large as all that an error may hold.
     details: Box<Details>,
 }
 
-/// What few errors have.
+/// What only few errors have.
 #[derive(Debug, Default)]
 struct Details {
     /// Columns that look like those that are missing.
     meant: Misnamed,
     timestamp: Option<Timestamp>,
-    /// True where the text says the timestamp too.
+    /// True when the message shows the timestamp too.
     says_timestamp: bool,
-    /// What the text says in the place of the cause.
+    /// What the message says in the place of the cause.
     told: Option<Cause>,
 }
 
@@ -116,14 +116,14 @@ impl Error {
         self
     }
 
-    /// All of it on a line, causes and timestamp too.
+    /// The whole message on one line, with causes and timestamp.
     pub(crate) fn line_of_text(&self) -> String {
         let cause = self.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         let timestamp = self.timestamp().map(|at| format!(" (timestamp {at})")).unwrap_or_default();
         format!("{self}{cause}{timestamp}")
     }
 
-    /// This error as the first of those records, with the timestamps in its text.
+    /// Turns this error, the first one, into the error of all bad records.
     pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
         match (self.timestamp(), &self.cause) {
             _ if bad.count() > 1 => {

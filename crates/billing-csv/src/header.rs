@@ -1,4 +1,4 @@
-//! The header of a file: where which column is, and what files have in its place.
+//! The header of a file: which field is which column, and what files have in the place of a header.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -9,10 +9,12 @@ use crate::columns::{Column, TABLE, UNIT};
 use crate::error::{Error, ErrorKind, Misnamed};
 use crate::records::{Fields, Records};
 
-/// Records after the first that may be the header when that is none: a title, a date, who made it, an empty line.
+/// How many records behind the first are looked at for a header, when the first is none: it may be a title, a date, an
+/// author, an empty line.
 const MAX_PREAMBLE: usize = 20;
 
-/// Names of columns by which a record is known for a header, though it may be a wrong one. None is the value of a field.
+/// So many known column names make a record a header, though perhaps a wrong one. No field has such a name as its
+/// value.
 const TELLING: usize = 3;
 
 /// Names that are kept of columns that were not read, after which those of further headers are not noted: memory is bounded,
@@ -21,7 +23,7 @@ pub(crate) const MOST_NAMES: usize = 20;
 
 const BOM: char = '\u{feff}';
 
-/// Where a file has which column.
+/// Which field of a file is which column.
 #[derive(Debug)]
 pub(crate) struct Header {
     /// Fields of the header, and so of every record.
@@ -33,7 +35,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header that a record is, or what it lacks of one.
+    /// Reads a record as a header, or says what it lacks.
     pub(crate) fn of(fields: Fields<'_>, is_strict: bool) -> Result<Self, ErrorKind> {
         let layout = layout(fields)?;
         let is_unit = |number: &usize| fields.text(*number) == UNIT;
@@ -42,7 +44,7 @@ impl Header {
     }
 }
 
-/// Where the header has which column.
+/// Which field is which column.
 fn layout(header: Fields<'_>) -> Result<Vec<(usize, &'static Column)>, ErrorKind> {
     let mut layout = Vec::with_capacity(TABLE.len());
     let mut missing = Vec::new();
@@ -86,7 +88,7 @@ pub(crate) fn unknown(header: Fields<'_>) -> BTreeSet<String> {
     names(header).filter(is_unknown).take(MOST_NAMES).map(str::to_owned).collect()
 }
 
-/// True for a record that is a header, if not a right one.
+/// True for a record that is meant as a header, right or wrong.
 pub(crate) fn is_meant_as_header(fields: Fields<'_>) -> bool {
     let is_name = |name: &&str| TABLE.iter().any(|column| column.name == *name);
     names(fields).filter(is_name).count() >= TELLING
@@ -107,7 +109,7 @@ pub(crate) fn instead_of_header<R: Read>(records: &mut Records<R>) -> Error {
     }
     let kind = match layout(first) {
         Err(kind) => kind,
-        // Whoever asks knows that it is none.
+        // The caller knows already that the first record is no header.
         Ok(_) => ErrorKind::NoHeader,
     };
     let error = Error::new(kind, place).meaning(misnamed(first)).cut_off(records.at_end());
@@ -115,7 +117,7 @@ pub(crate) fn instead_of_header<R: Read>(records: &mut Records<R>) -> Error {
         return error;
     }
     for _ in 0..MAX_PREAMBLE {
-        // What is wrong further on is not what is wrong first.
+        // A fault further on is not reported: the first record is what is wrong.
         let Ok(true) = records.next() else { break };
         let Some(fields) = records.fields() else { break };
         if layout(fields).is_ok() {

@@ -100,8 +100,8 @@ impl<R: Read> Reader<R> {
         Self { goes_on: true, ..self }
     }
 
-    /// Takes no record that has another value in a column `unit` than in `units`. Otherwise `unit` beside `units` is a
-    /// column like any that the format does not know. A second header and a blank record are faults too.
+    /// Refuses a record with another value in a column `unit` than in `units`. Without this, `unit` beside `units` is
+    /// like any column that the format does not know. A second header and a blank record are faults too.
     ///
     /// ```
     /// let file = "timestamp,sku,pricePerUnitUsd,units,unit,amount,currency,notes\n\
@@ -164,7 +164,7 @@ impl<R: Read> Rows<R> {
 
     fn next_entry(&mut self, notes: &mut Notes) -> Result<Option<UsageEntry>, Error> {
         while self.records.next()? {
-            // Within the last line of the file a fault may come from a cut.
+            // A fault in the last line of the file may come from a cut.
             let error = match self.entry() {
                 Ok(entry) => return Ok(Some(entry)),
                 Err(error) => error.cut_off(self.records.at_end()).of_time(self.timestamp()),
@@ -176,8 +176,8 @@ impl<R: Read> Rows<R> {
         Ok(None)
     }
 
-    /// True for a record that is none: a header that comes again, by which the next ones are read, or a blank one. It is
-    /// asked of records that are no entries, so that entries do not wait for it.
+    /// True for a record to pass over: a header that comes again, by which the next records are read, or a blank one.
+    /// Only records that are no entries are asked, so reading entries costs nothing more.
     fn is_passed_over(&mut self, notes: &mut Notes) -> Result<bool, Error> {
         if self.is_strict || self.records.misquoted_field().is_some() {
             return Ok(false);

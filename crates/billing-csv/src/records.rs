@@ -1,7 +1,8 @@
 //! A file as records of fields: quotes, line ends and positions, before anything is known of columns.
 //!
-//! On `csv_core` and not on `csv`, whose reader takes a quoted field that the file ends in for a whole one, and counts
-//! the lines of a file with CRLF one behind. Both take `"-0.1"5` for -0.15: the quotes are followed here as well.
+//! This stands on `csv_core` and not on `csv`. The reader of `csv` takes a quoted field in which the file ends for a
+//! whole one, and its line numbers are one too low in a file with CRLF. Both read `"-0.1"5` as -0.15, so the quotes are
+//! followed here as well.
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::str::Utf8Error;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind, Place};
 /// stray quote would read a whole file into memory.
 const MAX_RECORD_BYTES: usize = 16 << 20;
 
-/// Fields of a record, at most: an empty field takes no byte of a record, but the place of its end.
+/// Fields of a record, at most. An empty field takes no bytes, but its end takes a place in memory.
 const MAX_FIELDS: usize = 1 << 16;
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -83,7 +84,7 @@ impl<R: Read> Records<R> {
         self.read()
     }
 
-    /// Takes the current record for none, as blank lines are.
+    /// Does not count the current record, as blank lines are not counted.
     pub(crate) fn uncount(&mut self) {
         self.place.record = self.place.record.saturating_sub(1);
     }
@@ -115,7 +116,7 @@ impl<R: Read> Records<R> {
         }
         loop {
             self.fill()?;
-            // At the end a line break completes every record, but not one within quotes.
+            // At the end of the file, a line break is added: it completes every record but one within quotes.
             let input = if self.at_end { b"\n" } else { self.input.buffer() };
             let (result, taken, written, ended) =
                 self.core.read_record(input, &mut self.bytes[filled..], &mut self.ends[self.fields..]);
@@ -160,8 +161,8 @@ impl<R: Read> Records<R> {
     /// The fields of the current record, or `None` when one of them is not UTF-8.
     pub(crate) fn fields(&self) -> Option<Fields<'_>> {
         let ends = &self.ends[..self.fields];
-        // All at once, which is faster than field by field; the half of a character at the end of a field and the
-        // other half at the start of the next do not make a character.
+        // All fields are checked at once, which is faster than one by one. Two halves of a character, at the end of a
+        // field and at the start of the next, must not pass as one.
         let text = std::str::from_utf8(&self.bytes[..ends.last().copied().unwrap_or(0)]).ok()?;
         ends.iter().all(|end| text.is_char_boundary(*end)).then_some(Fields { text, ends })
     }
@@ -194,7 +195,7 @@ impl Within {
     /// Follows the next bytes of a record. Gives the first field with text after its closing quote, counted from the
     /// one that these bytes start in.
     fn follow(&mut self, bytes: &[u8]) -> Option<usize> {
-        // Few records have quotes, and looking for one costs little.
+        // The short way: few records have quotes, and to look for one costs little.
         if *self != Self::AfterQuote && !bytes.contains(&b'"') {
             if let (Self::Start | Self::Unquoted, Some(last)) = (*self, bytes.last()) {
                 *self = self.after(*last);

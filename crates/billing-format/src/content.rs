@@ -1,4 +1,4 @@
-//! Which file one is, by what is in it.
+//! Which file an input is, by its content.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::input_error::InputError;
 use crate::input_format::decompressed;
 
-/// What is in a file, decompressed where it is compressed, and the SHA-256 of it: `usage.csv` and `usage.csv.gz` are the same.
+/// The decompressed content of a file, and its SHA-256. So `usage.csv` and `usage.csv.gz` have the same.
 ///
-/// It is read like any input, by [`read_entries`](crate::read_entries) for one, and nothing of it is held.
+/// It is a reader like any other, for [`read_entries`](crate::read_entries) for example. Nothing of it is held in
+/// memory.
 ///
 /// ```
 /// use billing_format::{Content, InputFormat, read_entries};
@@ -103,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Read all the same, it would be the file inside, under another digest.
+    /// If it were read, it would be the file inside under another digest.
     #[test]
     fn what_is_compressed_twice_is_refused() {
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();

@@ -1,9 +1,9 @@
 //! Files that are no text of entries, by how they begin.
 
-/// Bytes of a file that are looked at: as many as it takes to know a tar archive.
+/// Bytes of a file that are looked at: as many as are needed to recognise a tar archive.
 pub(crate) const HEAD_BYTES: usize = 512;
 
-/// What a file is that begins so, and what to do about it, when it is none that can be read.
+/// What a file that begins so is, and what to do about it; `None` when it may be read.
 pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
     const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
     let begins = |magic: &[u8]| head.starts_with(magic);

@@ -11,17 +11,17 @@ use crate::ndjson_input::{NdjsonEntries, Reading};
 use crate::notices::Notices;
 use crate::read_error::ReadError;
 
-/// Entries that a sink is given at once: enough that a ledger stores them in one transaction, and copies none.
+/// Entries that a sink is given at once: enough for a transaction of a ledger, which then need not copy them.
 const BATCH: usize = 5000;
 
-/// Bytes of their texts after which fewer are given.
+/// Bytes of texts after which fewer entries are given at once.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Writes every entry of a file into the sink, and does not finish it: several files can go into one.
 ///
-/// What is compressed with gzip or zstd is read as it is. The sink is given up to 5000 entries at a time; nothing else is
-/// held, however large the file. Gives back what the entries come to. A file with nothing in it is what an export without
-/// entries leaves as NDJSON, so [`InputFormat::Auto`] reads it as no entries.
+/// Input that is compressed with gzip or zstd is decompressed. The sink is given up to 5000 entries at a time; nothing
+/// else is held, however large the file. Gives back what the entries come to. An NDJSON export without entries leaves
+/// an empty file, so [`InputFormat::Auto`] reads an empty file as no entries.
 ///
 /// ```
 /// use billing_format::{InputFormat, read_entries};
@@ -35,9 +35,9 @@ const BATCH_BYTES: usize = 4 << 20;
 /// ```
 ///
 /// # Errors
-/// [`ReadError`] with the faults of the input and their places, or with the error of the sink. Of rows that cannot be taken
-/// the first twenty are named, with their timestamps where those can be read: the file is read to its end for that. The
-/// sink may have been given entries by then: drop it, do not finish it.
+/// [`ReadError`] with the faults of the input and their places, or with the error of the sink. The first twenty rows
+/// that cannot be taken are named, with their timestamps where those can be read. For that, the file is read to its
+/// end. The sink may have been given entries by then: drop it, do not finish it.
 ///
 /// # What cannot be seen
 /// A file that is cut off is an error, with these exceptions, where what is left is a legal file: NDJSON cut at the end
@@ -93,7 +93,7 @@ pub fn read_entries_noting<S: Sink>(
     }
 }
 
-/// Gives the sink all entries, or the error all rows that are none.
+/// Gives all entries to the sink, or returns an error that names the rows that are none.
 fn pour<S: Sink>(
     entries: impl Iterator<Item = Result<UsageEntry, InputError>>,
     sink: &mut S,
@@ -117,7 +117,7 @@ fn pour<S: Sink>(
                     bytes = 0;
                 }
             }
-            // What follows a bad row is read for other bad ones only.
+            // After a bad row, the rest is read only to find other bad ones.
             Ok(_) => {}
             Err(error) => {
                 let is_fatal = error.is_fatal();
@@ -357,7 +357,7 @@ mod tests {
             ("{\"data\":{}}".to_owned(), "entry 1: `data` is not an array"),
             ("{\"data\":[],\"data\":[]}".to_owned(), "entry 1: `data` is there twice"),
             ("{\"data\":[],\"x\":tru}".to_owned(), "entry 1: not a JSON value"),
-            // Passed over, these entries would be lost.
+            // If this were passed over, these entries would be lost.
             (
                 format!("{{\"data\":{json},\"more\":{json}}}"),
                 "entry 3: entries stand in an array `data`, and",

@@ -21,17 +21,17 @@ pub struct InputError {
     field: Option<&'static str>,
     cut_off: bool,
     cause: Option<Cause>,
-    // Apart, so that a result is not as large as an error.
+    // Boxed, so that a `Result` is not as large as all that an error may hold.
     details: Box<Details>,
 }
 
-/// What few errors have.
+/// What only few errors have.
 #[derive(Debug, Default)]
 struct Details {
     timestamp: Option<Timestamp>,
-    /// True where the text says the timestamp too.
+    /// True when the message shows the timestamp too.
     says_timestamp: bool,
-    /// What the text says in the place of the cause.
+    /// What the message says in the place of the cause.
     told: Option<Cause>,
 }
 
@@ -79,7 +79,7 @@ impl InputError {
         Self { kind, place, field: None, cut_off: false, cause: None, details: Box::default() }
     }
 
-    /// Data that is compressed wrongly shows as an error of reading.
+    /// Damaged compressed data also comes as an error of reading.
     pub(crate) fn io(cause: io::Error, place: Option<Place>) -> Self {
         let kind = match cause.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
@@ -98,7 +98,7 @@ impl InputError {
         Self { field, cause, details, ..Self::new(InputErrorKind::Entry, Some(place)) }
     }
 
-    /// The same, of a file: it may be what a service answered that failed.
+    /// The same for a file, which may hold the error that a service answered.
     pub(crate) fn entry_of_file(cause: DecodeError, place: Place, text: &str) -> Self {
         match Likeness::of(text) {
             Likeness::Answer(said) => {
@@ -108,7 +108,7 @@ impl InputError {
         }
     }
 
-    /// The same, of an object that stands by itself: it may be meant for a page.
+    /// The same for an object that stands by itself, which may be meant as a page.
     pub(crate) fn of_object(self, text: &[u8]) -> Self {
         let is_nothing = |text| matches!(Likeness::of(text), Likeness::Nothing);
         if self.kind != InputErrorKind::Entry || !std::str::from_utf8(text).is_ok_and(is_nothing) {
@@ -124,12 +124,12 @@ impl InputError {
             let cut_off = cause.is_cut_off();
             return Self { cut_off, cause: Some(cause.into()), ..Self::new(InputErrorKind::Csv, None) };
         };
-        // Only the kind decides between a fault of reading and one of compression.
+        // The kind of the I/O error alone tells a fault of reading from one of compression.
         let Self { kind, cut_off, .. } = Self::io(io.kind().into(), None);
         Self { cut_off, cause: Some(cause.into()), ..Self::new(kind, None) }
     }
 
-    /// All of it on a line, causes and timestamp too.
+    /// The whole message on one line, with causes and timestamp.
     pub(crate) fn line_of_text(&self) -> String {
         let mut text = self.to_string();
         let mut next = self.source();
@@ -143,7 +143,7 @@ impl InputError {
         }
     }
 
-    /// This error as the first of those rows, with the timestamps in its text.
+    /// Turns this error, the first one, into the error of all bad rows.
     pub(crate) fn of_several(mut self, bad: BadRows) -> Self {
         match (self.timestamp(), self.source()) {
             _ if bad.count() > 1 => {
@@ -198,8 +198,8 @@ impl InputError {
         }
     }
 
-    /// What is wrong, without the place: for whoever shows [`row`](InputError::row) and [`field`](InputError::field)
-    /// apart. The causes are in it.
+    /// What is wrong, with the causes and without the place, for a caller that shows [`row`](InputError::row) and
+    /// [`field`](InputError::field) itself.
     ///
     /// ```
     /// use billing_format::{RowFormat, rows};
@@ -215,7 +215,7 @@ impl InputError {
             return csv.reason();
         }
         match (self.kind, self.source()) {
-            // The cause says more than that it is none.
+            // The cause says more than “not an entry” does.
             (InputErrorKind::Entry, Some(cause)) => cause.to_string(),
             (_, Some(cause)) => format!("{}: {cause}", self.fault()),
             (_, None) => self.fault().to_owned(),
@@ -289,7 +289,7 @@ impl fmt::Display for InputError {
 
 impl InputError {
     fn write_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An error of the CSV reader has its own place: it stands in for this one.
+        // An error of the CSV reader names its place itself, so it is shown in the place of this one.
         if let Some(csv) = self.csv_error() {
             return fmt::Display::fmt(csv, f);
         }
@@ -313,7 +313,7 @@ impl StdError for InputError {
             return Some(&**told);
         }
         let cause = self.cause.as_deref()?;
-        // What these two say themselves is in our own text already.
+        // The messages of these two are part of our own message already.
         if cause.is::<billing_csv::Error>() || cause.is::<DecodeError>() {
             return cause.source();
         }
@@ -321,7 +321,7 @@ impl StdError for InputError {
     }
 }
 
-/// What an object that is no entry is likely meant to be.
+/// What an object that is no entry was probably meant to be.
 enum Likeness {
     Entry,
     /// An error of a service, with its words.

@@ -13,7 +13,7 @@ use crate::text::{BOM, MAX_ENTRY_BYTES};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// White space before the first entry, as much as is held to find out what comes after it.
+/// The most white space before the first entry that is held to find out what comes behind it.
 const MAX_LEADING_SPACE: usize = 64 << 10;
 
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
@@ -44,7 +44,7 @@ pub(crate) fn open<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, I
     without_mark(decompressed(input)?).map(boxed).map_err(|cause| InputError::io(cause, None))
 }
 
-/// The input, decompressed where it is compressed, when it is nothing that cannot be read.
+/// The input, decompressed where it is compressed. A file of another kind is refused.
 pub(crate) fn decompressed<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead + 'a>, InputError> {
     let input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let (head, input) = looked_at(input)?;
@@ -56,7 +56,7 @@ pub(crate) fn decompressed<'a>(input: impl Read + 'a) -> Result<Box<dyn BufRead 
         return Ok(input);
     };
     let (head, input) = looked_at(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))?;
-    // Read all the same, it would be another file than the one that it holds.
+    // If it were read, its digest would not be that of the file that it holds.
     if head.starts_with(GZIP_MAGIC) || is_zstd(&head) {
         let twice = InputErrorKind::Foreign("is compressed twice: decompress it once first");
         return Err(InputError::new(twice, None));
@@ -74,7 +74,7 @@ fn boxed<'a>(input: impl BufRead + 'a) -> Box<dyn BufRead + 'a> {
     Box::new(input)
 }
 
-/// The input and its first bytes, when it is nothing that cannot be read.
+/// The input and its first bytes. A file of another kind is refused.
 fn looked_at<'a>(mut input: Box<dyn BufRead + 'a>) -> Result<(Vec<u8>, Box<dyn BufRead + 'a>), InputError> {
     let head = take(&mut input, HEAD_BYTES).map_err(|cause| InputError::io(cause, None))?;
     match foreign(&head) {
@@ -83,7 +83,7 @@ fn looked_at<'a>(mut input: Box<dyn BufRead + 'a>) -> Result<(Vec<u8>, Box<dyn B
     }
 }
 
-/// Takes zstd off, of all frames that there are, and says of damage what gzip says: that the data is wrong.
+/// Decompresses all frames of zstd, and reports damage as the gzip decoder does, as invalid data.
 struct ZstdDecoder<R: BufRead>(zstd::Decoder<'static, R>);
 
 impl<R: BufRead> ZstdDecoder<R> {
@@ -130,7 +130,7 @@ pub(crate) fn recognise(input: &mut impl BufRead) -> Result<(InputFormat, Vec<u8
         input.consume(spaces);
         match first {
             Some(first) => break first,
-            // Nothing is how NDJSON writes no entries, and to NDJSON white space is nothing, however much comes.
+            // An empty file is NDJSON without entries. NDJSON skips white space, however much there is.
             None if ended || head.len() > MAX_LEADING_SPACE => return Ok((InputFormat::Ndjson, head)),
             None => {}
         }
@@ -147,8 +147,9 @@ pub(crate) fn recognise(input: &mut impl BufRead) -> Result<(InputFormat, Vec<u8
     }
 }
 
-/// Tells a line of NDJSON from a page and from an entry of several lines, by its first line: an object with `data` is a
-/// page, and one that does not end on the line is no line of NDJSON. One that ends there and is wrong is a bad line.
+/// Tells, by the first line, a line of NDJSON from a page and from an entry of several lines. An object with `data` is
+/// a page. An object that does not end on the line is no NDJSON. One that ends there and is wrong is a bad line of
+/// NDJSON.
 fn is_entry(line: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Page {

@@ -1,7 +1,7 @@
 //! Entries from JSON arrays and from pages as the API answers them, however long, one at a time.
 //!
-//! `serde_json` reads a document whole, or from a stream byte by byte and several times slower. Here only the ends of
-//! the elements are found, in one pass; what an element is, `serde_json` decides from its text.
+//! `serde_json` reads a document as a whole, or from a stream byte by byte, which is several times slower. Here, one
+//! pass finds only where each element ends. `serde_json` then reads the element from its text.
 
 use std::io::{self, BufRead};
 
@@ -26,11 +26,11 @@ pub(crate) struct JsonEntries<R> {
     /// True when the input is one array of entries and nothing else.
     one_array: bool,
     reading: Reading,
-    /// The object that is read, as long as it may be an entry: all of its text so far, without the white space.
+    /// The text so far, without white space, of the object that is being read, as long as it may be an entry.
     object: Vec<u8>,
-    /// What it says of the pages around it, if it is one.
+    /// What that object says of the pages around it, if it is a page.
     place: PagePlace,
-    /// True when it has a member that only entries have.
+    /// True when that object has a member that only entries have.
     is_entry: bool,
     pages: Vec<PagePlace>,
     notes: ReadNotes,
@@ -80,7 +80,7 @@ impl<R: BufRead> JsonEntries<R> {
         &self.notes
     }
 
-    /// After an error in an entry alone the next call goes on with the entry behind it.
+    /// After an error that is in one entry only, the next call goes on with the entry behind it.
     fn next_entry(&mut self) -> Result<Option<UsageEntry>, InputError> {
         loop {
             self.within = match self.within {
@@ -156,7 +156,7 @@ impl<R: BufRead> JsonEntries<R> {
         let opens = self.peek_some()?;
         self.is_entry |= ["timestamp", "sku", "amount", "pricePerUnitUsd"].contains(&name.as_str());
         if self.is_entry && (name == "data" || with_data) {
-            // Read as a page, the entry would be lost.
+            // If this were read as a page, the entry would be lost.
             return Err(
                 self.syntax("an object is an entry or a page with `data`, and this has members of both")
             );
@@ -196,7 +196,7 @@ impl<R: BufRead> JsonEntries<R> {
         }
     }
 
-    /// Of very many pages the last one still counts.
+    /// When there are very many pages, the last one takes the last place in the list.
     fn end_page(&mut self) {
         const MOST_PAGES: usize = 1 << 17;
         if self.pages.len() >= MOST_PAGES {
@@ -328,8 +328,8 @@ pub(crate) fn fill(input: &mut impl BufRead) -> io::Result<&[u8]> {
             Err(cause) => return Err(cause),
         }
     };
-    // A borrow that is returned from a loop would last through the loop. What was read is found again; the end of the
-    // input is not asked for a second time.
+    // The borrow checker does not allow to return the buffer from within the loop, so it is asked for once more. At the
+    // end of the input that could read again, so an empty slice is returned.
     if length == 0 { Ok(&[]) } else { input.fill_buf() }
 }
 
@@ -367,7 +367,7 @@ impl Scan {
                 match byte {
                     b'"' => self.in_string = true,
                     b'{' | b'[' => self.depth += 1,
-                    // What comes after a number or a literal ends it, and belongs to whatever it stands in.
+                    // This byte ends a number or a literal, and belongs to what is around it.
                     b'}' | b']' | b',' | b':' if self.depth == 0 => self.done = true,
                     b'}' | b']' => self.depth -= 1,
                     _ if self.depth == 0 && is_space(byte) => self.done = true,

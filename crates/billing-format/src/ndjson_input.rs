@@ -28,7 +28,7 @@ impl<R: BufRead> NdjsonEntries<R> {
         &self.notes
     }
 
-    /// After an error in an entry alone the next call goes on with the line behind it.
+    /// After an error that is in one entry only, the next call goes on with the next line.
     fn next_entry(&mut self) -> Result<Option<UsageEntry>, InputError> {
         loop {
             self.number += 1;
@@ -44,13 +44,13 @@ impl<R: BufRead> NdjsonEntries<R> {
                 _ => {}
             }
             let mut text = self.line.trim_ascii();
-            // Where files were put one behind the other each may bring its mark.
+            // When files were put one behind the other, each may begin with its own mark.
             if self.reading == Reading::Lenient {
                 text = text.strip_prefix(BOM).unwrap_or(text);
             }
             if !text.is_empty() {
                 self.row += 1;
-                // A faulty line that nothing ends was cut off, most likely.
+                // A faulty line without a line break was most likely cut off.
                 let cut_off = !self.line.ends_with(b"\n");
                 let entry = decode(text, self.reading, place, &mut self.notes);
                 return entry.map(Some).map_err(|error| error.cut_off(cut_off));
@@ -72,7 +72,7 @@ impl<R: BufRead> Iterator for NdjsonEntries<R> {
 pub(crate) enum Reading {
     /// As files have it.
     Lenient,
-    /// As a sender who can be asked should write it.
+    /// Strictly, for a sender who can be asked what was meant.
     Strict,
 }
 

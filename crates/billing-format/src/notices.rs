@@ -1,4 +1,4 @@
-//! What a reader of files noticed that is no error: what may be missing, and what was changed or passed over.
+//! What was noticed while files were read, and is no error: something may be missing, or was changed or passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -42,7 +42,8 @@ struct OfFile {
     half_characters: u64,
     blank_rows: u64,
     repeated_headers: u64,
-    /// The names that nobody knows, of members that are kept and of columns that are not, and how many entries came with each.
+    /// The unknown names, each with whether it is a member, which is kept, or a column, which is not; and how many
+    /// entries came with it.
     unknown: BTreeMap<(String, bool), u64>,
 }
 
@@ -60,7 +61,7 @@ pub struct Unknown {
     pub entries: u64,
 }
 
-/// The pages with one size, of those that have numbers.
+/// Numbered pages of the same size.
 #[derive(Clone, Debug, Default)]
 struct Numbered {
     seen: BTreeSet<u64>,
@@ -101,14 +102,14 @@ pub enum NoticeKind {
     },
     /// So many texts had half a character, which became U+FFFD.
     HalfCharacters(u64),
-    /// So many rows of CSV were blank, and none.
+    /// So many rows of CSV were blank, and were skipped.
     BlankRows(u64),
     /// So many headers came again in CSV.
     RepeatedHeaders(u64),
 }
 
 impl NoticeKind {
-    /// True when something may be missing from what was read, or was changed; false for what is as good as not there.
+    /// True when something may be missing from what was read, or was changed; false for what has no effect.
     pub fn is_warning(&self) -> bool {
         !matches!(self, Self::BlankRows(_) | Self::RepeatedHeaders(_))
     }
@@ -196,7 +197,7 @@ impl Notices {
         if let Some((limit, page, total)) = place.numbers {
             let pages = self.numbered.entry(limit).or_default();
             pages.seen.insert(page);
-            // It grows while entries arrive.
+            // The total of a later page may be higher, because entries arrive.
             pages.total = pages.total.max(total);
             pages.file = file;
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// Where a page stands, as far as it says so. What cannot be read says nothing.
+/// Where a page stands, as far as it says so. What cannot be read is ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PagePlace {
     /// True when it has a cursor for the next one.

@@ -21,13 +21,12 @@ pub enum RowFormat {
     Csv,
 }
 
-/// Every row of a body, good or bad, in order: for whoever has to say everything that is wrong with it, and not only
-/// what is wrong first.
+/// Every row of a body, good or bad, in order, for a caller that has to report all faults and not only the first.
 ///
-/// A row that cannot be taken gives its error, and the next row comes after it. What is wrong with the body itself (the
-/// brackets and commas of an array, a quote of CSV that nothing closes, its header, a row of more than 16 MiB, reading)
-/// gives its error too, and is the end: [`InputError::is_fatal`] tells which it was. So a body was read to its end when
-/// no error is fatal, and is right when there is none.
+/// A row that cannot be taken gives its error, and the rows behind it still come. A fault of the body itself ends the
+/// iterator with its error: a bracket or comma of an array, a quote of CSV that nothing closes, the header, a row of
+/// more than 16 MiB, a failed read. [`InputError::is_fatal`] tells the two apart. So the whole body was read when no
+/// error is fatal, and is right when there is no error.
 ///
 /// One row is held at a time, however large the body. A byte order mark is skipped. Nothing is decompressed.
 ///
@@ -52,9 +51,9 @@ pub enum RowFormat {
 /// ```
 ///
 /// # Where a bad row ends
-/// A line ends a row of NDJSON, whatever is on it. A row of CSV ends as RFC 4180 has it, and an element of an array where
-/// its brackets are closed: a quote or a bracket too many or too few can take rows behind it into the same fault. Then
-/// too the rows before it are what they are, and there is an error.
+/// A row of NDJSON ends with its line, whatever is on it. A row of CSV ends as RFC 4180 has it, and an element of an
+/// array where its brackets close. So a quote or a bracket too many or too few can pull the rows behind it into the
+/// same fault. There is an error then, and the rows before it are not affected.
 pub fn rows<R: BufRead>(input: R, format: RowFormat) -> Rows<R> {
     Rows { state: State::Unread(input, format), reading: Reading::Lenient }
 }
@@ -67,8 +66,8 @@ pub struct Rows<R> {
 }
 
 impl<R> Rows<R> {
-    /// Makes a fault of what files may have and a sender who can be asked should not: a row with another value in `unit`
-    /// than in `units`. Of files `units` is taken.
+    /// Refuses a row with another value in `unit` than in `units`, for a sender who can be asked what was meant.
+    /// Without this, `units` is taken.
     ///
     /// ```
     /// use billing_format::{RowFormat, rows};

@@ -38,7 +38,7 @@ impl<W: Write> Writer<W> {
         writer
     }
 
-    /// Goes on in an output that was begun in the same format and has so many entries, and no end yet.
+    /// Goes on with an output that was begun in the same format, has so many entries, and was not ended.
     ///
     /// ```
     /// use billing_format::{Format, Writer};
@@ -90,7 +90,8 @@ impl<W: Write> Writer<W> {
         &self.output
     }
 
-    /// The same, for what an output can be told beside bytes. What is written to it stands before what it does not have yet.
+    /// The same, to tell an output something other than bytes. Bytes that are written to it directly come before
+    /// entries that were not handed over.
     pub fn output_mut(&mut self) -> &mut W {
         &mut self.output
     }

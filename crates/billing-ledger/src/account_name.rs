@@ -33,17 +33,17 @@ pub fn check_account_name(name: &str) -> Result<(), Error> {
     Err(Error::new(ErrorKind::InvalidName, format!("`{}` is no name for an account: {fault}", shown(name))))
 }
 
-/// Those that end a line are of this kind too, whatever Unicode calls them.
+/// Characters that end a line count too, though Unicode does not call them control characters.
 fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Unicode's `Bidi_Control`. Others that are not seen are left: names in Persian and emoji need joiners.
+/// Unicode's `Bidi_Control`. Other invisible characters are allowed: names in Persian and emoji need joiners.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The name with all that steers a terminal written out, and cut where it is too long.
+/// The name for a message: escapes stand for characters that steer a terminal, and a long name is cut.
 fn shown(name: &str) -> String {
     let mut shown = String::new();
     for c in name.chars().take(SHOWN_CHARS) {

@@ -5,12 +5,12 @@ use billing_model::Timestamp;
 use crate::account::AccountId;
 use crate::packed::PackedEntries;
 
-/// Entries that belong together, and the key by which a repetition of them is known.
+/// Entries that belong together, and the key by which a repetition is recognised.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// Whose entries they are.
     pub account: AccountId,
-    /// What the sender calls the batch; its own within its account, for good.
+    /// The sender's name of the batch. It is unique in its account, for ever.
     pub idempotency_key: String,
     /// A digest of what was sent. The same key with another digest is another batch, and is refused.
     pub digest: [u8; 32],

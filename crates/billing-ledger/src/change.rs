@@ -1,4 +1,4 @@
-//! Entries that are taken out, changed in place and put in, at once.
+//! Entries that are taken out, amended in place and put in, in one step.
 
 use billing_model::{OtherFields, Timestamp};
 
@@ -8,8 +8,8 @@ use crate::position::Position;
 
 /// What becomes of an account's entries in one transaction.
 ///
-/// This is how an account is brought in line with its source: entries that the source has no more are taken out, in the
-/// transaction that puts the others in, so that there is no moment at which sums or pages have both or neither.
+/// This brings an account in line with its source. Entries that the source no longer has are taken out in the
+/// transaction that puts the others in, so at no moment do sums or pages have both or neither.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Whose entries they are.
@@ -18,21 +18,22 @@ pub struct Change {
     pub at: Timestamp,
     /// Entries that are taken out, each named once. They are kept apart, see [`Ledger::removed`](crate::Ledger::removed).
     pub remove: Vec<Position>,
-    /// Entries of which something changed that is not what they are; none that is taken out. Of two for one entry the last counts.
+    /// Entries of which the key or other fields changed. None of them may be taken out too. When an entry is amended
+    /// twice, the last amendment counts.
     pub amend: Vec<Amendment>,
     /// Entries that are put in, behind all others in the order of storing.
     pub add: PackedEntries,
 }
 
-/// What an entry has beside its documented fields, as it is from now on. Its place and its
-/// [`EntryDigest`](billing_model::EntryDigest) stay, and whoever walks meanwhile sees it once, as it was or as it is.
+/// The new key and other fields of an entry. Its place and its [`EntryDigest`](billing_model::EntryDigest) stay. A walk
+/// that runs meanwhile sees the entry once, as it was or as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Amendment {
     /// Which entry.
     pub position: Position,
-    /// The API key that was charged; `None` takes away the one that it has. Text/csv of a service does not know it.
+    /// The API key that was charged; `None` removes the one that it has. A service leaves it out of text/csv.
     pub api_key_id: Option<String>,
-    /// What else the service says; `None` takes away what it has. Text/csv of a service does not know it.
+    /// The fields that nobody documented; `None` removes those that it has. A service leaves them out of text/csv.
     pub other_fields: Option<OtherFields>,
 }
 

@@ -1,4 +1,5 @@
-//! What a check of a ledger gives: every count, sum and balance made anew from the entries, and compared with what is kept.
+//! The report of a check, which makes every count, sum and balance anew from the entries and compares them with what is
+//! kept.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +10,20 @@ use crate::difference::{Difference, DifferenceKind};
 pub struct Report {
     /// What was looked at.
     pub checked: Checked,
-    /// What differs, in the order in which it was found: of each kind the first [`Report::LISTED`].
+    /// The differences in the order in which they were found: the first [`Report::LISTED`] of each kind.
     pub differences: Vec<Difference>,
-    /// How many there are of each kind, those that are not listed too.
+    /// How many differences there are of each kind, including those that are not listed.
     pub found: BTreeMap<DifferenceKind, u64>,
 }
 
 /// How much of each was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Accounts, also those that only entries or sums speak of.
+    /// Accounts, including those that only entries or sums refer to.
     pub accounts: u64,
-    /// Entries that there are to see.
+    /// Entries that can be seen.
     pub entries: u64,
-    /// Entries that an import has stored which has not ended: nobody sees them, and no sum has them.
+    /// Entries of an import that has not ended: nobody sees them, and no sum has them.
     pub hidden_entries: u64,
     /// Entries that were taken out.
     pub removed_entries: u64,
@@ -53,7 +54,7 @@ impl Report {
         self.found.is_empty()
     }
 
-    /// How many differences there are, those that are not listed too.
+    /// How many differences there are, including those that are not listed.
     pub fn total(&self) -> u64 {
         self.found.values().sum()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Something that a ledger keeps and that is not what its entries come to.
+/// A value that a ledger keeps and that does not agree with its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What it is about.
@@ -11,7 +11,7 @@ pub struct Difference {
     pub account: Option<String>,
     /// Which one of the kind: a day, a product, an entry.
     pub place: String,
-    /// What of it, mostly a column.
+    /// Which value of it, mostly a column.
     pub field: &'static str,
     /// What the ledger keeps; `None` for nothing.
     pub held: Option<String>,
@@ -25,13 +25,14 @@ pub struct Difference {
 pub enum DifferenceKind {
     /// The file: it is damaged, in the engine's words.
     Integrity,
-    /// An account: it is not there, or has a number or an allocation that none has.
+    /// An account: it is missing, or its number or its allocation is impossible.
     Account,
-    /// The order in which an account's entries were stored and taken out: a number is missing, there twice, or yet to come.
+    /// The sequence numbers of an account: one is missing, there twice, or higher than any that was given out.
     Sequence,
     /// An entry: a value that cannot be read or is in another form, or a text that is not there.
     Entry,
-    /// An entry that was taken out: a value that cannot be read, a text that is not there, or a removal that is none.
+    /// An entry that was taken out: a value that cannot be read, a text that is not there, or no removal that belongs
+    /// to it.
     Removed,
     /// How many entries there are in a span of time.
     Count,
@@ -39,11 +40,11 @@ pub enum DifferenceKind {
     Rollup,
     /// A sum of a currency over all time.
     Balance,
-    /// A block: something of it is not what its entries come to, or numbers that no block has or several.
+    /// A block: it does not agree with its entries, or entries are in no block or in several.
     Block,
     /// A receipt of a batch.
     Receipt,
-    /// A file that was imported: entries that are not its, or a digest that is none.
+    /// A file that was imported: it has entries that are not its own, or a digest that is none.
     File,
     /// An API key.
     Key,

@@ -7,11 +7,11 @@ use billing_model::{Timestamp, ValueError};
 /// A ledger that could not be opened, read or written.
 ///
 /// # What to do
-/// The message is the engine's and says it where something can be done: free space ([`ErrorKind::Full`]), wait for another
-/// writer ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]), open the ledger anew
-/// ([`ErrorKind::Replaced`]). Nothing of the call that failed is stored, but for [`ErrorKind::OutcomeNotKnown`]; what was stored
-/// before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the ledger anew, and compare it
-/// with its source before you go on.
+/// The message is the engine's, and says what can be done where something can: free space ([`ErrorKind::Full`]), wait
+/// for another writer ([`ErrorKind::Busy`]), use a newer program ([`ErrorKind::NewerVersion`]), open the ledger anew
+/// ([`ErrorKind::Replaced`]). Nothing of the call that failed is stored, but for [`ErrorKind::OutcomeNotKnown`]; what
+/// was stored before is as it was. After [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] check the disk, open the ledger
+/// anew, and compare it with its source before you go on.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -29,15 +29,15 @@ pub enum ErrorKind {
     NotALedger,
     /// The ledger was written by a newer version of its engine. It was not touched.
     NewerVersion,
-    /// The ledger was written by an older version of its engine, and what was asked for takes nothing forward. It was not
+    /// The ledger was written by an older version of its engine, and this call does not take it forward. It was not
     /// touched. Open it.
     OlderVersion,
     /// The ledger cannot be opened or made there: a directory is missing, or permissions do not allow it.
     CannotOpen,
-    /// The ledger is another one than was opened, or is gone. It was not touched. Open it anew.
+    /// The ledger at this place is another one than was opened, or is gone. It was not touched. Open it anew.
     Replaced,
-    /// What an engine keeps beside the ledger does not go with it: one of the two was put there from elsewhere. Neither was
-    /// touched.
+    /// A file that the engine keeps beside the ledger does not belong to it: one of the two was put there from
+    /// elsewhere. Neither was touched.
     ForeignLog,
     /// There is no space left.
     Full,
@@ -45,14 +45,14 @@ pub enum ErrorKind {
     Io,
     /// Somebody else writes to the ledger, and did not end in time.
     Busy,
-    /// Whether the call was stored is not known: the engine did not hear. Send the batch again, its key tells; after a
-    /// [`Change`](crate::Change) read the window anew.
+    /// It is not known whether the call was stored, because the engine got no answer. Send a batch again: its key
+    /// prevents a second one. After a [`Change`](crate::Change) read the window anew.
     OutcomeNotKnown,
     /// Another import of many entries runs, and a ledger takes one at a time. Import again when it has ended.
     ImportUnderWay,
     /// The account has the content of a file already: it was imported before. Nothing of the import is stored.
     AlreadyImported,
-    /// What is compared while files are read could not be kept. Nothing of the import is stored.
+    /// The data by which files are compared could not be kept. Nothing of the import is stored.
     CannotCompare,
     /// An instant that a ledger cannot hold: before the year 1678 or after 2262.
     TimestampOutOfRange,
@@ -68,7 +68,7 @@ pub enum ErrorKind {
     CannotBackUp,
     /// Somebody has the ledger open that was to be replaced. Nothing was touched. Stop the server first.
     InUse,
-    /// A copy could not be put in the place of a ledger; the cause says why. What was there is there.
+    /// A copy could not be put in the place of a ledger; the cause says why. The ledger is as it was.
     CannotRestore,
     /// An account that this ledger does not have.
     UnknownAccount,
@@ -82,7 +82,7 @@ pub enum ErrorKind {
     AccountInUse,
     /// An import that was used after it had failed, or whose entries somebody removed while it ran.
     Aborted,
-    /// The ledger holds what no ledger holds.
+    /// The ledger has a value that cannot be in a ledger: it is damaged.
     Corrupt,
     /// The system gave no random numbers for a key.
     NoRandomness,
@@ -98,14 +98,14 @@ impl Error {
         Self { kind, message: message.into(), cause: None }
     }
 
-    /// With what it comes from.
+    /// The same with its cause.
     #[must_use]
     pub fn caused_by(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// For an entry or an event whose instant no ledger holds.
+    /// The error for an entry or an event at an instant that no ledger can hold.
     pub fn timestamp(at: Timestamp) -> Self {
         let message = format!("the timestamp {at} does not fit: a ledger holds the years 1678 to 2262");
         Self::new(ErrorKind::TimestampOutOfRange, message)
@@ -123,7 +123,7 @@ impl Error {
 }
 
 impl From<ValueError> for Error {
-    /// Of a value that an engine has kept and that is none.
+    /// The error for a kept value that cannot be read.
     fn from(cause: ValueError) -> Self {
         Self::new(ErrorKind::Corrupt, "the ledger is damaged: it holds a value that is none").caused_by(cause)
     }

@@ -24,12 +24,13 @@ pub trait Import: Send + fmt::Debug {
     /// When the entries could not be taken.
     fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error>;
 
-    /// Notes which file the entries came from that were written since the last one ended. It is kept in the transaction that
-    /// shows the entries: the ledger has both or neither, whenever the import ends or is killed.
+    /// Says which file the entries came from that were written since the file before ended. It is kept in the
+    /// transaction that shows the entries: the ledger has both or neither, whenever the import ends or is killed.
     ///
     /// An account takes the same content once, unless [`FileContent::again`] says otherwise: then `finish` fails with
-    /// [`AlreadyImported`](crate::ErrorKind::AlreadyImported), also when somebody else imported it meanwhile, and stores nothing.
-    /// A file without entries is not kept. What is written and never named belongs to no file.
+    /// [`AlreadyImported`](crate::ErrorKind::AlreadyImported), also when somebody else imported it meanwhile, and
+    /// stores nothing. A file without entries is not kept. Entries that are written and then belong to no call of this
+    /// belong to no file.
     fn end_file(&mut self, content: FileContent);
 
     /// Makes all of it durable and visible, at once: so many entries.
@@ -62,7 +63,7 @@ pub struct FileContent {
     pub sha256: [u8; 32],
     /// When it was imported.
     pub imported_at: Timestamp,
-    /// Whether it is imported even though the account has it already.
+    /// True to import it even though the account has it already.
     pub again: bool,
 }
 

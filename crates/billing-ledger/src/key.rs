@@ -21,7 +21,7 @@ pub struct Key {
     pub last_six: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it is good for nothing.
+    /// From when on it opens nothing; `None` when it was not revoked.
     pub revoked_at: Option<Timestamp>,
     /// When it was last let in, as far as that was recorded: see
     /// [`Ledger::record_key_uses`](crate::Ledger::record_key_uses).
@@ -39,7 +39,7 @@ pub struct NewKey<'a> {
     pub kind: KeyKind,
     /// What it is called; may be empty.
     pub description: &'a str,
-    /// By which it is known.
+    /// The digest by which an engine recognises it.
     pub digest: KeyDigest,
     /// The last six characters.
     pub last_six: &'a str,

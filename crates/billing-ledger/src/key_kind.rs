@@ -7,7 +7,7 @@ use std::fmt;
 pub enum KeyKind {
     /// Reads the account's billing.
     Admin,
-    /// May only infer: billing is refused to it.
+    /// For inference only: it may not read billing.
     Inference,
     /// Records usage, and reads none.
     Ingest,
@@ -23,7 +23,7 @@ impl KeyKind {
         }
     }
 
-    /// The kind that is written so. What is none of them is the one that opens nothing.
+    /// Reads a kind. Any other text is read as the kind that opens nothing.
     pub fn from_text(text: &str) -> Self {
         match text {
             "admin" => Self::Admin,

@@ -11,16 +11,17 @@ use sha2::Sha256;
 use crate::error::{Error, ErrorKind};
 use crate::key_kind::KeyKind;
 
-/// What everything secret of a ledger is derived from: a random number of its own, which its engine keeps.
+/// The source of all secrets of a ledger: they are derived from its own random number, which its engine keeps.
 #[derive(Clone)]
 pub struct KeyMaterial {
     /// Digests of API keys are keyed by this.
     digest_key: [u8; 32],
-    /// What others sign with. Apart from the key above, so that no use of one tells anything of the other.
+    /// The key for signatures. It is another one than the key above, so that no use of one tells anything about the
+    /// other.
     signing_key: [u8; 32],
 }
 
-/// What an engine keeps of a key, and looks it up by. Two are compared in a time that does not tell where they differ.
+/// The digest of a key, which an engine keeps and looks keys up by. Two digests are compared in constant time.
 #[derive(Clone, Copy)]
 pub struct KeyDigest(pub [u8; 32]);
 
@@ -39,7 +40,7 @@ impl KeyMaterial {
         Ok(bits)
     }
 
-    /// That of a ledger whose random number this is.
+    /// The material of a ledger that has this random number.
     pub fn of(secret: &[u8; 32]) -> Self {
         Self {
             digest_key: derive(secret, b"digests of API keys"),
@@ -53,8 +54,8 @@ impl KeyMaterial {
         KeyDigest(derive(&self.digest_key, key.as_bytes()))
     }
 
-    /// A random number of this ledger's own, the same for everybody who opens it: a key to sign with what only this
-    /// ledger's servers may issue, such as cursors.
+    /// The key with which this ledger's servers sign what only they may issue, such as cursors. It is the same for
+    /// everybody who opens the ledger.
     pub fn signing_key(&self) -> [u8; 32] {
         self.signing_key
     }
@@ -75,7 +76,7 @@ impl Secret {
         &self.0
     }
 
-    /// A new key. It says what it is, so that whoever finds one in a file knows what to revoke.
+    /// A new key. Its text says its kind, so that whoever finds it in a file knows what to revoke.
     pub(crate) fn random(kind: KeyKind) -> Result<Self, Error> {
         let mut bits = [0; 32];
         fill(&mut bits)?;
@@ -124,7 +125,7 @@ fn derive(key: &[u8; 32], label: &[u8]) -> [u8; 32] {
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // HMAC itself fills a key up with zeros to a block; a whole block cannot have a wrong length.
+    // HMAC fills a key up with zeros to a block anyway. A whole block cannot have a wrong length.
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
     Hmac::new(&block.into())

@@ -36,22 +36,23 @@ pub type LendCharges<'a> = dyn FnMut(Charges<'_>) -> ControlFlow<()> + 'a;
 
 /// A ledger that is open: what every engine keeps.
 ///
-/// It may be used from any number of threads. Calls wait; wait for them on a thread that may. What is read in one call is of one
-/// moment. What takes what is lent must not call the ledger. A call that writes has stored all of it durably when it returns, or nothing, but for
-/// [`ErrorKind::OutcomeNotKnown`]. `billing_testkit::ledger_suite!` holds an engine to it by one call.
+/// It may be used from any number of threads. Calls block, so make them on a thread that may block. What one call reads
+/// is of one moment. A function that something is lent to must not call the ledger. A call that writes has stored all
+/// of it durably when it returns, or nothing, but for [`ErrorKind::OutcomeNotKnown`]. `billing_testkit::ledger_suite!`
+/// tests an engine for all of this.
 ///
 /// # Errors
-/// Of every call: the engine's own, in its words, by [`ErrorKind`]; and [`ErrorKind::UnknownAccount`] for an account that is not
-/// there, where nothing else is said.
+/// Every call may fail with the engine's own errors, in its words, each with its [`ErrorKind`]; and with
+/// [`ErrorKind::UnknownAccount`] for an account that is not there, unless the call says otherwise.
 pub trait Ledger: Send + Sync + fmt::Debug {
-    /// How many may read at once, so that one more only waits.
+    /// How many calls can read at the same time. One more has to wait.
     fn concurrent_reads(&self) -> usize;
 
     /// What the keys and signatures of this ledger are derived from.
     fn key_material(&self) -> &KeyMaterial;
 
-    /// Who has the key with this digest, if it is there and was not revoked; and the digest as it is kept. Every call asks
-    /// anew, so a key that is revoked opens nothing from then on.
+    /// Whose key has this digest, if it is there and was not revoked; and the digest as it is kept. Nothing is
+    /// remembered between calls, so a revoked key opens nothing from then on.
     fn principal(&self, digest: &KeyDigest) -> Result<Option<(Principal, KeyDigest)>, Error>;
 
     /// Keeps a new key, and gives the name of its account.
@@ -63,7 +64,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// All keys of all accounts, the oldest first.
     fn keys(&self) -> Result<Vec<Key>, Error>;
 
-    /// Makes a key good for nothing from now on. `at` is for the record. False when there is no such key, or it was
+    /// Revokes a key: it opens nothing from now on. `at` is for the record. False when there is no such key, or it was
     /// revoked before.
     fn revoke_key(&self, id: &str, at: Timestamp) -> Result<bool, Error>;
 
@@ -72,14 +73,15 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// A server gathers uses and records them now and then: writing at each request would cost more than the request.
     fn record_key_uses(&self, uses: &[(&str, Timestamp)]) -> Result<(), Error>;
 
-    /// What the account's keys are called, by id: those that have a description, revoked ones too. Of an account that is not there
-    /// are none.
+    /// The descriptions of the account's keys, by id, also of revoked keys. Keys without a description are left out.
+    /// For an account that is not there the map is empty.
     fn key_descriptions(&self, account: AccountId) -> Result<HashMap<String, String>, Error>;
 
     /// The account of this name, if there is one.
     fn account(&self, name: &str) -> Result<Option<AccountId>, Error>;
 
-    /// Makes an account, or finds the one that has this name already, whatever it is called.
+    /// Makes an account, or finds the one that has this name. An existing account is found even if its name is against
+    /// today's rules.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidName`] for a new name against [`check_account_name`](crate::check_account_name).
@@ -91,11 +93,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Sets the DIEM that an account may spend each UTC day, or that it has none.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidAllocation`] for less than nothing.
+    /// [`ErrorKind::InvalidAllocation`] for an allocation below zero.
     fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error>;
 
-    /// Removes an account that has nothing. Its allocation and its revoked keys, which open nothing and were charged for
-    /// nothing, go with it. No later account gets its number.
+    /// Removes an account that has nothing. Its allocation and its revoked keys go with it. No later account gets its
+    /// number.
     ///
     /// # Errors
     /// [`ErrorKind::AccountInUse`] for one with entries, entries that were taken out, batches, imported files, an import under way, or a
@@ -105,27 +107,27 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// What an account has, with the DIEM of one day.
     fn funds(&self, account: AccountId, day: Day) -> Result<Funds, Error>;
 
-    /// Lends the entries of a page by its number; none beyond the last. Gives how many entries the filter lets through, on all
-    /// pages. Total and entries are of one moment.
+    /// Lends the entries of a page by its number; none beyond the last page. Returns how many entries the filter lets
+    /// through on all pages. That total and the entries are of one moment.
     ///
-    /// Pages of an account into whose past entries come meanwhile, or out of it, shift; [`Ledger::page_by_position`] has a walk
-    /// that does not.
+    /// When entries come into the account's past meanwhile, or go out of it, later pages shift. The walk of
+    /// [`Ledger::page_by_position`] does not.
     fn page_by_number(&self, query: &NumberedQuery<'_>, lend: &mut LendEntry<'_>) -> Result<u64, Error>;
 
     /// Lends the entries of the page of a walk that starts after a position, or of the first page; the oldest first.
     ///
     /// The first page takes no snapshot and gives one; with it, the pages that follow see the ledger as the first saw
-    /// it, whatever was stored in between, also within the window. Of an entry that is [amended](crate::Amendment) meanwhile it sees
-    /// what it has by then.
+    /// it, whatever was stored in between, also within the window. An entry that is [amended](crate::Amendment)
+    /// meanwhile is lent as it is by then.
     ///
     /// # Errors
-    /// [`ErrorKind::WalkOutdated`] when an entry was taken out since the first page that the walk had not reached yet. What was
-    /// taken out behind it does not matter to it: it has seen that.
+    /// [`ErrorKind::WalkOutdated`] when, since the first page, an entry was taken out that the walk had not reached
+    /// yet. Entries that the walk has seen already may be taken out.
     fn page_by_position(&self, query: &WalkQuery<'_>, lend: &mut LendEntry<'_>) -> Result<WalkPage, Error>;
 
-    /// Lends the account's sums of all days, or of the days from the first to the last given, both included; by day, then by
-    /// product, currency and API key, charges before credits: texts by their bytes, currencies as [`Currency`](billing_model::Currency) orders them, no key
-    /// before any. Sums of an account that is not there are none.
+    /// Lends the account's sums of all days, or of the days from the first to the last given, both included; by day,
+    /// then by product, currency and API key, charges before credits: texts by their bytes, currencies as
+    /// [`Currency`](billing_model::Currency) orders them, no key before any. An account that is not there has no sums.
     fn rollups(
         &self,
         account: AccountId,
@@ -133,24 +135,24 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         lend: &mut LendRollup<'_>,
     ) -> Result<(), Error>;
 
-    /// Lends the account's charges from one day to another, both included, by day; what was not spent but credited is left
-    /// out. Of an account that is not there are none.
+    /// Lends the account's charges from one day to another, both included, by day. Credits are left out. An account
+    /// that is not there has none.
     fn charges(&self, account: AccountId, days: (Day, Day), lend: &mut LendCharges<'_>) -> Result<(), Error>;
 
     /// Stores batches, of any accounts, in one transaction: when it returns, all of them are durable, whole and once.
     ///
-    /// Which batches were stored is written in the transaction that stores them. So there is no moment at which a batch is
-    /// there and its key is not, or the other way round: whoever did not hear of the outcome sends the batch again.
-    /// Receipts are kept as long as the ledger. The cost of being durable is that of one batch, however many there are.
+    /// Which batches were stored is written in the transaction that stores them. So at no moment is a batch there
+    /// without its key, or the key without the batch: a sender who did not hear of the outcome just sends the batch
+    /// again. Receipts are kept as long as the ledger. Making all of them durable costs as much as for one batch.
     ///
     /// # Errors
     /// [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when another writer does not end in time. Then none of them is
     /// stored.
     fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error>;
 
-    /// How many entries the batch with this key and this digest has, when it is stored; in an account that is not there nothing is.
-    /// For whoever would refuse it now:
-    /// what is stored is not refused when it is sent again.
+    /// How many entries the batch with this key and this digest has, if it is stored. In an account that is not there,
+    /// nothing is. A caller that would refuse the batch now asks first: a stored batch is not refused when it is sent
+    /// again.
     fn find_batch(
         &self,
         account: AccountId,
@@ -161,39 +163,40 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Takes entries out of an account, amends others and puts others in, in one transaction: when it returns, all of it is
     /// durable, and nobody ever sees a part of it.
     ///
-    /// What is taken out is in no page, sum and fund any more. It is kept apart, with the time. A change of nothing changes nothing.
+    /// What is taken out is no longer in any page, sum or fund. It is kept apart, with the time. An empty change does
+    /// nothing.
     ///
-    /// It has no key by which a repetition is known, and says nothing of what others put in since the window was read: let one writer at a
-    /// time bring an account in line.
+    /// A change has no key by which a repetition is recognised, and does not see what others put in since the window
+    /// was read. So let only one writer at a time bring an account in line.
     ///
     /// # Errors
     /// [`ErrorKind::UnknownEntry`] for an entry that is not there, [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when
     /// another writer does not end in time. Then nothing of it is stored.
     fn change(&self, change: &Change) -> Result<(), Error>;
 
-    /// Lends the entries of an account that were taken out, in the order of their removal; of each 20,000 of one change by their
-    /// positions.
+    /// Lends the entries of an account that were taken out, in the order of their removal. A change takes them out in
+    /// lots of 20,000; within a lot they come by their positions.
     fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error>;
 
-    /// Lends the blocks with a number greater than this one, in their order. They are of one moment, and what was recorded at that
-    /// moment is in them, but for the entries of an import that has not ended.
+    /// Lends the blocks with a greater number than this one, in order. They are of one moment, and have everything that
+    /// was recorded by then, except the entries of an import that has not ended.
     fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error>;
 
-    /// Lends the entries of a block, by their positions: also those that were taken out since, and all as they are by now. Of a
-    /// block that is not there are none.
+    /// Lends the entries of a block by their positions, as they are now, also those that were taken out since. A block
+    /// that is not there has none.
     fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error>;
 
     /// Begins an import.
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error>;
 
-    /// The file with this SHA-256, if it was imported into an account. A file without entries never was: nothing of it can
-    /// be there twice. Into an account that is not there nothing was.
+    /// The file with this SHA-256, if it was imported into an account. A file without entries is never noted, because
+    /// nothing of it can be there twice. An account that is not there has no files.
     fn imported_file(&self, account: AccountId, sha256: &[u8; 32]) -> Result<Option<ImportedFile>, Error>;
 
-    /// True when files were imported into an account, so that it is worth the time to find out a digest.
+    /// True when files were imported into an account. Otherwise it is not worth the time to compute a digest.
     fn has_imported_files(&self, account: AccountId) -> Result<bool, Error>;
 
-    /// Removes what an import has left that was killed, where an engine has such a thing: how many entries.
+    /// Removes the entries that a killed import has left, where an engine has such. Returns how many they were.
     fn remove_unfinished_import(&self) -> Result<u64, Error> {
         Ok(0)
     }
@@ -201,11 +204,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Tries whether the ledger can be written and has room for so many bytes more. No entry changes.
     ///
     /// # Errors
-    /// Why not, as for any call that writes: [`ErrorKind::Full`], [`ErrorKind::CannotOpen`], [`ErrorKind::Io`],
-    /// [`ErrorKind::Busy`].
+    /// The reason why not, as from any call that writes: [`ErrorKind::Full`], [`ErrorKind::CannotOpen`],
+    /// [`ErrorKind::Io`], [`ErrorKind::Busy`].
     fn try_writing(&self, room: usize) -> Result<(), Error>;
 
-    /// Makes a key for an account. The second value is the key itself: it is nowhere else, so show it now.
+    /// Makes a key for an account. The second value is the key itself, which is kept nowhere: show it now.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidName`] for a description with control characters, [`ErrorKind::TimestampOutOfRange`],
@@ -237,8 +240,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn authenticate(&self, presented: &str) -> Result<Option<Principal>, Error> {
         let digest = self.key_material().digest(presented);
         let found = self.principal(&digest)?;
-        // What the index found is compared once more, in a time that does not tell where a difference is. The index itself
-        // may tell something of a digest, which without the ledger's secret is of no use to anybody.
+        // The digest that the index found is compared once more, in constant time. The time of the index lookup may
+        // tell something about a digest, but without the ledger's secret a digest is of no use.
         Ok(found.filter(|(_, kept)| *kept == digest).map(|(principal, _)| principal))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use billing_model::{Currency, Decimal, InferenceDetails, OtherFields, Timestamp, UsageEntry};
 
-// What a row says of itself in its first two bytes.
+// The flags of a row, in its first two bytes.
 const SAME_SKU: u16 = 1 << 0;
 const SAME_NOTES: u16 = 1 << 1;
 const SAME_CURRENCY: u16 = 1 << 2;
@@ -16,19 +16,19 @@ const SAME_REQUEST_ID: u16 = 1 << 7;
 const HAS_EXECUTION_TIME: u16 = 1 << 8;
 const HAS_PROMPT_TOKENS: u16 = 1 << 9;
 const HAS_COMPLETION_TOKENS: u16 = 1 << 10;
-/// Its timestamp is a text: a year that 64 bits of nanoseconds do not reach.
+/// The timestamp is a text, because 64 bits of nanoseconds do not reach its year.
 const IS_FAR: u16 = 1 << 11;
 const HAS_OTHER_FIELDS: u16 = 1 << 12;
 const SAME_OTHER_FIELDS: u16 = 1 << 13;
 
-// What a number says of itself in its first byte: the decimal places, or the zeros that follow the digits.
+// The first byte of a number: the count of its decimal places, or of the zeros that follow its digits.
 const POWER: u8 = 0x1f;
 const IS_NEGATIVE: u8 = 0x20;
 const HAS_ZEROS: u8 = 0x40;
-/// There are more of either: the power of ten follows.
+/// There are more places or zeros than fit here: the power of ten follows.
 const IS_WIDE: u8 = 0x80;
 
-/// Entries that wait, in their order, each as it came.
+/// Entries that wait to be stored, in order and unchanged.
 ///
 /// A [`UsageEntry`] takes some 300 bytes and several pieces of memory, however short it is. Here it takes no more bytes than
 /// its row of CSV, and mostly half of that: texts that repeat from row to row are kept once, and all of it is one piece of
@@ -193,7 +193,7 @@ impl PackedEntries {
         let sign = if number.is_negative() { IS_NEGATIVE } else { 0 };
         let mut digits = number.mantissa().unsigned_abs();
         let mut exponent = i16::try_from(number.exponent()).unwrap_or_default();
-        // `1e27` is four characters of text, and must not be 28 digits here.
+        // `1e27` is four characters of text, and must not take 28 digits here.
         while exponent >= 0 && digits != 0 && digits.is_multiple_of(10) {
             digits /= 10;
             exponent += 1;
@@ -238,7 +238,7 @@ impl fmt::Debug for PackedEntries {
 pub struct PackedRows<'a> {
     rest: Bytes<'a>,
     entry: UsageEntry,
-    /// The latest that there were: a row in between may have none.
+    /// The latest key that a row had: rows in between may have none.
     api_key: String,
     request_id: String,
     other_fields: Option<OtherFields>,
@@ -354,7 +354,7 @@ fn nothing() -> UsageEntry {
     }
 }
 
-/// Another text in the memory of the former one.
+/// Puts another text into the memory of the former one.
 fn lend(text: &mut Option<String>, to: Option<&str>) {
     match (text, to) {
         (Some(text), Some(to)) => to.clone_into(text),

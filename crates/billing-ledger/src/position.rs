@@ -6,8 +6,8 @@
 pub struct Position {
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     pub timestamp_ns: i64,
-    /// Its number in the order of storing: from 0 on in each account. A number that no entry has is that of a removal, or was
-    /// left by an import that did not end.
+    /// Its sequence: the number in the account's order of storing, from 0 on. A number that no entry has belongs to a
+    /// removal, or was left by an import that did not end.
     pub sequence: u64,
 }
 
@@ -16,7 +16,7 @@ pub struct Position {
 pub struct Snapshot {
     /// Entries of this number and greater ones are not part of it.
     pub end: u64,
-    /// Neither are these: those of an import that had begun and not ended.
+    /// These are not part of it either: the numbers of an import that had begun and had not ended.
     pub without: Option<Sequences>,
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Made of lines `test\twhy`: for each reason the tests, and then how many there are, so that the reasons are what is
-/// seen last.
+/// The list made of lines `test\twhy`: for each reason its tests, and at the end the reasons with the number of tests,
+/// so that the reasons are seen last.
 pub(crate) fn list(notes: &str) -> String {
     let mut by_reason = BTreeMap::<&str, BTreeSet<&str>>::new();
     for (test, why) in notes.lines().filter_map(|line| line.split_once('\t')) {

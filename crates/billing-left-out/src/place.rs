@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The file of the run that this process belongs to.
 ///
-/// All test programs of a run, and rustdoc, are children of one cargo. So its number tells runs apart, also two at the
-/// same time, and what an earlier run noted is not taken for this one's.
+/// All test programs of a run, and rustdoc, are children of one cargo process. Its number tells runs apart, also two at
+/// the same time, so notes of an earlier run are not taken for this one's.
 pub(crate) fn of_this_run() -> PathBuf {
     directory().join(run())
 }
@@ -19,7 +19,8 @@ fn directory() -> PathBuf {
 #[cfg(unix)]
 fn run() -> String {
     let cargo = std::os::unix::process::parent_id();
-    // Numbers come again. On Linux the moment of its start, the twentieth field behind the name, does not.
+    // Process numbers are used again. On Linux the start time of the process tells them apart: it is the twentieth
+    // field behind the name.
     let stat = std::fs::read_to_string(format!("/proc/{cargo}/stat")).unwrap_or_default();
     let start = stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(19));
     format!("{cargo}-{}", start.unwrap_or_default())

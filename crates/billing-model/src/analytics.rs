@@ -75,8 +75,8 @@ pub struct ModelSpend {
     pub total_usd: Total,
     /// DIEM.
     pub total_diem: Total,
-    /// Units, of all kinds of use together. Of tokens a service may count single ones or millions, as a ledger does; so they
-    /// are shown, and never multiplied by a price.
+    /// Units, of all kinds of use together. A service may count single tokens, or millions of them as a ledger does. So
+    /// show this number, and never multiply it by a price.
     pub total_units: Total,
     /// The same by kind of use, where there are several. Empty where that is not said.
     #[serde(default, deserialize_with = "crate::analytics_json::nothing_for_null")]

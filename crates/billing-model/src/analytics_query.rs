@@ -48,9 +48,9 @@ impl AnalyticsQuery {
 
     /// Reads a raw query string, `startDate=2026-05-01&endDate=2026-05-31&topN=20`. Unknown parameters are faults.
     ///
-    /// As upstream has it, this is more tolerant than [`AnalyticsQueryBuilder::build`]: a lookback of more than 90 days is
-    /// one of 90, one date without the other asks for nothing, and two dates go before a lookback beside them. A value that
-    /// is malformed is a fault all the same, also where it would count for nothing.
+    /// As upstream has it, this is more tolerant than [`AnalyticsQueryBuilder::build`]: a lookback of more than 90 days
+    /// is one of 90, a single date is ignored, and two dates win over a lookback beside them. A malformed value is a
+    /// fault all the same, even where it would be ignored.
     ///
     /// ```
     /// use billing_model::AnalyticsQuery;
@@ -137,7 +137,8 @@ impl AnalyticsQuery {
     }
 }
 
-/// `7d`: digits that start with none of value zero, and a `d`. More than the most is the most, however many digits it has.
+/// `7d`: digits without a zero in front, and a `d`. A value above the greatest one is read as the greatest, however
+/// many digits it has.
 fn take_lookback(raw: &mut RawQuery<'_>) -> Option<u32> {
     let text = raw.take("lookback")?;
     let digits = text.strip_suffix('d').filter(
@@ -190,8 +191,8 @@ impl AnalyticsQueryBuilder {
 
     /// The query, when the API takes it.
     ///
-    /// It asks for what it will get: more than 90 days back, and a lookback beside dates, are faults here, though
-    /// [`AnalyticsQuery::parse`] takes both.
+    /// More than 90 days back, and a lookback beside dates, are faults here, because the answer would be another one
+    /// than was asked for. [`AnalyticsQuery::parse`] takes both.
     ///
     /// # Errors
     /// [`QueryError`] with every fault.
@@ -290,7 +291,7 @@ mod tests {
                 "startDate=2025-05-01&endDate=2026-05-02",
                 "endDate: 2025-05-01 to 2026-05-02 is out of range: 367 days, this endpoint takes 366",
             ),
-            // Each would count for nothing if it were well formed.
+            // Each would be ignored if it were well formed.
             ("endDate=2026-02-30", "endDate: `2026-02-30` is not a date such as 2026-06-14"),
             ("startDate=", "startDate: `` is not a date such as 2026-06-14"),
             (

@@ -4,12 +4,13 @@ use std::fmt;
 
 use crate::timestamp::Timestamp;
 
-/// Rows that are named. Whoever has more has another trouble than a bad row.
+/// The most rows that are named. With more of them the whole input is wrong, and not single rows.
 const NAMED: usize = 20;
 
 /// Several rows that cannot be read: the first twenty of them, each as a line, and how many there are.
 ///
-/// It stands last in a chain of errors, whose text says how many rows are bad; its own text is all of the lines in one.
+/// It is the last cause in a chain of errors. The error above it says how many rows are bad; its own text is all lines
+/// in one.
 ///
 /// ```
 /// use billing_model::BadRows;

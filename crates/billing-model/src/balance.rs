@@ -36,7 +36,8 @@ pub struct Balance {
     pub diem_epoch_allocation: Total,
 }
 
-/// What is left of each currency. `None` of USD and the credits is nothing, or less: a balance does not tell what is owed.
+/// What is left of each currency. USD and the credits are `None` when nothing is left or something is owed: a balance
+/// does not tell debts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balances {
@@ -71,9 +72,9 @@ impl Balance {
 
     /// The balance that a ledger gives.
     ///
-    /// A request would be served while 0.10 USD is left in all currencies together, what is owed in one of them not
-    /// subtracted. It is charged in the first with something left, of DIEM, earned credits, bundled credits and USD: the
-    /// order in which upstream spends.
+    /// A request would be served while all currencies together have 0.10 USD left. What is owed in one of them is not
+    /// subtracted. The request is charged in the first of these that has something left: DIEM, earned credits, bundled
+    /// credits, USD. That is the order in which upstream spends.
     ///
     /// ```
     /// use billing_model::{Balance, BalanceParts, Currency};
@@ -205,7 +206,7 @@ mod tests {
             ["", "0", "0", "0", "0.0999999999999999999999999999"],
             r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":0.0999999999999999999999999999,"bundledCredits":null,"earnedCredits":null},"diemEpochAllocation":0}"#,
         );
-        // A little of everything; what is owed in one currency takes nothing from the others.
+        // A little of everything. A debt in one currency takes nothing from the others.
         check(
             ["0.025", "0", "0.025", "0.025", "0.025"],
             r#"{"canConsume":true,"consumptionCurrency":"DIEM","balances":{"diem":0.025,"usd":0.025,"bundledCredits":0.025,"earnedCredits":0.025},"diemEpochAllocation":0.025}"#,

@@ -1,7 +1,7 @@
 //! The canonical bytes of an entry, over which its digests are made: `docs/identity.md` defines them.
 //!
-//! Each field is a netstring, `3:USD,`, or `-,` when it is absent. A length in front leaves no two ways to read the bytes, so
-//! different fields never give the same ones.
+//! Each field is a netstring, `3:USD,`, or `-,` when it is absent. The length stands in front, so the bytes can be read
+//! in one way only, and different fields never give the same bytes.
 
 use sha2::{Digest, Sha256};
 
@@ -41,7 +41,7 @@ pub(crate) fn digest(put: impl FnOnce(&mut Feed)) -> [u8; 16] {
 pub(crate) struct Feed {
     held: [u8; HELD_BYTES],
     filled: usize,
-    /// What came before them, where it was too long.
+    /// The hash of the bytes before these, once there were too many to hold.
     before: Option<Sha256>,
 }
 
@@ -70,7 +70,8 @@ impl Feed {
 
 /// Puts what an entry is: the eleven documented fields, in the order of their CSV.
 pub(crate) fn put_entry(out: &mut impl Put, entry: &UsageEntry) {
-    // Whole, so that a field that is added is not forgotten here. The last two belong to the other digest.
+    // All fields are named, so that this does not compile until a new field is treated here. The last two belong to the
+    // other digest.
     let UsageEntry {
         timestamp,
         sku,
@@ -145,8 +146,8 @@ fn put_text(out: &mut impl Put, text: &str) {
 
 /// Puts a number with all its digits, no exponent, and no zero that says nothing.
 ///
-/// This is not how numbers are written elsewhere, which beyond 28 decimal places has exponents: what they are written like may
-/// change, and this may not.
+/// Elsewhere numbers with more than 28 decimal places are written with an exponent. That form may change, and this one
+/// must not.
 fn put_number(out: &mut impl Put, number: Decimal) {
     let Some(digits) = number.narrow_digits().filter(|_| number.is_plain()) else {
         return put_long_number(out, number);
@@ -170,7 +171,7 @@ fn put_number(out: &mut impl Put, number: Decimal) {
     out.put(text.bytes());
 }
 
-/// Those that 64 bits hold.
+/// The powers of ten that 64 bits hold.
 const POWERS_OF_TEN: [u64; 20] = {
     let mut powers = [1; 20];
     let mut at = 1;
@@ -203,7 +204,7 @@ fn put_long_number(out: &mut impl Put, number: Decimal) {
     out.put(b",");
 }
 
-/// A short text that is written from its end: what the length is, is known last and stands first.
+/// A short text that is written from its end, because its length is known last and stands first.
 struct Backwards {
     bytes: [u8; Self::ROOM],
     start: usize,
@@ -227,7 +228,7 @@ impl Backwards {
         self.bytes[self.start] = byte;
     }
 
-    /// Puts a number in front, with zeros where it has less digits.
+    /// Puts a number in front, filled up with zeros to `least` digits.
     #[inline]
     fn digits(&mut self, mut number: u64, least: usize) {
         let start = self.start - least;
@@ -264,7 +265,7 @@ fn unix_s(at: Timestamp) -> Decimal {
     };
     let mut exponent = -PLACES;
     if digits.is_multiple_of(NS_PER_MS) {
-        // As nearly all come.
+        // Nearly all timestamps are whole milliseconds.
         (digits, exponent) = (digits / NS_PER_MS, -3);
     }
     while exponent < 0 && digits.is_multiple_of(10) {

@@ -42,7 +42,8 @@ impl Day {
         Self(DateTime::<Utc>::from(at).timestamp().div_euclid(S_PER_DAY))
     }
 
-    /// The first instant of the day. A day beyond the calendar, some 262,000 years off, starts at its end.
+    /// The first instant of the day. A day beyond the calendar, which spans some 262,000 years either way, gives the
+    /// calendar's first or last instant.
     pub fn start(self) -> Timestamp {
         let beyond = if self.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
         DateTime::from_timestamp(self.0.saturating_mul(S_PER_DAY), 0).unwrap_or(beyond).into()
@@ -94,7 +95,7 @@ impl fmt::Display for Day {
 pub struct DayRange {
     /// The first day.
     pub first: Day,
-    /// The last day. Before the first, there is no day in the range.
+    /// The last day. When it lies before the first one, the range has no day.
     pub last: Day,
 }
 

@@ -90,7 +90,7 @@ impl Decimal {
         if mantissa == 0 {
             return Some(Self::ZERO);
         }
-        // As nearly all come.
+        // The short way, which nearly all numbers take.
         if (-MAX_POWER..=0).contains(&exponent)
             && let (Ok(digits), Ok(exponent)) = (u64::try_from(mantissa), i16::try_from(exponent))
             && (exponent == 0 || !digits.is_multiple_of(10))
@@ -111,7 +111,8 @@ impl Decimal {
         is_fit.then_some(Self { low, high, exponent, is_negative })
     }
 
-    /// Whether it has at most 28 decimal places, and no zeros that would stand in the place of digits.
+    /// True when plain form shows the number as it is: at most 28 decimal places, and no power of ten above zero, for
+    /// which zeros would have to be filled in.
     pub(crate) fn is_plain(self) -> bool {
         (-PLAIN_PLACES..=0).contains(&self.exponent())
     }

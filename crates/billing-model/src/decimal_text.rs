@@ -62,7 +62,8 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// The number at the start of a text. What follows it may make it another one: the caller looks.
+    /// The number at the start of a text. More digits or an exponent behind it would make it another number: the caller
+    /// has to check what follows.
     pub(crate) fn leading(bytes: &[u8]) -> Option<Self> {
         const MAX_LENGTH: usize = 18;
         let is_negative = bytes.first() == Some(&b'-');
@@ -72,7 +73,7 @@ impl Short {
         if bytes.get(whole) == Some(&b'.') {
             (digits, length) = take_digits(digits, bytes, whole + 1);
         }
-        // A digit before the point, and one after it.
+        // There must be a digit before the point, and one behind it.
         if whole == start || length == whole + 1 || length - start > MAX_LENGTH {
             return None;
         }
@@ -88,15 +89,16 @@ impl Short {
         Some(Self { is_negative: is_negative && digits > 0, digits, exponent, length })
     }
 
-    /// A step of its own, and inlined, so that the decimal is made where it is kept: one that is written in parts and
-    /// at once moved as a whole has the processor wait.
+    /// A function of its own, and inlined, so that the decimal is made where it is kept. A value that is written in
+    /// parts and then moved as a whole stalls the processor.
     #[inline]
     pub(crate) fn decimal(&self) -> Decimal {
         Decimal::short(self.is_negative, self.digits, self.exponent)
     }
 }
 
-/// Appends the digits that start at `at` to a number, and says where they end. Too many of them give any number.
+/// Appends the digits that start at `at` to a number, and says where they end. With too many digits the number is wrong
+/// without notice.
 fn take_digits(mut value: u64, bytes: &[u8], mut at: usize) -> (u64, usize) {
     while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
@@ -127,7 +129,7 @@ fn scan(bytes: &[u8]) -> Option<(bool, Option<u128>, i64)> {
         if power.is_empty() || !power.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        // A power beyond any number that fits is as good as a very large one.
+        // Beyond the powers of the numbers that fit, it does not matter how large the power is.
         let power = power.iter().fold(0i64, |p, d| p.saturating_mul(10).saturating_add(i64::from(d - b'0')));
         exponent = exponent.saturating_add(sign * power.min(i64::MAX / 4));
         rest = &[];
@@ -206,8 +208,8 @@ pub fn write_decimal(out: &mut Vec<u8>, number: Decimal) {
     }
 }
 
-/// Makes of the digits that stand from `start` on, a whole number, that number times a power of ten: as ECMAScript has it, with
-/// an exponent where there are more than 21 digits before the point, or more than five zeros behind it.
+/// Turns the whole number whose digits stand from `start` on into that number times a power of ten. As in ECMAScript,
+/// it gets an exponent where there would be more than 21 digits before the point, or more than five zeros behind it.
 pub(crate) fn put_power(out: &mut Vec<u8>, start: usize, exponent: i64) {
     let digits = out.len() - start;
     let before_point = exponent.saturating_add(i64::try_from(digits).unwrap_or(i64::MAX));

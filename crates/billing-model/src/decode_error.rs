@@ -15,7 +15,7 @@ use crate::error::ValueError;
 #[derive(Debug)]
 pub struct DecodeError {
     body: &'static str,
-    /// Entries that cannot be read, when it is more than one: the others are those of the first.
+    /// How many entries cannot be read, when it is more than one. The other fields are then about the first of them.
     bad_entries: u64,
     entry: Option<usize>,
     field: Option<&'static str>,
@@ -28,7 +28,7 @@ const ENTRIES: &str = "a page of usage entries";
 
 impl DecodeError {
     pub(crate) fn json(cause: serde_json::Error, text: &str) -> Self {
-        // Asked of the text, not of the error: an object that is cut within a number is a wrong number to the parser.
+        // The text is asked and not the error: to the parser, an object that is cut within a number has a wrong number.
         let ends_early = || serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof());
         let cut_off = text.starts_with('{') && (!text.trim_end().ends_with('}') || ends_early());
         Self { body: ENTRIES, bad_entries: 0, entry: None, field: None, cut_off, cause: cause.into() }
@@ -50,8 +50,8 @@ impl DecodeError {
         self
     }
 
-    /// All that is wrong with the entries of a page, with their timestamps. `bad` is each with its row, from 0, and its
-    /// text: of the entries that cannot be read, in order.
+    /// The error of a page: it names the entries that cannot be read, with their timestamps. `bad` has each of these
+    /// entries in order, with its row from 0, its error and its text.
     pub(crate) fn of_page(bad: Vec<(usize, Self, &str)>) -> Option<Self> {
         let mut rows = BadRows::default();
         for (row, error, text) in &bad {

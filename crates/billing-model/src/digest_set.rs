@@ -19,9 +19,10 @@ pub type WholeSet = DigestSet<WholeDigest>;
 /// Entries have no id and equal ones are legal, so the only identity of a lot of entries is the multiset. Entries can be taken
 /// out again, and lots put together and taken apart, all in constant memory.
 ///
-/// Two different lots of the same number are equal with a chance of about 2⁻¹²⁸. That is against chance, and not against
-/// somebody who makes entries for the purpose: digests can be found that add up to the same (Wagner's generalised birthday), with
-/// thousands of entries far faster than by trying. Who must be proof against that compares the digests one by one.
+/// Two different lots of the same number have the same sum with a chance of about 2⁻¹²⁸. This protects against chance,
+/// and not against an attacker who makes entries for the purpose: with thousands of entries, digests with the same sum
+/// are found far faster than by trying (Wagner's generalised birthday attack). Where that matters, compare the digests
+/// one by one.
 ///
 /// The text, `v1:<number>:<32 hexadecimal digits>`, can be kept; `docs/identity.md` defines it. There is one text for each set.
 ///
@@ -65,7 +66,7 @@ impl<D: Digested> DigestSet<D> {
         self.sum = self.sum.wrapping_add(number(digest));
     }
 
-    /// Takes one entry out. Nothing tells whether it was in: what is taken out before it is put in comes right when it is put in.
+    /// Takes one entry out. It is not checked that the entry was in: an entry may be taken out first and put in later.
     pub fn remove(&mut self, digest: D) {
         self.entries = self.entries.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(number(digest));
@@ -83,7 +84,8 @@ impl<D: Digested> DigestSet<D> {
         self.sum = self.sum.wrapping_sub(other.sum);
     }
 
-    /// How many entries are in it. More than the half of `u64::MAX` are those of a lot from which more was taken than was in.
+    /// How many entries are in it. A number above half of `u64::MAX` says that more entries were taken out than were
+    /// in.
     pub fn entries(&self) -> u64 {
         self.entries
     }
@@ -145,7 +147,7 @@ impl<D: Digested> FromStr for DigestSet<D> {
 }
 
 mod sealed {
-    /// Digests of others have no place in a set.
+    /// Sealed, so that a set never has digests of another kind.
     pub trait Sealed {}
     impl Sealed for super::EntryDigest {}
     impl Sealed for super::WholeDigest {}

@@ -13,8 +13,8 @@ use crate::timestamp::Timestamp;
 /// `serde_json` reads and writes it in the API's own form. Keys may come in any order; unknown ones are kept
 /// ([`other_fields`](Self::other_fields)).
 ///
-/// Two are equal when all is equal that they hold. Whether they are the same entry, of which something may have been changed in
-/// place, says [`EntryDigest`](crate::EntryDigest).
+/// Two entries are equal when everything in them is equal. [`EntryDigest`](crate::EntryDigest) tells whether they are
+/// the same entry, of which the key or other fields may have been changed in place.
 ///
 /// ```
 /// use billing_model::UsageEntry;
@@ -49,8 +49,8 @@ pub struct UsageEntry {
     pub other_fields: Option<OtherFields>,
 }
 
-/// True for an amount that is a credit: a top-up, a grant or a refund, which is above zero. Everything else is a charge, nothing
-/// at all too, which is what some usage costs.
+/// True for an amount that is a credit: a top-up, a grant or a refund, which is above zero. Everything else is a
+/// charge, zero too, because some usage costs nothing.
 ///
 /// ```
 /// let is_credit = |amount: &str| billing_model::is_credit(amount.parse().unwrap());

@@ -60,7 +60,7 @@ impl<'a> Fields<'a, Decimal> {
             completion_tokens: details.completion_tokens,
             others: of_details,
         };
-        // Details of which only others are known are details.
+        // Details that have only unknown members are written too.
         let only_others = Details {
             request_id: None,
             execution_time_ms: None,

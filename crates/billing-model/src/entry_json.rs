@@ -53,7 +53,8 @@ impl UsageEntry {
         Ok(entry)
     }
 
-    /// As [`UsageEntry::from_json`], for whoever can still ask what was meant: `unit` beside `units` must say the same.
+    /// As [`UsageEntry::from_json`], for input whose sender can be asked what was meant: `unit` beside `units` must say
+    /// the same.
     ///
     /// ```
     /// use billing_model::UsageEntry;
@@ -111,12 +112,13 @@ pub(crate) enum Reading {
     Strict,
 }
 
-/// Reads any entry there is, and says what is wrong with what is none.
+/// Reads an entry of any form, and says what is wrong with a text that is none.
 pub(crate) fn read_entry(text: &str, reading: Reading) -> Result<UsageEntry, DecodeError> {
     read_entry_counting(text, reading, &mut 0)
 }
 
-/// The same, and counts the texts with half a character. serde_json refuses them, so they are mended once it did.
+/// The same, and counts the texts with half a character. serde_json refuses such texts. Only after that they are
+/// mended, and read again.
 fn read_entry_counting(text: &str, reading: Reading, halves: &mut u64) -> Result<UsageEntry, DecodeError> {
     let error = match read_unmended(text, text, reading) {
         Ok(entry) => return Ok(entry),
@@ -183,8 +185,8 @@ struct RawDetails<'a> {
     completion_tokens: Option<&'a RawValue>,
 }
 
-/// What is read from an object only. A derived struct takes an array for one too, its values by position: no service
-/// means that, and it would make an amount of a price.
+/// A struct that is read from a JSON object only. A derived one also takes an array, value by value in the order of its
+/// fields. No service means that, and a price would become an amount.
 trait Members<'de>: Sized {
     const CALLED: &'static str;
 
@@ -249,14 +251,14 @@ impl RawEntry<'_> {
             units: required("units", self.units.or(self.unit), number)?,
             amount: required("amount", self.amount, number)?,
             currency,
-            // Some services write no text so.
+            // Some services write empty notes as null.
             notes: required("notes", self.notes.as_ref(), |text| {
                 text.as_ref().map_or(Ok(String::new()), Text::owned)
             })?,
             inference_details,
             api_key_id: optional("apiKeyId", self.api_key_id.as_ref(), Text::owned)?
                 .filter(|id| !id.is_empty()),
-            // They stand in the text, and not here.
+            // The caller takes them from the text.
             other_fields: None,
         })
     }

@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 
 use crate::error::{ValueError, ValueErrorKind};
 
-/// A string, borrowed where it can be; or the knowledge that there was something else.
+/// A string, borrowed where that is possible; `None` for a value that is no string.
 pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
 
 impl Text<'_> {
@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// A member that is there, be it null; `None` is left for one that is not.
+/// Reads a member that is there as `Some`, also when it is null. `None` is a member that is missing.
 pub(crate) fn given<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<Text<'a>>>, D::Error> {

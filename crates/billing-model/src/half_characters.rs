@@ -7,7 +7,7 @@
 pub(crate) fn mended(text: &str, mut found: impl FnMut(usize)) -> Option<String> {
     let bytes = text.as_bytes();
     let mut mended = String::new();
-    // Up to where the text is in `mended`.
+    // The text before this place is in `mended`.
     let mut copied = 0;
     let mut is_first = true;
     let mut at = 0;
@@ -21,7 +21,7 @@ pub(crate) fn mended(text: &str, mut found: impl FnMut(usize)) -> Option<String>
             continue;
         }
         at += match code_unit(&bytes[at..]) {
-            // Another escape: what it takes away its meaning may be a quote or a backslash.
+            // Another escape. Both bytes are skipped, because the second may be a quote or a backslash.
             None => 2,
             Some(HIGH_START..LOW_START) if is_low(&bytes[at + ESCAPE.len()..]) => 2 * ESCAPE.len(),
             Some(HIGH_START..=LOW_END) => {
@@ -59,7 +59,7 @@ const LOW_END: u16 = 0xdfff;
 /// The number that an escape begins with `\u` for, when these bytes begin with one.
 fn code_unit(bytes: &[u8]) -> Option<u16> {
     let digits = std::str::from_utf8(bytes.strip_prefix(b"\\u")?.get(..4)?).ok()?;
-    // A sign is no digit of JSON.
+    // `from_str_radix` takes a sign, and JSON has none here.
     if digits.starts_with('+') { None } else { u16::from_str_radix(digits, 16).ok() }
 }
 

@@ -67,8 +67,8 @@ impl EntryDigest {
 /// The digest of all that an entry has: of what [`EntryDigest`] covers, of its API key and of the fields that this crate does
 /// not know.
 ///
-/// Where two entries have the same [`EntryDigest`] and different ones of these, they are the same entry, of which something was
-/// changed in place. `docs/identity.md` defines it too, and it can be kept as well.
+/// Two entries with the same [`EntryDigest`] and different whole digests are one entry, of which the key or other
+/// fields were changed in place. `docs/identity.md` defines it too, and it can be kept as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WholeDigest([u8; 16]);
 

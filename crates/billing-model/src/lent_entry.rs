@@ -82,7 +82,7 @@ impl<'a> NumberText<'a> {
         Self::of_bytes(text.as_bytes())
     }
 
-    /// A text that is one, of bytes that nobody has looked at: what is a number is ASCII.
+    /// As [`NumberText::new`], from bytes that were not checked to be UTF-8: the text of a number is ASCII.
     ///
     /// ```
     /// # use billing_model::NumberText;
@@ -118,8 +118,8 @@ impl<'a> NumberText<'a> {
     /// The number.
     ///
     /// # Errors
-    /// [`ValueErrorKind::DecimalOutOfRange`] for one of more digits than a [`Decimal`] has room for, which none has that this
-    /// library wrote.
+    /// [`ValueErrorKind::DecimalOutOfRange`] for more digits than a [`Decimal`] has room for. No number that this
+    /// library wrote has so many.
     pub fn to_decimal(self) -> Result<Decimal, ValueError> {
         parse_decimal(self.as_str())
     }
@@ -131,10 +131,10 @@ impl fmt::Debug for NumberText<'_> {
     }
 }
 
-/// Bytes of a plain text that has no other form: so many digits fit, behind the point too.
+/// Bytes up to which a plain text is always the one that is written: so many digits fit, behind the point too.
 const MAX_USUAL: usize = 28;
 
-/// Whether a text is the one that is written of its number.
+/// True when a text is the very one that is written for its number.
 #[cold]
 fn is_written_so(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
@@ -160,7 +160,7 @@ fn is_plain(text: &[u8]) -> bool {
 }
 
 impl LentEntry<'_> {
-    /// An entry of one's own.
+    /// A copy of the entry that owns its texts.
     ///
     /// # Errors
     /// As [`NumberText::to_decimal`].
@@ -200,7 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// What is written of a number is such a text, and no other text of it is.
+        /// The text that is written for a number is taken, and no other text of that number is.
         #[test]
         fn the_text_of_a_number_is_one(digits in any::<i64>(), places in 0..400i32, zeros in 0..3usize) {
             let Ok(number) = parse_decimal(&format!("{digits}e-{places}")) else { return Ok(()) };

@@ -31,7 +31,7 @@ pub struct Likeness {
 impl Likeness {
     /// The hashes of one entry.
     pub fn of(entry: &UsageEntry) -> Self {
-        // Whole, so that a field that is added is not forgotten here.
+        // All fields are named, so that this does not compile until a new field is treated here.
         let UsageEntry {
             timestamp,
             sku,

@@ -76,7 +76,7 @@ impl OtherFields {
         &self.text
     }
 
-    /// Those of an entry, of which it is known that it can be read.
+    /// The other fields of an entry whose text is known to be readable.
     pub(crate) fn of_entry(text: &str) -> Option<Self> {
         let (mut own, mut of_details) = (Members::default(), Members::default());
         for (key, value) in members(text)? {
@@ -93,7 +93,7 @@ impl OtherFields {
         Self::of(own, of_details)
     }
 
-    /// Those that were found in an entry, and in its details.
+    /// Puts together what was found in an entry and in its details.
     pub(crate) fn of(own: Members, of_details: Members) -> Option<Self> {
         let (own, of_details) = (own.text(), of_details.text());
         if own.is_empty() && of_details.is_empty() {
@@ -157,7 +157,7 @@ pub(crate) struct Members(String);
 impl Members {
     /// Takes a member: its name in quotes, and its value.
     pub(crate) fn push(&mut self, key: &str, value: &str) {
-        // In one step for each member, and for the few that an entry has in one or two.
+        // A large member is one allocation; the few small ones that an entry has are one or two together.
         self.0.reserve((key.len() + value.len() + 2).max(60));
         if !self.0.is_empty() {
             self.0.push(',');

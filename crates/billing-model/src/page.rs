@@ -163,7 +163,7 @@ impl Page {
     }
 }
 
-/// A page on its way into the JSON of its endpoint, whose entries come one after the other and whose place comes last.
+/// Writes a page as the JSON of its endpoint: its entries one after the other, and where it stands in the whole last.
 ///
 /// ```
 /// use billing_model::{PageWriter, Paging};
@@ -185,7 +185,7 @@ impl<'a> PageWriter<'a> {
         Self { out, is_first: true }
     }
 
-    /// Where the next entry is to be appended, whole.
+    /// The buffer to which the next entry is to be appended, as one JSON object.
     #[expect(clippy::should_implement_trait, reason = "it gives a place and no item")]
     pub fn next(&mut self) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.is_first) {
@@ -216,8 +216,8 @@ impl<'a> PageWriter<'a> {
     }
 }
 
-/// Reads a page. Where that fails for half a character in a text, reads it with U+FFFD in its place. What reads is given the
-/// text, and what it was when it came.
+/// Reads a page. When that fails because of half a character in a text, it is read again with U+FFFD in its place.
+/// `read` gets the text, and the text as it came.
 pub(crate) fn read_mending(
     text: &str,
     read: impl Fn(&str, &str) -> Result<Page, DecodeError>,
@@ -255,8 +255,8 @@ fn place(row: &RawValue, page: &str) -> Range<usize> {
     start..start + row.get().len()
 }
 
-/// Reads a page: its entries by the short way and what is around them by the long way, when that gives a page; else the
-/// whole text by the long way, which alone says what is wrong with it.
+/// Reads a page. The short way takes the entries, and the long way what is around them. When either fails, the long way
+/// reads the whole text, because it alone says what is wrong.
 fn read_page(
     text: &str,
     as_it_came: &str,
@@ -289,11 +289,11 @@ pub(crate) fn read_history(text: &str, as_it_came: &str) -> Result<Page, DecodeE
     })
 }
 
-/// Every entry, or all that is wrong with those that are none.
+/// Every entry, or an error that names those that cannot be read.
 fn decode(rows: &Rows<'_>, text: &str, as_it_came: &str) -> Result<Vec<UsageEntry>, DecodeError> {
     let (mut entries, mut bad) = (Vec::with_capacity(rows.0.len()), Vec::new());
     for (row, raw) in rows.0.iter().enumerate() {
-        // As long as the text, so in the same place.
+        // Mending changes no length, so the row is at the same place.
         let row_as_it_came = as_it_came.get(place(raw, text)).unwrap_or(raw.get());
         match read_unmended(raw.get(), row_as_it_came, Reading::Lenient) {
             Ok(entry) => entries.push(entry),

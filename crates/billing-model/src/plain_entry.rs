@@ -1,7 +1,7 @@
-//! The short way of nearly all entries: from the bytes to the entry, with nothing in between.
+//! The short way, which nearly all entries take: from bytes to an entry, without a value in between.
 //!
-//! It takes entries of the plain kind, whatever the order of their keys. For all others, and for faulty ones, the long
-//! way of `entry_json.rs` and `page.rs` is there, with the same result wherever both have one.
+//! It takes entries of the plain kind, whatever the order of their keys. All others, and faulty ones, take the long way
+//! of `entry_json.rs` and `page.rs`. Where both ways have a result, it is the same.
 
 use serde::de::IgnoredAny;
 
@@ -12,10 +12,11 @@ use crate::other_fields::{Members, OtherFields};
 use crate::plain_json::{Key, PlainJson, Slots};
 use crate::timestamp::Timestamp;
 
-/// What a short entry has in JSON. With room for as many as the text can hold of them, a page is not moved while it grows.
+/// Bytes of a short entry in JSON. The text can hold no more entries than its length divided by this, so with room for
+/// as many the list need not move while it grows.
 const SHORT_BYTES: usize = 320;
 
-/// Entries for which there is room beside those of a full page: what a walk held back is put in front of the next page.
+/// Room for more entries than a full page has: a walk puts the entries that it held back in front of the next page.
 const SPARE: usize = 12;
 
 /// The entry that the text is, when it is of the plain kind.
@@ -40,7 +41,7 @@ pub(crate) fn entries(text: &str, as_it_came: &str, most: usize) -> Option<(Vec<
     let start = json.position();
     let mut entries = Vec::with_capacity((text.len() / SHORT_BYTES).min(most) + SPARE);
     json.array(|json| {
-        // Read where it stays: an entry is large, and to move it costs as much as a part of its reading.
+        // The entry is read at its place in the list. It is large, and moving it would add to the time of reading it.
         entries.push(BLANK);
         take_entry(entries.last_mut()?, json)?;
         (entries.len() <= most).then_some(())
@@ -90,7 +91,7 @@ impl Rows {
     }
 }
 
-/// What came of an object: the keys, and those whose values are not null.
+/// The keys of an object that came, and those of them whose values are not null.
 #[derive(Clone, Copy, Default)]
 struct Came {
     keys: Rows,
@@ -132,7 +133,7 @@ const TIMESTAMP: usize = 7;
 const UNITS: usize = 8;
 const UNIT: usize = 9;
 
-/// What no entry is without.
+/// The keys that every entry has to have, with values.
 const REQUIRED: Rows = Rows::of([AMOUNT, CURRENCY, PRICE_PER_UNIT_USD, SKU, TIMESTAMP]);
 
 impl<'a> Slots<'a> for EntrySlots<'_> {
@@ -186,7 +187,7 @@ impl EntrySlots<'_> {
                 let mut slots = DetailsSlots { details, came: Came::default(), others: Members::default() };
                 json.object(&mut slots)?;
                 self.of_details = slots.others;
-                // Details without a value are none.
+                // Details without a value become `None`.
                 entry.inference_details.take_if(|details| *details == InferenceDetails::default());
             }
             _ => return None,
@@ -201,7 +202,8 @@ fn take_entry(entry: &mut UsageEntry, json: &mut PlainJson<'_>) -> Option<()> {
     let mut slots = EntrySlots { entry, came: Came::default(), others, of_details };
     json.object(&mut slots)?;
     let Came { keys, values } = slots.came;
-    // Null are the empty notes. Of two numbers of units the long way decides, which knows how strictly it reads.
+    // Notes that are null are empty. When `units` and `unit` both have a value, the long way decides, because it knows
+    // how strictly to read.
     let is_whole = values.has_all(REQUIRED) && keys.has(NOTES) && values.has(UNITS) != values.has(UNIT);
     slots.entry.other_fields = OtherFields::of(slots.others, slots.of_details);
     is_whole.then_some(())

@@ -1,8 +1,8 @@
 //! JSON of the plain kind, in one pass over its bytes: numbers, nulls, strings without escapes, known keys.
 //!
-//! Every function says `None` to what it does not take, be it legal JSON or not, and never what is wrong with it: then
-//! the whole text is for serde_json, which alone refuses. So a function may take less than serde_json, but never more,
-//! and never as something else.
+//! A function returns `None` for what it does not take, legal JSON or not, and never says what is wrong. Then
+//! serde_json reads the whole text, and it alone refuses. So a function may take less than serde_json. It must not take
+//! more, and what it takes it must read as serde_json does.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,8 @@ use crate::other_fields::Members;
 /// A place in a JSON text, between two of its tokens.
 pub(crate) struct PlainJson<'a> {
     text: &'a str,
-    /// What it was before half characters were mended, place by place: what is unknown is kept as it came.
+    /// The text before half characters were mended. It is as long, and each byte is at the same place. Unknown members
+    /// are copied from it, so that they are kept as they came.
     as_it_came: &'a str,
     at: usize,
 }
@@ -25,9 +26,9 @@ pub(crate) struct PlainJson<'a> {
 /// A key that an object may have.
 pub(crate) struct Key {
     name: &'static str,
-    /// The key in quotes and its colon, as they stand in front of a value, and behind them nothing.
+    /// The bytes of the key in quotes and its colon, as they stand in front of a value, filled up with zeros.
     words: [u64; Key::WORDS],
-    /// The bits of them that are not nothing.
+    /// The bits of `words` that are not filling.
     mask: [u64; Key::WORDS],
     length: usize,
 }
@@ -54,19 +55,21 @@ impl Key {
         Self { name, words, mask, length }
     }
 
-    /// True when the text starts with the key and its colon. Near the end of a text it says false for every key.
+    /// True when the text starts with the key and its colon. Near the end of a text, where fewer bytes are left than
+    /// the words have, this is false for every key.
     #[inline]
     fn starts(&self, text: &[u8]) -> bool {
         let Some(start) = text.first_chunk::<{ Self::WORDS * 8 }>() else { return false };
         let (words, _) = start.as_chunks::<8>();
-        // All of it at once: a comparison of any length is a call, which costs more than the bytes.
+        // All words are compared at once. To compare as many bytes as the key has would be a function call, which costs
+        // more.
         let differing = words.iter().zip(self.words.iter().zip(&self.mask));
         let differing = differing.map(|(word, (key, mask))| (u64::from_le_bytes(*word) ^ key) & mask);
         differing.fold(0, |all, bits| all | bits) == 0
     }
 }
 
-/// What an object becomes.
+/// The value that an object is read into.
 pub(crate) trait Slots<'a> {
     /// The keys that are known, in the order in which they are likely to come.
     const KEYS: &'static [Key];
@@ -74,7 +77,7 @@ pub(crate) trait Slots<'a> {
     /// Takes the value of one of them, by its row.
     fn take(&mut self, row: usize, json: &mut PlainJson<'a>) -> Option<()>;
 
-    /// Where members go whose keys are not known.
+    /// Takes the members whose keys are not in the table.
     fn others(&mut self) -> &mut Members;
 }
 
@@ -158,8 +161,8 @@ impl<'a> PlainJson<'a> {
         }
     }
 
-    /// Takes a key and its colon, and says in which row of the table it is, or as which it came. `next` is the row to try
-    /// first.
+    /// Takes a key and its colon: its row in the table, or the key itself when it is not in there. `next` is the row to
+    /// try first.
     #[inline]
     fn key(&mut self, table: &[Key], next: usize) -> Option<Result<usize, &'a str>> {
         if let Some(key) = table.get(next)
@@ -201,7 +204,8 @@ impl<'a> PlainJson<'a> {
         let start = self.at;
         self.at += plain_length(&self.text.as_bytes()[start..]);
         let text = self.text.get(start..self.at)?;
-        // Exactly here: in front of other tokens a line break is space, in a string it is a fault.
+        // The quote must stand exactly here. In front of other tokens a line break is white space, and in a string it
+        // is a fault.
         if self.byte()? != b'"' {
             return None;
         }
@@ -221,7 +225,7 @@ impl<'a> PlainJson<'a> {
 
     /// Takes a number, or a string that holds one.
     ///
-    /// It is put where it belongs, part by part: to move one as a whole that was just made of parts has the processor wait.
+    /// It is written where it belongs. A value that is written in parts and then moved as a whole stalls the processor.
     #[inline]
     pub(crate) fn number(&mut self, place: &mut Decimal) -> Option<()> {
         let rest = self.rest();

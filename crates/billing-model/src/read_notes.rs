@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::entry::UsageEntry;
 use crate::field_name::meant_field;
 
-/// Names that are kept: a file with more of them is written by somebody else than we think.
+/// The most names that are kept. A file with more unknown names is no file of this ledger.
 const MOST_NAMES: usize = 20;
 
-/// What was read otherwise than it stood there, of entries that could be read, and what no field has a name for.
+/// What reading changed in entries, and the members that are no field. Only entries that could be read count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadNotes {
     /// Texts with half a character in them, which became U+FFFD. Those of other fields are counted with them, and kept.
@@ -90,7 +90,7 @@ mod tests {
                 (r#""notes":"","inferenceDetails":{"requestId":"r","promptTokens":1}"#, &[]),
                 (r#""notes":"","model":"m","cost":1,"none":null"#, &["cost", "model"]),
                 (r#""notes":"","inferenceDetails":{"requestId":"r","region":"eu"}"#, &["region"]),
-                // The entry has what it could be meant for.
+                // The entry has the field that the name looks like.
                 (r#""notes":"","requestId":"r","inferenceDetails":{"requestId":"r"}"#, &["requestId"]),
             ] {
                 let found = check(&format!("{members}{more}"), 0, &[]);

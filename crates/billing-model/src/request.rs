@@ -83,7 +83,7 @@ fn check_numbers(
         return Err(SequenceError::OtherPage { asked: asked.get(), answered: numbers.page });
     }
     let pages = Pagination::new(numbers.limit, numbers.page, numbers.total).total_pages;
-    // Of nothing, services count no page or an empty one.
+    // For an empty ledger some services count no page, and some count an empty one.
     let consistent = numbers.total_pages == pages || (numbers.total == 0 && numbers.total_pages == 1);
     if !consistent || numbers.limit == 0 || numbers.limit > limit {
         return Err(SequenceError::Contradiction(*numbers));

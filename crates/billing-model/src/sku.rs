@@ -182,8 +182,8 @@ impl UnitType {
         }
     }
 
-    /// The unit as usage analytics call it, `tokens`, which are counted in millions all the same. `requests` and `units` are
-    /// ours. What a video or a piece of music is charged by differs from sku to sku, so that its units are no more than that.
+    /// The unit as usage analytics call it. `tokens` are counted in millions all the same. `requests` and `units` are
+    /// our words. What a unit of a video or a piece of music is differs from sku to sku, so these are just `units`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Mtoken => "tokens",

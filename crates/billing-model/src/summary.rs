@@ -75,7 +75,7 @@ impl Summary {
         self.amounts.entry(entry.currency.clone()).or_default().add(entry);
     }
 
-    /// Counts another lot in.
+    /// Adds what other entries come to.
     pub fn merge(&mut self, other: &Self) {
         self.entries += other.entries;
         self.first = [self.first, other.first].into_iter().flatten().min();

@@ -62,8 +62,8 @@ impl Timestamp {
         Self(self.0 - chrono::TimeDelta::nanoseconds(i64::from(self.0.timestamp_subsec_nanos())))
     }
 
-    /// The first millisecond at or after the instant; the last of the year 9999 for an instant within it, as a later one has no
-    /// text that others read.
+    /// The first millisecond at or after the instant. An instant within the last millisecond of the year 9999 gives
+    /// that millisecond, because a later one has no text that others read.
     #[must_use]
     pub fn ceil_ms(self) -> Self {
         let floor = self.floor_ms();

@@ -21,7 +21,7 @@ const PLACES: usize = PLAIN_PLACES.unsigned_abs() as usize;
 /// One, in units of 10⁻²⁸.
 const ONE: i128 = 10i128.pow(PLAIN_PLACES.unsigned_abs());
 
-/// By how many zeros they have.
+/// The powers of ten, each at the place of the number of its zeros.
 const POWERS_OF_TEN: [i128; PLACES + 1] = {
     let mut powers = [1; PLACES + 1];
     let mut zeros = 1;
@@ -53,7 +53,7 @@ pub struct Total {
     whole: i128,
     /// In units of 10⁻²⁸, from zero to below one.
     fraction: i128,
-    /// What whole units and 28 decimal places have no room for, beside them. Hardly any sum has it.
+    /// The rest of the sum, which has no room in whole units and 28 decimal places. Hardly any sum has one.
     wide: Option<Box<Wide>>,
 }
 
@@ -107,7 +107,7 @@ impl Total {
         self.wide.get_or_insert_default().add(digits, exponent);
     }
 
-    /// Where the sum stands to zero.
+    /// Whether the sum is below zero, zero or above it.
     fn sign(&self) -> Ordering {
         match self.all() {
             None => (self.whole, self.fraction).cmp(&(0, 0)),
@@ -184,7 +184,7 @@ impl Total {
     }
 }
 
-/// Whether two such sums can be added, and one be negated.
+/// True when two sums with whole units of this size can be added, and one be negated, without overflow.
 fn is_narrow(whole: i128) -> bool {
     (-MAX_WHOLE..=MAX_WHOLE).contains(&whole)
 }
@@ -236,7 +236,7 @@ impl FromStr for Total {
         if let Some(narrow) = Self::parse_plain(text) {
             return Ok(narrow);
         }
-        // What is wrong with it, a number says.
+        // The error is the one of reading a number.
         let wide = match (Wide::parse(text), parse_decimal(text)) {
             (Some(wide), _) => wide,
             (None, Ok(number)) => return Ok(number.into()),

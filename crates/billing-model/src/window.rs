@@ -40,12 +40,12 @@ impl TimeWindow {
         }
     }
 
-    /// The first instant inside, when there is one.
+    /// The first instant inside; `None` when the start is open.
     pub fn since(&self) -> Option<Timestamp> {
         self.since
     }
 
-    /// The first instant after, when there is one.
+    /// The first instant after the window; `None` when the end is open.
     pub fn until(&self) -> Option<Timestamp> {
         self.until
     }

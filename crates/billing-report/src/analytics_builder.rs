@@ -115,14 +115,14 @@ impl AnalyticsBuilder {
         self.days
     }
 
-    /// The memory that it takes, in bytes and about: it grows with every name that is new.
+    /// The memory that it takes, about, in bytes. It grows with every new name.
     pub fn bytes(&self) -> usize {
         self.skus.bytes() + self.keys.bytes()
     }
 
-    /// Counts in what was charged on a day. `spend` is positive: money out, before refunds.
+    /// Adds what was charged on a day. `spend` is positive: money out, before refunds.
     ///
-    /// Calls that follow each other are cheapest with the same sku and key, and with days ascending.
+    /// It is cheapest when calls that follow each other have the same sku and key, and days go up.
     pub fn add(
         &mut self,
         day: Day,
@@ -136,7 +136,7 @@ impl AnalyticsBuilder {
         let charge = match currency {
             Currency::Usd | Currency::BundledCredits => Sums { usd: spend, diem: zero, units },
             Currency::Diem => Sums { usd: zero, diem: spend, units },
-            // Earned credits, VCU, and what the model may learn of: none of them has a column.
+            // Earned credits, VCU and currencies that are not known have no column.
             _ => return,
         };
         let Some(place) = self.days.position(day) else {
@@ -152,9 +152,9 @@ impl AnalyticsBuilder {
 
     /// The answer. `describe` says what the account calls an API key; one that it does not know goes by its id.
     ///
-    /// The daily rows hold the 8 greatest names, or as many as the query asks for and the rest as `Other`. Models of
-    /// one name share a number there; keys of one description get their ids behind it, and so does whatever is called
-    /// `date`, `Other` or `Web App`.
+    /// The daily rows have the 8 greatest names; or as many as the query asks for, and the rest summed as `Other`.
+    /// Models with the same name share a number there. Keys with the same description get their ids behind it, and so
+    /// does whatever is called `date`, `Other` or `Web App`.
     ///
     /// An answer is bounded, however many names there are: `byModel` and `byKey` list the [`Self::LISTED`] greatest, with up
     /// to a MiB of names, and then one row `Other` with the sums of all others; daily rows have up to four MiB of names, and
@@ -180,7 +180,8 @@ impl AnalyticsBuilder {
 /// Daily rows and the names in them.
 type Daily = (Vec<DaySeries>, Vec<String>);
 
-/// How many of these are listed: what comes behind them is summed. A list that is not cut has no such row.
+/// How many of these names are listed. What comes behind them is summed in one row; a list that is not cut has no such
+/// row.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     let mut bytes = 0;
     let fits = names.take(AnalyticsBuilder::LISTED).take_while(|name| {
@@ -190,7 +191,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     fits.count()
 }
 
-/// One model of one type, which says what its units are.
+/// A model with one type, which says what its units count.
 struct ModelGroup {
     unit: UnitType,
     sums: Sums,
@@ -215,7 +216,7 @@ fn models(skus: &ByName<Spend>, days: DayRange, top_n: Option<u32>) -> (Vec<Mode
         by_name.entry(name).or_default().merge(spend);
     }
 
-    // Both sorts are stable, so that names decide between equal sums.
+    // Both sorts are stable: models with equal sums stay in the order of their names.
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, group)| Reverse(group.sums.spend()));
     let mut by_name: Vec<_> = by_name.into_iter().collect();
@@ -250,7 +251,7 @@ impl ModelGroup {
             diem: sums.diem,
             units: sums.units,
         };
-        // Of one kind the row itself says all.
+        // With a single kind the row itself says everything.
         let kinds = if self.by_kind.len() > 1 { self.by_kind } else { BTreeMap::new() };
         ModelSpend {
             model_name: name.to_owned(),
@@ -386,7 +387,7 @@ mod tests {
         let described: Vec<_> = analytics.by_key.iter().map(|row| row.description.as_str()).collect();
         assert_eq!(described, [WEB_APP, WEB_APP, "date", "k5", "laptop", "laptop"]);
 
-        // Of one name, three units; and names that mean something else in a row.
+        // One name with three units; and names that mean something else in a row.
         let skus = ["glm-llm-input-mtoken", "glm-image-unit", "glm", "date", "Other"];
         let analytics = answer("lookback=1d", &skus.map(|sku| (14, sku, "USD", "", "1", "1")));
         assert_eq!(analytics.top_models, ["glm", "Other (model)", "date (model)"]);

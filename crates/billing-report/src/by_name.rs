@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-/// Values under names, each of which is stored when it first comes. All names are one piece of memory, which goes back to
-/// the system as a whole however many there were.
+/// Values under names. A name is stored when it first comes. All names are in one piece of memory, which goes back to
+/// the system as a whole, however many there were.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ByName<T> {
     names: String,
@@ -13,7 +13,7 @@ pub(crate) struct ByName<T> {
     hashes: RandomState,
     /// The latest row of each hash.
     places: HashMap<u64, usize>,
-    /// Where the name of the last call is: it is likely to be that of the next.
+    /// The row of the last call's name: the next call mostly has the same name.
     last: usize,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct ByName<T> {
 struct Row<T> {
     name: Range<usize>,
     value: T,
-    /// The row before it whose name has the same hash.
+    /// The latest of the earlier rows whose name has the same hash.
     before: Option<usize>,
 }
 
@@ -52,9 +52,9 @@ impl<T: Default> ByName<T> {
         *latest
     }
 
-    /// The memory that it takes, about.
+    /// The memory that it takes, about, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        /// Of a row, with its place among the hashes and what its value may hold.
+        /// Bytes of a row, with its place among the hashes and what its value may hold.
         const ROW: usize = 512;
         self.names.len() + self.rows.len() * ROW
     }
@@ -82,7 +82,7 @@ mod tests {
         };
         add("a", "a");
         add("b", "a");
-        // Now the latest of both hashes is `b`.
+        // Now `b` is the latest row of the hash that both share.
         add("a", "b");
         add("b", "b");
         add("c", "a");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use billing_model::{AnalyticsQuery, Day, DayRange, DaySeries, Total};
 
-/// The name of the sum of all that has no name of its own in a daily row.
+/// The name, in a daily row, of the sum of everything that has no number of its own there.
 pub(crate) const OTHER: &str = "Other";
 
 /// Bytes of the names in all daily rows of one kind, at most.
@@ -17,7 +17,7 @@ pub(crate) struct SpendByDay(Vec<(usize, Total)>);
 
 impl SpendByDay {
     pub(crate) fn add(&mut self, day: usize, spend: &Total) {
-        // What comes is mostly of the day that came before, or of a later one.
+        // Most charges are of the same day as the one before, or of a later day, so the last sum is looked at first.
         match self.0.last_mut() {
             Some((last, sum)) if *last == day => sum.merge(spend),
             Some((last, _)) if *last > day => match self.0.binary_search_by_key(&day, |(day, _)| *day) {
@@ -40,10 +40,11 @@ impl SpendByDay {
     }
 }
 
-/// The rows and their names. `ranked` comes with the greatest spend first, and `name` calls each once.
+/// The rows and the names in them. `ranked` has the greatest spend first. `name` is called once for each that gets a
+/// number of its own, and gives its name.
 ///
-/// Without `top_n` the first names get a number of their own and the rest none; with it, the rest is summed, and so it is
-/// when the names are too long.
+/// Without `top_n` the first names get a number of their own and the others none. With it the others are summed as
+/// [`OTHER`], and so they are when the names are too long.
 pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
     days: DayRange,
     mut ranked: impl Iterator<Item = (N, S)>,
@@ -78,7 +79,7 @@ pub(crate) fn daily_rows<N, S: Borrow<SpendByDay>>(
     (rows, names.collect())
 }
 
-/// Gives out names for daily rows: each once, and none that means something else in a row.
+/// Gives out names for daily rows. It gives each name once, and no name that means something else in a row.
 pub(crate) struct RowNames(HashSet<String>);
 
 impl RowNames {
@@ -86,7 +87,7 @@ impl RowNames {
         Self([DaySeries::DATE, OTHER].iter().chain(reserved).map(|name| (*name).to_owned()).collect())
     }
 
-    /// The name, if it is free and of one thing alone; else the name with a mark that tells it from others.
+    /// The wanted name, if it is free and not shared; else that name with a mark behind it that tells it from others.
     pub(crate) fn give(&mut self, wanted: &str, is_shared: bool, mark: &str) -> String {
         let marked = |name: &str| format!("{name} ({mark})");
         let mut name = if is_shared { marked(wanted) } else { wanted.to_owned() };

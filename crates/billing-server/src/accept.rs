@@ -1,7 +1,7 @@
 //! Which form of a page a request wants: `Accept`, RFC 9110 12.5.1.
 //!
-//! A range that cannot be read asks for nothing, and the rest of its header still counts: some clients send `*` for
-//! `*/*` beside good ranges. Parameters but `q` are ignored, since both forms have one variant only, in UTF-8.
+//! A range that cannot be read is ignored, and the rest of its header still counts: some clients send `*` for `*/*`
+//! beside good ranges. All parameters but `q` are ignored, since both forms have one variant only, in UTF-8.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
@@ -42,9 +42,10 @@ impl Form {
 /// How much one form is wanted.
 #[derive(Default)]
 struct Wish {
-    /// Of the range that decides: 1 `*/*`, 2 `text/*`, 3 `text/csv`. The most specific one wins, whatever its weight.
+    /// How specific the deciding range is: 1 for `*/*`, 2 for `text/*`, 3 for `text/csv`. The most specific range wins,
+    /// whatever its weight.
     specificity: u8,
-    /// In thousandths.
+    /// The weight in thousandths.
     weight: u16,
 }
 
@@ -66,7 +67,7 @@ impl Wish {
     }
 }
 
-/// Reads a weight into thousandths. `.2` and a fourth digit are beyond the grammar and in use.
+/// Reads a weight into thousandths. `.2` and a fourth digit are not in the grammar, but clients send them.
 fn read_weight(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let whole = match whole {

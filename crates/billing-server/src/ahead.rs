@@ -1,9 +1,9 @@
 //! The page that a walk is about to ask for, made while the one before is on its way to the client.
 //!
-//! Whoever has followed a cursor once mostly follows the next one too. Client and server then wait for each other in turn, and with
-//! a page made ahead they do not. It is made only where nobody waits for a reader and there is memory for it, it is of the walk's
-//! own snapshot, and before it is handed out the ledger is asked whether the walk may go on: so it is the page that would have been
-//! read, and where there is none the page is read as ever.
+//! A client that has followed one cursor mostly follows the next one too. Without this, client and server wait for each
+//! other in turn. The next page is made only when a reader is free that nobody waits for, and memory. It is of the
+//! walk's own snapshot, and before it is handed out the ledger is asked whether the walk may go on. So it is the very
+//! page that would have been read. When there is none, the page is read as usual.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use crate::budget::Share;
 /// How long a page waits for its client.
 pub(crate) const KEPT: Duration = Duration::from_secs(3);
 
-/// How long none is made for an account after one that nobody came for.
+/// How long no page is made for an account after one that nobody asked for.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Pages that wait at most.
+/// The most pages that wait.
 const MOST: usize = 8;
 
-/// Accounts that are remembered for a pause.
+/// The most accounts whose pause is remembered.
 const MOST_PAUSES: usize = 64;
 
 /// A page in JSON.
@@ -42,7 +42,7 @@ pub(crate) struct Ahead(Mutex<State>);
 struct State {
     pages: Vec<Kept>,
     pauses: Vec<(AccountId, Instant)>,
-    /// True while somebody looks after pages that nobody comes for.
+    /// True while a task removes pages that nobody asked for.
     is_forgetting: bool,
 }
 
@@ -55,7 +55,8 @@ struct Kept {
 }
 
 impl Ahead {
-    /// Where the page goes that this cursor leads to. `None` when there is no room, or the account's last one was for nothing.
+    /// The place for the page that this cursor leads to. `None` when there is no room, or nobody asked for the
+    /// account's last one.
     pub(crate) fn begin(&self, account: AccountId, cursor: &Cursor) -> Option<Sender<MadePage>> {
         let mut state = self.state();
         state.forget_old(Instant::now());
@@ -69,8 +70,8 @@ impl Ahead {
         Some(sender)
     }
 
-    /// The page that this cursor leads to, if it is there or being made: then it waits for it, which is no longer than making
-    /// it would take. For a thread that may wait.
+    /// The page that this cursor leads to, if it is there or being made. This waits while it is made, which is no
+    /// longer than making it anew would take. Call it on a thread that may block.
     pub(crate) fn take(&self, account: AccountId, cursor: &Cursor) -> Option<MadePage> {
         let kept = {
             let mut state = self.state();
@@ -80,13 +81,13 @@ impl Ahead {
         kept.page.blocking_recv().ok()
     }
 
-    /// True for whoever is to call [`Self::forget_old`] from now on, every [`KEPT`], until that says no.
+    /// True for the caller that has to call [`Self::forget_old`] from now on, every [`KEPT`], until that returns false.
     pub(crate) fn begins_to_forget(&self) -> bool {
         let mut state = self.state();
         !std::mem::replace(&mut state.is_forgetting, true)
     }
 
-    /// Gives back the memory of pages that nobody came for. False when none are left.
+    /// Gives back the memory of pages that nobody asked for. False when no page is left.
     pub(crate) fn forget_old(&self) -> bool {
         let mut state = self.state();
         state.forget_old(Instant::now());
@@ -137,7 +138,7 @@ mod tests {
             assert!(ahead.begin(ours, &cursor(n)).is_some());
         }
         assert!(ahead.begin(ours, &cursor(MOST)).is_none(), "so many wait");
-        // The maker is gone: the page is read as ever.
+        // The maker is gone, so the page is read as usual.
         assert!(ahead.take(theirs, &cursor(0)).is_none());
         assert_eq!(ahead.waiting(), MOST - 1);
         ahead.state().forget_old(Instant::now() + KEPT);

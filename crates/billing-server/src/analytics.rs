@@ -23,7 +23,7 @@ const KEPT_BYTES: usize = 32 << 20;
 /// Sums between two looks at the clock: some ten microseconds of work.
 const STEP: usize = 64;
 
-/// What an answer answers. A lookback is of the day on which it is asked.
+/// The question of an answer. A lookback depends on the day on which it is asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Question {
     account: AccountId,
@@ -31,7 +31,7 @@ struct Question {
     days: DayRange,
 }
 
-/// Answers that were given lately.
+/// Answers that were given in the last minutes.
 pub(crate) struct AnalyticsCache {
     ttl: Duration,
     kept: Mutex<Kept>,
@@ -48,7 +48,7 @@ impl AnalyticsCache {
         Self { ttl, kept: Mutex::default() }
     }
 
-    /// The answer, as it was given lately or as it is now.
+    /// The answer: one that was given lately, or a new one.
     pub(crate) fn answer(
         &self,
         ledger: &dyn Ledger,
@@ -90,7 +90,8 @@ impl AnalyticsCache {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.answers.retain(|_, (given, _)| now.saturating_duration_since(*given) < self.ttl);
         kept.bytes = kept.answers.values().map(|(_, body)| body.len()).sum();
-        // Whoever asks for ever new spans must not fill the memory; then all begin anew.
+        // Requests for ever new spans must not fill the memory. When there is no room left, all kept answers are
+        // dropped.
         if kept.bytes + body.len() > KEPT_BYTES {
             kept.answers.clear();
         }

@@ -11,38 +11,38 @@ use crate::error::Error;
 use crate::prefer;
 use crate::whole_body::{JSON, whole_body};
 
-/// What is said to a request that wants another form than the one there is.
+/// The forms that a request is told when it wants another one.
 pub(crate) const JSON_ONLY: &str = "application/json";
 
-/// The charset is said because clients take `text/*` without one for Latin-1.
+/// The charset is given, because clients read `text/*` without one as Latin-1.
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 
-/// Room for an entry in either form, so that a body grows once at most.
+/// Bytes of room for an entry in either form. With so much, a body grows once at most.
 const ENTRY_BYTES: usize = 384;
 
 /// Entries of a usual page.
 const USUAL_ENTRIES: usize = 1000;
 
-/// The most that an entry takes in memory and in an answer, its texts apart.
+/// The most bytes that an entry takes in memory and in an answer together, without its texts.
 const PLAIN_BYTES: usize = 1024;
 
-/// Memory of this size goes back to the system as soon as it is free. The allocator of GNU keeps smaller pieces for later,
-/// for each thread its own. What is not written to takes none.
+/// A piece of memory of this size goes back to the system as soon as it is freed. GNU's allocator keeps smaller pieces
+/// for later, in each thread. Pages of memory that are not written to take none.
 const GIVEN_BACK: usize = 33 << 20;
 
-/// Where a page in JSON is written to: a usual one does not outgrow it.
+/// The buffer for a page in JSON. A usual page does not outgrow it.
 pub(crate) fn json_body() -> Vec<u8> {
     Vec::with_capacity(USUAL_ENTRIES * ENTRY_BYTES)
 }
 
-/// Gives back what a short page did not need: it may wait long until it is fetched.
+/// Gives back the room that a short page did not need, because the page may wait long until it is fetched.
 pub(crate) fn give_back_rest(body: &mut Vec<u8>) {
     if body.len() < body.capacity() / 2 {
         body.shrink_to_fit();
     }
 }
 
-/// The most that the entries of a page and their answer take together.
+/// The most bytes that the entries of a page and their answer take together.
 pub(crate) fn most_bytes(entries: &[UsageEntry], form: Form) -> usize {
     entries.len() * PLAIN_BYTES + text_bytes(entries) * (1 + escaped_bytes(form))
 }
@@ -51,7 +51,7 @@ fn text_bytes(entries: &[UsageEntry]) -> usize {
     entries.iter().map(UsageEntry::text_bytes).sum()
 }
 
-/// The most that a byte of text becomes.
+/// The most bytes that one byte of text becomes.
 fn escaped_bytes(form: Form) -> usize {
     match form {
         Form::Json => "\\u0001".len(),
@@ -62,7 +62,8 @@ fn escaped_bytes(form: Form) -> usize {
 /// The answer for a page.
 pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp) -> Result<Response, Error> {
     let usual = (page.entries.len() + 1) * ENTRY_BYTES;
-    // One of long texts does not grow, by which it would be there twice: what it does not need is not touched.
+    // With long texts, all room is taken at once: while a buffer grows, its content is there twice. Room that is not
+    // needed is never touched.
     let texts = text_bytes(&page.entries);
     let most = if texts > usual { GIVEN_BACK.max(usual + texts * escaped_bytes(form)) } else { usual };
     let mut body = Vec::with_capacity(most);
@@ -82,7 +83,7 @@ pub(crate) fn page(page: &Page, form: Form, request: &HeaderMap, now: Timestamp)
     Ok(response)
 }
 
-/// CSV has no room for paging, so it travels in headers.
+/// CSV has no place for paging, so that is in headers.
 fn write_paging(paging: &Paging, now: Timestamp, headers: &mut HeaderMap) -> Result<(), Error> {
     let file_name = match paging {
         Paging::ByNumber(Pagination { limit, page, total, total_pages }) => {
@@ -112,7 +113,7 @@ fn write_paging(paging: &Paging, now: Timestamp, headers: &mut HeaderMap) -> Res
 /// An instant to the millisecond without marks, `20260708T091530123Z`.
 fn compact(at: Timestamp) -> String {
     const NS_PER_MS: i64 = 1_000_000;
-    // Beyond the years of a ledger the digits below a millisecond stay.
+    // For years that a ledger does not reach, the digits below a millisecond stay.
     let at =
         at.unix_ns().map_or(at, |ns| Timestamp::from_unix_ns(ns.saturating_sub(ns.rem_euclid(NS_PER_MS))));
     at.to_string().chars().filter(char::is_ascii_alphanumeric).collect()

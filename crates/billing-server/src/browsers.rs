@@ -1,9 +1,9 @@
-//! Pages in a browser: those of the origins that the server was told of may read its answers, by CORS as the Fetch
-//! standard has it. Without such an origin there is no trace of this in any answer.
+//! Pages in a browser. Those of the configured origins may read the server's answers, by CORS as the Fetch standard has
+//! it. Without a configured origin, no answer has any of these headers.
 //!
-//! The headers are tower-http's. Here is only where they go: on whatever answers a request, so that a page sees a 429
-//! and its `Retry-After` too. A preflight, by which a browser asks before it sends a page's request, is answered by the
-//! same rules and reaches no route. No answer ever allows credentials: a page has a key or it gets nothing.
+//! tower-http makes the headers. This file puts them on every answer, so that a page sees a 429 and its `Retry-After`
+//! too. A preflight, by which a browser asks before it sends a page's request, is answered by the same rules and
+//! reaches no route. No answer ever allows credentials: a page that has no key gets nothing.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -18,11 +18,11 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::origin::Origin;
 
-/// How long a browser may remember the answer to a preflight: as long as Chromium does at most. It is asked for each
-/// address apart, so for each page of a walk all the same.
+/// How long a browser may remember the answer to a preflight: the most that Chromium allows. Browsers ask for each URL
+/// separately, and so for each page of a walk.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// The headers of our answers that a page may read beside those that it always may: Fetch 2.2.2 has these.
+/// The headers of our answers that a page may read, beside those that Fetch 2.2.2 always allows.
 const EXPOSED: [&str; 20] = [
     "accept-encoding",
     "age",
@@ -58,25 +58,25 @@ pub(crate) struct Asked {
 }
 
 impl Browsers {
-    /// Rules that let pages of these origins in; `None` without one.
+    /// The rules for pages of these origins; `None` when there are none.
     pub(crate) fn new(origins: &[Origin]) -> Option<Self> {
         if origins.is_empty() {
             return None;
         }
         let rules = CorsLayer::new()
             .allow_methods([Method::GET, Method::HEAD, Method::POST])
-            // What the server does not know it ignores, so a page may send what its client library likes to.
+            // The server ignores headers that it does not know, so a page may send whatever its client library adds.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED.map(HeaderName::from_static))
             .max_age(MAX_AGE);
         Some(Self(match origins.iter().any(Origin::is_any) {
             true => rules.allow_origin(AllowOrigin::any()).vary([]),
-            // What a cache holds of one origin is not for another.
+            // An answer that a cache has for one origin must not be used for another.
             false => rules.allow_origin(AllowOrigin::list(origins.iter().map(Origin::header))).vary([ORIGIN]),
         }))
     }
 
-    /// The answer with what lets the page read it. To a preflight that is all of the answer.
+    /// Adds the headers that let the page read the answer. For a preflight, they are the whole answer.
     pub(crate) async fn open(&self, asked: Asked, mut answer: Response) -> Response {
         let answered = service_fn(|_| ready(Ok::<_, Infallible>(std::mem::take(&mut answer))));
         let Ok(opened) = self.0.layer(answered).oneshot(asked.head).await;
@@ -87,7 +87,7 @@ impl Browsers {
 impl Asked {
     pub(crate) fn by(request: &Request) -> Self {
         let sent = request.headers();
-        // Any other OPTIONS is a method that no route has.
+        // Any other OPTIONS is refused, because no route has that method.
         let is_preflight = request.method() == Method::OPTIONS
             && sent.contains_key(ORIGIN)
             && sent.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::openapi;
 
-    /// Fetch 2.2.2, and what is for the browser itself.
+    /// The headers of Fetch 2.2.2, and those that are for the browser itself.
     const NOT_EXPOSED: [&str; 4] =
         ["cache-control", "content-encoding", "content-security-policy", "x-content-type-options"];
 

@@ -13,19 +13,19 @@ use tokio::time::timeout;
 /// The unit in which memory is shared out: a permit each, so that bytes fit the permits there can be.
 const UNIT: usize = 1 << 10;
 
-/// Who waits for one of the parts, at most.
+/// The most requests that wait for one of the parts.
 const LINE: usize = 128;
 
-/// Of a budget, in eighths: bodies that come, what is made of them, and answers that are fetched.
+/// The parts of a budget in eighths: bodies that come, the work on them, and answers that are fetched.
 const BODIES: usize = 3;
 const WORK: usize = 3;
 const ANSWERS: usize = 2;
 
 /// The memory of the process for batches and answers, in parts.
 ///
-/// Who holds some and waits for more may wait for ever, so each part is for one step of a request, and only who has taken
-/// none of a later step waits for an earlier one: a body comes, then it is read, and of the last two steps each ends by
-/// itself.
+/// A request that holds memory and waits for more could wait for ever. So each part is for one step of a request, and a
+/// request that holds memory of a later step never waits for an earlier one. First a body comes, then it is read. The
+/// last two steps end without waiting for others.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// For the bodies of batches, as they come.
@@ -42,7 +42,7 @@ pub(crate) struct Room {
     units: Arc<Semaphore>,
     all: usize,
     waiting: Arc<AtomicUsize>,
-    /// What each account may have of it, of those that have asked.
+    /// The share of each account that has asked.
     accounts: Arc<Mutex<HashMap<AccountId, Room>>>,
 }
 
@@ -50,11 +50,11 @@ pub(crate) struct Room {
 #[derive(Debug)]
 pub(crate) struct Share {
     units: OwnedSemaphorePermit,
-    /// Of what the account may have.
+    /// The same bytes, taken from what the account may have.
     account: Option<Box<Share>>,
 }
 
-/// There is none, and waiting is of no use.
+/// Why there is no room, and waiting is of no use.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoRoom {
     /// Too many wait already.
@@ -81,11 +81,11 @@ impl Budget {
     }
 }
 
-/// What reading a body takes that has so many bytes, once it is decompressed: rows in their compact form take no more than
-/// their text, and one row may be all of the body, which then is there twice more, as a text and as its fields. Then nothing
-/// is left for the others. What a decompressed body itself takes comes on top.
+/// The memory that it takes to read a body of so many bytes, decompressed. Packed rows take no more than their text. A
+/// single row may be the whole body: then the body is there twice more, as a text and as fields, and there are no other
+/// rows. When the body came compressed, its decompressed form comes on top.
 pub(crate) fn work_bytes(body: usize, is_compressed: bool) -> usize {
-    /// For buffers, and the first faults.
+    /// For buffers and the first faults.
     const MORE: usize = 1 << 20;
     body.saturating_mul(if is_compressed { 3 } else { 2 }).saturating_add(MORE)
 }
@@ -96,8 +96,8 @@ impl Room {
         Self { units: Arc::new(Semaphore::new(all)), all, waiting: Arc::default(), accounts: Arc::default() }
     }
 
-    /// The same for an account, which has half of the room at most: one that fills it with bodies that come slowly keeps
-    /// nobody else from recording.
+    /// The same for an account, which may have half of the room at most. So an account whose bodies come slowly cannot
+    /// keep others from recording.
     pub(crate) async fn take_for(
         &self,
         account: AccountId,
@@ -115,7 +115,7 @@ impl Room {
         Ok(share)
     }
 
-    /// So many bytes if they are free, without waiting and before nobody who waits.
+    /// So many bytes, if they are free and nobody waits for room. This does not wait.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
         let units = Arc::clone(&self.units).try_acquire_many_owned(self.units_of(bytes)).ok()?;
         Some(Share { units, account: None })
@@ -126,7 +126,7 @@ impl Room {
         Handle::current().block_on(self.take(bytes, time))
     }
 
-    /// Waits in line for so many bytes, at most so long. Who wants more than there is gets all of it.
+    /// Waits in line for so many bytes, at most so long. A request for more than there is gets all of it.
     pub(crate) async fn take(&self, bytes: usize, time: Duration) -> Result<Share, NoRoom> {
         if let Some(share) = self.try_take(bytes) {
             return Ok(share);
@@ -135,11 +135,11 @@ impl Room {
         if place.0.fetch_add(1, Ordering::Relaxed) >= LINE {
             return Err(NoRoom::LongLine);
         }
-        // First come, first served: this is the semaphore's promise.
+        // The semaphore promises that who comes first is served first.
         let taken = timeout(time, Arc::clone(&self.units).acquire_many_owned(self.units_of(bytes))).await;
         match taken {
             Ok(Ok(share)) => Ok(Share { units: share, account: None }),
-            // A semaphore that nobody closes.
+            // This cannot happen: nobody closes the semaphore.
             Ok(Err(_)) => Err(NoRoom::LongLine),
             Err(_) => Err(NoRoom::TooLate),
         }
@@ -157,13 +157,13 @@ pub(crate) struct Growing<'a> {
 }
 
 impl<'a> Growing<'a> {
-    /// What is taken at a time.
+    /// Bytes that are taken at a time.
     const PIECE: usize = 4 << 20;
 
-    /// What nobody has to wait for: most work takes no more.
+    /// Bytes that need no room: most work takes no more.
     const FREE: usize = 1 << 20;
 
-    /// None yet.
+    /// No memory yet.
     pub(crate) fn new(room: &'a Room) -> Self {
         Self { room, share: None }
     }
@@ -235,7 +235,7 @@ mod tests {
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for n in 0..LINE {
             let (room, tell) = (room.clone(), tell.clone());
-            // Small ones do not pass a large one.
+            // A small request does not overtake a large one.
             let bytes = if n == 3 { 10 * UNIT } else { UNIT };
             tokio::spawn(async move {
                 let share = room.take(bytes, Duration::from_secs(30)).await;

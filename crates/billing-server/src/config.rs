@@ -23,29 +23,31 @@ use crate::origin::Origin;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The clock. It dates cursors, receipts and the uses of keys, says which day it is and names CSV files; no entry
-    /// depends on it, but for [`max_age`](Config::max_age) and [`max_future`](Config::max_future). What takes a span of time goes by a clock that nobody can set.
+    /// depends on it, but for [`max_age`](Config::max_age) and [`max_future`](Config::max_future). Spans of time are
+    /// measured by a monotonic clock.
     pub now: fn() -> Timestamp,
     /// How long a cursor is good for.
     pub cursor_ttl: Duration,
     /// Where `GET /billing/usage` is in its life.
     pub usage_endpoint: UsageEndpoint,
-    /// Requests a minute that a key may make; `None` is as many as it likes.
+    /// Requests a minute that a key may make; `None` is no limit.
     pub rate_limit: Option<NonZeroU32>,
     /// Of these, how many to `GET /billing/usage`; `None` is no limit of its own. The provider let it fall to 1.
     pub usage_rate_limit: Option<NonZeroU32>,
-    /// Requests that may fail in 30 seconds; one more, and the caller is blocked for 30 seconds. `None` blocks nobody. What
-    /// is wrong with a batch (409, 422) is no failure.
+    /// Requests of a caller that may fail in 30 seconds. After one more, the caller is blocked for 30 seconds. `None`
+    /// blocks nobody. A refused batch (409, 422) is no failure.
     pub failed_request_limit: Option<NonZeroU32>,
     /// Requests that are answered at the same time; a further one gets 503. It bounds memory: an answer takes about a MiB
     /// at most until its client has it.
     pub concurrent_requests: usize,
     /// Pages that are read and encoded at once; further requests wait. It bounds the ledger's connections.
     pub concurrent_reads: usize,
-    /// Connections that are open at the same time. For a further one that which was idle longest ends; it waits when none
-    /// is.
+    /// Connections that are open at the same time. For a further one, the one that was idle longest is ended. When none
+    /// is idle, the new one waits.
     pub connections: usize,
-    /// Of these, how many one address may have, or one network of IPv6 (/64); `None` is half. For a further one an idle
-    /// one of the same address ends; it gets 503 when none is. Where a proxy stands in front all have its address.
+    /// How many of these one address may have, or one network of IPv6 (/64); `None` is half. For a further one, an idle
+    /// one of the same address is ended. When none is idle, the new one gets 503. Behind a proxy, all clients have the
+    /// proxy's address.
     pub connections_per_address: Option<usize>,
     /// The longest that a request may take until it is answered.
     pub request_timeout: Duration,
@@ -61,13 +63,13 @@ pub struct Config {
     pub max_age: Option<Duration>,
     /// How far ahead of the clock a row of a batch may be; `None` is any time that a ledger holds.
     pub max_future: Option<Duration>,
-    /// Origins whose pages may read answers in a browser. None is every other program as before, and no page.
+    /// Origins whose pages may read answers in a browser. Without any, no page may. Other programs are not affected.
     pub allow_origins: Vec<Origin>,
     /// Bytes of a batch that is sent, after decompression too.
     pub body_limit: usize,
-    /// Bytes that batches and answers may take together: three eighths for bodies that come, as much for reading them and for
-    /// their rows until they are stored, and a quarter for answers until they are fetched. Who finds no room waits in line.
-    /// At least [`Config::least_memory`] of the body limit.
+    /// Bytes that batches and answers may take together: three eighths for bodies that come, as much for reading them
+    /// and for their rows until they are stored, and a quarter for answers until they are fetched. A request that finds
+    /// no room waits in line. At least [`Config::least_memory`] of the body limit.
     pub memory: usize,
 }
 
@@ -79,7 +81,7 @@ pub enum UsageEndpoint {
     Live,
     /// It answers, and says that it will end.
     Deprecated,
-    /// It has ended: 410, whoever asks.
+    /// It has ended: everybody gets 410.
     Sunset,
 }
 
@@ -99,7 +101,7 @@ impl Config {
             usage_rate_limit: None,
             failed_request_limit: NonZeroU32::new(50),
             concurrent_requests: 256,
-            // An engine may have room for fewer.
+            // An engine may allow fewer.
             concurrent_reads: 4,
             connections: 1024,
             connections_per_address: None,

@@ -1,5 +1,5 @@
-//! What stands between a socket and the HTTP library: answers that the library makes itself get a body, and a client that
-//! does not fetch its answer is left.
+//! The layer between a socket and the HTTP library. It adds a body to answers that the library makes itself, and ends a
+//! connection whose client does not fetch its answer.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,15 +16,15 @@ use crate::traffic::Traffic;
 
 /// A connection.
 ///
-/// To a request that is not HTTP the library answers by itself, without a body. Clients of this API are promised a JSON
-/// body with every error, so it is put in here: into an answer without one that comes while none of ours is on its way,
-/// whatever stands in those.
+/// The library itself answers what is not HTTP, without a body. Clients of this API are promised a JSON body with every
+/// error, so it is added here: to an answer without a body that is written while none of our own answers is on its way.
+/// What our own answers contain is never looked at.
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
     traffic: Arc<Traffic>,
-    /// What the library has written and was not sent yet: an answer that got a body, or all of it where it does not wait
-    /// until it is sent.
+    /// Bytes that the library has written and that were not sent yet: an answer that got a body, or everything, when
+    /// the library does not wait until it is sent.
     held: Vec<u8>,
     /// True once an answer got a body here, or was made here.
     has_refused: bool,
@@ -38,9 +38,9 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         Self { stream, traffic, held: Vec::new(), has_refused: false, stalled: None, timeout }
     }
 
-    /// Answers what the library leaves without an answer, and ends.
+    /// Sends a refusal where the library leaves a client without an answer, and ends the connection.
     pub(crate) async fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
-        // Nothing goes between the pieces of an answer, and an error is told once.
+        // A refusal must not come between the pieces of an answer, and is sent once.
         if !self.has_refused && !self.traffic.is_sending() && self.held.is_empty() {
             self.has_refused = true;
             self.held = refusal.answer();
@@ -48,17 +48,17 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         self.end().await
     }
 
-    /// Sends what is left to send, and that there is no more.
+    /// Sends what is left, and then the end of the stream.
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         poll_fn(|context| Pin::new(&mut *self).poll_shutdown(context)).await
     }
 
-    /// True when there may be more to come of what was refused.
+    /// True when more of a refused request may still come.
     pub(crate) fn may_leave_something(&self) -> bool {
         self.has_refused || self.traffic.is_body_left()
     }
 
-    /// Keeps what is not to be sent as it is, or not yet: how many bytes of it, which is all or nothing.
+    /// Keeps bytes that are to be sent changed or later. Returns how many it keeps: all or none.
     fn hold<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Option<usize> {
         let mut filled = pieces.clone().filter(|piece| !piece.is_empty());
         if let (Some(only), None) = (filled.next(), filled.next())
@@ -68,7 +68,8 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
             (self.held, self.has_refused) = (answer, true);
             return Some(only.len());
         }
-        // The library ends a conversation that might become another one without waiting for its last answer.
+        // When an upgrade was asked for, the library ends the conversation without waiting until its last answer is
+        // sent.
         if self.traffic.wants_upgrade() {
             self.held = pieces.collect::<Vec<_>>().concat();
             return Some(self.held.len());
@@ -87,7 +88,7 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// An error instead of waiting when the client has let it wait for too long.
+    /// Turns waiting into an error when the client has taken nothing for too long.
     fn wait<T>(&mut self, context: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_pending() {
             let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.timeout)));
@@ -153,8 +154,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Reads to the end, and forgets it: a connection that is closed before takes the answer that was sent with it,
-    /// RFC 9112 9.6.
+    /// Reads to the end and drops it. If a connection is closed before that, the client may lose the answer that was
+    /// sent (RFC 9112, 9.6).
     pub(crate) async fn drain(&mut self) {
         let mut room = [0; 8 << 10];
         loop {

@@ -1,4 +1,5 @@
-//! A connection from its first byte to its last: requests and answers in turn, and an answer also to what is no request.
+//! A connection from its first byte to its last: requests and answers in turn. Bytes that are no request get an answer
+//! too.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -29,11 +30,11 @@ use crate::traffic::Traffic;
 /// Bytes of the head of a request, at most; a target alone may have half of it.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
-/// How long what was refused is still read, so that the answer arrives: long enough for an answer's way to a client that
-/// then stops, and short for one that does not.
+/// How long a refused request is still read, so that the answer arrives. It is long enough for the answer to reach a
+/// client that then stops, and short enough for one that does not stop.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
-/// What all conversations have.
+/// What all conversations share.
 #[derive(Clone)]
 pub(crate) struct Conversations {
     router: Router,
@@ -47,10 +48,10 @@ impl Conversations {
         Self { router, header_timeout, response_timeout }
     }
 
-    /// Answers what comes over a stream until it ends, or until the request that runs is answered when `stopping` says
-    /// so.
+    /// Answers what comes over a stream until the stream ends. When `stopping` becomes true, it ends as soon as the
+    /// running request is answered.
     ///
-    /// When it is told to leave while no request runs, it ends at once.
+    /// When no request runs and the connection has to make room, it ends at once.
     pub(crate) async fn hold<S>(
         &self,
         stream: S,
@@ -79,14 +80,15 @@ impl Conversations {
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
-            // The buffer's size alone is only looked at between two reads, which may bring half as much again.
+            // The size of the buffer alone is not enough: it is checked only between two reads, and a read may bring
+            // half as much again.
             .max_header_size(MAX_HEAD_BYTES)
-            // Who has asked and says no more is answered.
+            // A client that has asked and then closed its side is still answered.
             .half_close(true)
             .serve_connection(TokioIo::new(connection), answer);
         let mut leaves = false;
         let ended = tokio::select! {
-            // What has come is looked at first, so that a request that is there is answered.
+            // The conversation is polled first, so that a request that has come is answered.
             biased;
             ended = &mut conversation => Some(ended),
             () = told_to_stop(&mut stopping) => None,
@@ -106,7 +108,7 @@ impl Conversations {
         let parts = conversation.into_parts();
         let mut connection = parts.io.into_inner();
         if leaves {
-            // Nobody waits for it: the next one has its slot already.
+            // Nobody waits for this connection to end: the next one has its slot already.
             let told = match has_begun(&parts.read_buf) {
                 true => connection.refuse(Refusal::Crowded).now_or_never(),
                 false => connection.end().now_or_never(),
@@ -132,11 +134,11 @@ impl Conversations {
 }
 
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
-    // Who says so may be gone, which says the same.
+    // An error means that the sender is gone, which also means to stop.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// True when there is something of a request. Line ends may stand before one, RFC 9112 2.2; alone they ask for nothing.
+/// True when a request has begun. Line ends may stand before a request (RFC 9112, 2.2), and alone they are none.
 fn has_begun(left: &[u8]) -> bool {
     left.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
 }

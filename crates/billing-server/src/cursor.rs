@@ -12,8 +12,8 @@
 //! | any | the query string of the first page |
 //! | 16 | HMAC-SHA256, cut to 128 bits, over the account and all of the above |
 //!
-//! Version 1 is for all walks but those that began beside an import that had not ended. Numbers are big-endian; the whole is
-//! URL-safe base64 without padding.
+//! A walk that began while an import was under way has version 2, and all others have version 1. Numbers are
+//! big-endian; the whole is URL-safe base64 without padding.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use sha2::Sha256;
 
 use crate::error::Error;
 
-/// Another number for each layout, so that no token is read in the way of another one.
+/// Each layout has its own number, so that a token is never read by the wrong layout.
 const PLAIN: u8 = 1;
 /// With the numbers of an import.
 const WITHOUT_IMPORT: u8 = 2;
@@ -81,10 +81,11 @@ impl Cursors {
         URL_SAFE_NO_PAD.encode(token).parse().map_err(Error::internal)
     }
 
-    /// Where the token goes on.
+    /// Where a walk goes on with this token.
     ///
     /// # Errors
-    /// [`Error::Cursor`] for all but an unchanged token that was issued to this account within the time to live.
+    /// [`Error::Cursor`] unless the token is unchanged, was issued to this account, and is not older than the time to
+    /// live.
     pub(crate) fn read(
         &self,
         account: AccountId,
@@ -93,10 +94,10 @@ impl Cursors {
     ) -> Result<Continuation, Error> {
         let token = URL_SAFE_NO_PAD.decode(cursor.as_str()).map_err(|_| Error::Cursor)?;
         let (signed, tag) = token.split_last_chunk::<TAG_LEN>().ok_or(Error::Cursor)?;
-        // Compared in constant time; nothing of a token is believed before.
+        // The signature is compared in constant time. Nothing of a token is used before that.
         self.sign(account, signed).verify_truncated_left(tag).map_err(|_| Error::Cursor)?;
         let (issued_ns, continuation) = parse(signed).ok_or(Error::Cursor)?;
-        // A clock that was set back makes no token older.
+        // When the clock was set back, the age would be negative: it counts as zero.
         let age_ns = u64::try_from(unix_ns(now).saturating_sub(issued_ns)).unwrap_or(0);
         if Duration::from_nanos(age_ns) > self.ttl {
             return Err(Error::Cursor);
@@ -111,7 +112,7 @@ impl Cursors {
 
 /// An HMAC under a key of 32 bytes.
 fn hmac(key: &[u8; 32]) -> Hmac<Sha256> {
-    // HMAC itself fills a key up with zeros to a block; a whole block cannot have a wrong length.
+    // HMAC fills a key up with zeros to a block anyway. A whole block cannot have a wrong length.
     let mut block = [0; 64];
     block[..32].copy_from_slice(key);
     Hmac::new(&block.into())
@@ -143,7 +144,7 @@ fn parse(signed: &[u8]) -> Option<(i64, Continuation)> {
     Some((i64::from_be_bytes(*issued_ns), Continuation { query, snapshot, position }))
 }
 
-/// A clock beyond the years of a ledger stands still.
+/// Outside the years of a ledger, the clock stands still.
 fn unix_ns(now: Timestamp) -> i64 {
     now.unix_ns().unwrap_or(i64::MAX)
 }
@@ -177,7 +178,7 @@ mod tests {
         Continuation { query, snapshot: Snapshot { end: u64::MAX, without }, position }
     }
 
-    /// Of a walk beside which no import ran.
+    /// A walk during which no import was under way.
     fn plain() -> Continuation {
         Continuation { snapshot: Snapshot { end: 7, without: None }, ..longest() }
     }
@@ -195,7 +196,7 @@ mod tests {
         assert_eq!(cursors().read(AccountId(7), noon(), &cursor).unwrap(), plain());
     }
 
-    /// Issued before there was any other version.
+    /// This token was issued before there was another version.
     #[test]
     fn a_token_of_version_1_is_read() {
         let query = HistoryRequest::First(plain().query).query_string();

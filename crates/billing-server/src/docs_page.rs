@@ -1,7 +1,7 @@
 //! The document as a page for people: one file without a script and without anything from elsewhere.
 //!
-//! All that it says comes from [`openapi::document`]; here is only how it looks. Nothing of a request comes into it, and
-//! whatever comes in is escaped.
+//! Its content comes from [`openapi::document`]; this file only decides how it looks. Nothing of a request gets into
+//! it, and all text is escaped.
 
 mod markup;
 mod operations;
@@ -20,15 +20,15 @@ use utoipa::openapi::{Components, OpenApi, RefOr};
 use crate::openapi;
 use markup::{escape, prose, table};
 
-/// What a browser may do with the page: apply the one style that is in it, and follow links. Nothing is fetched, nothing
-/// runs, and nobody puts it into a frame of theirs.
+/// What a browser may do with the page: apply its one style and follow links. Nothing is fetched, no script runs, and
+/// no other page may put it into a frame.
 pub(crate) fn policy() -> HeaderValue {
     static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
         let digest = BASE64.encode(Sha256::digest(style_element()));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
-        // Letters, digits and signs are a header always.
+        // A text of letters, digits and signs is always a valid header.
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
     });
     POLICY.clone()
@@ -42,7 +42,7 @@ pub(crate) fn html() -> &'static str {
 
 const STYLE: &str = include_str!("docs_page/style.css");
 
-/// All that stands in the element `style`: the policy has its digest.
+/// The content of the element `style`. The policy has its digest.
 fn style_element() -> String {
     format!("\n{STYLE}")
 }
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// A browser applies no style whose text it finds no digest of.
+    /// A browser applies a style only when the policy has the digest of its text.
     #[test]
     fn the_policy_lets_in_the_one_style_and_nothing_else() {
         let (_, rest) = html().split_once("<style>").unwrap();

@@ -1,4 +1,4 @@
-//! Why a request gets no page: what the client is told, and what only the log gets.
+//! Why a request gets no page. The client is told some of it, and the log gets all of it.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use billing_model::{ErrorBody, QueryError};
 use crate::trouble::Trouble;
 use crate::whole_body::{JSON, whole_body};
 
-/// When to send again what could not be stored: a person has to see to it first.
+/// When to send a batch again that could not be stored. A person has to solve the trouble first.
 const RETRY_TROUBLE: Duration = Duration::from_secs(10);
 
-/// The reason for an answer without what was asked for. Every one is answered as JSON, also where CSV was asked for.
+/// Why an answer does not have what was asked for. Every error is answered as JSON, also when CSV was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No key, several, an unknown or a revoked one: the client is not told which.
@@ -37,7 +37,7 @@ pub(crate) enum Error {
     NotAcceptable(&'static str),
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// A cursor that was not issued here, to this account, lately: the client is not told which.
+    /// A cursor that was not issued here, or not to this account, or too long ago. The client is not told which.
     #[error("Invalid or expired cursor; restart from the first page")]
     Cursor,
     #[error(
@@ -59,8 +59,8 @@ pub(crate) enum Error {
     BodyTimeout,
     #[error("The body is too large: a batch has at most {0} bytes, decompressed too")]
     BodyTooLarge(usize),
-    /// The client is told what is wrong with which row; the answer's body is made where that is known. The digest is that
-    /// of the batch.
+    /// Bad rows: the client is told what is wrong with which row. `body` is the answer's body, which is made where the
+    /// faults are known. `digest` is that of the batch.
     #[error("rows cannot be recorded")]
     Rows { digest: [u8; 32], body: Vec<u8> },
     /// More requests than the key may make.
@@ -69,7 +69,7 @@ pub(crate) enum Error {
     /// Too many failed requests.
     #[error("Too many failed requests")]
     Blocked { retry_after: Duration },
-    /// More batches than there is room for.
+    /// There are more batches than there is room for.
     #[error("Too many batches at the moment; send it again with the same Idempotency-Key")]
     IngestFull,
     /// More requests than are answered at the same time.
@@ -86,7 +86,7 @@ pub(crate) enum Error {
     /// Sums under more names than there is memory for.
     #[error("These days have more names than the server has memory for; ask for fewer days")]
     TooManyNames,
-    /// What the client cannot help.
+    /// A fault of the server.
     #[error("Internal server error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -96,11 +96,13 @@ impl Error {
         Self::Internal(cause.into())
     }
 
-    /// What the ledger refused. An account that was removed has no keys: a request that came before has none any more.
+    /// The error for what the ledger refused. A removed account has no keys, so a request that was let in before it was
+    /// removed gets 401.
     pub(crate) fn of_ledger(error: billing_ledger::Error) -> Self {
         match error.kind() {
             ErrorKind::UnknownAccount => Self::Unauthenticated,
-            // Entries that were still to come were taken out: the walk begins anew, as with a cursor that is too old.
+            // Entries that the walk was still to see were taken out. The client has to begin anew, as with a cursor
+            // that is too old.
             ErrorKind::WalkOutdated => Self::Cursor,
             _ => Self::internal(error),
         }
@@ -133,11 +135,11 @@ impl Error {
         }
     }
 
-    /// When it makes sense to come again.
+    /// When it makes sense to try again.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Blocked { retry_after } => Some(*retry_after),
-            // What fills up here is empty again in fractions of a second.
+            // What is full here is free again within fractions of a second.
             Self::IngestFull | Self::Busy | Self::LedgerBusy => Some(Duration::from_secs(1)),
             Self::Unwritable(_) => Some(RETRY_TROUBLE),
             _ => None,
@@ -177,7 +179,8 @@ impl IntoResponse for Error {
     }
 }
 
-/// Seconds, rounded up: whoever comes then is not too early. Never none, which would mean at once.
+/// Whole seconds, rounded up, so that a client that waits so long is not too early. At least one, because zero would
+/// mean at once.
 pub(crate) fn whole_seconds(span: Duration) -> u64 {
     let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
     seconds.max(1)

@@ -34,8 +34,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a request id that is taken over.
 const MAX_REQUEST_ID_LEN: usize = 128;
 
-/// What counts as no failure of who asks. An endpoint that has ended is not its fault, and a client that tries both must
-/// not be shut out of the other. What is wrong with one batch must not hold up the others of a gateway.
+/// Statuses that do not count as failures of the caller. An endpoint that has ended is not the caller's fault, and a
+/// client that tries both endpoints must not be blocked from the other one. A bad batch must not hold up the other
+/// batches of a gateway.
 const NO_FAILURES: [StatusCode; 4] =
     [StatusCode::TOO_MANY_REQUESTS, StatusCode::GONE, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
 
@@ -58,11 +59,11 @@ pub(crate) async fn exchange(
     let (is_operational, is_post) = (OPERATIONAL.contains(&route), request.method() == Method::POST);
     let peer = request.extensions().get::<Peer>().copied();
     let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
-    // At the level of errors, so that an error says which request it is of also where nothing else is logged.
+    // The span has the level of errors, so that an error names its request even when nothing else is logged.
     let span = tracing::error_span!("request", request_id = request_id.to_str().unwrap_or_default());
 
-    // Whoever watches the server is answered also when it is busy, and takes nobody's place. Nor does what is there for all,
-    // nor a browser that only asks what a page may.
+    // Requests that watch the server are answered even when it is busy, and take no place. The same is true of public
+    // documents and of preflights.
     let needs_place = !is_operational && !PUBLIC.contains(&route) && !is_preflight;
     let permit = needs_place.then(|| Arc::clone(&service.requests).try_acquire_owned());
     let is_busy = permit.as_ref().is_some_and(Result::is_err);
@@ -74,7 +75,7 @@ pub(crate) async fn exchange(
     } else if is_preflight {
         Response::default()
     } else {
-        // A batch has the time for its body apart.
+        // A batch has extra time for its body.
         let limit = service.config.request_timeout * if is_post { 2 } else { 1 };
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
         match timeout(limit, answer).instrument(span.clone()).await {
@@ -102,11 +103,11 @@ pub(crate) async fn exchange(
     if let Some(rate) = standing.as_ref().and_then(|standing| standing.rate) {
         write_rate(rate, (service.config.now)(), headers);
     }
-    // What was not read of a request must not be taken for the next one.
+    // The unread rest of a request must not be read as the next request.
     if traffic.as_ref().is_some_and(|traffic| traffic.is_body_left()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    // Who does not fetch an answer of some bytes costs little, and keeps nobody else out.
+    // A small answer that is not fetched costs little, so it does not keep its place.
     let bytes = response.body().size_hint().exact().unwrap_or(u64::MAX);
     if bytes <= SMALL_ANSWER as u64 {
         holding.permit = None;
@@ -125,7 +126,8 @@ pub(crate) async fn exchange(
             "answered"
         );
     });
-    // A connection knows when an answer was sent; without one it is when its body was read.
+    // A connection knows when an answer was sent. Without a connection, an answer counts as sent when its body was
+    // read.
     let (holding, sending) = match traffic {
         Some(traffic) => (None, Some(traffic.begin(holding))),
         None => (Some(holding), None),
@@ -133,8 +135,8 @@ pub(crate) async fn exchange(
     response.map(|body| Body::new(Answer { body, _holding: holding, _sending: sending }))
 }
 
-/// Whether a request says once which host it is for, as RFC 9112 3.2 demands of HTTP/1.1: two of them are a way to get
-/// past whatever stands in front.
+/// True when a request names its host exactly once, as RFC 9112, 3.2 demands of HTTP/1.1. With two host headers, a
+/// request could get past a proxy in front.
 fn names_its_host(request: &Request) -> bool {
     match request.headers().get_all(HOST).iter().count() {
         0 => request.version() < Version::HTTP_11,
@@ -148,13 +150,13 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         (1..=MAX_REQUEST_ID_LEN).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
     });
     brought.cloned().unwrap_or_else(|| {
-        // Without random numbers ids are not unique, which is no reason not to answer.
+        // Without random numbers ids are not unique, but the request can still be answered.
         let id = format!("{:016x}", getrandom::u64().unwrap_or_default());
         HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("none"))
     })
 }
 
-/// The route as it was declared: what a client asked for may be anything, a key among it.
+/// The route as it was declared. The path that a client sent could be anything, even a key.
 fn route(request: &Request) -> &'static str {
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     matched.and_then(declared).unwrap_or("unmatched")
@@ -189,7 +191,7 @@ fn write_rate(rate: Rate, now: Timestamp, headers: &mut HeaderMap) {
     headers.insert("x-ratelimit-reset-requests", reset.into());
 }
 
-/// An answer's body, and with it what its request holds.
+/// An answer's body, which carries what its request holds.
 struct Answer {
     body: Body,
     _holding: Option<Holding>,

@@ -17,7 +17,7 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    /// Of a request that is counted as in progress from now on.
+    /// The holding of a request that counts as in progress from now on.
     pub(crate) fn new(in_progress: Gauge, permit: Option<OwnedSemaphorePermit>) -> Self {
         in_progress.inc();
         Self { in_progress, permit, memory: None }

@@ -25,19 +25,19 @@ use crate::whole_body::{JSON, whole_body};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Says that a batch was there already, and not stored again.
+/// The header that says that a batch was there already and was not stored again.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Characters of an idempotency key, at most.
 pub(crate) const MAX_KEY_LEN: usize = 255;
 
-/// Faults that are described. Where the others are is told as well, in ranges.
+/// The most faults that are described. The places of the others are listed as ranges.
 const DESCRIBED: usize = 1000;
 
-/// How many times as long as it came a body can be once it is decompressed, which is the most that DEFLATE can do.
+/// How many times as long a body can be once it is decompressed: DEFLATE cannot do more.
 const MOST_GZIP: usize = 1032;
 
-/// What a request says of its batch before the batch itself comes.
+/// What the headers of a request say of its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
     pub(crate) idempotency_key: String,
@@ -55,7 +55,7 @@ pub(crate) struct Checked {
 
 impl Announced {
     /// # Errors
-    /// What must be there and is not, or is something that is not taken.
+    /// An error for a required header that is missing, and for a value that is not taken.
     pub(crate) fn by(headers: &HeaderMap) -> Result<Self, Error> {
         let is_gzip = match only(headers, &CONTENT_ENCODING) {
             Ok(None) => false,
@@ -76,7 +76,7 @@ impl Announced {
         Ok(Self { idempotency_key: key.to_owned(), format, is_gzip })
     }
 
-    /// The memory that it takes to read a body of so many bytes as they came.
+    /// The memory that it takes to read a body that came with so many bytes.
     pub(crate) fn work_bytes(&self, came: usize, limit: usize) -> usize {
         let whole = if self.is_gzip { came.saturating_mul(MOST_GZIP).min(limit) } else { came };
         work_bytes(whole, self.is_gzip)
@@ -85,10 +85,10 @@ impl Announced {
     /// Reads the batch from the body that came: every row, good or bad.
     ///
     /// # Errors
-    /// [`Error::Rows`] with all that is wrong, or what stands in the way of reading.
+    /// [`Error::Rows`] with everything that is wrong, or the error that prevents reading.
     pub(crate) fn check(&self, body: Vec<u8>, (limit, rules): (usize, RowRules)) -> Result<Checked, Error> {
         let body = if self.is_gzip { decompress(&body, limit)? } else { body };
-        // The form belongs to what was said: the same text means other rows in another.
+        // The format is a part of the digest, because the same text means other rows in another format.
         let mut digest = Sha256::new_with_prefix(format!("{:?}\n", self.format));
         digest.update(&body);
         // Rows take no more than their text, so this is never too little.
@@ -99,7 +99,7 @@ impl Announced {
                 Ok(entry) => match rules.check(&entry) {
                     Ok(()) => {
                         faults.rows += 1;
-                        // Once nothing will be stored it need not be kept.
+                        // After the first fault nothing will be stored, so entries need not be kept.
                         if faults.is_none() {
                             amounts.add(&entry);
                             entries.push(&entry);
@@ -122,7 +122,7 @@ impl Announced {
     }
 }
 
-/// How many bytes a body has, as far as that is said: at most the limit.
+/// How many bytes a body has, as announced, or the limit when nothing is announced.
 ///
 /// # Errors
 /// [`Error::BodyTooLarge`], before it is sent.
@@ -139,7 +139,7 @@ pub(crate) fn announced_bytes(headers: &HeaderMap, limit: usize) -> Result<usize
 /// The body, when it is not too large and comes in time.
 ///
 /// # Errors
-/// As it says; what was read of it then is of no use.
+/// When it is too large, too slow or broken off. What was read is then useless.
 pub(crate) async fn read_body(
     mut body: Body,
     announced: usize,
@@ -159,7 +159,7 @@ pub(crate) async fn read_body(
             }
             whole.extend_from_slice(&data);
         }
-        // Of one that did not say how long it is.
+        // A body without an announced length was given too much room.
         whole.shrink_to_fit();
         Ok(whole)
     };
@@ -217,7 +217,7 @@ fn format_of(media_type: &str) -> Option<RowFormat> {
 
 fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let mut decoder = MultiGzDecoder::new(body);
-    // All that it may become: a Vec that grows has up to three times what it holds.
+    // Room for the most that it may become: a growing `Vec` takes up to three times its content.
     let mut whole = Vec::with_capacity(body.len().saturating_mul(MOST_GZIP).min(limit));
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -236,18 +236,18 @@ fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
 /// Everything that is wrong with a batch.
 #[derive(Default)]
 struct Faults {
-    /// Rows so far, good and bad.
+    /// The number of rows so far, good and bad.
     rows: u64,
     /// Where the bad ones are, in order.
     ranges: Vec<RangeInclusive<u64>>,
     bad_rows: u64,
-    /// What is wrong, of the first ones.
+    /// What is wrong with the first of them.
     issues: Vec<Issue>,
 }
 
 #[derive(Serialize)]
 struct Issue {
-    /// From 1; none for the body as a whole.
+    /// The row from 1; `None` for the body as a whole.
     row: Option<u64>,
     field: Option<&'static str>,
     message: String,
@@ -277,7 +277,7 @@ impl Faults {
                 _ => self.ranges.push(self.rows..=self.rows),
             }
         }
-        // What is wrong with the body as a whole comes last, and is always said.
+        // A fault of the body as a whole comes last, and is always described.
         if self.issues.len() < DESCRIBED || !is_row {
             self.issues.push(Issue { row: is_row.then_some(self.rows), field, message });
         }

@@ -6,8 +6,8 @@ use billing_ledger::Ledger;
 
 use crate::error::describe;
 
-/// Begins to remove it, if there is any: nobody sees it, but it takes up space. Nobody waits for it either, and a server
-/// that stops in the middle goes on when it is started again.
+/// Begins to remove what a killed import has left, if there is anything. Nobody sees it, but it takes up space. Nobody
+/// waits for this, and a server that is stopped meanwhile goes on when it is started again.
 pub(crate) fn remove(ledger: Arc<dyn Ledger>) {
     let work = move || match ledger.remove_unfinished_import() {
         Ok(0) => {}

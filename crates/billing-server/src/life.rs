@@ -17,7 +17,7 @@ const SUCCESSOR: HeaderValue =
 pub(crate) const WARNING: &str = "GET /billing/usage is deprecated and ends on 16 September 2026; use GET \
      /billing/usage-history instead";
 
-/// What the endpoint by page number says of its own end, with every answer.
+/// Writes the headers by which every answer of the endpoint by page number announces its end.
 pub(crate) fn write_life(life: UsageEndpoint, headers: &mut HeaderMap) {
     if life == UsageEndpoint::Live {
         return;

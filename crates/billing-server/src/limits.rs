@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 /// A rate is so many requests in this time.
 const RATE_SPAN: Duration = Duration::from_secs(60);
 
-/// Failures are counted over this time, and more than the limit block for as long.
+/// Failures are counted over this time. With more than the limit, the caller is blocked for as long.
 const FAILURE_SPAN: Duration = Duration::from_secs(30);
 
-/// Callers that are remembered; beyond it those that were quiet longest are forgotten. A few MiB.
+/// The most callers that are remembered, which take a few MiB. Beyond that, those that were quiet longest are
+/// forgotten.
 const CALLERS: usize = 10_000;
 
 /// Who asks, as far as it is known.
@@ -36,7 +37,7 @@ pub(crate) struct Rate {
     pub(crate) is_within: bool,
 }
 
-/// Counts requests: so many a minute from the first one on, then again.
+/// Counts requests per minute. A minute begins with the first request after the last one ended.
 pub(crate) struct RateLimit {
     limit: NonZeroU32,
     windows: Mutex<Callers<String, Window>>,
@@ -100,7 +101,7 @@ impl FailureLimit {
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// Counts a request that failed. What fails while its caller is blocked does not make that longer.
+    /// Counts a request that failed. Failures of a caller that is blocked do not make the block longer.
     pub(crate) fn count(&self, caller: Caller, now: Instant) {
         let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = all.entry(caller, now, Failures::default());
@@ -138,8 +139,8 @@ impl<K: Eq + Hash + Clone, V> Callers<K, V> {
         value
     }
 
-    /// Forgets those who have been quiet for so long that nothing counts any more, or else the half that was quiet
-    /// longest: a crowd of strangers must not fill the memory.
+    /// Forgets callers whose counts are over. If there are none, it forgets the half that was quiet longest. A crowd of
+    /// strangers must not fill the memory.
     fn forget(&mut self, now: Instant) {
         self.known.retain(|_, (_, heard)| now.saturating_duration_since(*heard) < RATE_SPAN);
         if self.known.len() >= CALLERS {

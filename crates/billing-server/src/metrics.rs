@@ -4,8 +4,8 @@
 //! money are written by this file and not by the library, whose numbers are floating point: each currency is a metric of
 //! its own, since sums of different ones mean nothing.
 //!
-//! There are two texts. That of the whole server is for whoever runs it. That of an account has what came to its own
-//! ledger and nothing else: requests, times, connections and transactions are of everybody together, and would tell one
+//! There are two texts. The text of the whole server is for its operator. The text of an account has only what came to
+//! its own ledger. Requests, times, connections and transactions are counted for everybody together, and would tell one
 //! account how busy the others are.
 
 use std::collections::HashMap;
@@ -67,7 +67,7 @@ pub(crate) struct Metrics {
     commits: Histogram,
     group_sizes: Histogram,
     recorded: Recorded,
-    /// Of each account that has sent a batch.
+    /// The counts of each account that has sent a batch.
     of_accounts: Mutex<HashMap<AccountId, Arc<Recorded>>>,
 }
 
@@ -104,7 +104,7 @@ impl Amounts {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        // From a page that is in memory to one that waits behind others.
+        // The buckets reach from a page that is in memory to one that waits behind others.
         let durations =
             || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
         let mut metrics = Self {
@@ -148,7 +148,7 @@ impl Metrics {
         self.group_sizes.observe(u32::try_from(batches).unwrap_or(u32::MAX).into());
     }
 
-    /// Counts a batch that came to the ledger, and what it was worth when it is new.
+    /// Counts a batch that came to the ledger, and its amounts if it is new.
     pub(crate) fn batch(&self, account: AccountId, amounts: &Amounts, receipt: Receipt) {
         self.recorded.batch(amounts, receipt);
         let mut of_accounts = self.of_accounts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +160,7 @@ impl Metrics {
         text(&self.registry, &self.recorded)
     }
 
-    /// What is counted of an account, as text. Nothing is kept for one that never sent a batch.
+    /// The counts of an account, as text. Nothing is kept for an account that never sent a batch.
     pub(crate) fn text_of(&self, account: AccountId) -> Result<String, fmt::Error> {
         let of_accounts = self.of_accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let recorded = of_accounts.get(&account).cloned().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What the server speaks, as an OpenAPI 3.1 document.
 //!
-//! It is made of code, so that its limits are those of the checks and cannot differ from them: `openapi/parameters.rs`
-//! asks the model. What OpenAPI cannot say stands in words: that a cursor goes alone, that an end comes after its start.
+//! It is made by code, so that its limits are those of the checks: `openapi/parameters.rs` asks the model. What OpenAPI
+//! cannot express is said in words, such as that a cursor goes alone, and that an end comes after its start.
 
 mod billing;
 mod examples;

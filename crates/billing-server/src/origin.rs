@@ -1,4 +1,4 @@
-//! Which pages are meant: an origin, as a browser writes it.
+//! An origin of pages, as a browser writes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use url::Url;
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// Where pages come from that may read answers in a browser: scheme, host and port, `https://app.example`. `*` is every
+/// An origin whose pages may read answers in a browser: scheme, host and port, `https://app.example`. `*` is every
 /// origin.
 ///
 /// ```
@@ -26,8 +26,8 @@ pub struct Origin(HeaderValue);
 /// A text that no browser sends as an origin.
 ///
 /// # What to do
-/// The message says what to type. Browsers compare origins letter by letter, so one that is only almost right would let
-/// nobody in, without a word.
+/// The message says what to type. Browsers compare origins letter by letter, so an origin that is almost right would
+/// let no page in, and nobody would be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// It is written as no browser writes it.
@@ -39,7 +39,7 @@ pub enum OriginError {
     /// A star for a part of an origin.
     #[error("a star stands for no part of an origin; type each one whole, or * alone for all")]
     PartialStar,
-    /// What pages without an origin send: files, and sandboxed pages of whoever likes.
+    /// `null`, which pages without an origin send: files, and sandboxed pages of anybody.
     #[error(
         "any page can make its browser send it; serve the page over http and type that, as http://localhost:3000"
     )]
@@ -77,7 +77,7 @@ impl FromStr for Origin {
                 HeaderValue::from_str(text).map(Self).map_err(|_| OriginError::NotAnOrigin)
             }
             Ok(sent) => Err(OriginError::Written(sent)),
-            // `app.example` and `localhost:3000`: a scheme is what is missing.
+            // `app.example` and `localhost:3000` lack only a scheme.
             Err(OriginError::NotAnOrigin) if !text.contains("://") => {
                 sent_for(&format!("https://{text}")).and_then(|sent| Err(OriginError::Written(sent)))
             }
@@ -98,7 +98,7 @@ fn sent_for(address: &str) -> Result<String, OriginError> {
     match url.scheme() {
         "http" | "https" => Ok(url.origin().ascii_serialization()),
         scheme if url.is_special() => Err(OriginError::Scheme(scheme.to_owned())),
-        // Pages of extensions and of programs that are made of pages: `chrome-extension://…`, `tauri://localhost`.
+        // Pages of browser extensions and of programs made of pages: `chrome-extension://…`, `tauri://localhost`.
         scheme => {
             let host = url.host_str().filter(|host| !host.is_empty()).ok_or(OriginError::NotAnOrigin)?;
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Pages of the ledger: lent into the answer, or read and then written.
+//! Pages of the ledger. A usual page is written from the ledger's rows straight into the answer; a long one is read
+//! first.
 
 use std::sync::Arc;
 
@@ -26,12 +27,13 @@ use crate::life::WARNING;
 use crate::service::{ANSWER_PATIENCE, Read, SMALL_ANSWER, Service};
 use crate::whole_body::{JSON, body_bytes, whole_body};
 
-/// Bytes of a page up to which it is written as it is read. A usual one has 300 KB, and as many are written at once as may read.
+/// Up to so many bytes a page is written while it is read. A usual page has 300 KB, and as many are written at once as
+/// there may be readers.
 const MOST_LENT: usize = 2 << 20;
 
 impl Service {
-    /// A page in JSON, from where it stands in the ledger into the answer, with nothing in between. `None` for a long one: that
-    /// waits for room before it is made.
+    /// A page in JSON, from the ledger's rows into the answer without entries in between. `None` for a long page, which
+    /// has to wait for room before it is made.
     pub(crate) fn lent_page(
         self: &Arc<Self>,
         read: Read,
@@ -58,7 +60,7 @@ impl Service {
         Ok(Some(with_room(whole_body(StatusCode::OK, JSON, body), room)))
     }
 
-    /// The body of a page in JSON, and where it leads. `None` for a long one.
+    /// The body of a page in JSON, and what follows it. `None` for a long page.
     fn lent_body(
         &self,
         read: Read,
@@ -84,7 +86,7 @@ impl Service {
         Ok(Some((body, paging)))
     }
 
-    /// Makes the page that a cursor leads to, where there is a reader and memory that nobody waits for.
+    /// Makes the page that a cursor leads to, if there are a reader and memory that nobody waits for.
     fn make_ahead(self: &Arc<Self>, account: AccountId, cursor: &Cursor) {
         let Ok(reader) = Arc::clone(&self.reads).try_acquire_owned() else { return };
         let Some(mut room) = self.budget.answers.try_take(MOST_LENT) else { return };
@@ -92,7 +94,7 @@ impl Service {
         let (service, query) = (Arc::clone(self), format!("cursor={cursor}"));
         let work = move || {
             let made = service.lent_body(Read::UsageHistory, account, &query, (service.config.now)());
-            // Of what goes wrong here the request itself will say more.
+            // Errors are ignored here: the client's own request will report them.
             if let Ok(Some((body, Paging::ByCursor(next)))) = made {
                 room.shrink_to(body.capacity());
                 let _ = sender.send(MadePage { body, next, room });
@@ -110,12 +112,13 @@ impl Service {
         }
     }
 
-    /// Whether a walk may go on, asked of the ledger as for a page.
+    /// Asks the ledger, as a page would, whether a walk may go on.
     fn may_go_on(&self, account: AccountId, query: &str, now: Timestamp) -> Result<(), Error> {
         self.history_page(account, query, now, Some(1), &mut |_, _| Ok(())).map(drop)
     }
 
-    /// A page that is read before it is written. Its reader is kept while it waits for room, so that few are read that have none.
+    /// A page that is read before it is written. It keeps its reader while it waits for room, so that few pages are in
+    /// memory that have no room yet.
     pub(crate) fn kept_page(
         &self,
         read: Read,
@@ -141,7 +144,7 @@ impl Service {
         room.transpose().map_err(|_| Error::Busy)
     }
 
-    /// Lends a page, and says where it stands, and what its readers are to know.
+    /// Lends the entries of a page. Returns where it stands, and the warning for its readers.
     fn page(
         &self,
         read: Read,
@@ -187,7 +190,7 @@ impl Service {
         Ok(Paging::ByCursor(next.transpose()?))
     }
 
-    /// Lends a page of a walk, of fewer entries than were asked for where `limit` says so.
+    /// Lends a page of a walk, with at most `limit` entries.
     fn history_page(
         &self,
         account: AccountId,

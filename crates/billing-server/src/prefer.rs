@@ -1,4 +1,4 @@
-//! What a request would like beside the documented answer: `Prefer`, RFC 7240.
+//! Preferences of a request beyond the documented answer: `Prefer`, RFC 7240.
 
 use axum::http::{HeaderMap, HeaderName};
 use billing_csv::Columns;
@@ -12,7 +12,7 @@ pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 /// The one preference that is followed: a CSV page with the column `apiKeyId`.
 pub(crate) const INCLUDE_API_KEY_ID: &str = "include=apiKeyId";
 
-/// The columns that the request prefers in CSV. Of a preference stated twice the first counts.
+/// The columns that the request prefers in CSV. When a preference is stated twice, the first counts.
 pub(crate) fn columns(headers: &HeaderMap) -> Columns {
     let include = headers
         .get_all(PREFER)

@@ -1,4 +1,4 @@
-//! The one thread that writes: it stores what has come meanwhile in one go, and then says so to everybody at once.
+//! The one thread that writes. It stores all batches that wait in one transaction, and then answers all of them.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -18,20 +18,21 @@ use crate::trouble::{LastWrite, Trouble};
 /// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
 const QUEUE: usize = 1024;
 
-/// Entries of one transaction, at least as many as of one batch: enough that being durable costs little each, and few
-/// enough that nobody waits for long.
+/// The most entries of one transaction, unless a single batch has more. They are enough that the cost of making them
+/// durable is small for each, and few enough that nobody waits for long.
 const GROUP_ENTRIES: u64 = 20_000;
 
-/// What those who come now wait longer when the ledger could not be written, so that it is not tried without pause.
+/// How long the thread pauses when the ledger could not be written, so that it does not try again and again without a
+/// pause.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often it is tried whether the ledger can be written again, while it cannot.
+/// While the ledger cannot be written, the time between two tries.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes that must fit on the disk until it is no longer full: what a large batch takes.
+/// The free bytes with which a disk no longer counts as full: as many as a large batch takes.
 const ROOM: usize = 16 << 20;
 
-/// How often it is recorded when keys were last used.
+/// The time between two recordings of when keys were last used.
 const KEY_USES_EVERY: Duration = Duration::from_secs(10);
 
 /// Stores batches, and the uses of keys. Dropped, it stores what is left first.
@@ -44,14 +45,14 @@ pub(crate) struct Recorder {
 
 struct Job {
     batch: Batch,
-    /// What it is worth, for the counts.
+    /// Its amounts, for the metrics.
     amounts: Amounts,
     reply: oneshot::Sender<Result<Receipt, Error>>,
     /// Held until the batch is stored.
     _share: Share,
 }
 
-/// When each key was last used, as far as that is not in the ledger yet.
+/// When each key was last used; only what is not in the ledger yet.
 #[derive(Default)]
 struct KeyUses(Mutex<HashMap<String, Timestamp>>);
 
@@ -62,7 +63,7 @@ impl Recorder {
         let last_write = Arc::new(LastWrite::default());
         let worker = Worker { ledger, metrics, uses: Arc::clone(&uses), last_write: Arc::clone(&last_write) };
         let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&jobs));
-        // Without a thread there is no queue either, and every batch is refused.
+        // If the thread cannot be started there is no queue, and every batch is refused.
         match thread {
             Ok(thread) => Self { queue: Some(queue), uses, last_write, thread: Some(thread) },
             Err(error) => {
@@ -98,7 +99,8 @@ impl Recorder {
         self.last_write.trouble()
     }
 
-    /// Notes that a key was used. It gets into the ledger in a while, and no sooner: it is for people to look at.
+    /// Notes that a key was used. That is written to the ledger some seconds later, which is enough for people who look
+    /// at it.
     pub(crate) fn note_use(&self, key_id: &str, at: Timestamp) {
         let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
         match uses.get_mut(key_id) {
@@ -112,7 +114,7 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // It says itself what went wrong.
+            // A panic has reported itself already.
             let _ = thread.join();
         }
     }
@@ -144,7 +146,7 @@ impl Worker {
                 self.last_write.note(self.ledger.try_writing(ROOM).err().map(|error| error.kind()));
                 next_try = None;
             }
-            // A write that works ends it too.
+            // A batch that is stored ends the trouble too.
             next_try = match self.last_write.trouble() {
                 None => None,
                 Some(_) => next_try.or_else(|| Some(Instant::now() + TRY_EVERY)),
@@ -165,11 +167,11 @@ impl Worker {
                 let accounts = batches.iter().map(|batch| batch.account);
                 for ((account, receipt), (amounts, reply, _)) in accounts.zip(receipts).zip(replies) {
                     self.metrics.batch(account, &amounts, receipt);
-                    // A client that has gone asks again with the same key.
+                    // The client may be gone. It will send the batch again with the same key.
                     let _ = reply.send(Ok(receipt));
                 }
             }
-            // One alone cannot be another's fault.
+            // With a single batch, no other one can be at fault.
             Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
                 for (batch, (amounts, reply, share)) in batches.into_iter().zip(replies) {
                     self.store(vec![Job { batch, amounts, reply, _share: share }]);
@@ -186,11 +188,11 @@ impl Worker {
                 for (_, reply, _) in replies {
                     let error = match Trouble::of(kind) {
                         Some(trouble) => Error::Unwritable(trouble),
-                        // Sent again, its key tells.
+                        // The client sends it again, and its key tells whether it is stored.
                         None if is_everybodys(kind) || kind == ErrorKind::OutcomeNotKnown => {
                             Error::LedgerBusy
                         }
-                        // It was removed while its batch was on the way.
+                        // The account was removed while its batch was on the way.
                         None if kind == ErrorKind::UnknownAccount => Error::Unauthenticated,
                         None => Error::internal(cause.clone()),
                     };
@@ -222,7 +224,7 @@ impl Worker {
     }
 }
 
-/// What waits already, up to a full transaction.
+/// The batches that wait already, up to a full transaction.
 fn group(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     let mut entries = first.batch.entries.len();
     let mut group = vec![first];
@@ -235,7 +237,7 @@ fn group(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     group
 }
 
-/// True for what is wrong with the ledger at the moment, and not with a batch.
+/// True for an error of the ledger at the moment, and not of one batch.
 fn is_everybodys(kind: ErrorKind) -> bool {
     kind == ErrorKind::Busy || Trouble::of(kind).is_some()
 }

@@ -1,4 +1,5 @@
-//! Answers to what never becomes a request: the library's, which come without a body, and ours where it has none.
+//! Answers to bytes that never become a request. Some are the HTTP library's, which have no body; others are ours,
+//! where the library gives no answer.
 
 /// Why something is not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(crate) fn with_body(answer: &[u8]) -> Option<Vec<u8>> {
     let text = match status.get(..3)? {
         "400" => NOT_HTTP,
         "414" => "The request's target is too long",
-        // The library says so of a length beyond all numbers, too.
+        // The library gives this status also for a length that is larger than any number.
         "431" => "The request's header is too large, or announces too large a body",
         _ => "The request could not be read",
     };

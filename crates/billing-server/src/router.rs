@@ -27,8 +27,8 @@ use crate::{docs_page, metrics, openapi};
 
 /// The API over a ledger, as `/openapi.json` describes it.
 ///
-/// It must run inside tokio: the ledger is read on its threads for blocking work. Of the [`Config`], what concerns
-/// connections is for [`serve`](crate::serve) alone.
+/// It must run inside tokio: the ledger is read on its threads for blocking work. The parts of [`Config`] that concern
+/// connections have an effect only in [`serve`](crate::serve).
 pub fn router(ledger: Arc<dyn Ledger>, config: Config) -> Router {
     router_for(Arc::new(Service::new(ledger, config)), Routes::Api)
 }
@@ -38,7 +38,7 @@ pub(crate) fn router_for(service: Arc<Service>, routes: Routes) -> Router {
         Routes::Api => api(),
         Routes::Metrics => Router::new().route(METRICS, get(counts_of_all)),
     };
-    // The fastest levels: more would cost the server more than it saves most clients.
+    // The fastest levels. Better compression would cost the server more than it saves most clients.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     router
         .fallback(async || Error::NotFound)
@@ -61,7 +61,7 @@ fn api() -> Router<Arc<Service>> {
         .route(OPENAPI, get(async || text("application/json", openapi::json())))
         .route(METRICS, get(counts))
         .route(DOCS, get(async || page()))
-        // Whoever opens the server's address in a browser wants to know what is there.
+        // A person who opens the server's address in a browser wants to know what is there.
         .route(ROOT, get(async || Redirect::temporary(DOCS)))
 }
 
@@ -85,7 +85,8 @@ async fn counts_of_all(State(service): State<Arc<Service>>) -> Response {
     metrics::answer(service.metrics.text()).unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The document for people: a browser is told to take nothing from elsewhere into it, whatever should get into its text.
+/// The document for people. Its headers tell the browser to load nothing from elsewhere, whatever may get into its
+/// text.
 fn page() -> Response {
     let mut response = text("text/html; charset=utf-8", docs_page::html());
     let headers = response.headers_mut();

@@ -11,7 +11,7 @@ pub(crate) const OPENAPI: &str = "/openapi.json";
 pub(crate) const DOCS: &str = "/docs";
 pub(crate) const ROOT: &str = "/";
 
-/// Those that watch the server: no limit holds for them, and none of their failures counts.
+/// The routes that watch the server. They have no limits, and their failures do not count.
 pub(crate) const OPERATIONAL: [&str; 3] = [HEALTHZ, READYZ, METRICS];
 
 /// Documents and the way to them, which are the same for everybody and cost nothing.
@@ -29,6 +29,6 @@ pub(crate) fn declared(path: &str) -> Option<&'static str> {
 pub(crate) enum Routes {
     /// The API, where metrics are of the account that asks.
     Api,
-    /// The metrics of all accounts, for whoever asks. No page in a browser may read them.
+    /// The metrics of all accounts, without a key. No page in a browser may read them.
     Metrics,
 }

@@ -1,5 +1,5 @@
-//! What a row of a batch must be beyond being an entry: its sender can still be asked. Files of what was recorded
-//! elsewhere are taken as they are.
+//! Further rules for the rows of a batch, whose sender can be asked to correct them. Files of entries that were
+//! recorded elsewhere are taken as they are.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub(crate) const MAX_SKU_LEN: usize = 256;
 /// Characters of a wrong text that its sender is shown.
 const SHOWN: usize = 64;
 
-/// What is not taken.
+/// Why a row is refused.
 pub(crate) struct Refused {
-    /// False when it is the body as a whole: a header without a column, text after the array.
+    /// False for a fault of the body as a whole, such as a header without a column, or text after the array.
     pub(crate) is_row: bool,
     pub(crate) field: Option<&'static str>,
     pub(crate) message: String,
@@ -72,7 +72,7 @@ impl RowRules {
             return refuse("does not fit: a ledger holds the years 1678 to 2262".to_owned());
         };
         let now = self.now;
-        // A clock beyond what a ledger holds is ahead of every row.
+        // A clock beyond the years of a ledger counts as later than every row.
         let ahead_ns = i128::from(at_ns) - i128::from(now.unix_ns().unwrap_or(i64::MAX));
         let is_beyond = |most: &Duration, ns: i128| u128::try_from(ns).is_ok_and(|ns| ns > most.as_nanos());
         if let Some(most) = self.max_future.filter(|most| is_beyond(most, ahead_ns)) {
@@ -94,7 +94,7 @@ fn check_sku(sku: &str) -> Result<(), Refused> {
     if !is_plain && sku.chars().any(char::is_control) {
         return refuse("has control characters".to_owned());
     }
-    // As many bytes as characters at least.
+    // A text has at least as many bytes as characters, so few need to be counted.
     let chars = if sku.len() > MAX_SKU_LEN { sku.chars().count() } else { 0 };
     if chars > MAX_SKU_LEN {
         return refuse(format!("has {chars} characters, at most {MAX_SKU_LEN} are taken"));

@@ -1,4 +1,4 @@
-//! A server on a listener: its connections, and its end.
+//! A server on a listener: its connections, and how it ends.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,13 +24,14 @@ use crate::service::Service;
 use crate::slots::{Crowded, Slot, Slots};
 use crate::tls::Tls;
 
-/// Pause after a connection could not be accepted: what is missing, files perhaps, does not come back at once.
+/// The pause after a connection could not be accepted. What is missing, such as file handles, does not come back at
+/// once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The same when an idle connection was told to make room: it ends within this.
+/// The same when an idle connection was told to make room, which ends within this time.
 const ROOM_PAUSE: Duration = Duration::from_millis(5);
 
-/// Connections without a slot that are open until their clients have read that.
+/// The most connections without a slot that stay open until their clients have read that there is none.
 const TURNED_AWAY: usize = 64;
 
 /// Where a server listens.
@@ -38,10 +39,11 @@ const TURNED_AWAY: usize = 64;
 pub struct Listeners {
     /// For the API.
     pub api: TcpListener,
-    /// What the API's connections are encrypted with; plain HTTP without.
+    /// TLS for the API's connections; `None` for plain HTTP.
     pub tls: Option<Tls>,
-    /// For all that is counted, of all accounts, plain and without a key: `/metrics` and nothing else. Whoever reaches it
-    /// reads it, so it should be of loopback. The API's own `/metrics` takes a key and has that account's figures alone.
+    /// For the metrics of all accounts: `/metrics` and nothing else, over plain HTTP and without a key. Everybody who
+    /// can reach it can read it, so it should be on loopback. The API's own `/metrics` needs a key and has only that
+    /// account's figures.
     pub metrics: Option<TcpListener>,
 }
 
@@ -52,12 +54,12 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Serves the API until `shutdown` is ready; then takes no more connections, and returns when the requests that run are
-/// answered. A client that does not read its answer can hold that up for the
-/// [`response_timeout`](Config::response_timeout): whoever must end sooner drops this future.
+/// Serves the API until `shutdown` is ready. Then it takes no more connections, and returns when the running requests
+/// are answered. A client that does not read its answer can delay that by the
+/// [`response_timeout`](Config::response_timeout). To end sooner, drop this future.
 ///
 /// # Errors
-/// None in the life of a listener today; what may be reported later is passed on.
+/// There are none today. Errors that a later version may report are passed on.
 pub async fn serve(
     listeners: impl Into<Listeners>,
     ledger: Arc<dyn Ledger>,
@@ -81,7 +83,7 @@ pub async fn serve(
         }
     }
     stopping.send_replace(true);
-    // Every connection has one end of it.
+    // Every connection holds a receiver of it, so this waits for all connections.
     stopping.closed().await;
     Ok(())
 }
@@ -121,11 +123,11 @@ impl Server {
                         tracing::debug!(%peer, "too many connections of an address");
                         self.turn_away(stream, &turned_away);
                     }
-                    // Who left before it was accepted says nothing of what there is left.
+                    // A client that left before it was accepted is no sign that anything is missing.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
-                        // Of what is missing, files perhaps, a connection that is idle has some.
+                        // What is missing may be file handles, and an idle connection holds one.
                         sleep(if slots.make_room() { ROOM_PAUSE } else { ACCEPT_PAUSE }).await;
                     }
                 },
@@ -133,13 +135,13 @@ impl Server {
         }
     }
 
-    /// Says to a connection beyond its address's share that there is no slot for it. Whoever speaks TLS would not
-    /// understand, and is left without a word; so is who comes while many are told.
+    /// Tells a connection beyond its address's share that there is no slot for it. A client that speaks TLS would not
+    /// understand and is told nothing; neither is a client that comes while many are being told.
     fn turn_away(&self, stream: TcpStream, places: &Arc<Semaphore>) {
         let place = Arc::clone(places).try_acquire_owned();
         if let (None, Ok(place)) = (&self.tls, place) {
             tokio::spawn(async move {
-                // It is short enough to be taken at once.
+                // The answer is short enough to be sent in one write.
                 let _ = stream.try_write(&Refusal::Crowded.answer());
                 let _ = timeout(LINGER, drain(stream)).await;
                 drop(place);
@@ -172,7 +174,8 @@ impl Server {
     }
 }
 
-/// A slot for a connection: it waits for one while requests have all of them. `None` when its address has its share.
+/// A slot for a connection. This waits while running requests have all slots. `None` when the address has its share
+/// already.
 async fn slot_for(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
     loop {
         match slots.take(peer.ip()) {
@@ -183,7 +186,8 @@ async fn slot_for(slots: &Arc<Slots>, peer: SocketAddr) -> Option<Slot> {
     }
 }
 
-/// Ends a connection when its client does: one that is closed before takes the answer with it, RFC 9112 9.6.
+/// Ends a connection after its client has ended it. If the server closed first, the client could lose the answer (RFC
+/// 9112, 9.6).
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?;
     let mut room = [0; 8 << 10];

@@ -1,4 +1,4 @@
-//! A request becomes an answer: who asks, what for, in which form, from which part of the ledger.
+//! Turns a request into an answer: who asks, what for, in which form, and from which part of the ledger.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,10 +33,11 @@ use crate::standing::Standing;
 use crate::trouble::Trouble;
 use crate::whole_body::{JSON, body_bytes, whole_body};
 
-/// Bytes of an answer that takes no room and no place while it is fetched: as many fit into the system's own buffers.
+/// Up to so many bytes, an answer takes no room and no place while it is fetched, because it fits into the system's own
+/// buffers.
 pub(crate) const SMALL_ANSWER: usize = 64 << 10;
 
-/// How long an answer that was read waits for room. Meanwhile others wait for the reader that made it.
+/// How long an answer that was read waits for room. Meanwhile others wait for its reader.
 pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is read from a ledger.
@@ -58,7 +59,7 @@ pub(crate) struct Service {
     /// Requests that are answered at the same time.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) failures: Option<FailureLimit>,
-    /// The rules for pages, when there are pages that may read answers.
+    /// The rules for pages in a browser; `None` when no page may read answers.
     pub(crate) browsers: Option<Browsers>,
     rate: Option<RateLimit>,
     usage_rate: Option<RateLimit>,
@@ -66,7 +67,7 @@ pub(crate) struct Service {
     pub(crate) reads: Arc<Semaphore>,
     /// Pages that walks are about to ask for.
     pub(crate) ahead: Ahead,
-    /// One, for usage analytics: its sums take memory for every name that there is.
+    /// One permit, for usage analytics, because its sums take memory for every name.
     summing: Arc<Semaphore>,
     analytics: AnalyticsCache,
     pub(crate) budget: Budget,
@@ -75,7 +76,7 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(ledger: Arc<dyn Ledger>, config: Config) -> Self {
-        // With none at all no request would ever be answered.
+        // Without a permit no request would ever be answered.
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         let metrics = Arc::new(Metrics::new());
         Self {
@@ -99,7 +100,7 @@ impl Service {
 
     /// Answers one request that reads, whatever happens on the way.
     pub(crate) async fn read(self: Arc<Self>, read: Read, request: Parts) -> Response {
-        // It has ended for everybody, so nobody needs to say who asks.
+        // The endpoint has ended for everybody, so the key is not asked for.
         let life = match read {
             Read::Usage => self.config.usage_endpoint,
             _ => UsageEndpoint::Live,
@@ -117,7 +118,7 @@ impl Service {
         response
     }
 
-    /// Says who asks, and answers.
+    /// Finds out who asks, and answers.
     async fn look_up(
         self: &Arc<Self>,
         read: Read,
@@ -134,7 +135,8 @@ impl Service {
         }
     }
 
-    /// Says who asks, and adds up when it is their turn: who may not ask, waits for nobody.
+    /// Finds out who asks, and makes the sums when it is their turn. A caller that may not ask is refused without
+    /// waiting.
     async fn sum(self: &Arc<Self>, request: Parts) -> (Option<Standing>, Result<Response, Error>) {
         let (service, headers) = (Arc::clone(self), request.headers.clone());
         let admitted = self.reading(move || service.admit(&headers, KeyKind::Admin, false)).await;
@@ -153,15 +155,15 @@ impl Service {
             answer.map(|(turn, answer)| (answer, turn))
         });
         let answer = match answered.await {
-            // Permit and turn are kept until there is room for the answer too.
+            // The permit and the turn are kept until there is room for the answer.
             Ok((_permit, Ok((answer, _turn)))) => self.within_memory(answer).await,
             Ok((_, Err(error))) | Err(error) => Err(error),
         };
         (standing, answer)
     }
 
-    /// Does what reads the ledger, beside a few others. The permit comes back with the result; it is kept to the end of the
-    /// work also when the client has gone meanwhile.
+    /// Runs work that reads the ledger. Only a few run at the same time. The permit comes back with the result. It is
+    /// kept to the end of the work, even when the client has gone.
     async fn reading<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -217,7 +219,8 @@ impl Service {
             let (ledger, announced) = (Arc::clone(&self.ledger), announced.clone());
             blocking(move || {
                 let checked = match announced.check(body, (limit, rules)) {
-                    // It was good when it was stored, and is too old by now perhaps: that it is there is what counts.
+                    // The batch may have been good when it was stored and be too old by now. If it is stored, it gets
+                    // its receipt.
                     Err(Error::Rows { digest, body }) => {
                         match ledger.find_batch(account, &announced.idempotency_key, &digest) {
                             Ok(Some(entries)) => Ok(Err(Receipt::Repeated(entries))),
@@ -227,7 +230,7 @@ impl Service {
                     }
                     checked => checked.map(Ok),
                 };
-                // The body is gone; its rows are left, or what is wrong with them.
+                // The body is no longer in memory, only its rows or their faults.
                 drop(room);
                 share.shrink_to(match &checked {
                     Ok(Ok(checked)) => checked.entries.bytes(),
@@ -254,7 +257,7 @@ impl Service {
         ingest::answer(&announced.idempotency_key, receipt)
     }
 
-    /// What is counted of the account that asks. Whoever watches has no rate and is not blocked, but has to say who it is.
+    /// The metrics of the account that asks. This needs a key, but has no rate and never blocks the caller.
     pub(crate) async fn counts(self: Arc<Self>, headers: HeaderMap) -> Response {
         let service = Arc::clone(&self);
         let principal = match blocking(move || service.authenticate(&headers)).await {
@@ -272,7 +275,7 @@ impl Service {
     /// What keeps the service from doing its work, in words.
     pub(crate) async fn impediment(self: Arc<Self>) -> Option<&'static str> {
         let (is_recording, trouble) = (self.recorder.is_running(), self.recorder.trouble());
-        // Any key will do: it is looked up in the ledger.
+        // Any text will do as a key, because it is looked up in the ledger.
         let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal)).await;
         match trouble {
             _ if !is_recording || reads.is_err() => Some("the ledger cannot be used"),
@@ -280,7 +283,7 @@ impl Service {
         }
     }
 
-    /// Who asks, and whether that may be.
+    /// Finds out who asks, and whether it may.
     fn admit(
         &self,
         headers: &HeaderMap,
@@ -300,7 +303,7 @@ impl Service {
         let usage_rate = self.usage_rate.as_ref().filter(|_| is_usage);
         for limit in [self.rate.as_ref(), usage_rate].into_iter().flatten() {
             let rate = limit.count(&principal.key_id, now);
-            // The one that has less left is the one to know of.
+            // The client is told the rate that has less left.
             standing.rate = match standing.rate {
                 Some(other) if other.remaining < rate.remaining => Some(other),
                 _ => Some(rate),
@@ -323,7 +326,7 @@ impl Service {
         self.ledger.authenticate(key).map_err(Error::internal)?.ok_or(Error::Unauthenticated)
     }
 
-    /// The checks come in the order of what they give away: nothing of a query is judged for a stranger.
+    /// The checks come in an order that gives nothing away: a stranger's query is never looked at.
     fn answer(self: &Arc<Self>, read: Read, account: AccountId, request: &Parts) -> Result<Response, Error> {
         let form = Form::negotiate(&request.headers);
         let query = request.uri.query().unwrap_or_default();
@@ -350,7 +353,7 @@ impl Service {
     }
 
     fn balance(&self, account: AccountId, now: Timestamp) -> Result<Response, Error> {
-        // A clock beyond the years of a ledger has no DIEM spent on its day.
+        // If the clock is beyond the years of a ledger, no DIEM was spent on its day.
         let day = Day::of(now).unwrap_or(Day(i64::MAX));
         let funds = self.ledger.funds(account, day).map_err(Error::of_ledger)?;
         let mut parts = BalanceParts {
@@ -363,7 +366,7 @@ impl Service {
                 Currency::Usd => parts.usd = net,
                 Currency::BundledCredits => parts.bundled_credits = net,
                 Currency::EarnedCredits => parts.earned_credits = net,
-                // DIEM does not roll over; of the others nothing is spent.
+                // The sum of all DIEM means nothing, because it does not roll over. Other currencies have no balance.
                 _ => {}
             }
         }
@@ -381,7 +384,7 @@ fn with_standing(standing: Option<Standing>, answer: Result<Response, Error>) ->
     response
 }
 
-/// Runs what waits for the disk beside the requests. A panic in it is an error like another.
+/// Runs blocking work beside the requests. A panic in it becomes an error.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

@@ -1,5 +1,5 @@
-//! Who may keep a connection open: so many in all, so many of one address. Who waits for nothing gives way to who comes,
-//! whoever has waited longest first.
+//! Which connections may stay open: so many in all, and so many of one address. An idle connection gives way to a new
+//! one; the one that was idle longest goes first.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,19 +12,19 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Slots {
     limit: usize,
-    /// Of one address.
+    /// The most slots of one address.
     share: usize,
     taken: Mutex<Taken>,
-    /// Told when a slot is free again, or its connection idle.
+    /// Notified when a slot becomes free or a connection becomes idle.
     changed: Notify,
 }
 
 /// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Crowded {
-    /// All are taken, by requests that run.
+    /// All slots are taken by running requests.
     Everybody,
-    /// All that the address may have are, by requests that run.
+    /// All slots that the address may have are taken by running requests.
     Address,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Crowded {
 struct Taken {
     slots: HashMap<u64, Held>,
     addresses: HashMap<IpAddr, Address>,
-    /// Connections that are idle, by since when.
+    /// The idle connections, by when they became idle.
     idle: BTreeMap<u64, u64>,
     /// Counts slots, and times at which a connection became idle.
     next: u64,
@@ -45,21 +45,21 @@ struct Held {
     leave: Arc<Notify>,
 }
 
-/// What an address has.
+/// The slots of an address.
 #[derive(Debug, Default)]
 struct Address {
     open: usize,
     idle: BTreeSet<u64>,
 }
 
-/// A connection's slot, free again when it is dropped. It is idle until it says otherwise.
+/// A connection's slot. It is free again when this is dropped, and idle until [`Activity::busy`] is called.
 #[derive(Debug)]
 pub(crate) struct Slot {
     activity: Activity,
     leave: Arc<Notify>,
 }
 
-/// What a connection says of its slot.
+/// The handle by which a connection reports whether it is busy.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity {
     slots: Arc<Slots>,
@@ -72,8 +72,7 @@ impl Slots {
         Arc::new(Self { limit, share, taken: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A slot for a connection from an address. When all that there are for it are taken, a connection that is idle leaves
-    /// for it.
+    /// A slot for a connection from an address. When all its slots are taken, an idle connection is told to leave.
     pub(crate) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Slot, Crowded> {
         let address = network_of(from);
         let mut taken = self.lock();
@@ -98,7 +97,8 @@ impl Slots {
         Ok(Slot { activity: Activity { slots: Arc::clone(self), id }, leave })
     }
 
-    /// Has the connection leave that was idle longest: for when the system has no more of them. False when none is idle.
+    /// Tells the connection that was idle longest to leave, when the system has no more to give. False when none is
+    /// idle.
     pub(crate) fn make_room(&self) -> bool {
         let mut taken = self.lock();
         let longest = taken.idle.first_key_value().map(|(since, _)| *since);
@@ -123,7 +123,7 @@ impl Taken {
 
     fn idle(&mut self, id: u64) {
         let since = self.count();
-        // One that was told to leave has no slot any more.
+        // A connection that was told to leave has no slot any more.
         let Some(held) = self.slots.get_mut(&id).filter(|held| held.idle_since.is_none()) else { return };
         held.idle_since = Some(since);
         self.idle.insert(since, id);
@@ -196,7 +196,7 @@ impl Activity {
     }
 }
 
-/// The address, and of one of version 6 its first half: the other half is its owner's to choose.
+/// The address; for IPv6 its first half, because its owner can choose the other half.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -249,7 +249,7 @@ mod tests {
         z.activity().busy();
         assert_eq!(slots.take(v4(9)).unwrap_err(), Crowded::Address);
         let _other = slots.take(v4(1)).unwrap();
-        // One that was told to leave, and was asked something meanwhile, takes nobody's slot.
+        // A connection that was told to leave and gets a request meanwhile takes no slot.
         x.activity().busy();
         x.activity().idle();
         drop(x);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever connections do, nobody has more than may be, and what is counted is what is there.
+        /// Whatever connections do, nobody has more than its share, and the counts are right.
         #[test]
         fn slots_are_counted(
             limit in 1usize..6, share in 1usize..4, steps in prop::collection::vec((0u8..4, 0u8..4, any::<prop::sample::Index>()), 0..200),

@@ -1,8 +1,8 @@
-//! Who asked, and where it stands.
+//! Who asked, and the state of its rate.
 
 use crate::limits::Rate;
 
-/// Who turned out to have made a request, and where it stands with its rate. It travels with the answer.
+/// The caller of a request and the state of its rate. It goes with the answer to where both are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) key_id: String,

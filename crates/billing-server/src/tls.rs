@@ -25,7 +25,7 @@ pub struct TlsError {
 }
 
 impl Tls {
-    /// From the text of two PEM files.
+    /// Reads the text of two PEM files.
     ///
     /// # Errors
     /// [`TlsError`] when there is no certificate or no key in them, or when they do not belong together.

@@ -1,4 +1,4 @@
-//! What a connection and the requests that come over it know of each other.
+//! The state that a connection shares with the requests that come over it.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::slots::Activity;
 /// The state of one connection.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    /// Of the connection, which is idle while no request runs and every answer was sent.
+    /// The connection's slot. It is idle while no request runs and every answer was sent.
     slot: Activity,
     /// Requests that are being answered.
     running: AtomicUsize,
@@ -27,7 +27,7 @@ pub(crate) struct Traffic {
     is_body_left: AtomicBool,
     /// True once a request has asked for another protocol.
     wants_upgrade: AtomicBool,
-    /// What the requests hold whose answers are on their way.
+    /// What requests hold until their answers are sent.
     holdings: Mutex<Vec<Holding>>,
 }
 
@@ -44,7 +44,7 @@ impl Traffic {
         }
     }
 
-    /// Says that a request has come. It is answered, or given up, when what this gives is dropped.
+    /// Says that a request has come. Drop the result when the request is answered or given up.
     pub(crate) fn asked(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::SeqCst);
         self.slot.busy();
@@ -56,8 +56,8 @@ impl Traffic {
         self.running.load(Ordering::SeqCst) > 0 || self.is_sending()
     }
 
-    /// Says that an answer of ours comes now. It has been read when what this gives is dropped, and what its
-    /// request holds is free when it was sent.
+    /// Says that an answer of ours begins. Drop the result when the library has read it. What its request holds is
+    /// freed when the answer was sent.
     pub(crate) fn begin(self: &Arc<Self>, holding: Holding) -> Sending {
         self.answers.fetch_add(1, Ordering::SeqCst);
         self.is_sending.store(true, Ordering::SeqCst);
@@ -67,7 +67,7 @@ impl Traffic {
 
     /// Says that everything which was written has been sent.
     pub(crate) fn flushed(&self) {
-        // What is still read will be written later.
+        // An answer that is still being read will be written later.
         if self.answers.load(Ordering::SeqCst) == 0 && self.is_sending.swap(false, Ordering::SeqCst) {
             self.holdings.lock().unwrap_or_else(PoisonError::into_inner).clear();
             // The next request may have come already.

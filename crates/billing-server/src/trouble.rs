@@ -1,10 +1,10 @@
-//! What keeps the ledger from being written, for as long as something does.
+//! What keeps the ledger from being written at the moment.
 
 use std::sync::{Mutex, PoisonError};
 
 use billing_ledger::ErrorKind;
 
-/// Why the ledger cannot be written. Somebody has to see to it; reading goes on.
+/// Why the ledger cannot be written. A person has to solve it. Reading goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// Its disk is full.
@@ -16,11 +16,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// The trouble that a failure is a sign of. A ledger that is busy has none, nor one that refuses a batch.
+    /// The trouble that an error shows. A busy ledger has none, and neither has one that refuses a batch.
     pub(crate) fn of(kind: ErrorKind) -> Option<Self> {
         match kind {
             ErrorKind::Full => Some(Self::Full),
-            // It was open once, so this is a connection that may not write.
+            // The ledger could be opened before, so this is a connection that may not write.
             ErrorKind::CannotOpen => Some(Self::ReadOnly),
             ErrorKind::Io => Some(Self::Failed),
             _ => None,
@@ -31,7 +31,7 @@ impl Trouble {
     pub(crate) fn outcome(self) -> &'static str {
         match self {
             Self::Full | Self::ReadOnly => "Not stored",
-            // All of it was written perhaps, and only that it lasts was not said.
+            // Perhaps everything was written, and only the sync failed.
             Self::Failed => "Perhaps not stored",
         }
     }
@@ -46,7 +46,7 @@ impl Trouble {
     }
 }
 
-/// How the last write went, and so the trouble that there is now.
+/// The result of the last write, and so the present trouble.
 #[derive(Debug, Default)]
 pub(crate) struct LastWrite(Mutex<Option<Trouble>>);
 
@@ -55,7 +55,7 @@ impl LastWrite {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a write went. What says nothing of the disk changes nothing.
+    /// Notes the result of a write. An error that says nothing about the disk changes nothing.
     pub(crate) fn note(&self, failed: Option<ErrorKind>) {
         let found = failed.map(Trouble::of);
         if found == Some(None) {

@@ -1,4 +1,4 @@
-//! Answers whose body is there as a whole, and the headers that every one of them has.
+//! Answers with a whole body, and the headers that they all have.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
@@ -8,13 +8,13 @@ use http_body::Body as _;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// An answer with a body that is there as a whole, so that it has a `Content-Length` and a client sees a cut.
+/// An answer with a whole body. So it has a `Content-Length`, and a client notices when it is cut.
 pub(crate) fn whole_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    // A ledger is its owner's and changes: nothing between here and there may keep it.
+    // A ledger is private and changes, so no cache on the way may keep an answer.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, Prefer"));
     response

@@ -42,10 +42,10 @@ use crate::target::Target;
 /// ```
 #[derive(Debug)]
 pub struct AtomicFile {
-    /// As the caller named it, for messages.
+    /// The path as the caller named it, for messages.
     path: PathBuf,
-    /// `None` for what is written straight through. Before `file`, so that the partial file is removed first and its
-    /// lock released after: in the other order, what is removed could be another run's.
+    /// `None` for what is written straight through. It stands before `file`, so that the partial file is removed before
+    /// its lock is released. In the other order, the file that is removed could be another run's.
     part: Option<Part>,
     file: File,
 }
@@ -63,14 +63,14 @@ impl AtomicFile {
             Destination::File(place) => place,
         };
         let (file, mut part) = Part::open(place, path)?;
-        // What a killed run left is of no use: nothing says how much of it is on the disk.
+        // What a killed run left is useless, because nothing says how much of it is on the disk.
         part.set_stays(false);
         file.set_len(0).map_err(|cause| Error::io(ErrorKind::Create, Some(path), cause))?;
         Ok(Self { path: path.to_owned(), part: Some(part), file })
     }
 
-    /// Gives the new file these permissions, whatever the old one had: say it before anything is written. What is written
-    /// straight through keeps its own.
+    /// Gives the new file these permissions, whatever the old one had. Call it before anything is written. What is
+    /// written straight through keeps its own.
     ///
     /// # Errors
     /// When the partial file's permissions cannot be changed.
@@ -95,7 +95,7 @@ impl Target for AtomicFile {
     type Done = ();
 
     fn commit(mut self) -> Result<(), Error> {
-        // What is written straight through has nothing to flush, and a pipe or /dev/null cannot be synchronised.
+        // Written straight through, there is nothing to flush, and a pipe or /dev/null cannot be synchronised.
         let Some(part) = &mut self.part else { return Ok(()) };
         let done = part.complete(&self.file).and_then(|()| part.put_in_place(&self.file, None));
         done.map_err(|cause| Error::io(ErrorKind::Commit, Some(&self.path), cause))

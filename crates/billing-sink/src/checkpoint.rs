@@ -1,8 +1,8 @@
 //! The checkpoint: the file beside a partial file that says how much of it is durable.
 //!
-//! It is a text that only grows. Each line is JSON, then the SHA-256 of it and of the line before, so that a line that
-//! was not written whole, or not in its place, is seen. What makes a line count is that it is whole: the last one that
-//! is, is how far the file is.
+//! It is a text that only grows. Each line is JSON, followed by the SHA-256 of this JSON and of the line before. So a
+//! line that was not written whole, or is not in its place, is detected. Only whole lines count, and the last whole
+//! line says how far the file is.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -18,13 +18,14 @@ use crate::part::beside;
 use crate::record::{Header, MAGIC, Record, VERSION, Version};
 use crate::tally::Sha256Sum;
 
-/// The longest line. One is a few hundred bytes, and some more for each currency that the service made up.
+/// The longest line. A line is a few hundred bytes, and some more for each unknown currency.
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The space and the sum behind the JSON of a line, and the line feed.
 const LINE_END_BYTES: usize = 1 + 64 + 1;
 
-/// A checkpoint, ours as long as it is open: it is locked, and so stays ours when the partial file has become the file.
+/// An open checkpoint. It is locked, so no other run has it as long as this lives, also when the partial file has
+/// become the file.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     path: PathBuf,
@@ -58,15 +59,14 @@ impl Checkpoint {
         Ok(Some(checkpoint))
     }
 
-    /// Creates the checkpoint of a file where there is none. It is empty, which is to say that there is nothing to go
-    /// on with.
+    /// Creates the checkpoint of a file that has none. An empty one means that there is nothing to go on with.
     pub(crate) fn create(target: &Path, named: &Path) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt;
-            // It says what was asked for, and what it came to.
+            // It has the arguments of the run and the sums of the entries, so only the owner may read it.
             options.mode(0o600);
         }
         Self::claim(target, named, &options)
@@ -123,8 +123,8 @@ impl Checkpoint {
         }
     }
 
-    /// Throws away what stands in it, durably: from here on nothing speaks of the bytes of the partial file, which may
-    /// be thrown away next. In the other order a power loss could leave a record of bytes that are no more.
+    /// Removes its content durably. Only then may the bytes of the partial file be removed. In the other order, a power
+    /// loss could leave a record of bytes that are gone.
     pub(crate) fn empty(&mut self) -> Result<(), Error> {
         (self.end, self.sum) = (0, Sha256Sum::default());
         self.cut()?;
@@ -134,7 +134,7 @@ impl Checkpoint {
     /// Cuts off what follows the last whole line, so that the next line begins where it has to.
     pub(crate) fn cut(&mut self) -> Result<(), Error> {
         let cut = || {
-            // It may have been opened to others by hand.
+            // Somebody may have changed its permissions by hand.
             make_private(&self.file)?;
             self.file.set_len(self.end)?;
             (&self.file).seek(SeekFrom::Start(self.end))
@@ -144,8 +144,8 @@ impl Checkpoint {
 
     /// Writes one more line and makes it durable.
     ///
-    /// Killed on the way, the line is whole, or it is the torn end that `read` passes over. After an error the file is
-    /// unknown: nothing may be appended to it any more.
+    /// After a kill on the way the line is whole, or it is a torn end that `read` ignores. After an error the state of
+    /// the file is unknown, and nothing may be appended any more.
     pub(crate) fn append(&mut self, line: &impl Serialize) -> Result<(), Error> {
         let append = || {
             let mut text = serde_json::to_vec(line)?;
@@ -164,7 +164,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Makes durable what was read from it: the run that wrote it may have been killed before it did.
+    /// Makes durable what was read from it. The run that wrote it may have been killed before it did that.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(|cause| self.unwritable(cause))
     }
@@ -196,17 +196,17 @@ struct Lines<R> {
     /// The end of the last whole line, and its sum.
     end: u64,
     sum: Sha256Sum,
-    /// Of the line that was read last, from 1.
+    /// The number of the line that was read last, from 1.
     number: u64,
 }
 
 enum Line {
     Whole,
-    /// Not whole, and the end.
+    /// The last line is not whole.
     Last,
-    /// Not whole, and not the end.
+    /// A line that is not the last is not whole.
     Damaged,
-    /// There is none any more.
+    /// There are no more lines.
     None,
 }
 

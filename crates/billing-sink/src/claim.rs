@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
 
-/// How often a file may be replaced under our hands before we give up. Each time takes another run that starts and ends
-/// between two calls of ours.
+/// How often the file may be replaced while it is being opened, before this gives up. Each time, another run would have
+/// to start and end between two calls of this one.
 const MAX_TRIES: u32 = 16;
 
 /// Opens and locks the file at `path`. What stands there and is not a file is an error of the kind `in_the_way`; the
@@ -29,9 +29,9 @@ pub(crate) fn claim(
             Err(TryLockError::WouldBlock) => return Err(Error::new(ErrorKind::Busy, named)),
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
-        // Another run may have finished in between, and what we hold is its finished file, or one that is gone.
+        // Another run may have finished in between. Then the open file is its finished one, or one that is gone.
         if is_at(&file, path).map_err(failed)? {
-            // Written to, a file with two names would change under the other one too.
+            // Writing to a file with two names would change it under the other name too.
             return if has_other_names(&file).map_err(failed)? {
                 Err(Error::new(in_the_way, path))
             } else {
@@ -51,19 +51,20 @@ fn is_in_the_way(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Opens the file. It must not be truncated by that: until it is locked it may be another run's.
+/// Opens the file without truncating it: until it is locked, it may be another run's.
 fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let mut options = options.clone();
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // A link or a pipe may have come since we looked: it must neither be followed nor waited for.
+        // A link or a pipe may have been put there since the last look. A link must not be followed, and a pipe must
+        // not be waited for.
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     }
     options.open(path)
 }
 
-/// True when what is open is a file, and the one at the path.
+/// True when the open file is a regular file, and the one at the path.
 #[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! What a path that somebody named stands for.
+//! What is behind a path that somebody named.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -18,14 +18,14 @@ pub(crate) enum Destination {
 /// The place of a file.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Behind every symbolic link, in a directory that exists.
+    /// The path with all symbolic links resolved, in a directory that exists.
     pub(crate) path: PathBuf,
     /// True when there is a file already.
     pub(crate) is_taken: bool,
 }
 
 impl Destination {
-    /// Looks where the path leads, and refuses now what cannot be written later.
+    /// Finds out where the path leads, and refuses at once what could not be written later.
     pub(crate) fn find(path: &Path) -> Result<Self, Error> {
         let failed = |cause| Error::io(ErrorKind::Create, Some(path), cause);
         let existing = match fs::metadata(path) {

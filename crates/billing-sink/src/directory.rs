@@ -1,10 +1,10 @@
-//! The directory of a file, as far as it concerns the file's name.
+//! The directory of a file, as far as it decides whether the file's name is durable.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The directory of a file. A file has its name for good only when its directory is on the disk.
+/// The directory of a file. The name of a file is durable only when its directory is on the disk.
 ///
 /// `None` where directories cannot be synchronised: some network file systems have no such thing, and their names are
 /// durable when the call returns.
@@ -32,7 +32,7 @@ impl Directory {
         Ok(Self(None))
     }
 
-    /// Makes durable which names there are in the directory, and of which files.
+    /// Makes the names in the directory durable, and which files they belong to.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.as_ref().map_or(Ok(()), File::sync_all)
     }

@@ -16,10 +16,10 @@ pub struct Drained<O> {
     pub output: O,
 }
 
-/// Writes every entry of a walk into the sink, tells the sink wherever the walk is complete
-/// ([`Sink::mark`]), and finishes it when the walk ends.
+/// Writes every entry of a walk into the sink, marks each place where the walk is complete ([`Sink::mark`]), and
+/// finishes the sink when the walk ends.
 ///
-/// One stretch is held at a time. Whoever wants to see the progress inspects the stream.
+/// One stretch is held at a time. To see the progress, inspect the stream.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -59,8 +59,8 @@ where
             all_marked = true;
         }
     }
-    // A walk that has ended is complete, also when it did not say so itself: no entry of its last instant follows. The
-    // sink learns by this what its entries come to.
+    // A walk that has ended is complete even if it did not say so, because no entry of its last instant can follow.
+    // This last mark tells the sink what all its entries come to.
     if let Some(last) = summary.last.filter(|_| !all_marked) {
         let mark = Mark { complete_until: last.next(), written: &summary };
         sink.mark(&mark).map_err(DrainError::Sink)?;

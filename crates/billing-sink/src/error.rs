@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub struct Error {
     kind: ErrorKind,
     path: Option<PathBuf>,
-    /// What the kind leaves open, for the message.
+    /// What the message says beyond the kind.
     detail: Option<Box<str>>,
     cause: Option<io::Error>,
 }
@@ -40,7 +40,7 @@ pub enum ErrorKind {
     ReadOnly,
     /// A link, a directory, a pipe or the like is where the partial file belongs. The error names that place.
     PartInTheWay,
-    /// Something is where the checkpoint belongs and is not one of ours. The error names that place.
+    /// Something that is no checkpoint of this program is where the checkpoint belongs. The error names that place.
     CheckpointInTheWay,
     /// An earlier run began the file with other arguments. The message says which differ, and how.
     OtherArguments,
@@ -90,7 +90,7 @@ impl Error {
         self.kind == ErrorKind::Busy
     }
 
-    /// True when what an earlier run left is all that is wrong, so that `restart` helps by throwing it away.
+    /// True when the only fault is what an earlier run left, so that opening with `restart` helps.
     pub fn is_restartable(&self) -> bool {
         matches!(
             self.kind,

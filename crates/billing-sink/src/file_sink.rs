@@ -53,7 +53,7 @@ impl<T: Target> Sink for FileSink<T> {
     }
 
     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
-        // What the target makes durable has to be with the target.
+        // The target can make durable only what it has.
         let handed_over = self.writer.hand_over();
         handed_over.map_err(|cause| failed(self.writer.output().path(), cause))?;
         self.writer.output_mut().mark(mark)

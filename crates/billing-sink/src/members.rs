@@ -1,4 +1,4 @@
-//! Rows as gzip, in members: each is whole by itself, and one behind the other they are one file.
+//! Rows as gzip in members. A member is whole by itself, and members one behind the other are one gzip file.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,18 +9,19 @@ use flate2::write::GzEncoder;
 /// Compressed bytes that are handed out at once, so that the cost of a call does not show.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Rows that are held back at the most. A page has some hundred kilobytes, and between two marks there is mostly one.
+/// The most bytes of rows that are held back. A page has some hundred kilobytes, and between two marks there is mostly
+/// one page.
 const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// The member that has not ended, and the rows that are not in it yet.
 ///
-/// What is durable has to end with a member, and it ends at a mark. But which mark will be made durable is not known when it
-/// is made: it is the newest one when the time has come, or when a run breaks off. A member for each mark would make the
-/// file 2 % larger where pages have 1000 entries, and 19 % where they have 100. So the rows behind the newest mark are held
-/// back, and the member can end there.
+/// The durable bytes must end at a mark, and must end with a member. Which mark becomes durable is not known when it is
+/// made: it is the newest one when the interval is over, or when a run breaks off. With a member for each mark, the
+/// file would be 2 % larger with pages of 1000 entries, and 19 % larger with pages of 100. So the rows behind the
+/// newest mark are held back, and the member can still end at that mark.
 #[derive(Default)]
 pub(crate) struct Members {
-    /// `None` while nothing is in it.
+    /// The encoder of the member; `None` while the member is empty.
     encoder: Option<GzEncoder<Vec<u8>>>,
     held: Vec<u8>,
 }
@@ -34,7 +35,7 @@ impl Members {
         self.begun().write_all(rows)
     }
 
-    /// Holds rows back. False when they are too many: the member has to end before they can be taken.
+    /// Holds rows back. False when there are too many: then the member has to end before they can be taken.
     pub(crate) fn hold(&mut self, rows: &[u8]) -> bool {
         if self.held.len() + rows.len() > MAX_HELD_BYTES {
             return false;
@@ -43,7 +44,7 @@ impl Members {
         true
     }
 
-    /// Takes the rows into the member that were held back.
+    /// Takes the rows that were held back into the member.
     pub(crate) fn release(&mut self) -> io::Result<()> {
         let mut held = std::mem::take(&mut self.held);
         let released = self.write_all(&held);
@@ -55,11 +56,11 @@ impl Members {
 
     /// The member that has not ended; a new one when there is none.
     pub(crate) fn begun(&mut self) -> &mut GzEncoder<Vec<u8>> {
-        // Without a name and a time in its header: the same rows are the same bytes.
+        // The header has no name and no time, so that the same rows give the same bytes.
         self.encoder.get_or_insert_with(|| GzEncoder::new(Vec::new(), Compression::default()))
     }
 
-    /// What there is of the member so far, and was not handed out; nothing while that is little.
+    /// The compressed bytes that were not handed out yet; nothing while they are few.
     pub(crate) fn ready(&mut self) -> Vec<u8> {
         match &mut self.encoder {
             Some(encoder) if encoder.get_ref().len() >= BUFFER_BYTES => std::mem::take(encoder.get_mut()),
@@ -67,7 +68,7 @@ impl Members {
         }
     }
 
-    /// Ends the member: the rest of it. Nothing when nothing is in it.
+    /// Ends the member and gives the rest of its bytes; nothing when the member is empty.
     pub(crate) fn end(&mut self) -> io::Result<Vec<u8>> {
         self.encoder.take().map_or_else(|| Ok(Vec::new()), GzEncoder::finish)
     }

@@ -61,7 +61,7 @@ pub struct BegunFile {
 pub struct WrittenFile {
     begun: Begun,
     record: Record,
-    /// True when it has its name.
+    /// True when the file has its name already.
     is_in_place: bool,
     place: Held,
 }
@@ -72,19 +72,19 @@ enum Found {
     Place { place: Held<Option<Checkpoint>> },
 }
 
-/// The files of a place, ours by their locks.
+/// The partial file and the checkpoint of a place, locked by this run.
 #[derive(Debug)]
 struct Held<C = Checkpoint> {
     /// As the caller named it, for messages.
     path: PathBuf,
-    /// Before `file`, so that what is removed is removed under the lock.
+    /// It stands before `file`, so that the partial file is removed before its lock is released.
     part: Part,
     checkpoint: C,
     file: File,
 }
 
 impl ResumableFile {
-    /// Looks what there is at `path`, and finds out now whether the file can be written. Nothing is changed yet.
+    /// Looks at what is there at `path`, and finds out whether the file can be written. Nothing is changed yet.
     ///
     /// `asked` are the arguments of the run, each by its name. They are kept in the checkpoint and have to be the same
     /// when a run goes on, so they must hold no secret. With `restart` whatever earlier runs left is thrown away when the
@@ -128,7 +128,7 @@ impl Opened {
         Ok(match last {
             Some(record) if record.finished => match place.finds(&record)? {
                 Some(is_in_place) => Self::Written(WrittenFile { begun, record, is_in_place, place }),
-                // Somebody took the finished file away: then it is wanted anew.
+                // Somebody took the finished file away, so it has to be written anew.
                 None => {
                     let Held { path, part, checkpoint, file } = place;
                     let place = Held { path, part, checkpoint: Some(checkpoint), file };
@@ -231,11 +231,11 @@ impl WrittenFile {
     pub fn commit(self) -> Result<Finished, Error> {
         let Self { record, is_in_place, place: Held { path, mut part, checkpoint, file }, .. } = self;
         let failed = |cause| Error::io(ErrorKind::Commit, Some(&path), cause);
-        // The run before may have been killed between writing the last record and making it durable. Without it, a power
-        // loss after the rename would leave a record of a partial file that is no more.
+        // The run before may have been killed before it made the last record durable. If it stayed so, a power loss
+        // after the rename could leave an older record, of a partial file that is gone.
         checkpoint.sync()?;
         let done = match is_in_place {
-            // It may have been killed between the rename and this, too.
+            // That run may also have been killed between the rename and this.
             true => {
                 part.set_stays(false);
                 part.sync_directory()
@@ -256,8 +256,8 @@ impl WrittenFile {
 }
 
 impl Held {
-    /// Where the bytes of the last record of all are: `Some(true)` when they are the file, `Some(false)` when they still
-    /// are the partial file, `None` when they are neither.
+    /// Where the bytes of the final record are: `Some(true)` when they are the file, `Some(false)` when they are still
+    /// the partial file, `None` when they are neither.
     fn finds(&self, record: &Record) -> Result<Option<bool>, Error> {
         let holds = |file: &File, path: &Path| {
             let tally = Tally::of_start(file, record.bytes);

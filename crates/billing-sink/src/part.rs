@@ -1,4 +1,4 @@
-//! The partial file: where the bytes are until they are all there.
+//! The partial file, which has the bytes until the file is complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -10,24 +10,25 @@ use crate::destination::{Place, directory_of};
 use crate::directory::Directory;
 use crate::error::{Error, ErrorKind};
 
-/// What file systems take as a name, nearly all of them.
+/// The longest name that nearly all file systems take.
 const MAX_NAME_BYTES: usize = 255;
 
-/// The name of the partial file, ours as long as the file is open and locked.
+/// The name of the partial file. No other run uses it as long as the file is open and locked.
 #[derive(Debug)]
 pub(crate) struct Part {
     path: PathBuf,
     target: PathBuf,
     directory: Directory,
-    /// What the new file is to have; `None` for those of the old one, where there is one.
+    /// The permissions of the new file; `None` for those of the old file, if there is one.
     permissions: Option<Permissions>,
-    /// True when the partial file is to stay, or has become the file. Otherwise it goes when this goes.
+    /// True when the partial file is to stay, or has become the file. Otherwise it is removed when this is dropped.
     stays: bool,
 }
 
 impl Part {
-    /// Opens the partial file of a place and locks it, so that it is ours. What an earlier run left is still in it, and
-    /// stays when this is dropped, if nothing else is said. Everything that is needed later is opened and tried here: what fails, fails before there is anything to lose.
+    /// Opens the partial file of a place and locks it. What an earlier run left is still in it, and stays when this is
+    /// dropped, unless [`set_stays`](Self::set_stays) says otherwise. Everything that is needed later is opened and
+    /// tried here, so that it fails before there is anything to lose.
     pub(crate) fn open(place: Place, named: &Path) -> Result<(File, Self), Error> {
         let failed = |cause| Error::io(ErrorKind::Create, Some(named), cause);
         let Place { path: target, is_taken } = place;
@@ -39,11 +40,11 @@ impl Part {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = claim(&path, &options, named, ErrorKind::PartInTheWay)?;
-        // What an earlier run left stays whatever fails from here on; one without bytes is as good as none.
+        // From here on, what an earlier run left stays whatever fails. A partial file without bytes counts as none.
         let stays = file.metadata().map_err(failed)?.len() > 0;
         let part = Self { path, target, directory, permissions: None, stays };
         if is_taken {
-            // The old file may be secret, and the new one must not be less so while it grows.
+            // The old file may be secret, so the new one must not be readable by others while it grows.
             make_private(&file).map_err(failed)?;
         }
         Ok((file, part))
@@ -66,7 +67,8 @@ impl Part {
 
     /// Says what permissions the new file is to have.
     pub(crate) fn set_permissions(&mut self, file: &File, permissions: Permissions) -> io::Result<()> {
-        // They may be narrower than those that it has now, and until it is complete nobody else needs any.
+        // The wanted permissions may be narrower than the present ones, and until the file is complete nobody else
+        // needs any.
         make_private(file)?;
         self.permissions = Some(permissions);
         Ok(())
@@ -81,8 +83,9 @@ impl Part {
         file.sync_all()
     }
 
-    /// Puts the partial file, which is complete, in the place of the file. What has its name has to be the file that was
-    /// written, and to have so many bytes, where they were counted: whatever else goes by that name stays where it is.
+    /// Puts the complete partial file in the place of the file. What has the name of the partial file must be the file
+    /// that was written, and must have so many bytes, if they were counted. Anything else with that name stays where it
+    /// is.
     pub(crate) fn put_in_place(&mut self, file: &File, bytes: Option<u64>) -> io::Result<()> {
         let has_bytes = bytes.is_none_or(|bytes| file.metadata().is_ok_and(|found| found.len() == bytes));
         if !is_at(file, &self.path)? || !has_bytes {
@@ -104,14 +107,14 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if !self.stays {
-            // There is nobody to tell; a partial file that stays is emptied by the next run.
+            // An error could be told to nobody. If the partial file stays, the next run empties it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The path of a file of ours beside the file, always the same for the same file: a second run has to find the first
-/// one's lock, and what it left.
+/// The path of a companion of a file. It is always the same for the same file, because a second run has to find the
+/// first one's lock and what it left.
 pub(crate) fn beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(name_with(target.file_name().unwrap_or_default(), suffix))
 }
@@ -122,7 +125,7 @@ fn name_with(name: &OsStr, suffix: &str) -> OsString {
     if bytes.len() + suffix.len() <= MAX_NAME_BYTES {
         return [name, OsStr::new(suffix)].into_iter().collect();
     }
-    // FNV-1a: not the standard library's hash, which another version of this program may have another one of.
+    // FNV-1a, and not the standard library's hash, which may be another one in another version of this program.
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -15,7 +15,7 @@ pub(crate) const MAGIC: &[u8] = br#"{"billingCheckpoint":"#;
 /// The version of the lines that this code writes and reads.
 pub(crate) const VERSION: u32 = 1;
 
-/// All that is read of the first line before it is known to be of this version.
+/// The part of the first line that is read before its version is known.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Version {
     #[serde(rename = "billingCheckpoint")]
@@ -25,7 +25,7 @@ pub(crate) struct Version {
 /// The first line: how the file was begun.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
-    /// First, because the line begins with it.
+    /// It is the first member, because the line begins with it.
     #[serde(rename = "billingCheckpoint")]
     version: u32,
     #[serde(with = "text")]
@@ -43,7 +43,7 @@ impl Header {
         Self { version: VERSION, started, asked, settled }
     }
 
-    /// In which arguments this run differs from the one that began the file; `None` when in none.
+    /// The arguments in which this run differs from the one that began the file, in words; `None` when there are none.
     pub(crate) fn difference(&self, asked: &BTreeMap<String, String>) -> Option<String> {
         let value = |of: &BTreeMap<String, String>, name: &str| {
             of.get(name).map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
@@ -69,7 +69,7 @@ pub(crate) struct Record {
     #[serde(with = "optional_text")]
     pub(crate) complete_until: Option<Timestamp>,
     pub(crate) bytes: u64,
-    /// Of those bytes.
+    /// The SHA-256 of those bytes.
     #[serde(with = "text")]
     pub(crate) sha256: Sha256Sum,
     /// What the entries in those bytes come to.

@@ -1,4 +1,4 @@
-//! A file that is whole under its name, or not there; and that a killed run leaves so that the next one goes on with it.
+//! A file that is whole under its name, or not there. When a run is killed, the next one goes on with it.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -16,7 +16,8 @@ use crate::record::{Header, Record};
 use crate::tally::{TalliedFile, Tally};
 use crate::target::Target;
 
-/// How long a run may be set back by a kill. What it costs is two calls of `fdatasync`, some milliseconds on most disks.
+/// The time between two durable marks: a kill sets a run back by no more. Each durable mark costs two calls of
+/// `fdatasync`, some milliseconds on most disks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file that gets its name only when it is complete, and that the next run goes on with when a run was killed.
@@ -92,25 +93,27 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct ResumableFile {
     /// As the caller named it, for messages.
     path: PathBuf,
-    /// `None` for what is written straight through. Before `file`, so that what is removed is removed under the lock.
+    /// `None` for what is written straight through. It stands before the file, so that what is removed is removed
+    /// before its lock is released.
     kept: Option<Kept>,
     /// The file, and the tally of everything in it.
     out: TalliedFile,
     /// `None` when rows are written as they are.
     members: Option<Members>,
-    /// What earlier runs wrote.
+    /// What the entries of earlier runs come to.
     before: Summary,
-    /// That, and what this one wrote up to the newest mark.
+    /// The same with the entries that this run wrote up to the newest mark.
     summary: Summary,
     /// The newest mark, of this run or of an earlier one.
     complete_until: Option<Timestamp>,
-    /// How many entries there were when this run took the file over, when there was anything.
+    /// How many entries the file had when this run took it over; `None` when it was empty.
     entries_held: Option<u64>,
-    /// True when a call failed that changes the files: they are unknown from then on, and nothing more is recorded.
+    /// True when a call that changes the files has failed. Their state is unknown from then on, and nothing more is
+    /// recorded.
     is_unknown: bool,
 }
 
-/// What makes a file one that can be gone on with.
+/// What it takes to go on with a file.
 #[derive(Debug)]
 struct Kept {
     part: Part,
@@ -126,10 +129,9 @@ struct Kept {
 /// A mark that is not durable yet.
 #[derive(Debug)]
 enum Noted {
-    /// What is before it is in the file, and is all of these bytes.
+    /// All rows before the mark are in the file, and nothing else is: these are its bytes.
     Written(Record),
-    /// The member that has not ended has all that is before it, and nothing that is behind it: ended now, it ends at the
-    /// mark.
+    /// The open member has all rows before the mark and none behind it. If it is ended now, it ends at the mark.
     InMember,
 }
 
@@ -147,7 +149,7 @@ impl Kept {
 }
 
 impl ResumableFile {
-    /// How much time has to pass after a mark was made durable before another one is: a second, if nothing is said.
+    /// How much time passes between two marks that are made durable: a second, unless this is called.
     /// [`Duration::ZERO`] makes every mark durable.
     #[must_use]
     pub fn checkpoint_every(mut self, interval: Duration) -> Self {
@@ -157,12 +159,12 @@ impl ResumableFile {
         self
     }
 
-    /// Compresses what is written, from the first byte on: whoever goes on with a file says it again, so it belongs into
-    /// its arguments.
+    /// Compresses what is written, from the first byte on. Call it also when you go on with such a file; so it belongs
+    /// into the arguments of the run.
     ///
     /// The file is gzip in members, one for each mark that was made durable, and one at least. Programs that read gzip
-    /// read them all as one: gunzip, Python's `gzip`, [`read_entries`](billing_format::read_entries). What a straight run and one
-    /// that was gone on with write is equal when it is decompressed, and not byte by byte.
+    /// read them all as one: gunzip, Python's `gzip`, [`read_entries`](billing_format::read_entries). A run without a
+    /// break and one that was gone on with write files that are equal when decompressed, but not byte by byte.
     /// [`Finished`] tells of the file as it lies there.
     ///
     /// ```
@@ -191,7 +193,7 @@ impl ResumableFile {
         Self::new(path, None, file)
     }
 
-    /// Begins the file. All that stands in the two files goes.
+    /// Begins the file. The content of both files is removed.
     pub(crate) fn begin(
         path: PathBuf,
         part: Part,
@@ -202,14 +204,15 @@ impl ResumableFile {
         let mut this = Self::new(path, Some(Kept::new(part, checkpoint)), file);
         let Some(kept) = &mut this.kept else { return Ok(this) };
         let failed = |cause| Error::io(ErrorKind::Create, Some(&this.path), cause);
-        // First the records and then the bytes that they speak of: killed in between, there is nothing to go on with. In
-        // the other order there would be records of bytes that are gone.
+        // The records are removed first, then the bytes. After a kill in between there is nothing to go on with. In the
+        // other order there would be records of bytes that are gone.
         kept.checkpoint.empty()?;
         this.out.file.set_len(0).and_then(|()| this.out.file.rewind()).map_err(failed)?;
-        // Killed in it, there is nothing to go on with. Killed after it, what was settled is kept, and there is no entry
-        // that could be lost: the file begins with the first one.
+        // After a kill within this call there is nothing to go on with. After a kill behind it, `settled` is kept, and
+        // no entry can be lost, because the file begins with the first one.
         kept.checkpoint.append(header)?;
-        // Before the first record, so that no power loss can leave a record whose partial file has no name.
+        // This comes before the first record, so that a power loss cannot leave a record whose partial file has no
+        // name.
         kept.part.sync_directory().map_err(failed)?;
         Ok(this)
     }
@@ -226,22 +229,23 @@ impl ResumableFile {
         let Some(kept) = &mut this.kept else { return Ok(this) };
         if let Some((tally, record)) = held {
             kept.has_record = true;
-            // Only a format that has no start has written nothing yet: it begins by writing nothing once more.
+            // Without bytes, the format has no start to write, and may begin once more.
             this.entries_held = (tally.bytes > 0).then_some(record.summary.entries);
             this.out.tally = tally;
             this.before = record.summary.clone();
             this.summary = record.summary;
             this.complete_until = record.complete_until;
         }
-        // What follows the last record is not known to be whole: it is cut off and written again. Killed before, between
-        // or after these, the next run finds the same record, and its bytes. Where they are gzip they end with a member, so
-        // the next one begins there.
+        // Bytes behind the last record may not be whole, so they are cut off and written again. After a kill before,
+        // between or behind these calls, the next run finds the same record and its bytes. With gzip, these bytes end
+        // with a member, so a new one begins there.
         kept.checkpoint.cut()?;
         let TalliedFile { file, tally } = &mut this.out;
         let cut = file.set_len(tally.bytes);
         cut.and_then(|()| file.seek(SeekFrom::Start(tally.bytes)))
             .map_err(|cause| Error::io(ErrorKind::Write, Some(&this.path), cause))?;
-        // The partial file may be a new one when there was nothing in it: as above, its name comes before its records.
+        // If there was nothing in it, the partial file may be new. As above, its name has to be durable before its
+        // records.
         let named = kept.part.sync_directory();
         named.map_err(|cause| Error::io(ErrorKind::Create, Some(&this.path), cause))?;
         Ok(this)
@@ -261,7 +265,7 @@ impl ResumableFile {
         }
     }
 
-    /// What the checkpoint says of the newest mark when all bytes before it, and no others, have been written.
+    /// The record of the newest mark. It is right when all bytes before the mark, and no others, have been written.
     fn record(&self, finished: bool) -> Record {
         Record {
             finished,
@@ -278,16 +282,17 @@ impl ResumableFile {
         if self.is_unknown || self.kept.as_ref().is_none_or(|kept| kept.noted.is_none()) {
             return Ok(());
         }
-        // Unknown until every call has returned well: a second try after a failed fsync can succeed without having
-        // written anything.
+        // The state is unknown until every call has succeeded. A second fsync after a failed one can succeed without
+        // having written anything.
         self.is_unknown = true;
         self.end_member_at_mark().map_err(|cause| failed(&self.path, cause))?;
         let Some(kept) = &mut self.kept else { return Ok(()) };
         let Some(Noted::Written(record)) = kept.noted.take() else { return Ok(()) };
-        // Killed before this returns, the checkpoint still ends with the record before, whose bytes are durable.
+        // After a kill before this returns, the checkpoint still ends with the record before, whose bytes are durable.
         self.out.file.sync_data().map_err(|cause| failed(&self.path, cause))?;
-        // Only now, so that no record ever speaks of bytes that a power loss can take. Killed in the middle of it, the
-        // line is torn and does not count; killed after it, it counts, and its bytes are there.
+        // The record comes only now, so that no record ever speaks of bytes that a power loss can take. After a kill
+        // within this call the line is torn and does not count. After a kill behind it, it counts, and its bytes are
+        // there.
         kept.checkpoint.append(&record)?;
         self.is_unknown = false;
         kept.has_record = true;
@@ -299,13 +304,14 @@ impl ResumableFile {
     fn pack(&mut self, rows: &[u8]) -> io::Result<()> {
         let Some(members) = &mut self.members else { return Ok(()) };
         if is_in_member(&self.kept) {
-            // They are behind the mark. Killed here, they are gone with the process; so is the member up to the mark, or
-            // it is half of one that the next run cuts off. It fetches the rows of both again.
+            // These rows are behind the mark, so they are held back. After a kill they are gone with the process. The
+            // open member is gone too, or half of it is in the file and the next run cuts it off. That run fetches the
+            // rows of both again.
             if members.hold(rows) {
                 return Ok(());
             }
-            // Too many to be held. The member ends at the mark, and from here on the mark is in the file as it is where
-            // nothing is compressed: with rows behind it.
+            // There are too many rows to hold back. The member ends at the mark. From here on the mark is in the file
+            // with rows behind it, as without compression.
             self.end_member_at_mark()?;
         }
         let Some(members) = &mut self.members else { return Ok(()) };
@@ -314,11 +320,12 @@ impl ResumableFile {
         self.out.write_all(&members.ready())
     }
 
-    /// Ends the member at the newest mark, if it is there that it stands.
+    /// Ends the member if the newest mark is at its end.
     fn end_member_at_mark(&mut self) -> io::Result<()> {
         let Some(members) = self.members.as_mut().filter(|_| is_in_member(&self.kept)) else { return Ok(()) };
-        // Killed in the middle of it, half a member is behind the last record: the next run cuts it off, and fetches its
-        // rows again. Killed after it, it is whole, but as long as no record speaks of it the same happens.
+        // After a kill within this call, half a member is behind the last record. The next run cuts it off and fetches
+        // its rows again. After a kill behind it the member is whole, but as long as no record counts it, the same
+        // happens.
         self.out.write_all(&members.end()?)?;
         let record = self.record(false);
         if let Some(kept) = &mut self.kept {
@@ -327,50 +334,50 @@ impl ResumableFile {
         Ok(())
     }
 
-    /// Writes what is left of rows that are compressed.
+    /// Ends the last member, with the rows that were held back.
     fn end_last_member(&mut self) -> io::Result<()> {
         let Some(members) = &mut self.members else { return Ok(()) };
         members.release()?;
         if self.out.tally.bytes == 0 {
-            // A file without a byte is not gzip: a member without a row is.
+            // An empty file is no gzip file, but a member without a row is one.
             members.begun();
         }
-        // Killed in the middle of it, it is as everywhere behind the last record.
+        // After a kill within this call, the bytes are behind the last record, and the next run cuts them off.
         self.out.write_all(&members.end()?)
     }
 
     /// Makes the file complete and gives it its name.
     fn put_in_place(&mut self) -> Result<(), Error> {
-        // What is unknown must not become the file.
+        // A partial file in an unknown state must not become the file.
         if self.is_unknown {
             return Err(Error::new(ErrorKind::Commit, &self.path));
         }
-        // What fails below leaves the files as they are, and says so: no mark is recorded after it.
+        // If a call below fails, the files stay as they are, and no mark is recorded any more.
         self.is_unknown = true;
         self.end_last_member().map_err(|cause| Error::io(ErrorKind::Write, Some(&self.path), cause))?;
         let record = self.record(true);
         let failed = |cause| Error::io(ErrorKind::Commit, Some(&self.path), cause);
         let Some(kept) = &mut self.kept else { return Ok(()) };
-        // Killed up to here, the next run goes on from the last durable mark and cuts off what follows it.
+        // After a kill up to here, the next run goes on from the last durable mark and cuts off what follows it.
         kept.part.complete(&self.out.file).map_err(failed)?;
-        // All bytes are durable. Killed in the middle of this, it is as before; killed after it, the next run knows that
-        // the partial file is the file, and has to give it its name only.
+        // All bytes are durable. A kill within this call leaves everything as before. After a kill behind it, the next
+        // run knows that the partial file is complete, and only has to give it its name.
         kept.checkpoint.append(&record)?;
         kept.has_record = true;
-        // Killed after this, the next run finds the bytes of the last record under the name of the file. So does one
-        // after a power loss that undid the rename, under the name of the partial file.
+        // After a kill behind this, the next run finds the bytes of the last record under the name of the file. After a
+        // power loss that undid the rename, it finds them under the name of the partial file.
         kept.part.put_in_place(&self.out.file, Some(record.bytes)).map_err(failed)
     }
 }
 
-/// True when the newest mark is where the member stands that has not ended.
+/// True when the newest mark is at the end of the open member.
 fn is_in_member(kept: &Option<Kept>) -> bool {
     kept.as_ref().is_some_and(|kept| matches!(kept.noted, Some(Noted::InMember)))
 }
 
 impl Write for ResumableFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Rows behind the last durable mark. Killed here, they are cut off by the next run, which writes them again.
+        // These rows are behind the last durable mark. After a kill, the next run cuts them off and writes them again.
         let written = match self.members {
             None => self.out.write(bytes),
             Some(_) => self.pack(bytes).map(|()| bytes.len()),
@@ -388,7 +395,8 @@ impl Target for ResumableFile {
 
     fn mark(&mut self, mark: &Mark<'_>) -> Result<(), Error> {
         if let Some(members) = &mut self.members {
-            // What was held back behind the mark before is in front of this one.
+            // The rows that were held back behind the mark before are in front of this one, so they may enter the
+            // member.
             let packed = members.release().and_then(|()| self.out.write_all(&members.ready()));
             packed.map_err(|cause| {
                 self.is_unknown = true;
@@ -435,13 +443,13 @@ impl Target for ResumableFile {
 
 impl Drop for ResumableFile {
     fn drop(&mut self) {
-        // Nobody is left to hear of an error. What is not recorded is written again by the next run.
+        // An error could be told to nobody. The next run writes again what is not recorded.
         let _ = self.record_noted();
         let Some(mut kept) = self.kept.take() else { return };
         kept.part.set_stays(kept.has_record);
         if !kept.has_record {
-            // Under the lock of the partial file, which goes next. Killed in between, there is a partial file without a
-            // checkpoint: nothing to go on with, and it is emptied by the next run.
+            // This happens under the lock of the partial file, which is removed next. After a kill in between, there is
+            // a partial file without a checkpoint. Then there is nothing to go on with, and the next run empties it.
             let _ = kept.checkpoint.remove();
         }
     }

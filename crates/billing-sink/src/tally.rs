@@ -1,4 +1,4 @@
-//! How many bytes went by, and which.
+//! The count and the SHA-256 of bytes.
 
 use std::fmt;
 use std::fs::File;
@@ -29,7 +29,7 @@ impl Tally {
         Sha256Sum(self.hasher.clone().finalize().into())
     }
 
-    /// The tally of the first bytes of a file, of fewer when there are not as many.
+    /// The tally of the first bytes of a file, or of all when it has fewer.
     pub(crate) fn of_start(mut file: &File, bytes: u64) -> io::Result<Self> {
         file.rewind()?;
         let mut tally = Self::default();
@@ -76,7 +76,7 @@ impl Write for TalliedFile {
 pub(crate) struct Sha256Sum(pub(crate) [u8; 32]);
 
 impl Sha256Sum {
-    /// The sum of this sum and some bytes: what comes after something is bound to it.
+    /// The SHA-256 of this sum and some bytes behind it. So each line is bound to the lines before it.
     pub(crate) fn then(self, bytes: &[u8]) -> Self {
         Self(Sha256::new().chain_update(self.0).chain_update(bytes).finalize().into())
     }

@@ -18,7 +18,8 @@ pub trait Target: Write {
     /// When that could not be done.
     fn commit(self) -> Result<Self::Done, Error>;
 
-    /// Hears that everything before an instant has been written, all its bytes. See [`Sink::mark`](billing_model::Sink::mark).
+    /// Is told that everything before an instant has been written, with all its bytes. See
+    /// [`Sink::mark`](billing_model::Sink::mark).
     ///
     /// # Errors
     /// When that could not be made durable.
@@ -33,8 +34,8 @@ pub trait Target: Write {
         None
     }
 
-    /// True when what was written vanishes if the target is dropped without `commit`, or is gone on with another time;
-    /// false when it has gone out, or may have. Whoever wants to write the same again from the start may do so only where this is true.
+    /// True when what was written vanishes if the target is dropped without `commit`, or can be gone on with later.
+    /// False when it has gone out, or may have. Write the same again from the start only where this is true.
     ///
     /// ```
     /// use billing_sink::{AtomicFile, Plain, Target};

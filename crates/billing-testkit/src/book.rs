@@ -14,7 +14,7 @@ use crate::upstream::Request;
 /// A page costs what is on it, not what the ledger has, unless a currency is asked for.
 #[derive(Clone, Debug)]
 pub struct Book {
-    /// Ascending by place.
+    /// The rows, ascending by place.
     rows: Vec<Row>,
     /// What the cursors stand for: `cursor-0` is the first.
     cursors: Vec<(HistoryQuery, Place)>,
@@ -24,11 +24,11 @@ pub struct Book {
 #[derive(Clone, Debug)]
 struct Row {
     entry: UsageEntry,
-    /// Entries were recorded before it.
+    /// The number of entries that were recorded before it.
     sequence: usize,
 }
 
-/// Where a row stands: equal timestamps in the order of recording.
+/// Where a row stands: by time, and within one timestamp in the order of recording.
 type Place = (Timestamp, usize);
 
 impl Row {
@@ -45,7 +45,7 @@ impl Book {
         book
     }
 
-    /// The same ledger behind a service that keeps borders to the millisecond: what is finer is cut off.
+    /// The same ledger behind a service that cuts the borders of a window to the millisecond.
     #[must_use]
     pub fn whole_milliseconds(mut self) -> Self {
         self.whole_milliseconds = true;
@@ -66,7 +66,7 @@ impl Book {
         rows.filter(|row| is_of(row, currency)).map(|row| row.entry.clone()).collect()
     }
 
-    /// True when no entry of the window is of what is asked for.
+    /// True when nothing that is asked for lies in the window.
     pub(crate) fn is_empty(&self, window: TimeWindow, currency: Option<&Currency>) -> bool {
         !between(&self.rows, window.since(), window.until()).iter().any(|row| is_of(row, currency))
     }
@@ -100,7 +100,7 @@ impl Book {
     fn by_number(&self, query: &UsageQuery, page: u32) -> Page {
         let (mut since, mut until) = (query.window().since(), query.window().until());
         if self.whole_milliseconds {
-            // The end is inclusive: the instant before the first that is outside.
+            // The end is inclusive, so it is the last instant inside.
             let end = until.and_then(Timestamp::unix_ns).map(|ns| Timestamp::from_unix_ns(ns - 1));
             (since, until) = (since.map(Timestamp::floor_ms), end.map(|end| end.floor_ms().next()));
         }
@@ -155,7 +155,7 @@ fn is_of(row: &Row, currency: Option<&Currency>) -> bool {
 fn between(rows: &[Row], since: Option<Timestamp>, until: Option<Timestamp>) -> &[Row] {
     let first_at = |at: Timestamp| rows.partition_point(|row| row.entry.timestamp < at);
     let end = until.map_or(rows.len(), first_at);
-    // Borders that lost what tells them apart have nothing between them.
+    // Two borders that are equal once cut have nothing between them.
     &rows[since.map_or(0, first_at).min(end)..end]
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn reply_with(page: &Page, request: &Request) -> Reply {
     Reply::json(200, body)
 }
 
-/// A page as text/csv, which has no room for paging: that travels in headers.
+/// A page as text/csv. The format has no place for paging, so that is in headers.
 fn csv_reply(page: &Page, request: &Request) -> Reply {
     let columns = match request.header("prefer").contains("include=apiKeyId") {
         true => Columns::WithApiKeyId,

@@ -23,7 +23,7 @@ pub(crate) async fn deliver(reply: &Reply, stream: &mut TcpStream, buffer: &mut 
         None => stream.write_all_buf(&mut bytes).await?,
         Some(pause) => {
             while bytes.has_remaining() {
-                // Also without a pause the client gets to see the byte alone.
+                // Without a pause, too, the client sees each byte alone.
                 tokio::task::yield_now().await;
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;

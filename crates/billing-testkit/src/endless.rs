@@ -8,8 +8,9 @@ use crate::upstream::Request;
 
 /// A service of `usage-history` that answers the same page for ever, each time with a cursor that nobody has seen.
 ///
-/// Entries at one timestamp go up by none, so only a limit of the client's own ends its walk; so do pages without
-/// entries. A first request for a window in which the page does not lie gets an empty last page. `usage` is not there.
+/// Entries at one timestamp bring a walk no further, and neither do pages without entries, so only a limit of the
+/// client's own ends its walk. A first request for a window in which the page does not lie gets an empty last page.
+/// `usage` is not there.
 ///
 /// ```
 /// use billing_testkit::{Endless, Upstream, entry_at};
@@ -28,7 +29,7 @@ pub struct Endless {
 }
 
 impl Endless {
-    /// A service that answers this page. One that keeps to every page size has ten entries at most.
+    /// A service that answers this page. A page that is right for every page size has ten entries at most.
     pub fn new(page: Vec<UsageEntry>) -> Self {
         Self { page, pages: 0, unix_s: None }
     }

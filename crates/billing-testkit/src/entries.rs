@@ -9,7 +9,7 @@ pub fn any_decimal() -> impl Strategy<Value = Decimal> {
         4 => (any::<i32>(), 0i32..=12).prop_map(|(digits, places)| (i128::from(digits), -places)),
         1 => (any::<i64>(), 0i32..=28).prop_map(|(digits, places)| (i128::from(digits), -places)),
         1 => (any::<i128>(), 0i32..=28).prop_map(|(digits, places)| (digits >> 32, -places)),
-        // Of those that JavaScript prints: residues of sums, and what no ledger should hold.
+        // Numbers that JavaScript prints: residues of sums, and numbers that no ledger should hold.
         1 => (0..10_i64.pow(17), -60i32..=-20).prop_map(|(digits, exponent)| (-i128::from(digits), exponent)),
         1 => Just((0, 0)),
         1 => (any::<i64>(), -342i32..=308).prop_map(|(digits, exponent)| (i128::from(digits), exponent)),
@@ -58,7 +58,7 @@ fn any_details() -> impl Strategy<Value = Option<InferenceDetails>> {
     )
 }
 
-/// A JSON value as somebody may write it, with white space, escapes, and numbers that no number holds.
+/// A JSON value as somebody may write it: with white space, escapes, and numbers that no number type holds.
 fn any_json() -> impl Strategy<Value = String> {
     const STRANGE: [&str; 8] = [
         r#""""#,
@@ -103,7 +103,7 @@ fn any_other_fields() -> impl Strategy<Value = Option<OtherFields>> {
     let members = move || prop::collection::vec((name.clone(), any_json()), 0..4);
     let own = (members(), prop::option::of(members())).prop_map(|(mut members, nested)| {
         members.extend(nested.map(|nested| ("inferenceDetails".to_owned(), object(&nested, ""))));
-        // Of names that chance has made, one may be known.
+        // A random name may be a known one, and is then no other field.
         OtherFields::from_json(&object(&members, " ")).unwrap_or_default()
     });
     prop_oneof![3 => Just(None), 1 => own]

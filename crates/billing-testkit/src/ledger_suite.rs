@@ -1,4 +1,4 @@
-//! What every engine of the contract of a ledger is held to, and by one call: [`ledger_suite!`](crate::ledger_suite).
+//! The tests that every engine of a ledger must pass, by one call: [`ledger_suite!`](crate::ledger_suite).
 
 pub mod accounts;
 pub mod batches;

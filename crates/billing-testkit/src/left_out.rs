@@ -13,8 +13,8 @@ use std::thread;
 #[path = "../../billing-left-out/src/place.rs"]
 mod place;
 
-/// Where a program is that the calling test needs and cannot do without. `None` where it is missing: the test returns,
-/// and the end of the run lists it as left out, with `how` to install it.
+/// The path of a program that the calling test needs. `None` when it is missing: then the test returns, and the end of
+/// the run lists it as left out, with `how` to install the program.
 ///
 /// ```
 /// # fn test() {
@@ -24,7 +24,7 @@ mod place;
 /// ```
 ///
 /// # Panics
-/// Where it is missing and nothing may be: with `CI` or `BILLING_TEST_ALL` in the environment.
+/// When it is missing and `CI` or `BILLING_TEST_ALL` is in the environment, where no test may be left out.
 #[track_caller]
 pub fn need(program: &str, how: &str) -> Option<PathBuf> {
     let found = find(program, &env::var_os("PATH").unwrap_or_default());
@@ -40,16 +40,16 @@ pub fn need(program: &str, how: &str) -> Option<PathBuf> {
     found
 }
 
-/// Notes that the calling test is left out, because the machine does not permit what it does. What could be installed is
-/// for [`need`].
+/// Notes that the calling test is left out because the machine does not permit what it does. For what could be
+/// installed, use [`need`].
 #[track_caller]
 pub fn leave_out(why: &str) {
     let test = match thread::current().name() {
-        // libtest calls the thread after the test, unless there is only one.
+        // libtest names the thread after the test, unless there is only one thread.
         Some(name) if name != "main" => name.to_owned(),
         _ => Location::caller().to_string(),
     };
-    // One that looks again, as for each call that it kills at, says it once.
+    // A test that asks again, such as for each call that it kills at, says it once.
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let line = format!("{test}\t{why}\n");
     if !SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
@@ -57,14 +57,14 @@ pub fn leave_out(why: &str) {
     }
     // Past `eprintln!`, which libtest catches. What is said here is seen in any run; the list only in whole ones.
     let _ = io::stderr().write_all(format!("left out: {test}: {why}\n").as_bytes());
-    // Where nothing can be noted, as in a checkout that may not be written to, this line has to do.
+    // When nothing can be noted, such as in a checkout that may not be written to, this line is all there is.
     let _ = note(&line);
 }
 
 fn note(line: &str) -> io::Result<()> {
     let place = place::of_this_run();
     place.parent().map_or(Ok(()), fs::create_dir_all)?;
-    // At once and at the end, so that test programs that run side by side do not mix theirs.
+    // One write in append mode, so that lines of test programs that run side by side do not mix.
     OpenOptions::new().append(true).create(true).open(place)?.write_all(line.as_bytes())
 }
 
@@ -72,7 +72,7 @@ fn find(program: &str, path: &OsStr) -> Option<PathBuf> {
     env::split_paths(path).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
-/// `CI=false` and an empty one are as good as none.
+/// `CI=false` and an empty value count as not set.
 fn is_set(value: Option<&OsStr>) -> bool {
     value.is_some_and(|value| !["", "0", "false"].iter().any(|no| value.eq_ignore_ascii_case(no)))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::reply::Reply;
 
-/// At most so many answers within any span of a length. What comes more often is refused with 429, and every reply says
-/// in its headers what is left.
+/// At most so many answers within any span of a given length. Further requests are refused with 429, and the headers of
+/// every reply say what is left.
 ///
-/// The time is handed in, since 1970: a test whose client does not really wait has its own.
+/// The time since 1970 is an argument: a test whose client does not really wait has its own clock.
 ///
 /// ```
 /// use billing_testkit::{Limit, Reply};

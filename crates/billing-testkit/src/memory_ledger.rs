@@ -21,7 +21,7 @@ use billing_model::{Day, Decimal, SortOrder, Timestamp, decimal_text};
 use account::Kept;
 use import::MemoryImport;
 
-/// A ledger that is gone with its last clone.
+/// A ledger in memory. It is gone with its last clone.
 #[derive(Clone)]
 pub struct MemoryLedger {
     key_material: Arc<KeyMaterial>,

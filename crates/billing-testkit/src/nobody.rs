@@ -10,15 +10,14 @@ use crate::left_out::leave_out;
 /// `nobody` and `nogroup`, or whoever has these numbers.
 const NOBODY: u32 = 65534;
 
-/// Runs a test of this program, `module::name`, again as a user whom permissions bind: for a test that finds that none
-/// bind it, because it runs as root. Where there is no other user to become, as in some containers, the calling test is
-/// left out.
+/// Runs a test of this program, `module::name`, again as a user whom permissions bind. A test that runs as root, whom
+/// none bind, calls this. Where it cannot become another user, as in some containers, the calling test is left out.
 ///
 /// # Panics
 /// When the test fails, or there is none of that name.
 #[track_caller]
 pub fn run_as_nobody(test: &str) {
-    // The program's own directory may be closed to others, and this way to it is not.
+    // Other users may not be allowed into the program's directory; this path to it works for them too.
     let own = Path::new("/proc/self/exe");
     let program = if own.exists() { own.to_owned() } else { env::current_exe().expect("a test program") };
     let mut again = Command::new(program);

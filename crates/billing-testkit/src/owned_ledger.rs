@@ -7,7 +7,7 @@ use billing_ledger::{
 };
 use billing_model::{Currency, Day, SortOrder, Total, UsageEntry};
 
-/// A page out of many, with how many entries all of them have.
+/// A page by its number, with the number of entries on all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberedPage {
     /// The entries, in the order asked for. None beyond the last page.
@@ -51,7 +51,7 @@ pub struct OwnedRollup {
 /// A block, and its entries by their places.
 pub type OwnedBlock = (Block, Vec<(Position, UsageEntry)>);
 
-/// What a ledger lends, kept. The arguments are those of [`Ledger`].
+/// The calls of [`Ledger`], with the same arguments, that return values instead of lending them.
 pub trait OwnedLedger: Ledger {
     /// [`Ledger::page_by_number`].
     ///

@@ -14,9 +14,9 @@ const NARROW: Duration = Duration::from_secs(15 * 60);
 
 /// A [`Book`] behind a service that hangs on some *first* requests: `usage-history` without a cursor, `usage` with page 1.
 ///
-/// It hangs when both borders are given and less than 15 minutes apart, and when nothing of what is asked for lies in
-/// the window. Cursors and later pages it answers always, so a walk that follows them gets through. To hang is to
-/// answer 500 at once, unless the test says otherwise.
+/// It hangs when both borders are given and less than 15 minutes apart, and when nothing that is asked for lies in the
+/// window. It always answers cursors and later pages, so a walk that follows them gets through. To hang means to answer
+/// 500 at once, unless the test says otherwise.
 ///
 /// ```
 /// use billing_testkit::{Book, Reluctant, Request, entry_at};
@@ -117,7 +117,7 @@ impl Reluctant {
         self
     }
 
-    /// What it is asked, from now on and until now.
+    /// A view of what it was asked so far and will be asked.
     pub fn asked(&self) -> Asked {
         self.asked.clone()
     }
@@ -152,7 +152,7 @@ impl Reluctant {
     }
 }
 
-/// What a request asks for, when it is the first of its walk. One that the API refuses is none.
+/// What a request asks for, when it is the first of its walk. A request that the API refuses is none.
 fn first_of(request: &Request) -> Option<(TimeWindow, Option<Currency>)> {
     match request.path.as_str() {
         "/api/v1/billing/usage" => {
@@ -233,7 +233,7 @@ mod tests {
         ] {
             assert_eq!(hangs(&mut service(), since, until, ""), expect, "{since:?} {until:?}");
         }
-        // Nothing of what is asked for is nothing.
+        // A window without entries of the currency that is asked for is empty.
         assert!(hangs(&mut service(), None, None, "currency=DIEM"));
         assert!(hangs(&mut Reluctant::new(Book::new(Vec::new())), None, None, ""));
     }

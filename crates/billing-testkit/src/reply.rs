@@ -105,7 +105,7 @@ impl Reply {
         self
     }
 
-    /// The body as it is now, compressed: what is said of bytes afterwards is said of compressed ones.
+    /// Compresses the body as it is now. Later calls that count bytes count compressed ones.
     #[must_use]
     pub fn gzip(self) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -90,7 +90,7 @@ impl Upstream {
         locked(&self.log).most_at_once
     }
 
-    /// Forgets the requests so far. Those that are being answered now still are the most at once until others are.
+    /// Forgets the requests so far. The most at once becomes the number of those that are being answered now.
     pub fn forget(&self) {
         let mut log = locked(&self.log);
         *log = Log { under_way: log.under_way, most_at_once: log.under_way, ..Log::default() };
@@ -111,14 +111,14 @@ async fn accept_all(listener: TcpListener, script: Arc<Mutex<Script>>, log: Arc<
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         connections.spawn(answer_all(stream, Arc::clone(&script), Arc::clone(&log)));
-        // Those that have ended are forgotten, so that a long run holds no more than the open ones.
+        // Connections that have ended are forgotten, so that a long run holds only the open ones.
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// Answers the requests of one connection, until either side closes it.
 async fn answer_all(mut stream: TcpStream, script: Arc<Mutex<Script>>, log: Arc<Mutex<Log>>) {
-    // A byte alone is sent alone, and no reply waits for the client to acknowledge the one before it.
+    // A single byte is sent at once, and no reply waits until the client has acknowledged the one before.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// Would not end if a reply that waits kept the script or the other connections waiting.
+    /// This test would not end if a waiting reply kept the script or the other connections waiting.
     #[tokio::test]
     async fn replies_wait_side_by_side() {
         let mut count = 0;
@@ -337,7 +337,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         drop(upstream);
-        // A reset where the server left a byte unread, an end otherwise; not a wait.
+        // A reset if the server left a byte unread, and an end otherwise. It must not wait.
         assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a client may try that sends and reads as it likes: each byte of an answer must arrive as it was written.
+//! Attacks of a client that sends and reads as it likes. Each byte of an answer must arrive as it was written.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,7 +30,7 @@ use crate::slots::Slots;
 /// No test waits for it; it ends one that hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How often a full stream says that it is full, before it takes some more: the library does all that it can meanwhile.
+/// How often a full stream refuses bytes before it takes some more. Meanwhile the library does all that it can.
 const FULL: usize = 40;
 
 /// An answer that looks like what the library says to something that is not HTTP.
@@ -120,7 +120,7 @@ struct House {
     _directory: TempDir,
 }
 
-/// As a batch is refused: not at once, and its body goes with the refusal.
+/// This is how a batch is refused: not at once, and without reading its body.
 async fn without_reading(_body: Body) -> &'static str {
     yield_now().await;
     POISON
@@ -130,7 +130,7 @@ impl House {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
-        // Nobody here is slow but for the tests of that.
+        // Only the tests of slow clients have slow clients.
         let config = Config {
             header_timeout: Duration::from_millis(50),
             ..Config::new(|| Timestamp::from_unix_ns(0))
@@ -143,7 +143,7 @@ impl House {
         Self { conversations: Conversations::new(router, &config), _directory: directory }
     }
 
-    /// What a client reads that sends these pieces and takes so many bytes at a time. Dates are left out.
+    /// What a client reads when it sends these pieces and takes so many bytes at a time. Dates are left out.
     async fn talk(&self, pieces: &[&str], room: &[usize], is_vectored: bool) -> String {
         self.talk_to(&sent(pieces), true, room, is_vectored).await
     }
@@ -222,8 +222,8 @@ async fn what_is_not_http_after_an_answer_gets_a_body() {
     house.check(&[&upgrade, "nonsense\r\n\r\n"], &[&poison(), NOT_HTTP]).await;
 }
 
-/// The library goes on to the next request when the rest of a body has come that nobody reads, though the answer was not
-/// sent yet; an error that it then writes goes into the middle of that answer.
+/// When the rest of an unread body has come, the library goes on to the next request, though the answer was not sent
+/// yet. An error that it then writes would stand in the middle of that answer.
 #[tokio::test]
 async fn nothing_is_read_after_a_body_that_nobody_read() {
     let house = House::new();
@@ -257,7 +257,7 @@ async fn what_the_library_leaves_without_an_answer_gets_one() {
     house.check(&["\r\n"], &[]).await;
 }
 
-/// Who keeps still amid a request is told so; who says nothing is left without a word.
+/// A client that stops within a request is told so. A client that sends nothing gets no answer.
 #[tokio::test]
 async fn a_head_that_does_not_come_in_time_gets_an_answer() {
     let (house, ask) = (House::new(), request("GET", ""));
@@ -274,7 +274,7 @@ async fn a_head_that_does_not_come_in_time_gets_an_answer() {
     }
 }
 
-/// The system takes an answer back when a connection is closed on which something came that nobody read.
+/// When a connection is closed with unread bytes, the system may drop the answer that was sent.
 #[tokio::test]
 async fn what_comes_after_a_refusal_is_read_to_its_end() {
     let (house, much) = (House::new(), "x".repeat(300_000));

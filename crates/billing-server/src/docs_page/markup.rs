@@ -1,6 +1,6 @@
 //! Text to HTML: escapes, the few marks that descriptions use, and tables.
 
-/// The text with everything that means something to HTML taken for itself.
+/// The text with escapes for all characters that mean something in HTML.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,7 +22,7 @@ pub(super) fn prose(text: &str) -> String {
     paragraphs.map(|paragraph| format!("<p>{}</p>\n", marked(&escape(paragraph)))).collect()
 }
 
-/// Of a text that is escaped.
+/// The same for a text that is escaped already.
 fn marked(text: &str) -> String {
     let strong = |text: &str| between(text, "**", "strong", &|text| between(text, "*", "em", &str::to_owned));
     between(text, "`", "code", &strong)

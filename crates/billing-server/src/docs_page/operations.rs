@@ -15,7 +15,7 @@ pub(super) fn section(route: &Route<'_>, components: &Components) -> String {
         .security
         .iter()
         .flatten()
-        // A requirement shows its names only as JSON.
+        // A requirement gives its names only as JSON.
         .filter_map(|requirement| serde_json::to_string(requirement).ok())
         .filter_map(|json| json.split('"').nth(1).map(|name| format!("<code>{}</code>", escape(name))))
         .collect();
@@ -91,7 +91,7 @@ fn request_body(body: &RequestBody) -> String {
     )
 }
 
-/// What a body is: its schema, and the words for it where the schema is only text.
+/// What a body is: its schema, or its description when the schema is only a text.
 fn form_of(content: &Content) -> String {
     use utoipa::openapi::Schema;
     match &content.schema {

@@ -61,8 +61,8 @@ fn new_inference_details() -> ObjectBuilder {
         .property("completionTokens", tokens("Tokens written; LLM usage only."))
 }
 
-/// Numbers as JSON or as text. What makes one exact stands in words: limits of size would refuse good numbers, and others
-/// would still be wrong.
+/// Numbers as JSON or as text. When a number can be kept exactly is said in words: limits of its size would refuse good
+/// numbers and still let bad ones pass.
 fn exact_number() -> AnyOfBuilder {
     let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::DECIMAL));
     AnyOfBuilder::new()
@@ -75,7 +75,7 @@ fn exact_number() -> AnyOfBuilder {
         .item(digits)
 }
 
-/// As any number of an entry, and whole.
+/// A whole number, otherwise like any number of an entry.
 fn token_count() -> AnyOfBuilder {
     let digits = text("The number in digits, plain or with an exponent.").pattern(Some(patterns::COUNT));
     AnyOfBuilder::new()
@@ -134,7 +134,7 @@ fn ingest_refused() -> ObjectBuilder {
     )
 }
 
-/// Of a text: alone it may be as long as all of an entry together.
+/// A text. It alone may be as long as all texts of an entry together.
 fn short_or_null(description: &str) -> ObjectBuilder {
     text_or_null(description).max_length(Some(MAX_TEXT_BYTES))
 }

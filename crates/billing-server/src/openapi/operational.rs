@@ -105,7 +105,7 @@ fn route(
     let operation = responses
         .into_iter()
         .fold(operation, |operation, (status, response)| operation.response(status, response));
-    // Whoever watches the server is answered also when it is busy.
+    // Routes that watch the server answer even when it is busy.
     let operation = if OPERATIONAL.contains(&path) { operation } else { unrated_busy(operation) };
     let operation = unrated(operation);
     (path, PathItem::new(HttpMethod::Get, operation))

@@ -135,7 +135,7 @@ pub(super) fn usage_analytics() -> [Parameter; 4] {
     ]
 }
 
-/// Of an ingest: by it a repetition is known.
+/// The key of an ingest, by which a repetition is recognised.
 pub(super) fn idempotency_key() -> Parameter {
     ParameterBuilder::new()
         .name("Idempotency-Key")
@@ -148,7 +148,7 @@ pub(super) fn idempotency_key() -> Parameter {
         .schema(Some(
             text("The key.")
                 .pattern(Some(patterns::IDEMPOTENCY_KEY))
-                // Beside the pattern: a tool that tries limits looks for them here.
+                // The length stands beside the pattern, because tools that test limits look for it here.
                 .min_length(Some(1))
                 .max_length(Some(MAX_KEY_LEN))
                 .examples(["2026-06-27/1"]),

@@ -18,7 +18,7 @@ pub(super) fn date_of_our_era() -> String {
 
 /// A date-time in UTC, written with `Z`, to the nanosecond: 40 characters at most.
 pub(super) fn utc_instant() -> String {
-    // 20 characters without a fraction, 9 digits that count, and zeros up to the limit.
+    // There are 20 characters without a fraction, then 9 digits that count, and zeros up to the limit.
     format!("^{}{TIME}(?:\\.[0-9]{{1,9}}0{{0,10}})?Z$", any_date())
 }
 
@@ -39,7 +39,7 @@ pub(super) fn recordable_instant() -> String {
 pub(super) const WRITTEN_INSTANT: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}(?:[0-9]{3}){0,2}Z$";
 
-/// A decimal number in plain or exponent form. Whether it can be kept exactly, no pattern says.
+/// A decimal number in plain or exponent form. No pattern can say whether it can be kept exactly.
 pub(super) const DECIMAL: &str = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$";
 
 /// A whole decimal number from 0.

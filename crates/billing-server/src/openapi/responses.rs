@@ -61,7 +61,7 @@ const INTERNAL: &str =
     "What the client cannot help. The cause is in the server's log, under the request's id.";
 const TIMED_OUT: &str = "The answer takes too long. Ask for less, or later.";
 
-/// Of the shared answers those that not every billing route gives.
+/// The shared answers that not every billing route gives.
 const NOT_EVERYWHERE: &[&str] = &["Gone"];
 
 fn internal() -> Error {
@@ -76,7 +76,7 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
     })
 }
 
-/// The operation with what every billing route may answer, and with these beside.
+/// The operation with the answers that every billing route may give, and with these too.
 pub(super) fn share(operation: OperationBuilder, beside: &[&str]) -> OperationBuilder {
     let is_given = |name| !NOT_EVERYWHERE.contains(&name) || beside.contains(&name);
     shared().into_iter().filter(|shared| is_given(shared.name)).fold(operation, |operation, shared| {
@@ -89,7 +89,7 @@ pub(super) fn unrated(operation: OperationBuilder) -> OperationBuilder {
     [(INTERNAL, internal()), (TIMED_OUT, Error::TimedOut)].into_iter().fold(operation, unrated_error)
 }
 
-/// The same of a route that must wait its turn like any other.
+/// The same for a route that may be refused when the server is busy.
 pub(super) fn unrated_busy(operation: OperationBuilder) -> OperationBuilder {
     unrated_error(operation, ("The server is busy.", Error::Busy))
 }

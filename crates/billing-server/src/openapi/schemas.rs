@@ -9,7 +9,7 @@ use super::values::{
 };
 use super::{parameters, patterns};
 
-/// What a refused query can be refused for.
+/// The faults for which a query can be refused.
 const FAULT_CODES: [FaultCode; 7] = [
     FaultCode::InvalidType,
     FaultCode::InvalidEnumValue,
@@ -240,7 +240,7 @@ fn day_series() -> ObjectBuilder {
 fn balance() -> ObjectBuilder {
     let names = parameters::CURRENCIES.map(Some).into_iter();
     let currency = or_null(Type::String)
-        // The word null among the values, because the enumeration alone decides.
+        // Null is one of the values, because the enumeration alone decides what is valid.
         .enum_values(Some(names.chain([None])))
         .description(Some("What the next request is charged in; null when `canConsume` is false."));
     let balances = object(

@@ -176,7 +176,7 @@ fn every_parameter_is_one_that_the_check_knows() {
             let refused =
                 check(&format!("{name}=!")).unwrap_or_else(|| panic!("{path} does not read {name}"));
             let fields: Vec<_> = refused.faults().iter().map(|fault| fault.field).collect();
-            // First: of two dates the one that is not given is a fault as well.
+            // It is the first fault: when one of two dates is missing, that is a fault too.
             assert_eq!(fields.first(), Some(&Some(&*name)), "{path}");
             assert!(!fields.contains(&None), "{path} does not know {name}");
         }
@@ -244,7 +244,7 @@ fn every_answer_names_its_request() {
             for (status, response) in operation.responses.responses {
                 let has_id = match response {
                     RefOr::T(response) => response.headers.contains_key("x-request-id"),
-                    // Of the shared answers, below.
+                    // Shared answers are checked below.
                     RefOr::Ref(_) => continue,
                 };
                 assert!(has_id, "{path} {status}");
@@ -298,7 +298,7 @@ proptest! {
         prop_assert!(matches!(refused, None | Some(ValueErrorKind::DecimalOutOfRange)), "{}", text);
     }
 
-    /// Up to how long each may be, no pattern says.
+    /// No pattern says how long each of them may be.
     #[test]
     fn what_matches_is_recorded(
         sku in matching(patterns::SKU), currency in matching(patterns::CURRENCY), count in matching(patterns::COUNT),
@@ -337,7 +337,7 @@ proptest! {
 
     #[test]
     fn an_instant_as_the_model_writes_it_matches(ns: i64) {
-        // What the pattern says, in words of Rust: no engine for patterns is a dependency here.
+        // The pattern's meaning written in Rust, because no regex engine is a dependency here.
         let text = Timestamp::from_unix_ns(ns).to_string();
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         let fraction = shape.strip_prefix("0000-00-00T00:00:00.").and_then(|rest| rest.strip_suffix('Z'));

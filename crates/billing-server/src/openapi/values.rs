@@ -1,4 +1,4 @@
-//! The kinds of values that requests and answers hold, as schemas, and how an example comes to one.
+//! The kinds of values in requests and answers, as schemas, with their examples.
 
 use utoipa::openapi::schema::{Object, SchemaType, Type};
 use utoipa::openapi::{
@@ -91,7 +91,7 @@ pub(super) fn text_body(description: &str, example: &str) -> Content {
     ContentBuilder::new().schema(Some(text(description))).example(Some(example.into())).build()
 }
 
-/// For headers, whose description stands beside the schema.
+/// A schema for headers, whose description stands beside it.
 pub(super) fn plain(kind: Type) -> Object {
     Object::with_type(kind)
 }

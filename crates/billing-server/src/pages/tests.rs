@@ -1,4 +1,4 @@
-//! Pages that are made ahead, against those of a server that has made none.
+//! Pages that were made ahead, compared with those of a server that has made none.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -57,7 +57,7 @@ impl House {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// The cursors of the first two pages of ten, the second of which has made the third one.
+    /// The cursors of the first two pages of ten entries. The second request makes the third page ahead.
     async fn two_pages(&self) -> [String; 2] {
         let first = self.ask(&self.service, 0, "pageSize=10").await.1;
         assert_eq!(self.service.ahead.waiting(), 0, "whoever looks at one page may want no other");
@@ -86,12 +86,12 @@ async fn a_page_that_was_made_ahead_is_the_page() {
     while queries.iter().any(Option::is_some) {
         for account in 0..2 {
             let Some(query) = queries[account].take() else { continue };
-            // Nothing is made ahead by a server that answers one request.
+            // A server that answers a single request makes nothing ahead.
             let plain = house.ask(&service(&house.ledger), account, &query).await;
             assert_eq!(house.ask(&house.service, account, &query).await, plain, "{query}");
             queries[account] = next(&plain.1);
             pages[account] += 1;
-            // What comes in between is none of a walk.
+            // Entries that come in between are not part of the walk.
             house.import(account, 5);
         }
     }
@@ -130,7 +130,7 @@ async fn nothing_is_made_ahead_without_a_reader_or_memory() {
     let house = House::of(40);
     let first = house.ask(&house.service, 0, "pageSize=10").await.1;
     let second = next(&first).unwrap();
-    // One is left, for the request itself.
+    // One reader is left, for the request itself.
     let others = u32::try_from(house.ledger.concurrent_reads()).unwrap() - 1;
     let held = Arc::clone(&house.service.reads).acquire_many_owned(others).await;
     assert_eq!(house.ask(&house.service, 0, &second).await.0, StatusCode::OK);

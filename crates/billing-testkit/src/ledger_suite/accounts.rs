@@ -1,4 +1,4 @@
-//! Accounts, and that none sees another's entries.
+//! Accounts: none sees another's entries.
 
 use crate::OwnedLedger;
 use billing_ledger::{AccountId, Batch, ErrorKind, Filter, KeyKind, PackedEntries};
@@ -80,7 +80,7 @@ pub fn an_unknown_account_is_an_error(make: Make) {
     }
 }
 
-/// Whoever has it in hand is told so, and no later account gets what was meant for it.
+/// Who still has the number is told that it is gone, and no later account gets what was meant for it.
 pub fn an_account_that_is_removed_is_nobodys_number(make: Make) {
     let house = House::of(make);
     let (ledger, ours) = house.both();
@@ -96,7 +96,7 @@ pub fn an_account_that_is_removed_is_nobodys_number(make: Make) {
     ledger.record_key_uses(&[(key.id.as_str(), at)]).unwrap();
     let new = ledger.create_account("gone").unwrap();
     assert!(new > gone);
-    // The highest number stays the highest, whichever goes next.
+    // The highest number is not given again, whichever account is removed next.
     ledger.remove_account(*ours).unwrap();
     assert!(ledger.create_account("ours").unwrap() > new);
 

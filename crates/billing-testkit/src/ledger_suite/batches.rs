@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::house::{House, Make, any_mixed_entries, cases, walk};
 
-/// When every batch here came.
+/// The time at which every batch here came.
 pub fn now() -> Timestamp {
     "2026-06-15T00:00:00Z".parse().unwrap()
 }
@@ -35,7 +35,7 @@ fn sorted(entries: &[UsageEntry]) -> Vec<Vec<u8>> {
     texts
 }
 
-/// Against the plainest model there is: a map from key to what was first sent under it.
+/// Compared with a plain model: a map from key to what was first sent under it.
 pub fn every_batch_is_there_once(make: Make) {
     let house = House::of(make);
     proptest!(cases(48), |(lots in prop::collection::vec(any_mixed_entries(12), 1..4),
@@ -121,7 +121,7 @@ pub fn batches_of_many_writers_come_whole(make: Make) {
     };
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
-        // Until they have ended, well or not: who waited for their entries would wait for ever.
+        // Until the writers have ended, well or not. To wait for their entries could be to wait for ever.
         while !writers.iter().all(|writer| writer.is_finished()) {
             let page = ledger.numbered_page(account, &Filter::default(), Default::default(), 1, 1).unwrap();
             assert_eq!(page.total % 50, 0, "half a batch");

@@ -1,4 +1,4 @@
-//! Blocks: what a ledger came to have, in pieces that another system is fed with.
+//! Blocks: the pieces in which another system is fed with a ledger.
 
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ fn numbers(ledger: &dyn Ledger, after: u64) -> Vec<u64> {
     numbers
 }
 
-/// Of an import of any size, and of a removal of any size.
+/// For an import of any size, and for a removal of any size.
 pub fn blocks_are_of_at_most_so_many_entries_and_have_them(make: Make) {
     let house = House::of(make);
     let (ledger, account) = house.both();

@@ -1,4 +1,5 @@
-//! Changes: entries are taken out, amended and put in at once, and all that is kept of them with them.
+//! Changes: entries are taken out, amended and put in at once, and everything that is kept about them changes with
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,10 @@ use super::house::{House, Make, any_near_entries, cases, import, taking};
 
 type Placed = BTreeMap<Position, UsageEntry>;
 
-/// What an entry gets instead of its key and other fields.
+/// The new key and other fields of an entry.
 type Rest = (Option<String>, Option<OtherFields>);
 
-/// What a change does to entries: the entry that it is about, and what it gets instead of its key and other fields, if not taken out.
+/// The steps of a change: which entry, and its new key and other fields, or `None` when it is taken out.
 fn any_steps() -> impl Strategy<Value = Vec<(Index, Option<Rest>)>> {
     let key = prop::option::of(prop::sample::select(vec!["k1", "k2"]).prop_map(str::to_owned));
     let other =
@@ -56,7 +57,7 @@ pub fn a_change_is_seen_whole(make: Make) {
             change.add = add.clone().into();
             ledger.change(&change).unwrap();
             let after: Placed = ledger.placed_entries(account).unwrap().into_iter().collect();
-            // What was put in stands where the ledger has put it.
+            // The places of new entries are known only from the ledger.
             let added: Placed = after.iter().filter(|(place, _)| !expect.contains_key(place)).map(|(place, entry)| (*place, entry.clone())).collect();
             let mut in_order: Vec<_> = added.iter().collect();
             in_order.sort_by_key(|(place, _)| place.sequence);
@@ -69,7 +70,7 @@ pub fn a_change_is_seen_whole(make: Make) {
     });
 }
 
-/// Sums, funds, totals and blocks, against a plain ledger that never had anything else.
+/// Compares sums, funds, totals and blocks with those of a plain ledger that never had anything else.
 fn is_what_its_entries_come_to(
     ledger: &dyn Ledger,
     account: AccountId,

@@ -1,4 +1,4 @@
-//! A ledger to be held to the contract, and the list in memory that it is held against.
+//! A ledger to be tested, and the list in memory that it is compared with.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub type Make = fn() -> (Box<dyn Ledger>, Box<dyn Any>);
 
 const NS_PER_DAY: i64 = 86_400_000_000_000;
 
-/// So many cases. None is kept in a file: that would stand beside this suite, and not beside the engine.
+/// So many cases. Failed ones are not kept in a file, which would stand beside this suite and not beside the engine.
 pub(super) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -38,7 +38,7 @@ impl House {
         (&*self.ledger, &self.account)
     }
 
-    /// Another account of the same ledger: to make a ledger for each case would take the time.
+    /// Another account of the same ledger: a new ledger for each case would take too long.
     pub(super) fn another(&self) -> (&dyn Ledger, AccountId) {
         let number = self.others.fetch_add(1, Ordering::Relaxed);
         (&*self.ledger, self.ledger.create_account(&format!("account {number}")).unwrap())

@@ -64,7 +64,7 @@ pub fn a_file_comes_in_once_unless_it_is_said(make: Make) {
         import.end_file(content);
         Import::finish(import)
     };
-    // Nothing of it can be there twice.
+    // A file without entries is not noted, because nothing of it can be there twice.
     assert_eq!(bring(0, file(1, false)).unwrap(), 0);
     assert_eq!(ledger.imported_file(*account, &[1; 32]).unwrap(), None);
     assert_eq!(bring(2, file(1, false)).unwrap(), 2);

@@ -43,7 +43,7 @@ pub fn a_walk_sees_the_ledger_of_its_first_page(make: Make) {
     });
 }
 
-/// What is taken out behind a walk, or is none of what it asked for, does not matter to it.
+/// A walk is not refused for entries that were taken out behind it, or that its filter leaves out.
 pub fn a_walk_ends_where_entries_that_it_was_to_see_are_taken_out(make: Make) {
     let house = House::of(make);
     proptest!(cases(64), |(
@@ -61,7 +61,7 @@ pub fn a_walk_ends_where_entries_that_it_was_to_see_are_taken_out(make: Make) {
                 break;
             }
         }
-        // The first removal of all may have the very number at which the walk began.
+        // The first removal may have the very number at which the walk began.
         if is_late_first {
             import(ledger, account, &late);
         }
@@ -90,7 +90,7 @@ pub fn a_walk_ends_where_entries_that_it_was_to_see_are_taken_out(make: Make) {
                 }
             }
         }
-        // One that begins now is outdated by nothing.
+        // A walk that begins now is not outdated.
         let left: Vec<_> = there.into_iter().filter(|(place, _)| !taken.contains_key(place)).collect();
         let left: Vec<_> = left.into_iter().map(|(_, entry)| entry).filter(|entry| passes(&filter, entry)).collect();
         prop_assert_eq!(walk(ledger, account, &filter, limit), left);
@@ -108,7 +108,7 @@ pub fn the_last_page_knows_that_it_is_the_last(make: Make) {
     assert_eq!(page.entries.len(), 1, "a page of nothing would make an endless walk");
 }
 
-/// Also of the first and the last that a ledger can hold.
+/// Also at the first and the last instant that a ledger can hold.
 pub fn a_walk_passes_many_entries_of_one_instant(make: Make) {
     let house = House::of(make);
     let middle = "2026-06-14T19:52:45.087Z".parse().unwrap();

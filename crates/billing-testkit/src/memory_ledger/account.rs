@@ -1,4 +1,4 @@
-//! What an account has, and what that comes to.
+//! The entries of an account, and their sums.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -17,7 +17,7 @@ pub(super) struct Kept {
     pub(super) name: String,
     pub(super) diem_allocation: Option<Decimal>,
     rows: BTreeMap<Position, Row>,
-    /// With the number of the removal.
+    /// Entries that were taken out, by the number of their removal.
     removed: BTreeMap<(u64, Position), (Removed, Row)>,
     next_sequence: u64,
     receipts: HashMap<String, ([u8; 32], u64)>,
@@ -40,7 +40,7 @@ pub(super) struct File {
     pub(super) entries: u64,
 }
 
-/// By which entries are summed, in the order in which sums are lent.
+/// The key by which entries are summed, in the order in which sums are lent.
 type Line = (Day, String, Currency, Option<String>, bool);
 
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Kept {
         self.rows.get(&position).map(|row| &row.entry)
     }
 
-    /// Takes entries out that are there: the number of the removal.
+    /// Takes out entries that are there, and gives the number of the removal.
     pub(super) fn remove(&mut self, positions: &[Position], removed_at: Timestamp) -> u64 {
         let removal = self.next_sequence;
         self.next_sequence += 1;

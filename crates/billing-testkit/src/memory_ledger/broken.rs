@@ -1,4 +1,4 @@
-//! Engines that break the contract in one way each, so that the suite is seen to find it.
+//! Engines that each break the contract in one way, to prove that the suite finds it.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -122,7 +122,7 @@ impl Ledger for Broken {
             asked.after = query.after.map(|after| Position { sequence: u64::MAX, ..after });
         }
         if self.has(Fault::Outdated) {
-            // As if the walk had begun just now, but for what it sees.
+            // As if the walk had begun just now, except for its snapshot.
             let fresh = WalkQuery { snapshot: None, ..asked };
             let page = self.0.page_by_position(&fresh, lend)?;
             return Ok(WalkPage { snapshot: query.snapshot.unwrap_or(page.snapshot), ..page });

@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Bytes that are read at once, at least.
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of something that is no answer that are shown.
+/// The most bytes that an error shows of something that is no answer.
 const SHOWN: usize = 1500;
 
 /// A connection that stays open for one request after the other.
@@ -25,7 +25,7 @@ const SHOWN: usize = 1500;
 pub struct Connection<S = TcpStream> {
     stream: S,
     buffer: Vec<u8>,
-    /// Where in the buffer what has come, and belongs to no answer yet, begins and ends.
+    /// Where in the buffer the bytes are that have come and belong to no answer yet.
     come: Range<usize>,
     /// The body of the last answer that came in chunks, put together.
     unchunked: Vec<u8>,
@@ -151,7 +151,7 @@ impl<S: Read + Write> Connection<S> {
         Answer { status, head: String::from_utf8_lossy(head), body: Cow::Borrowed(body) }
     }
 
-    /// Puts the chunks together that begin at a place in the buffer, and gives the place behind them. RFC 9112 7.1,
+    /// Puts together the chunks that begin at a place in the buffer, and gives the place behind them. RFC 9112 7.1,
     /// without trailers.
     fn read_chunks(&mut self, mut at: usize) -> io::Result<usize> {
         self.unchunked.clear();
@@ -172,7 +172,7 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    /// The place behind the next such mark from a place in the buffer on.
+    /// Finds the next such mark from a place in the buffer on, and gives the place behind it.
     fn past(&mut self, from: usize, mark: &[u8]) -> io::Result<usize> {
         let mut looked = from;
         loop {

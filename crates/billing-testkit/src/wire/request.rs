@@ -42,7 +42,7 @@ impl Request {
         self.header("authorization", &format!("Bearer {key}"))
     }
 
-    /// What it asks of what: the two first words of its head.
+    /// The method and the target: the first two words of its head.
     pub fn method_and_target(&self) -> (&str, &str) {
         let mut words = self.head.split(' ');
         (words.next().unwrap_or_default(), words.next().unwrap_or_default())
