@@ -5,7 +5,7 @@
 mod gate;
 
 use xtask::readme::test_command;
-use xtask::tidy::{self, Circle, Violation, violations};
+use xtask::tidy::{self, Violation, violations};
 use xtask::workspace::{Dependency, Member, Resolved, Source, Workspace};
 
 #[test]
@@ -91,7 +91,7 @@ fn depends(name: &str) -> Dependency {
 fn check(change: impl FnOnce(&mut Workspace), expect: Option<(&str, &str)>) {
     let mut workspace = sound();
     change(&mut workspace);
-    let found = violations(&workspace, &[]);
+    let found = violations(&workspace);
     let found: Vec<_> = found.iter().map(|violation| (violation.rule, violation.file.as_str())).collect();
     assert_eq!(found, expect.into_iter().collect::<Vec<_>>());
 }
@@ -324,7 +324,7 @@ fn check_circles(files: &[(&str, &str)], expect: &[&str]) {
         workspace.sources.retain(|source| source.path != path(name));
         workspace.sources.push(Source { path: path(name), text: format!("//! What it is.\n{text}\n") });
     }
-    let found = circles(&workspace, &[]);
+    let found = circles(&workspace);
     let expect: Vec<_> = expect.iter().map(|names| names.split(' ').map(path).collect::<Vec<_>>()).collect();
     let listed = |message: &str| message.split(['(', ')']).nth(1).unwrap_or_default().replace(", ", " ");
     let listed: Vec<_> = found.iter().map(|violation| listed(&violation.message)).collect();
@@ -337,8 +337,8 @@ fn check_circles(files: &[(&str, &str)], expect: &[&str]) {
     assert_eq!(first, expect.iter().map(|paths| &paths[0]).collect::<Vec<_>>());
 }
 
-fn circles(workspace: &Workspace, known: &[Circle]) -> Vec<Violation> {
-    let found = violations(workspace, known).into_iter();
+fn circles(workspace: &Workspace) -> Vec<Violation> {
+    let found = violations(workspace).into_iter();
     found.filter(|violation| violation.rule == "circle").collect()
 }
 
@@ -444,24 +444,4 @@ fn a_module_and_its_children_are_one_room() {
     let files = [("else/where.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")];
     check_circles(&[&[("lib.rs", elsewhere)], &files[..]].concat(), &["b.rs else/where.rs"]);
     check_circles(&[&[("main.rs", elsewhere)], &files[..]].concat(), &["b.rs else/where.rs"]);
-}
-
-#[test]
-fn a_circle_that_is_known_is_the_very_one_and_still_there() {
-    const A: &str = "crates/billing-http/src/a.rs";
-    const B: &str = "crates/billing-http/src/b.rs";
-    let mut workspace = sound();
-    let rules = "xtask/src/tidy/rules.rs";
-    let files = |known: &[Circle], workspace: &Workspace| -> Vec<String> {
-        circles(workspace, known).into_iter().map(|violation| violation.file).collect()
-    };
-    assert_eq!(files(&[&[A, B]], &workspace), [rules], "it is gone");
-    workspace.sources[1].text.push_str("mod a;\nmod b;\n");
-    for (path, text) in [(A, "//! A.\nuse crate::b::B;\n"), (B, "//! B.\nuse crate::a::A;\n")] {
-        workspace.sources.push(Source { path: path.to_owned(), text: text.to_owned() });
-    }
-    assert_eq!(files(&[&[A, B]], &workspace), [""; 0]);
-    assert_eq!(files(&[], &workspace), [A]);
-    assert_eq!(files(&[&[A, B], &[A, B, "crates/billing-http/src/c.rs"]], &workspace), [rules]);
-    assert_eq!(files(&[&[A]], &workspace), [A, rules], "it is larger");
 }

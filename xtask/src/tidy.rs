@@ -15,8 +15,6 @@ use std::fmt;
 
 use anyhow::Result;
 
-pub use circles::Circle;
-
 use crate::workspace::Workspace;
 
 /// A place where a rule is broken.
@@ -47,17 +45,17 @@ impl fmt::Display for Violation {
 /// # Errors
 /// When the project cannot be read.
 pub fn check() -> Result<Vec<Violation>> {
-    Ok(violations(&Workspace::read()?, rules::CIRCLES))
+    Ok(violations(&Workspace::read()?))
 }
 
-/// Every place of a workspace where a rule is broken, in order of files. `circles` are those that are known of.
-pub fn violations(workspace: &Workspace, circles: &[Circle]) -> Vec<Violation> {
+/// Every place of a workspace where a rule is broken, in order of files.
+pub fn violations(workspace: &Workspace) -> Vec<Violation> {
     let mut found = Vec::new();
     dependencies::check(workspace, &mut found);
     packages::check(workspace, &mut found);
     sources::check(workspace, &mut found);
     links::check(workspace, &mut found);
-    circles::check(workspace, circles, &mut found);
+    circles::check(workspace, &mut found);
     found.sort();
     found
 }

@@ -1,7 +1,5 @@
 //! The rules as data. To let a crate know another, add it here, with the reason in ARCHITECTURE.md.
 
-use super::Circle;
-
 /// Which crates of ours a crate may depend on. Dev-dependencies are free: a test may know more than what it tests.
 /// A crate that is not in this table may not exist.
 pub(super) const OWN: &[(&str, &[&str])] = &[
@@ -135,7 +133,3 @@ pub(super) const LINES_MAX: usize = 500;
 
 /// The package that a plain `cargo test` leaves out, because `cargo run` must find one program only.
 pub(super) const OUTSIDE_DEFAULT: &str = "xtask";
-
-/// Circles of files that there are, each with all of its files. The list may only become shorter: take no circle into it,
-/// and no file into a circle. There are none.
-pub(super) const CIRCLES: &[Circle] = &[];
