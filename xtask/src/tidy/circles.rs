@@ -1,5 +1,5 @@
-//! Circles of files: files of one crate that use each other, directly or through others. Whoever reads one of them has to
-//! read all.
+//! Circles of files: files of one crate that use each other, directly or through others. To understand one of them, one
+//! has to read all.
 
 mod files;
 mod modules;
@@ -9,14 +9,15 @@ mod tokens;
 use super::Violation;
 use crate::workspace::Workspace;
 
-/// The files of a circle that is known, in order, from the root of the project.
+/// The files of a known circle, in order, from the root of the project.
 pub type Circle = &'static [&'static str];
 
-/// What there is must be what is known: a circle that is new is refused, and one that is gone is taken off the list.
+/// The circles must be exactly the known ones: a new circle is refused, and one that is gone has to be taken off the
+/// list.
 pub(super) fn check(workspace: &Workspace, known: &[Circle], found: &mut Vec<Violation>) {
     let mut circles = Vec::new();
     for member in &workspace.members {
-        // A package with both has a program over its library.
+        // A package may have a library and a program that uses it.
         for root in ["lib.rs", "main.rs"] {
             let root = format!("{}/src/{root}", member.directory);
             circles.extend(rooms::circles(&files::files(&workspace.sources, &root)));
