@@ -1,4 +1,4 @@
-//! An export as a program runs it: opened, gone on with where there is something to go on with, and killed again.
+//! An export as a program runs it: it opens the file, goes on with what is there, and is killed again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,7 +72,7 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
         })
 }
 
-/// What a run came to.
+/// How a run ended.
 enum Outcome {
     Complete,
     Dropped,
@@ -144,7 +144,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Under its name a file is the old one, or the one that it will be at the end.
+    /// Asserts that the file under its name is the old one, or the final one.
     fn note(&mut self, file: Option<Vec<u8>>) {
         let is_old = file.as_deref() == self.has_old_file.then_some(OLD);
         match &self.new {
