@@ -1,4 +1,4 @@
-//! What an account gets and has, and what becomes of its keys.
+//! An account's allocation and balance, and the life of its keys.
 
 use billing_model::{Balance, Currency, UsageEntry, parse_decimal};
 use chrono::Utc;
@@ -52,7 +52,7 @@ fn what_an_account_gets_is_what_its_balance_shows() {
     assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["default", "0", "10"]);
     assert_eq!(diem(&other), nothing, "another account is another matter");
 
-    // What was spent today is taken off, and what was spent before is not. Around midnight it may be either.
+    // What was spent today is subtracted, and what was spent before is not. Around midnight it may be either.
     let day = || Utc::now().format("%Y-%m-%d").to_string();
     let today = day();
     let spent = |timestamp: &str, amount: &str| UsageEntry {
@@ -185,7 +185,7 @@ fn a_list_of_keys_tells_what_they_are_and_when_they_were_used() {
     assert_eq!(host.ask(&Request::get(HISTORY).bearing(&keys[0].1)).status, 200);
     assert_eq!(host.ask(&post(&keys[1].1, "batch", "application/x-ndjson", batch)).status, 201);
     assert_eq!(host.ask(&Request::get(HISTORY).bearing("nonsense")).status, 401);
-    // What is not in the ledger yet gets there when the server ends.
+    // Uses that are not in the ledger yet are written when the server ends.
     host.stop();
     let after = day();
     let mut found = listed(&ledger);

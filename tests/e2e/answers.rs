@@ -1,4 +1,4 @@
-//! Answers that are not what they should be: the run says what came, and nothing of it is taken for the ledger.
+//! Wrong answers of a service: the run says what came, and nothing of it gets into the result.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,7 +39,7 @@ fn check(script: impl FnMut(&Request) -> Reply + Send + 'static, args: &[&str], 
     let place = Place::new();
     let path = place.path("usage.csv");
     let args = [args, &["-o", &path]].concat();
-    // What was right before may be kept, to be gone on with, and not under the name of the file.
+    // The right part before may be kept, so that a later run can go on, but not under the name of the file.
     let is_kept = |name: &String| matches!(name.as_str(), "usage.csv.part" | "usage.csv.checkpoint");
     service.export(&args).failed(code, said);
     assert!(place.names().iter().all(is_kept), "{:?}", place.names());
@@ -65,7 +65,7 @@ fn what_is_not_the_api_is_not_read() {
     ] {
         let again = reply.clone();
         check(move |_| reply.clone(), &[], 1, said);
-        // In the middle of a walk it is no better. A cursor that is refused is another matter.
+        // The same in the middle of a walk. A refused cursor is different and tested elsewhere.
         if said != "400 no" {
             check(then(again), &[], 1, said);
         }
@@ -141,7 +141,7 @@ fn a_body_that_is_always_cut_is_incomplete() {
     });
 }
 
-/// Each fault goes by: the export is the same as without them.
+/// Each fault passes, and the export is the same as without it.
 #[test]
 fn faults_that_pass_cost_nothing_but_time() {
     let (first, second) = (history_page(&entries()[..2], Some("next")), history_page(&entries()[2..], None));
@@ -189,7 +189,7 @@ fn auto_goes_where_the_endpoint_is() {
     let run = service.export(&["--format", "ndjson"]).done();
     assert_eq!(run.entries(), entries());
     assert_eq!(notes(&run), ["note: the service has no /billing/usage-history; using /billing/usage"]);
-    // Whoever names an endpoint means it.
+    // An endpoint that was named is the only one that is tried.
     service.export(&["--endpoint", "usage-history"]).failed(5, "404 Not found");
     assert_eq!(service.export(&["--endpoint", "usage", "--quiet"]).done().stderr, "");
     for endpoint in ["auto", "usage", "usage-history"] {

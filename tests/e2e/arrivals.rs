@@ -24,7 +24,7 @@ fn before() -> Vec<UsageEntry> {
     (0..100 * AT_ONCE).map(|i| entry_at(second(i / AT_ONCE), &amount(i))).collect()
 }
 
-/// What arrives: at these seconds, an entry like those that are there, and one of its own.
+/// The entries that arrive: at each of these seconds, one like those that are there, and a different one.
 fn arrival(seconds: &[i64]) -> Vec<UsageEntry> {
     let rows = |s: &i64| [entry_at(second(*s), "-0.1"), entry_at(second(*s), "-7")];
     seconds.iter().flat_map(rows).collect()
@@ -32,7 +32,7 @@ fn arrival(seconds: &[i64]) -> Vec<UsageEntry> {
 
 struct Walked {
     run: Run,
-    /// What stands in the file, when there is one.
+    /// The content of the file, when there is one.
     file: Option<Vec<UsageEntry>>,
     after: Vec<UsageEntry>,
     /// Whether all that was to arrive did.
@@ -96,8 +96,8 @@ fn everywhere() -> Vec<(usize, Vec<UsageEntry>)> {
     vec![(2, arrival(&[0, 3, 4, 50, 99])), (9, arrival(&[0, 1, 26, 99])), (20, arrival(&[40, 59, 98]))]
 }
 
-/// Each part of the window is the ledger of the moment at which the walk came to it: all that was there before the walk
-/// is there once, and what arrived meanwhile at most once.
+/// Each part of the window shows the ledger of the moment at which the walk came to it. So every entry that was there
+/// before the walk comes once, and one that arrived meanwhile at most once.
 #[test]
 fn by_cursor_nothing_that_was_there_is_lost_or_doubled() {
     for to_file in [true, false] {
@@ -117,8 +117,8 @@ fn by_cursor_nothing_that_was_there_is_lost_or_doubled() {
     }
 }
 
-/// A page number counts from the start of the window, so what arrives behind the walk shifts it. A file is then begun
-/// anew, until it is the window.
+/// A page number counts from the start of the window, so entries that arrive behind the walk shift the pages. The file
+/// is then begun anew, until it is the window.
 #[test]
 fn by_number_a_file_is_the_window_after_the_last_arrival() {
     let walked = walk("usage", &everywhere(), true);
@@ -132,7 +132,7 @@ fn by_number_a_file_is_the_window_after_the_last_arrival() {
     same(&walked.file.unwrap(), &walked.after);
 }
 
-/// What lies ahead is read when the walk comes to it: nothing has to be read again.
+/// Entries that arrive ahead are read when the walk comes to them, and nothing has to be read again.
 #[test]
 fn by_number_what_arrives_ahead_is_in_the_same_walk() {
     let ahead = vec![(4, arrival(&[60, 61, 99])), (10, arrival(&[90]))];
@@ -145,7 +145,7 @@ fn by_number_what_arrives_ahead_is_in_the_same_walk() {
     }
 }
 
-/// What went to stdout cannot be taken back, so it is said that it is not the window.
+/// Output to stdout cannot be taken back, so the run says that it is not the whole window.
 #[test]
 fn by_number_a_stream_that_missed_entries_says_so() {
     let walked = walk("usage", &everywhere(), false);
@@ -168,8 +168,8 @@ fn by_number_a_ledger_that_never_rests_gives_no_file() {
     assert!(walked.file.is_none());
 }
 
-/// The cursor is lost, and a copy that lags behind answers all that follows: it lacks what the first page had, and what it has
-/// is less each time. The window that was read again replaced the file, with exit code 0.
+/// Named after what broke: the cursor is lost, and a copy that lags behind answers from then on. It lacks entries of
+/// the first page, and has fewer each time. The window that was read again replaced the file, with exit code 0.
 #[test]
 fn a_window_that_is_read_again_is_not_believed_with_less_in_it() {
     let all: Vec<_> = (0..30).map(|n| noted(&format!("2026-05-01T00:00:{n:02}Z"), "")).collect();

@@ -1,4 +1,4 @@
-//! Certificates of a test's own: an authority, and what it signs.
+//! Certificates for tests: an authority, and what it signs.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -32,7 +32,7 @@ impl Authority {
         Self::named("an authority")
     }
 
-    /// One that is known by a name, which another may have too.
+    /// An authority with this name. Another one may have the same name.
     pub(crate) fn named(name: &str) -> Self {
         let (place, key) = (Place::new(), KeyPair::generate().unwrap());
         let mut params = CertificateParams::new(Vec::new()).unwrap();

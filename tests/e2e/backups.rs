@@ -17,7 +17,7 @@ use crate::place::Place;
 
 const WRITERS: u64 = 2;
 
-/// No test waits for it; it ends one whose writers are stuck.
+/// A limit for stuck writers. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Batches that were sent, and whether they were acknowledged.
@@ -82,7 +82,7 @@ fn a_backup_beside_writers_has_whole_batches_and_all_that_were_acknowledged() {
             let (host, sent, ingest) = (&host, &sent, &ingest);
             scope.spawn(move || sent.write(host, ingest, number));
         }
-        // Also when the test fails: the writers would go on for ever.
+        // This ends the writers even when the test fails. Otherwise they would go on for ever.
         let _over = Over(&sent);
         for n in 0..5 {
             sent.wait_for(20);
@@ -107,7 +107,7 @@ fn a_backup_beside_writers_has_whole_batches_and_all_that_were_acknowledged() {
             for batch in &before {
                 assert!(found.has(&batch.name), "{} was acknowledged before", batch.name);
             }
-            // What it has it knows by name: a client that begins again with it doubles nothing.
+            // The copy knows its batches by name: a client that sends them again doubles nothing.
             for batch in before.iter().step_by(7) {
                 let answer = host.ask(&batch.request(&ingest, false));
                 assert_eq!((answer.status, answer.header("idempotency-replayed")), (201, Some("true")));

@@ -1,4 +1,4 @@
-//! The program as it is run: nothing inherited from whoever runs the tests, and a time limit.
+//! Runs the program with an empty environment and a time limit.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) fn commands() -> Vec<Vec<String>> {
         let help = run(&words).done();
         let Some((_, list)) = help.text().split_once("\nCommands:\n") else { return Vec::new() };
         let lines = list.lines().take_while(|line| !line.is_empty());
-        // A line with more space at its start goes on with what the one before it says.
+        // A line with more white space at its start continues the one before.
         let names = lines.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
         let names = names.map(|line| line.split(' ').next().unwrap()).filter(|name| *name != "help");
         let commands = names.map(|name| [above, &[name.to_owned()]].concat());
@@ -63,7 +63,7 @@ pub(crate) fn finish(command: Command, stdin: &[u8]) -> Run {
     assert_cmd::Command::from_std(command).write_stdin(stdin).timeout(LIMIT).output().unwrap().into()
 }
 
-/// What came of a run.
+/// The result of a run.
 pub(crate) struct Run {
     /// `None` when a signal ended it, the time limit's too.
     pub(crate) code: Option<i32>,
@@ -79,14 +79,14 @@ impl From<Output> for Run {
 }
 
 impl Run {
-    /// It did what it was asked to do.
+    /// Asserts that the run succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self
     }
 
-    /// It failed with this code, said this, and gave nothing out that could be taken for a result.
+    /// Asserts that the run failed with this code and said this, and printed nothing that could be taken for a result.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, said: &str) {
         let Self { stderr, stdout, .. } = self;
@@ -96,10 +96,10 @@ impl Run {
         assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(stdout));
     }
 
-    /// All that it said, and how it ended, on any day, at any pace and any address: a failure without a result.
+    /// Everything that a failed run said, and its exit code, without what depends on the day, the pace or the address.
     pub(crate) fn said(&self, address: &str) -> String {
         assert!(self.stdout.is_empty(), "{}", String::from_utf8_lossy(&self.stdout));
-        // What took ten seconds has said how far it came.
+        // After ten seconds the program reports its progress, which is left out.
         let lines = self.stderr.split_inclusive('\n').filter(|line| !line.starts_with("so far: "));
         let text = lines.collect::<String>().replace(address, "ADDRESS");
         // `(tried 5 times in 2.3s)`.
@@ -125,7 +125,7 @@ impl Run {
 
 /// The entries in a file of any format.
 pub(crate) fn entries(bytes: &[u8]) -> Vec<UsageEntry> {
-    // A file of lines without a line is a file without entries.
+    // An empty NDJSON file has no entries.
     if bytes.is_empty() {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! Pages in a browser: who may read answers, and what a browser's own questions cost nobody.
+//! Pages in a browser: who may read answers, and that preflights cost nobody anything.
 
 use crate::billing::{ndjson, run};
 use crate::conversation::Request;
@@ -40,13 +40,13 @@ fn a_page_records_and_reads() {
     assert!(said.contains("OPTIONS") && !said.contains("status=405"), "{said}");
 }
 
-/// Whoever has the last place: a browser is told all the same what a page may.
+/// Even when all places are taken, a browser is told what a page may do.
 #[test]
 fn a_preflight_is_answered_when_the_server_is_busy() {
     let ledger = Ledger::of(&[]);
     let (admin, ingest) = (ledger.key("default", "admin"), ledger.key("default", "ingest"));
     let host = Host::start(&ledger.path(), &["--max-requests", "1", "--allow-origin", APP]);
-    // A batch that does not come to its end holds the place, from before its body is asked for.
+    // An unfinished batch holds the place, from the moment at which its body is asked for.
     let mut holder = host.connect();
     let body = ndjson(&[noted("2026-05-01T00:00:00Z", "")]);
     let batch = post(&ingest, "slow", "application/x-ndjson", body.clone());
@@ -66,7 +66,7 @@ fn a_preflight_is_answered_when_the_server_is_busy() {
     assert_eq!(holder.answer().unwrap().status, 201);
 }
 
-/// Who has made preflights only has not failed: the first wrong key is told so, and is not blocked.
+/// Preflights do not count as failures: the first wrong key is refused as such, and not blocked.
 #[test]
 fn preflights_do_not_block_who_fails_later() {
     let ledger = Ledger::of(&[]);
@@ -106,7 +106,7 @@ fn what_is_no_origin_is_refused_at_the_start() {
         ("", "it is no origin; type scheme and host"),
         ("ws://app.example", "no page comes over ws"),
     ] {
-        // The ledger is not there: it is not even looked for.
+        // There is no ledger at this path, and it is not even looked for.
         let arguments =
             ["serve", "--ledger", "/nowhere/ledger.db", "--allow-origin", APP, "--allow-origin", origin];
         let refused = run(&arguments);

@@ -1,4 +1,4 @@
-//! `billing check`: what it says of a ledger, and that it leaves it as it is.
+//! `billing check`: what it reports, and that it changes nothing.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What is "now": the service's time, and for a run that goes on the time of the first.
+//! What "now" is: the service's time, and for a run that goes on with a file the time of the first run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use crate::ledger::{at, noted};
 use crate::place::Place;
 use crate::scripted::Scripted;
 
-/// The days of the service, decades from any clock that this runs by.
+/// Days of the service's clock, decades away from the clock of the machine.
 const DAYS: [&str; 4] = [
     "Thu, 15 Mar 2001 12:00:00 GMT",
     "Fri, 16 Mar 2001 12:00:00 GMT",
@@ -138,7 +138,7 @@ fn a_span_back_is_that_of_the_run_that_began() {
     // The same question in other words.
     let run = service.export(&place, &["--days", "7"]).done();
     let window = "window 2001-03-08T12:00:00.000Z to 2001-03-15T12:00:00.000Z";
-    // It is not the window that the same words would be today, so this is said in any case.
+    // Today the same words would mean another window, so the run always says this.
     assert!(run.stderr.starts_with("warning: going on with the export begun "), "{}", run.stderr);
     assert!(run.stderr.lines().next().unwrap().ends_with(window), "{}", run.stderr);
     assert!(place.read("usage.ndjson") == between(Some("2001-03-08T12:00:00Z"), "2001-03-15T12:00:00Z"));

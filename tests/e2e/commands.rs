@@ -73,7 +73,7 @@ fn every_command_explains_itself() {
     }
 }
 
-/// The commands that everybody types first.
+/// The help of the commands that people type first.
 #[test]
 fn help_fits_a_terminal_and_has_examples() {
     for command in ["demo", "export", "import"] {
@@ -214,7 +214,7 @@ fn the_version_is_one_line() {
     );
 }
 
-/// Those that work on a ledger: as wide as the narrowest terminal, with examples that the program takes as they stand.
+/// The help of the commands for a ledger fits the narrowest terminal, and its examples work as they stand.
 #[test]
 fn what_works_on_a_ledger_is_explained_by_three_examples() {
     for command in [

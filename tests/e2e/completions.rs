@@ -1,4 +1,4 @@
-//! What lets a shell complete: it names all that there is, and shells take it.
+//! Completion scripts: they name every command and flag, and shells accept them.
 
 use std::io;
 
@@ -83,7 +83,7 @@ fn bash_completes_commands_flags_values_and_files() {
         (&["export", "-o", "june"], &["june 2.csv", "june.csv"]),
         (&["serve", "--log-level", "w"], &["warn"]),
         (&["completions", "p"], &["powershell"]),
-        // Nothing of ours: then bash offers files, as it was told to.
+        // Without words of ours, bash offers files, as it was told to.
         (&["import", "june"], &[]),
     ] {
         let mut command = std::process::Command::new(&bash);

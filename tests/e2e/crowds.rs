@@ -1,4 +1,4 @@
-//! More connections than there may be: nobody holds them all, and who waits for nothing makes room.
+//! More connections than allowed: nobody can hold all of them, and idle ones make room.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use crate::ledger::{Ledger, noted};
 const STRANGER: [u8; 4] = [127, 0, 0, 1];
 const OTHER: [u8; 4] = [127, 0, 0, 2];
 
-/// No test waits for it; it ends one whose server does not answer.
+/// A limit for a server that does not answer. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection from an address.
@@ -38,7 +38,7 @@ fn is_ended(mut stream: &TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1024]), Ok(0) | Err(_))
 }
 
-/// Files that this process may open, and the server that it starts.
+/// Raises the limit of open files for this process and the server that it starts.
 fn allow_files(wanted: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
@@ -66,7 +66,7 @@ fn one_address_with_more_connections_than_there_are_keeps_nobody_out() {
         .map(|n| {
             let mut stream = connect_from(STRANGER, &host);
             if n % 2 == 1 {
-                // One that has made room already takes no more.
+                // A connection that had to make room takes nothing more.
                 let _ = stream.write_all(b"GET /api/v1/billing/usage HT");
             }
             stream
@@ -99,7 +99,7 @@ fn who_is_idle_longest_makes_room_and_is_told_when_it_had_begun_to_ask() {
     let mut first = connect_from(STRANGER, &host);
     let mut second = Connection::over(connect_from(STRANGER, &host));
     assert_eq!(second.ask(&read).unwrap().status, 200);
-    // A third of the address has the first one leave, which was never answered.
+    // A third connection of the address makes the first one leave, which never got an answer.
     let mut third = Connection::over(connect_from(STRANGER, &host));
     assert_eq!(third.ask(&read).unwrap().status, 200);
     assert!(is_ended(&first));
@@ -107,9 +107,9 @@ fn who_is_idle_longest_makes_room_and_is_told_when_it_had_begun_to_ask() {
     let mut other = Connection::over(connect_from(OTHER, &host));
     assert_eq!(other.ask(&read).unwrap().status, 200);
     assert_eq!(second.ask(&read).unwrap().status, 200, "nobody had to leave for it");
-    // Of anybody's, the third is idle longest now, though it has begun to ask.
+    // Of all connections, the third one is idle longest now, although it has begun a request.
     third.send(b"GET /api/v1/billing/us").unwrap();
-    // The server has read it once it has answered what was sent afterwards.
+    // Once the server has answered a later request, it has read this.
     assert_eq!(second.ask(&read).unwrap().status, 200);
     assert_eq!(other.ask(&read).unwrap().status, 200);
     let mut newcomer = Connection::over(connect_from([127, 0, 0, 3], &host));
@@ -124,7 +124,7 @@ fn who_is_idle_longest_makes_room_and_is_told_when_it_had_begun_to_ask() {
     drop(first);
 }
 
-/// A batch whose request runs, and waits for what is left of it.
+/// A running request with a batch, and the rest of it that was not sent yet.
 fn begin(host: &Host, key: &str) -> (Connection<TcpStream>, String) {
     let request = post(key, "slow", "application/x-ndjson", ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
     let request = String::from_utf8(request.header("expect", "100-continue").bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! A currency that is asked for, and that the service does not have: only the service knows which ones there are.
+//! A currency that the service does not have. Only the service knows which ones there are.
 
 use billing_testkit::Reply;
 
@@ -8,8 +8,8 @@ use crate::scripted::{Scripted, history_page};
 
 const ENDED: &str = "</api/v1/billing/usage-history>; rel=\"successor-version\"";
 
-/// What an export of a currency says, the same of a window that is fixed and of one that depends on the present; it leaves
-/// nothing behind.
+/// What an export of a currency says. It must be the same for a fixed window and for one that depends on the present,
+/// and leave nothing behind.
 #[track_caller]
 fn said(service: &Scripted, currency: &str) -> String {
     let place = Place::new();

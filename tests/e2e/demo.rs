@@ -43,7 +43,8 @@ fn the_demo_shows_and_proves_it() {
     assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
 }
 
-/// The demo says how to serve its ledger. The next one took it away under that server, which answered nothing any more.
+/// Named after what broke: the demo says how to serve its ledger, and the next demo removed the ledger under that
+/// server.
 #[test]
 fn a_demo_does_not_take_its_ledger_from_a_server() {
     let place = Place::new();
@@ -68,7 +69,7 @@ fn a_seed_is_a_history() {
     let usage = |name: &str| place.read(&format!("{name}/usage.csv"));
     assert!(usage("a") == usage("b"));
     assert!(usage("a") != usage("c"));
-    // A demo takes its own files over, and no others.
+    // A demo overwrites its own files and no others.
     place.write("a/notes.txt", "mine");
     run(&demo(&dirs[0], &["--seed", "8"])).done();
     assert!(usage("a") == usage("c"));

@@ -1,5 +1,5 @@
-//! The life of the endpoint by page number: it answers, it warns of its end, it has ended. Who exports gets everything all
-//! the time.
+//! The life of the endpoint by page number: it answers, it warns of its end, it has ended. An export gets everything
+//! all the time.
 
 use billing_model::{UsageEntry, WholeSet};
 use billing_sample::History;
@@ -23,7 +23,7 @@ fn whole_set(entries: &[UsageEntry]) -> WholeSet {
     entries.iter().collect()
 }
 
-/// What stands in the headers that tell of its life: `Deprecation`, `Sunset`, `Link`.
+/// The headers about its end: `Deprecation`, `Sunset`, `Link`.
 type Life = [Option<&'static str>; 3];
 
 const LIVE: Life = [None; 3];
@@ -47,7 +47,7 @@ fn the_endpoint_says_where_it_is_in_its_life() {
                 r#""warningMessage":"GET /billing/usage is deprecated and ends on 16 September 2026;"#;
             assert_eq!(answer.text().contains(warning), warns && accept == "application/json", "{flag}");
             assert_eq!(answer.text().contains("warningMessage"), warns && accept == "application/json");
-            // A refusal is an answer of this endpoint too, and its successor is none of it.
+            // A refusal of this endpoint has the headers too, and an answer of its successor does not.
             let refused = get(&format!("{USAGE}?limit=0"));
             assert_eq!(refused.status, if flag == "sunset" { 410 } else { 400 });
             assert_eq!(["deprecation", "sunset", "link"].map(|name| refused.header(name)), expect);
@@ -65,7 +65,7 @@ fn the_endpoint_says_where_it_is_in_its_life() {
     }
 }
 
-/// Batches come in by the same path, and do not end.
+/// Batches use the same path, and recording does not end.
 #[test]
 fn recording_outlives_the_endpoint() {
     let ledger = Ledger::of(&[]);

@@ -1,4 +1,4 @@
-//! Files and pages as people have them: what is said of them, and that the same text is the same entry on every way in.
+//! Files and pages as people have them: what is reported, and that the same text gives the same entry on every way in.
 
 use std::fs;
 
@@ -109,7 +109,8 @@ fn files_that_were_read_short_are_warned_of() {
     ");
 }
 
-/// A bad row far behind good ones, which have been on their way into the ledger by then; and more of them than are named.
+/// A bad row far behind good ones, some of which are already on their way into the ledger; and more bad rows than are
+/// named.
 #[test]
 fn bad_rows_late_in_a_large_file_leave_nothing_behind() {
     let row = |number: usize, amount: &str| {
@@ -238,7 +239,7 @@ fn half_a_character_is_the_same_on_every_way_in() {
     assert_eq!(notes(exported.entries()), expect);
 }
 
-/// What comes twice because a cursor was lost is handed out once, and counted once.
+/// An entry that comes twice because a cursor was lost is written once and counted once.
 #[test]
 fn half_a_character_counts_once_for_each_entry_that_is_written() {
     let half = |second| entry(second, r#""\ud83d""#, "-1");

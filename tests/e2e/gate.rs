@@ -43,7 +43,7 @@ fn a_test_begins_when_another_makes_room_for_it() {
         1904 test e ... ignored, it is slow
         1905 test result: FAILED. 3 passed; 1 failed; 1 ignored
     ";
-    // By twos: c in the place of a, d in that of c, e in that of d.
+    // With two threads, c begins when a has ended, d when c has, and e when d has.
     check(2, lines, &["900 billing_csv b", "490 billing_csv c", "204 billing_csv e", "200 billing_csv d"]);
     // All at once, and one after the other.
     check(9, lines, &["904 billing_csv e", "900 billing_csv b", "700 billing_csv d", "500 billing_csv c"]);
@@ -78,7 +78,7 @@ fn each_program_has_its_own_tests_and_one_that_breaks_off_has_none() {
         ",
         &["7 it same", "3 billing_csv src/lib.rs - Reader (line 7)"],
     );
-    // No line of a run.
+    // These are no lines of libtest.
     check(1, "0 running late tests\n0 running 7\n5 test a ... ok\n5 test result: ok", &[]);
 }
 
@@ -123,7 +123,7 @@ fn all_that_is_printed_is_passed_on_and_a_failure_is_one() {
     assert_eq!(heard, ["one", "two", "", "of err"]);
 }
 
-/// What a test leaves running has the output of the tests as its own.
+/// A process that a test leaves running has the same output as the tests.
 #[test]
 fn what_outlives_the_tests_does_not_hold_the_gate() {
     let (reader, writer) = io::pipe().unwrap();
@@ -135,7 +135,7 @@ fn what_outlives_the_tests_does_not_hold_the_gate() {
     drop(writer);
 }
 
-/// With libtest as it is, not as it is thought to be.
+/// This reads the output of the real libtest.
 #[test]
 fn the_times_of_real_tests_are_read() {
     let names = ["a_circle_goes_through_any_number_of_files", "a_module_and_its_children_are_one_room"];

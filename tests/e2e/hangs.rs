@@ -8,7 +8,7 @@ use crate::ledger::{at, noted};
 use crate::place::Place;
 use crate::scripted::Scripted;
 
-/// 2001-03-15T12:00:00Z, decades from any clock that this runs by.
+/// 2001-03-15T12:00:00Z, decades away from the clock of the machine.
 const NOW_S: u64 = 984_657_600;
 
 /// Six entries a day from 2001-02-01 to the evening before now.
@@ -61,7 +61,7 @@ fn an_export_gets_through_where_the_cursor_does() {
     }
 }
 
-/// However the service answers that narrow, empty window: it is over before it begins, by the service's own clock.
+/// By the service's own clock the window ends before it begins, however the service answers it.
 #[test]
 fn a_window_that_is_empty_by_the_clock_of_the_service_is_wrong_usage() {
     let run = export(&reluctant(), &["--since", "2001-03-16"]);

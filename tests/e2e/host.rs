@@ -19,7 +19,7 @@ pub(crate) const BALANCE: &str = "/api/v1/billing/balance";
 pub(crate) struct Host {
     child: Child,
     pub(crate) base_url: String,
-    /// What it says on stderr. A pipe that nobody reads would fill up.
+    /// The file with its stderr. A pipe that nobody reads would fill up.
     log: NamedTempFile,
 }
 
@@ -35,7 +35,7 @@ impl Host {
 
     /// Runs a command that serves. What it said, when it came to its end before it was ready.
     pub(crate) fn try_start(mut command: Command) -> Result<Self, String> {
-        // Appended to, so that reading it moves nothing.
+        // It is opened for appending, so that reading it does not move the position.
         let log = tempfile::Builder::new().append(true).tempfile().unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.as_file().try_clone().unwrap());
         let mut child = command.spawn().unwrap();
@@ -116,7 +116,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Both fail for one that has ended, which is as well.
+        // Both calls fail if the process has ended already, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

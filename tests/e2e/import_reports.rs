@@ -1,4 +1,4 @@
-//! What an import says of what it read, and one that is only tried.
+//! The reports of an import, and of a dry run.
 
 use std::fs;
 

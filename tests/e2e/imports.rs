@@ -1,4 +1,4 @@
-//! Files into a ledger: every form that there is, and all of them or nothing.
+//! Imports of files in every form: all entries or none.
 
 use std::fs;
 use std::io::Write;
@@ -60,7 +60,7 @@ fn every_form_is_the_same_entries() {
     let mut times = 0;
     for (format, bytes) in forms() {
         let file = place.write("file", &bytes);
-        // What it is shows in the file, not in its name.
+        // The content tells what the file is, and not its name.
         let compressed = place.write("file.dat", gzip(&bytes));
         for args in [
             &[file.as_str()][..],
@@ -106,7 +106,8 @@ fn the_pages_of_the_service_are_imported_as_they_are() {
     assert_eq!(held(&ledger), expect);
 }
 
-/// Fails with exit code 1, says where, and leaves the ledger as it was: the good file before the bad one too.
+/// Asserts that the import fails with exit code 1, says where, and leaves the ledger as it was, also without the good
+/// file before the bad one.
 #[track_caller]
 fn check(bad: &[u8], said: &str) {
     let (place, before) = (Place::new(), some());
@@ -132,7 +133,7 @@ fn a_bad_row_is_named_and_nothing_is_imported() {
     );
     check(&csv(&[row("-1"), row("")]), "record 2 (line 4), column `amount`");
     check(&csv(&[row("1e400")]), "record 1 (line 2), column `amount`: `1e400` does not fit");
-    // A bad row far behind a thousand good ones, which have been on their way into the ledger by then.
+    // A bad row far behind good ones, some of which are already on their way into the ledger.
     let mut many = vec![row("-1"); 2_500];
     many.push(row("x"));
     check(&csv(&many), "record 2501 (line 5002), column `amount`: `x` is not a decimal number");
@@ -176,7 +177,7 @@ fn a_file_without_entries_is_imported_as_such() {
     assert!(held(&ledger) == some());
 }
 
-/// Nothing in a CSV file tells that its last field is whole but the line break behind it.
+/// Only the line break at the end shows that the last field of a CSV file is whole.
 #[test]
 fn a_csv_file_that_may_be_cut_is_warned_of() {
     let row = "2026-05-01T00:00:00Z,s,1,1,-1,USD,n";
@@ -202,7 +203,7 @@ fn a_file_that_is_not_there_is_found_out_first() {
     run(&["import", &good, "--ledger", &place.path("missing/ledger.db")]).failed(1, "missing/ledger.db`");
 }
 
-/// Whatever it had stored by then: where no ledger was there is none, and one with something in it stays.
+/// Whatever the import had stored: a new ledger is removed again, and one that had something in it stays.
 #[test]
 fn a_failed_import_leaves_no_ledger_behind_that_was_not_there() {
     let place = Place::new();

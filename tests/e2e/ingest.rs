@@ -1,4 +1,5 @@
-//! Batches that clients send: each is stored whole and once, or not at all, whatever happens to the server or to them.
+//! Batches that clients send: each is stored as a whole and once, or not at all, whatever happens to the server or to
+//! the clients.
 
 // What the tests stand on: batches that tell where they belong, and sums that are made anew.
 pub(crate) mod batches;

@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::process::Process;
 use crate::scripted::{Scripted, history_page};
 
-/// No test waits for it; it ends one whose export does not ask.
+/// A limit for an export that does not ask. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs an export to the point where it waits for its second page, which never comes, and interrupts it there by

@@ -23,7 +23,7 @@ fn a_key_is_shown_once_and_alone() {
         let secret = key.rsplit_once(&format!("{kind}-")).unwrap().1;
         let list = run(&["keys", "list", "--ledger", &ledger.path()]).done();
         assert!(list.text().contains("acme") && list.text().contains(kind), "{}", list.text());
-        // Its last six characters tell it from others; nothing more of it is anywhere.
+        // Its last six characters tell it from others. No more of it is shown anywhere.
         let more: Vec<&str> = (0..secret.len() - 6).map(|at| &secret[at..at + 7]).collect();
         let ledger_bytes = std::fs::read(ledger.path()).unwrap();
         for part in more {
@@ -45,7 +45,7 @@ fn a_key_that_is_revoked_opens_nothing_from_then_on() {
     }
     run(&["keys", "revoke", &id, "--ledger", &ledger.path()]).failed(1, "there is no key ");
     run(&["keys", "revoke", "0000000000000000", "--ledger", &ledger.path()]).failed(1, "there is no key ");
-    // Another key is another matter, also one that was made while the server runs.
+    // Another key still works, also one that was made while the server runs.
     let key = ledger.key("default", "admin");
     assert_eq!(server.export_with(&key, &["--format", "ndjson"]).done().entries().len(), 1);
 }

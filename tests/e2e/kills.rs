@@ -1,4 +1,4 @@
-//! Killed at every call, let down by the disk, and left without power: an export ends as if nothing had been.
+//! An export is killed at every call, gets disk errors, and loses power: in the end it is as if nothing had happened.
 
 // What the tests stand on: a small export, and the tool that stops it where it is told to.
 mod small_export;

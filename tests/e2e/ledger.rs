@@ -104,7 +104,7 @@ pub(crate) struct Server {
     pub(crate) base_url: String,
     pub(crate) key: String,
     pub(crate) process: Process,
-    /// A server whose ledger has gone answers no more.
+    /// It lives as long as the server: without its ledger the server would not answer.
     ledger: Ledger,
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// One entry, told from others by its notes.
+/// An entry with these notes, which tell it from others.
 pub(crate) fn noted(timestamp: &str, notes: &str) -> UsageEntry {
     UsageEntry { notes: notes.to_owned(), ..entry_at(at(timestamp), "-0.1") }
 }

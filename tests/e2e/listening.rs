@@ -43,8 +43,8 @@ fn an_address_that_is_none_is_wrong_usage() {
     ");
 }
 
-/// What a server of this ledger says in a life without requests. Its connections are few, so that no machine has too few
-/// open files for them.
+/// What a server of this ledger says when it gets no requests. Its connections are limited, so that the machine has
+/// enough open files for them.
 fn said_of(ledger: &str) -> String {
     Host::start(ledger, &["--max-connections", "16"]).stop().replace(ledger, "LEDGER")
 }

@@ -1,8 +1,8 @@
 //! Ten thousand requests that are wrong in every way that we know of, on real sockets to the real server: each one is
 //! answered with a JSON error of the right status, and nothing else happens.
 //!
-//! Every conversation follows from its number, and so it can be repeated: the keys and cursors in it are new each time,
-//! what is done with them is not.
+//! Every conversation follows from its number, so it can be repeated. Keys and cursors are new each time, but what is
+//! done with them is the same.
 
 // What the test stands on: requests with what is right for them, what is at stake, and how it is talked.
 mod case;
@@ -39,8 +39,8 @@ const CLIENTS: usize = 6;
 /// allocator has what the largest requests take.
 const WARM_UP: u64 = 3_000;
 
-/// Bytes by which the server may be larger in the end than when it was warm, 2 KiB a request: one that left itself behind
-/// would come to more, and what the allocator keeps of many threads at once is less than half of it.
+/// Bytes by which the server may have grown since it was warm, 2 KiB a request. If each request left something behind,
+/// it would be more. What the allocator keeps for many threads is less than half of it.
 const GROWTH: u64 = 20 << 20;
 
 /// How many requests there were, of each kind.
@@ -85,7 +85,7 @@ fn ten_thousand_malformed_requests_get_the_right_error_and_nothing_else() {
     }
 }
 
-/// Holds conversations, several at once, while they are wanted and right: what was wrong.
+/// Holds conversations, several at once, while they are wanted and right. Returns what was wrong.
 fn hold_while(
     stakes: &Stakes,
     number: &AtomicU64,

@@ -190,7 +190,7 @@ fn a_full_disk_is_said() {
     assert!(run.stderr.contains("hint: what was written so far is incomplete"), "{}", run.stderr);
 }
 
-/// What is no file cannot be replaced, and need not be.
+/// Something that is no file cannot be replaced, and need not be.
 #[test]
 fn a_device_is_written_through() {
     let run = one().serve().export(&["-o", "/dev/null"]).done();
@@ -214,7 +214,7 @@ fn a_reader_that_has_enough_is_no_fault() {
     }
 }
 
-/// To open a named pipe waits for somebody to read it, so it is opened once.
+/// Opening a named pipe waits for a reader, so it is opened once.
 #[test]
 fn a_named_pipe_is_left_when_its_reader_leaves_or_the_service_fails() {
     let entries: Vec<_> = History::new(1, 5_000).collect();

@@ -1,4 +1,4 @@
-//! More than the server takes: it says so, at once, and its memory does not grow with who asks.
+//! More load than the server takes: it says so at once, and its memory does not grow with the number of clients.
 
 use std::fs;
 use std::net::TcpStream;
@@ -24,11 +24,11 @@ const PLACES: usize = 8;
 /// Small limits, so that little is too much: eight requests, batches of one MiB.
 const SMALL: [&str; 4] = ["--max-requests", "8", "--body-limit", "1"];
 
-/// What the server may take of memory at most. Eight batches of a MiB take some twelve times that, and what is there
-/// without them is a tenth of it.
+/// The most memory that the server may take. Eight batches of a MiB take about twelve times their size, and an idle
+/// server takes a tenth of this.
 const CAP_BYTES: u64 = 128 << 20;
 
-/// No test waits for it; it ends one that waits for a server that does not come back.
+/// A limit for a server that does not come back. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 struct House {
@@ -63,7 +63,7 @@ impl House {
         assert!(peak < CAP_BYTES, "{peak} bytes");
     }
 
-    /// Asks until it is answered, and is told nothing but to come again on the way.
+    /// Asks until it gets this status. Until then, every answer must say when to come again.
     #[track_caller]
     fn comes_back(&self, request: &Request, status: u16) {
         let start = Instant::now();
@@ -83,8 +83,8 @@ impl House {
         }
     }
 
-    /// Asks until it is answered. A machine that has much else to do may not add up in the ten seconds that a request has, and
-    /// goes on with it beside the next.
+    /// Asks until it is answered. On a busy machine the sums may take longer than the ten seconds of a request, and are
+    /// then finished beside the next one.
     #[track_caller]
     fn answered_in_the_end(&self, request: &Request) -> Answer {
         let start = Instant::now();
@@ -102,11 +102,11 @@ impl House {
         let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&self.admin);
         self.comes_back(&read, 200);
         let batch = post(&self.ingest, "afterwards", NDJSON, ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
-        // Who has just gone may have a place still.
+        // A client that has just left may still have its place.
         self.comes_back(&batch, 201);
     }
 
-    /// Whoever watches the server is answered also when it is busy.
+    /// Requests that watch the server are answered even when it is busy.
     #[track_caller]
     fn can_be_watched(&self) {
         for path in ["/healthz", "/readyz", "/metrics"] {
@@ -116,7 +116,7 @@ impl House {
     }
 }
 
-/// Who is too many is told when to come again.
+/// Asserts that a refused client is told when to come again.
 #[track_caller]
 fn is_told_to_come_again(answer: &Answer) {
     assert!([429, 503].contains(&answer.status), "{}: {}", answer.status, answer.text());
@@ -149,7 +149,7 @@ fn bodies_that_come_slowly_take_the_places_and_nobody_elses_time() {
             let bytes = post(&house.ingest, &format!("slow-{client}"), NDJSON, &*body).bytes();
             let rest = bytes[bytes.len() / 2..].to_vec();
             let mut writer = Connection::over(stream);
-            // Who is refused need not be listened to.
+            // A refused client is not listened to, so sending may fail.
             let _ = writer.send(&bytes[..bytes.len() / 2]);
             Some((writer, rest))
         })
@@ -162,7 +162,7 @@ fn bodies_that_come_slowly_take_the_places_and_nobody_elses_time() {
     }
     house.can_be_watched();
     is_told_to_come_again(&house.host.ask(&Request::get(USAGE).bearing(&house.admin)));
-    // Those that have a place come to their end, however long it took them.
+    // Requests that have a place are completed, however long they took.
     for (writer, rest) in writers.iter_mut().flatten() {
         writer.send(rest).unwrap();
     }
@@ -216,7 +216,7 @@ fn body_of_short_rows(name: &str) -> Vec<u8> {
     [header, &row.repeat(((1 << 20) - header.len()) / row.len())].concat().into_bytes()
 }
 
-/// Each sends again as soon as it is answered, and the memory has room for one of them at a time.
+/// Each client sends its next batch as soon as it is answered, and the memory has room for one batch at a time.
 #[test]
 fn greedy_clients_are_all_served_and_in_turn() {
     const CLIENTS: usize = 6;
@@ -262,7 +262,7 @@ fn too_little_memory_is_wrong_usage() {
     );
 }
 
-/// Skus as long as no service has them, many of them, and a dozen clients who ask for their sums and leave them.
+/// Very many and very long skus, and a dozen clients that ask for their sums and do not fetch them.
 #[test]
 fn analytics_that_nobody_fetches_stay_within_the_memory() {
     let long = "x".repeat(3000);
@@ -288,7 +288,7 @@ fn analytics_that_nobody_fetches_stay_within_the_memory() {
     house.can_be_watched();
     house.stays_small();
     drop(deaf);
-    // What nobody waits for any more is still added up, beside what is asked for now.
+    // Sums that nobody waits for any more are still being made, beside those that are asked for now.
     let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&house.admin);
     assert_eq!(house.answered_in_the_end(&read).status, 200);
     house.works();
@@ -306,7 +306,7 @@ fn answers_that_nobody_fetches_hold_up_those_who_asked_and_no_memory() {
         let mut connection = house.host.connect();
         // The system holds up to 32 MiB for a reader where it is let: the whole of what is asked for here.
         connection.hold_at_most(64 << 10);
-        // The first one is fetched, so that it had a place when there was one; of the others nothing is.
+        // The first answer is fetched, so the request had a place. Nothing of the others is fetched.
         connection.send(&page.bytes().repeat(8)).unwrap();
         let first = connection.answer().unwrap();
         assert!([200, 503].contains(&first.status), "{}", first.text());

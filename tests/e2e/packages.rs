@@ -1,4 +1,4 @@
-//! What a release holds: unpacked or installed, and run from there.
+//! Releases, unpacked or installed, and run from there.
 //!
 //! The program that is packed is the one that these tests are run with. `cargo xtask dist` packs another build of it.
 
@@ -49,7 +49,7 @@ fn call(program: &Path, directory: &str, arguments: &[&str]) -> Run {
     finish(command, b"").done()
 }
 
-/// The program says its version and works, with nothing from where it was built.
+/// Asserts that the program prints its version and works, without any file of its build.
 fn check_runs(program: &str) {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(program);

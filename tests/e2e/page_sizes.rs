@@ -1,4 +1,4 @@
-//! The size of a page is nobody's business but the wire's.
+//! The size of a page has no influence on an export.
 
 use billing_model::TimeWindow;
 

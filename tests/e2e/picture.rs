@@ -23,7 +23,7 @@ fn rows() -> Vec<String> {
         .collect()
 }
 
-/// What a run takes differs from one to the next: `june.csv: 3,096 entries, 0.1 s, 29,313 entries/s`.
+/// The line without the time and the pace of the run: `june.csv: 3,096 entries, 0.1 s, 29,313 entries/s`.
 fn without_pace(line: &str) -> String {
     match line.split_once(" entries, ") {
         Some((entries, pace)) => {

@@ -1,4 +1,4 @@
-//! By a proxy to the service: each kind of proxy, each way to name one, and what it is called when it does not work.
+//! Exports through a proxy: each kind of proxy, each way to name one, and the messages when it does not work.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -23,12 +23,12 @@ const BY_ADDRESS: &str = "192.0.2.1:8443";
 /// A name that is none, so that nobody is asked for it: a label has 63 characters at the most.
 const NOWHERE: &str = "https://xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.invalid";
 
-/// What a proxy does with who comes.
+/// What a proxy does with a client.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
     /// Connects to the service.
     Connects,
-    /// Connects those who show `user:secret`.
+    /// Connects clients that present `user:secret`.
     Asks,
     /// Connects nobody.
     Refuses,
@@ -96,7 +96,7 @@ impl Proxy {
 
 fn read_head(client: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
-    // The first byte of a hello of TLS is in no head, and stands for all of it.
+    // The first byte of a TLS hello cannot be in a head, so reading ends there.
     while !head.ends_with(b"\r\n\r\n") && head.first() != Some(&22) {
         let mut byte = [0];
         client.read_exact(&mut byte).ok()?;
@@ -111,7 +111,7 @@ fn connect(mut client: TcpStream, target: &str, manner: Manner, requests: &Mutex
     let is_known = head.contains("Basic dXNlcjpzZWNyZXQ=");
     let is_connect = head.starts_with("CONNECT ");
     if !is_connect {
-        // What is left unread would turn the end of the connection into a reset, which takes the answer along.
+        // Unread bytes would turn the end of the connection into a reset, and the answer would be lost.
         let _ = client.read(&mut [0; 4096]);
     }
     requests.lock().unwrap().push(head);
@@ -129,7 +129,7 @@ fn connect(mut client: TcpStream, target: &str, manner: Manner, requests: &Mutex
     }
 }
 
-/// As RFC 1928 has it, with the names of the service alone, and RFC 1929 for the password.
+/// A SOCKS proxy as of RFC 1928, for names and IPv4 addresses, with the password of RFC 1929.
 fn socks(mut client: TcpStream, target: &str, manner: Manner, requests: &Mutex<Vec<String>>) {
     let read = |client: &mut TcpStream, bytes: usize| {
         let mut buffer = vec![0; bytes];
@@ -186,7 +186,7 @@ fn tunnel(client: TcpStream, target: &str) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// A tunnel within TLS, which cannot be read and written at the same time: one side speaks when the other has nothing.
+/// A tunnel within TLS. One thread cannot read and write it at the same time, so the two sides take turns.
 fn take_turns(mut client: StreamOwned<ServerConnection, TcpStream>, mut service: TcpStream) {
     let brief = Some(std::time::Duration::from_millis(5));
     client.sock.set_read_timeout(brief).unwrap();
@@ -214,7 +214,7 @@ struct Behind {
     authority: Authority,
     host: Host,
     key: String,
-    /// A server whose ledger has gone answers no more.
+    /// It lives as long as the server: without its ledger the server would not answer.
     _ledger: Ledger,
 }
 
@@ -381,7 +381,7 @@ fn a_proxy_that_does_not_connect_is_named() {
     hint: check --proxy, HTTPS_PROXY, ALL_PROXY; --no-proxy and NO_PROXY go without
     exit code 5
     ");
-    // Spoken to in another way than it speaks, and a certificate that is not trusted.
+    // A proxy that does not speak TLS, and one whose certificate is not trusted.
     insta::assert_snapshot!(said("https", &behind.proxy(Manner::Connects)), @"
     error: GET https://billing.test:8443/api/v1/billing/usage-history: no TLS with the proxy https://ADDRESS: what answers there does not speak TLS
     hint: check --proxy, HTTPS_PROXY, ALL_PROXY; --no-proxy and NO_PROXY go without

@@ -11,7 +11,7 @@ fn rate(answer: &Answer) -> [Option<&str>; 2] {
     ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests"].map(|name| answer.header(name))
 }
 
-/// It says when to come again, in seconds from now and as a time, and the two agree.
+/// Asserts that the answer says when to come again, in seconds and as a time, and that both agree.
 #[track_caller]
 fn says_when(answer: &Answer, words: &str) {
     assert_eq!(answer.status, 429, "{}", answer.text());
@@ -50,7 +50,7 @@ fn a_key_has_its_requests_a_minute() {
     // Another key has its own, also of the same account.
     let answer = get(USAGE, &other);
     assert_eq!((answer.status, rate(&answer)), (200, [Some("3"), Some("2")]));
-    // So has one that records, and what is one too many is not stored.
+    // An ingest key has its own rate too, and a batch beyond it is not stored.
     let batch = |name: &str| {
         post(&ingest, name, "application/x-ndjson", ndjson(&[noted("2026-05-02T00:00:00Z", name)]))
     };
@@ -101,14 +101,14 @@ fn who_fails_too_often_is_blocked_and_nobody_else_is() {
         says_when(&get(target, &admin), "Too many failed requests");
     }
     assert_eq!(get(USAGE, &other).status, 200);
-    // A stranger is known by its address, and who has a key there is no stranger.
+    // A stranger is known by its address. A caller with a key from the same address is no stranger.
     for _ in 0..6 {
         assert_eq!(get(USAGE, "nonsense").status, 401);
     }
     says_when(&get(USAGE, "nonsense"), "Too many failed requests");
     says_when(&get(USAGE, "other nonsense"), "Too many failed requests");
     assert_eq!(get(USAGE, &other).status, 200);
-    // The same for those that record; but what is wrong with a batch holds up none of the others.
+    // The same for ingest keys. But a bad batch does not hold up the others.
     let post = |name: &str, body: &str| host.ask(&post(&ingest, name, "application/x-ndjson", body));
     let good = ndjson(&[noted("2026-05-02T00:00:00Z", "")]);
     let good = std::str::from_utf8(&good).unwrap();

@@ -1,4 +1,4 @@
-//! An account that goes, and what keeps one.
+//! Removing an account, and what prevents it.
 
 use crate::billing::{Run, ndjson, run};
 use crate::conversation::Request;
@@ -95,7 +95,7 @@ fn a_server_goes_on_while_an_account_is_removed() {
     run(&["check", "--ledger", &ledger.path()]).done();
 }
 
-/// The key was good when the batch began to come, and its account is gone when the batch is there.
+/// The key was valid when the batch began to come, and its account is gone when the batch has come.
 #[test]
 fn a_batch_on_its_way_to_an_account_that_goes_is_told_that_its_key_is_none() {
     let ledger = Ledger::of(&[]);

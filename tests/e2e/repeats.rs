@@ -1,4 +1,5 @@
-//! What was imported before, and what several files of one call hold alike: refused before anything is stored.
+//! Files that were imported before, and files of one call with the same entries: they are refused before anything is
+//! stored.
 
 use std::thread;
 
@@ -79,7 +80,7 @@ fn many_entries_are_refused_alike_and_leave_nothing() {
     let file = place.write("many.ndjson", ndjson(&many));
     import(&ledger, &[&file]).done();
     refused(&import(&ledger, &[&file]), "25000 entries");
-    // What comes on stdin is only known when it was read, and goes again.
+    // The content of stdin is known only when it was read, and is removed again.
     let run = run_reading(&["import", "-", "--ledger", &ledger.path()], &ndjson(&many));
     refused(&run, "`-` was imported into account `default` before: ");
     assert!(held(&ledger) == many);

@@ -21,7 +21,7 @@ fn record(host: &Host, key: &str, names: std::ops::Range<usize>) -> Vec<Batch> {
     batches
 }
 
-/// Whole batches: exactly these.
+/// Asserts that the ledger has exactly these batches, each as a whole.
 fn has(host: &Host, admin: &str, batches: &[Batch]) {
     let found = Found::by_walk(host, admin);
     found.is_of_whole_batches(|name| {
@@ -91,7 +91,7 @@ fn a_copy_is_restored_and_what_it_replaces_is_kept() {
     let mut more = record(&host, &ingest, 0..40);
     let restore = ["restore", "--from", &copy, "--ledger", &path];
 
-    // Nothing of a server's ledger is touched, and it goes on.
+    // The ledger of a running server is not touched, and the server goes on.
     run(&restore).failed(1, "is open in another program, a server perhaps: stop it first");
     more.extend(record(&host, &ingest, 40..42));
     host.kill();

@@ -1,4 +1,4 @@
-//! An export that broke off: the same command goes on with it, and no other does.
+//! An export that broke off: the same command goes on with it, and no other command does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::place::Place;
 use crate::process::Process;
 use crate::scripted::Scripted;
 
-/// No test waits for it; it ends one that hangs.
+/// A limit for a run that hangs. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How the last line ends where an export can be gone on with.
@@ -223,7 +223,7 @@ fn files_but_link(place: &Place) -> Vec<(String, Vec<u8>)> {
     names.map(|name| (name.clone(), place.read(&name))).collect()
 }
 
-/// How it is fetched decides nothing about the bytes.
+/// Flags that only change how entries are fetched do not change the bytes, so they may differ.
 #[test]
 fn what_decides_no_byte_may_change() {
     let service = Service::start();
@@ -264,7 +264,7 @@ fn a_restart_begins_anew_with_any_arguments() {
     }
 }
 
-/// It neither goes on nor throws anything away: the first run has its file.
+/// The second run neither goes on nor removes anything, because the first run has the file.
 #[test]
 fn a_second_run_is_refused_with_a_restart_too() {
     let (place, service) = (Place::new(), Service::start());
@@ -304,7 +304,7 @@ fn a_terminated_export_goes_on_where_it_was() {
     goes_on_after("TERM", 143, "error: terminated\nhint: ");
 }
 
-/// Where it is complete, a signal need not wait for the page that is on its way.
+/// When the walk is complete up to an instant, a signal need not wait for the page that is on its way.
 #[track_caller]
 fn goes_on_after(signal: &str, expect: i32, words: &str) {
     let (place, service) = (Place::new(), Service::start());

@@ -51,7 +51,7 @@ fn check(format: &str) {
             args.extend(["--format", format]);
             server.export(&args).done().stdout
         };
-        // What is equal to the byte need not be looked at four times.
+        // Files that are equal to the byte are read only once.
         match &first {
             Some(first) => assert!(*first == exported, "{endpoint} over {wire} differs"),
             None => first = Some(exported),
@@ -84,7 +84,7 @@ fn ndjson_is_the_same_over_every_way() {
     check("ndjson");
 }
 
-/// The checks above would see a loss or a doubling: the data has what is easily lost.
+/// The data has entries that are easily lost or doubled, so the checks above would find that.
 #[test]
 fn the_data_is_hard_enough() {
     let entries = real_entries();

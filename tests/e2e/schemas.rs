@@ -97,7 +97,7 @@ fn with_small_exponents(text: &str) -> String {
 fn shape(method: &str, path: &str, status: u16) -> Option<Shape> {
     match (method, path, status) {
         _ if !path.starts_with("/api/v1/billing/") => None,
-        // What browsers ask beforehand has no body.
+        // The answer to a preflight has no body.
         ("OPTIONS", _, 200) => None,
         ("GET", USAGE, 200) => Some(Shape::Usage),
         ("GET", HISTORY, 200) => Some(Shape::History),
@@ -121,7 +121,7 @@ pub(crate) fn hold(request: &Request, answer: &Answer) {
         Some(csv) if csv.starts_with("text/csv") && matches!(shape, Shape::Usage | Shape::History) => return,
         other => panic!("{method} {target}: {} as {other:?}", answer.status),
     }
-    // What is compressed is for the tests of compression.
+    // Compressed answers are checked by the tests of compression.
     if answer.header("content-encoding").is_none()
         && let Err(wrong) = check(shape, answer.text())
     {

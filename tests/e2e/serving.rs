@@ -34,7 +34,7 @@ fn it_says_where_it_is_and_ends_when_told() {
     }
 }
 
-/// Waiting connections are no reason to stay.
+/// Idle connections do not keep the server from ending.
 #[test]
 fn it_ends_though_somebody_is_connected() {
     let server = Ledger::of(&[]).serve();
@@ -81,7 +81,7 @@ fn it_does_not_start_without_a_ledger_or_an_address() {
     run(&["serve"]).failed(2, "--ledger");
 }
 
-/// Plain http beyond this machine is the administrator's decision, and is said.
+/// Plain http beyond this machine is allowed, and the server warns of it.
 #[test]
 fn listening_beyond_this_machine_is_said() {
     let ledger = Ledger::of(&[]);

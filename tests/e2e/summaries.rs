@@ -1,4 +1,4 @@
-//! What an export says of itself, to a program and to whoever looks for a fault.
+//! The reports of an export, for programs and for finding faults.
 
 use billing_model::{Page, Pagination, Paging, UsageEntry};
 use billing_testkit::{Reply, entry_at};
@@ -106,7 +106,7 @@ fn each_request_is_shown_and_never_the_key() {
     ");
     assert_eq!(shown.len(), service.requests().len());
     assert!(shown.iter().all(|line| line.ends_with(" ms")), "{shown:?}");
-    // Quiet and verbose, or one object and other lines, is not what anybody means.
+    // Nobody means quiet and verbose together, or one JSON object and other lines.
     for other in ["--quiet", "--json"] {
         finish(export_command(&service.base_url(), KEY, &["-v", other]), b"")
             .failed(2, "cannot be used with");

@@ -1,4 +1,4 @@
-//! An export on a terminal: nobody's screen is filled unasked, and what moves there leaves nothing behind.
+//! An export on a terminal: it does not fill the screen unasked, and its progress line leaves nothing behind.
 
 use std::fs::File;
 use std::io::Read;
@@ -33,7 +33,7 @@ fn on_a_terminal_of(command: Command, columns: u16) -> (Run, String) {
     (run, String::from_utf8(bytes).unwrap().replace("\r\n", "\n"))
 }
 
-/// Whoever calls this has the terminal closed when it returns.
+/// Runs the command to its end. Our copies of the terminal are closed when this returns.
 fn ended(mut command: Command, terminal: OwnedFd) -> Run {
     command.stdin(Stdio::null()).stdout(terminal).output().unwrap().into()
 }

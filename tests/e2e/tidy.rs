@@ -15,7 +15,7 @@ fn the_workspace_keeps_its_rules() {
     assert!(lines.is_empty(), "{} violations\n{}", lines.len(), lines.join("\n"));
 }
 
-/// The real workspace is read, not an empty one: nothing breaks a rule where there is nothing.
+/// The real workspace is read. An empty one would break no rule either.
 #[test]
 fn the_whole_workspace_is_read() {
     let workspace = Workspace::read().unwrap();
@@ -410,7 +410,7 @@ fn who_hands_an_item_on_is_not_where_it_stands() {
         &[("lib.rs", "mod a;\nmod b;\nmod c;\npub use c::A;\npub use b::B;"), a, b, ("c.rs", "")],
         &[],
     );
-    // Who hands it on is used as well.
+    // A file that re-exports an item is used too.
     let lib = ("lib.rs", "mod a;\nmod b;\nmod c;");
     let (a, c) = (("a.rs", "use crate::b::C;"), ("c.rs", ""));
     check_circles(&[lib, a, ("b.rs", "pub use crate::c::C;\nuse crate::a;"), c], &["a.rs b.rs"]);

@@ -53,7 +53,7 @@ impl Certificate {
     }
 }
 
-/// Who has a connection and does not speak TLS has not asked for anything.
+/// A connection that does not speak TLS has not asked for anything, so it is idle.
 #[test]
 fn connections_without_a_handshake_make_room() {
     let (ledger, certificate) = (Ledger::of(&[]), Certificate::new());
@@ -62,7 +62,7 @@ fn connections_without_a_handshake_make_room() {
     let mut silent = [(); 2].map(|()| TcpStream::connect(host.address()).unwrap());
     let mut connection = certificate.connect(&host);
     assert_eq!(connection.ask(&Request::get("/healthz")).unwrap().status, 200);
-    // The first one has ended, without a word that is not TLS, and the second one is still there.
+    // The first connection has ended without any plain text, and the second one is still there.
     assert_eq!(silent[0].read(&mut [0; 16]).unwrap(), 0);
     assert_eq!(certificate.connect(&host).ask(&Request::get("/healthz")).unwrap().status, 200);
     assert_eq!(silent[1].read(&mut [0; 16]).unwrap(), 0);
@@ -86,12 +86,12 @@ fn a_server_with_a_certificate_answers_over_https_alone() {
     assert_eq!(answer.text().matches("over https").count(), 500);
     assert_eq!(connection.ask(&Request::get(BALANCE)).unwrap().status, 401);
 
-    // Whoever knows another certificate, or speaks plain http, gets nothing, and is in nobody's way.
+    // A client that trusts another certificate, or speaks plain http, gets nothing and disturbs nobody.
     let stranger = Certificate::new().connect(&host).ask(&Request::get("/healthz"));
     assert!(stranger.unwrap_err().to_string().contains("certificate"));
     assert!(host.connect().ask(&Request::get("/healthz")).is_err());
     assert_eq!(connection.ask(&Request::get("/healthz")).unwrap().status, 200);
-    // An export does not send its key to whom it does not know either.
+    // An export does not send its key to a server that it does not trust either.
     host.export(&admin, &[]).failed(5, "certificate");
     let said = host.stop();
     assert!(!said.contains("warning: this is plain http"), "{said}");

@@ -1,4 +1,4 @@
-//! Whom an export gives its key to over https, and what it says when it does not: each message whole, and its exit code.
+//! Which servers an export gives its key to over https, and the whole message and exit code when it does not.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ use crate::place::Place;
 struct Served {
     host: Host,
     key: String,
-    /// A server whose ledger has gone answers no more.
+    /// It lives as long as the server: without its ledger the server would not answer.
     _ledger: Ledger,
 }
 
@@ -199,7 +199,7 @@ fn a_service_that_wants_a_clients_certificate_gets_none() {
     });
     let base_url = format!("https://{address}/api/v1");
     let run = finish(export_command(&base_url, "any-key", &["--cacert", &authority.certificate]), b"");
-    // Whoever refuses a client does so after the client's handshake. A refusal that comes before the request is on its way
+    // A server refuses a client after the client's handshake. If the refusal comes before the request is on its way, it
     // is a connection that ended, and is tried again.
     let once = |said: String, tries: u32| said.replace(&format!(" (tried {tries} times in TIME)"), "");
     let said = (2..=5).fold(run.said(&address), once);

@@ -145,7 +145,8 @@ fn a_currency_is_a_filter() {
     }
 }
 
-/// Without an order in the ledger there is one in the export: by time, and as recorded within an instant.
+/// The ledger was recorded in another order. The export is in order of time, and within an instant in order of
+/// recording.
 #[test]
 fn an_export_ascends_by_time() {
     let ledger = Ledger::of(&[noted("2026-05-02T00:00:00Z", "3"), noted("2026-05-01T00:00:00Z", "1")]);

@@ -1,4 +1,4 @@
-//! What a service says is shown, on one line, and steers no terminal: whatever it says it in.
+//! Messages of a service are shown on one line and cannot steer the terminal, wherever in an answer they stand.
 
 use billing_model::{Currency, UsageEntry, is_invisible};
 use billing_testkit::{Reply, Request};

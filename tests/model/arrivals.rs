@@ -11,11 +11,11 @@ use crate::ledger::{Place, any_ledger, any_near};
 use crate::order::any_draft;
 use crate::service::{Change, Service, serve};
 
-/// What entries that arrive are known by.
+/// The notes of entries that arrive, by which they are known.
 const ARRIVED: &str = "arrived";
 
-/// Places at which something happens to a ledger, and before which request. One ledger does not both grow and shrink:
-/// who is told a total cannot see an entry that came for one that went.
+/// What happens to a ledger, where in time, and before which request. A ledger does not both grow and shrink: by a
+/// total, a client cannot see that one entry came and another one went.
 #[derive(Clone, Debug)]
 enum Happenings {
     Arrivals(Vec<(usize, Vec<Place>)>),
@@ -52,8 +52,8 @@ impl Happenings {
     }
 }
 
-/// All that a service may send of a window: it reads the borders to the millisecond, its end is inclusive, and a short window
-/// is asked for as twenty minutes.
+/// The widest window that a service may answer: it reads borders to the millisecond, its end is inclusive, and for a
+/// short window twenty minutes are asked for.
 pub(crate) fn around(window: TimeWindow) -> TimeWindow {
     let short =
         window.until().and_then(|until| Some(Timestamp::from_unix_ns(until.unix_ns()? - 1_200_000_000_000)));
@@ -78,7 +78,7 @@ proptest! {
         script in any_script(),
         life in any_life(),
     ) {
-        // Faults that go by; those that stay are tried on a ledger that stays.
+        // Only faults that pass. Lasting faults are tested on a ledger that does not change.
         let script =
             Script { is_old: false, broken_cursor: None, is_reluctant: false, slow_beyond: None, ..script };
         let mut order = draft.of(&ledger.0);
@@ -125,7 +125,8 @@ proptest! {
             let mut known = before.chain([&service.kept]).map(|book| entries(book, order.window));
             prop_assert!(known.any(|known| known == walked), "{} entries", walked.len());
         } else {
-            // Whatever was there all the time is there once, whatever was there for a time at most once, in order.
+            // Entries that were there all the time come once, entries that were there for a time at most once, and all
+            // in order.
             prop_assert!(is_subsequence(&walked, &entries(&service.book, order.window)));
             let has_stayed = |entry: &UsageEntry| {
                 entry.notes != ARRIVED && service.kept_from.is_none_or(|from| from <= entry.timestamp)

@@ -33,8 +33,8 @@ proptest! {
         // What the service sends from around the window comes on pages too.
         let sent = book.entries(around(order.window), order.currency.as_ref()).len();
         let pages = sent.div_ceil(order.page_size.unwrap_or(UsageQuery::MAX_LIMIT) as usize);
-        // Where a part ends, a page is not full; and behind a burst there are as many parts that are too short as there are
-        // walkers, until they have grown over the quiet time.
+        // At the end of a part, a page is not full. Behind a burst, as many parts as there are walkers are too short,
+        // until parts have grown over the quiet time.
         let most_requests = 2 * pages + 20 * concurrency as usize;
         let script = Script { keeps_milliseconds, ..undisturbed() };
         let mut service = Service::new(&ledger.0, &order, script);
@@ -59,7 +59,8 @@ proptest! {
         });
         prop_assert_eq!(walked, expected);
         let parallel = concurrency as usize;
-        // Walkers that were called back, at the end of the ledger, bring nothing, and the service may not know it yet.
+        // Walkers that were called back at the end of the ledger bring nothing, and the service may not have noticed
+        // that they left.
         let called_back = parallel - 1;
         prop_assert!(most_at_once <= parallel + called_back, "{most_at_once} requests at the same time");
         // Each of their requests counts as a page that is still to come.

@@ -80,7 +80,7 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
         })
 }
 
-/// What a run came to.
+/// How a run ended.
 enum Outcome {
     Complete,
     Stopped,
@@ -145,7 +145,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Under its name a file is the old one, or the one that it will be at the end.
+    /// Asserts that the file under its name is the old one, or the final one.
     fn note(&mut self, file: Option<Vec<u8>>) {
         let is_old = file.as_deref() == self.has_old_file.then_some(OLD);
         match &self.new {

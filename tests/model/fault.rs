@@ -1,4 +1,4 @@
-//! What a service does wrong: once, at a request, or for as long as it stands.
+//! Faults of a service: once, at a request, or all the time.
 
 use billing_http::{Error, ErrorKind};
 use billing_testkit::{Reply, Request};
@@ -87,8 +87,8 @@ impl Fault {
                 let cut = reply.cut_at(at.index(length));
                 if *reset { cut.reset() } else { cut }
             }
-            // CSV that ends anywhere may be whole, so that the client does not take it without its length. And what
-            // breaks off before the first byte is empty, which is another fault.
+            // CSV may be whole wherever it ends, so the client does not take it without a length. A body that breaks
+            // off before its first byte is empty, which is another fault.
             Self::CutOpen(at) if length > 1 && !is_csv => {
                 reply.undelimited().cut_at(1 + at.index(length - 1))
             }
@@ -166,8 +166,8 @@ pub(crate) fn undisturbed() -> Script {
     }
 }
 
-/// Any service whose faults a client with ten tries a page has to bear, but for those that
-/// [`excuses`](Script::excuses) tells.
+/// Any service whose faults a client with ten tries a page has to survive, except those that
+/// [`excuses`](Script::excuses) names.
 pub(crate) fn any_script() -> impl Strategy<Value = Script> {
     let framing = select(vec![Framing::Length, Framing::Chunked, Framing::Gzip]);
     let broken_cursor = (1usize..8, select(vec![500, 502, 400]));
@@ -185,9 +185,9 @@ pub(crate) fn any_script() -> impl Strategy<Value = Script> {
     )
         .prop_map(|(form, life, (broken_cursor, is_reluctant, slow_beyond), faults)| {
             let ((keeps_milliseconds, framing), (ends_at, is_old)) = (form, life);
-            // One that has ended and has no successor has nothing.
+            // An endpoint that ends needs a successor, or nothing is left.
             let ends_at = ends_at.filter(|_| !is_old);
-            // What fails on short windows and on long ones is out of order.
+            // A service that fails on short windows and on long ones is just broken.
             let slow_beyond = slow_beyond.filter(|_| !is_reluctant);
             Script {
                 keeps_milliseconds,
@@ -208,15 +208,15 @@ impl Script {
         match error.kind() {
             ErrorKind::NotTheApi => self.has_too_many_strange_answers(),
             ErrorKind::RateLimited => self.asks_for_another_day(),
-            // A window without an end has no middle, and neither has a millisecond: then there is no way around.
+            // A window without an end has no middle, and neither has a millisecond. Then it cannot be halved.
             ErrorKind::Unavailable if self.broken_cursor.is_some_and(|(_, status)| status >= 500) => true,
-            // Each time that a cursor is lost the halving begins anew, and that is done so often only.
+            // Each lost cursor begins the halving anew, and that is done only so often.
             ErrorKind::Unavailable => self.slow_beyond.is_some() && self.loses_cursors(),
             _ => false,
         }
     }
 
-    /// True when no fault of it that goes by ends a run.
+    /// True when none of its passing faults ends a run.
     pub(crate) fn is_bearable(&self) -> bool {
         !self.has_too_many_strange_answers() && !self.asks_for_another_day()
     }

@@ -1,4 +1,4 @@
-//! A file that dies: what is on the disk at that moment is what the next run finds.
+//! A file whose run is killed: the next run finds what is on the disk at that moment.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,7 +22,7 @@ pub(crate) fn new_directory() -> io::Result<TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
-/// When a run is killed, and what of its file survives.
+/// When a run is killed, and what is left of its file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kill {
     /// In the middle of the n-th write, before or after the n-th mark, before or after the end, all counted together.
@@ -82,7 +82,7 @@ impl Life {
     }
 }
 
-/// A [`ResumableFile`] that is killed at a moment. It does not notice; whoever feeds it does, by its [`Life`].
+/// A [`ResumableFile`] that is killed at a moment. It does not notice that itself. The test sees it by its [`Life`].
 pub(crate) struct Mortal {
     file: ResumableFile,
     life: Life,

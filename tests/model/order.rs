@@ -54,7 +54,7 @@ impl Order {
         Client::builder(upstream.base_url(), ApiKey::new("key").unwrap())
             .wire(wire)
             .compression(self.is_compressed)
-            // The waits are none, and few tries bring more ways around a fault into play.
+            // Waits take no time, and few tries bring more of the ways around a fault into play.
             .retry(RetryPolicy { tries_before_narrowing: 2, ..RetryPolicy::default() })
             .sleep(|_| Box::pin(std::future::ready(())))
             .build()

@@ -15,7 +15,7 @@ pub(crate) struct Service {
     pub(crate) book: Book,
     /// What is left of it.
     pub(crate) kept: Book,
-    /// What is before it is not in the ledger any more.
+    /// Entries before this instant are no longer in the ledger.
     pub(crate) kept_from: Option<Timestamp>,
     script: Script,
     /// What happens to the ledger before which request.

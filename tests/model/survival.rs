@@ -1,4 +1,4 @@
-//! Whatever the service does, and however often the program dies: the file is the ledger's window.
+//! Whatever the service does, and however often the program is killed, the file is the ledger's window.
 
 use billing_http::Endpoint;
 use billing_model::UsageEntry;
@@ -23,10 +23,10 @@ proptest! {
         life in any_life(),
     ) {
         let order = draft.of(&ledger.0);
-        // Who asks for `usage-history` by name gets no other.
+        // A client that asks for `usage-history` by name uses no other endpoint.
         script.is_old &= order.endpoint == Endpoint::Auto;
         let expected = Book::new(ledger.0.clone()).entries(order.window, order.currency.as_ref());
-        // On a window in which nothing lies, a plain walk does not get through either.
+        // A plain walk does not get through an empty window either.
         script.is_reluctant &= !expected.is_empty();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (file, plain) = runtime.block_on(async {

@@ -1,3 +1,3 @@
-//! What `cargo test` does last: rustdoc reads this when it looks for documentation tests, and nothing else does.
+//! The last step of `cargo test`: rustdoc reads this file when it looks for documentation tests, and nothing else does.
 
 billing_left_out::say!();

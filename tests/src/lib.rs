@@ -1,5 +1,5 @@
-//! Nothing: this package is there for its tests, which hold the rules of the house and try client and sink together. As
-//! the last one by name it also ends a test run, and says what was left out.
+//! An empty library. The package is there for its tests, which check the rules of the house, and client and sink
+//! together. It is the last package by name, so it also ends a test run, and says what was left out.
 
 #[cfg(doctest)]
 mod end;

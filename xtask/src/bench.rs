@@ -15,12 +15,12 @@ use crate::command;
 /// misses a limit.
 pub fn run(arguments: &[&str]) -> Result<()> {
     if arguments == ["pace"] {
-        // Nearly all of it is waiting, so it need not be built for speed.
+        // It mostly waits, so it need not be optimised.
         let profile =
             ["bench", "--locked", "--profile", "dev", "--package", "billing-benches", "--bench", "pace"];
         return command::run(command::cargo(profile));
     }
-    // Where it was called from: an argument may be the path of a program.
+    // It runs in the caller's directory, because an argument may be the path of a program.
     let mut whole = Command::new(program("whole")?);
     whole.args(arguments).stdin(Stdio::null());
     command::run(whole)
@@ -32,7 +32,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
 /// When it does not build.
 pub fn program(name: &str) -> Result<PathBuf> {
     let mut cargo = command::cargo(["build", "--release", "--locked", "--package", "billing-benches"]);
-    // A benchmark's file has a name that only cargo knows.
+    // Only cargo knows the file name of a built benchmark.
     cargo.args(["--bench", name, "--message-format", "json-render-diagnostics"]);
     cargo.stderr(Stdio::inherit());
     let messages = command::output(cargo)?;

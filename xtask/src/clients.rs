@@ -1,9 +1,8 @@
 //! Clients that others wrote, against our server.
 //!
-//! Each is installed from PyPI into an environment of its own and used by a short driver, `xtask/clients/*.py`, as its
-//! users would use it: the whole ledger, analytics, the balance. What came of it stands beside the exact figures in a
-//! table. No client is made up: one that cannot be installed, or that fails, is in the table as that. It needs the
-//! network, so it is not in the gate.
+//! Each client is installed from PyPI into its own environment. A short driver, `xtask/clients/*.py`, uses it as its
+//! users would: for the whole ledger, analytics and the balance. A table shows the results beside the exact figures. A
+//! client that cannot be installed or that fails is in the table too. This needs the network, so it is not in the gate.
 
 mod table;
 
@@ -19,13 +18,13 @@ use table::{Line, Table};
 use crate::server::{HISTORY, Server};
 use crate::{deadline, python, workspace};
 
-/// The slowest takes a minute or two of a processor; one that takes as long as this hangs.
+/// The slowest client needs a minute or two of processor time. One that takes this long hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Where the table is kept.
 const DOCUMENT: &str = "docs/compatibility.md";
 
-/// A client: what it is called, what pip installs for it, and what uses it.
+/// A client: its name, what pip installs for it, and its driver.
 struct Client {
     name: &'static str,
     requirements: &'static str,
@@ -53,8 +52,8 @@ struct Asked {
 /// Runs every client and prints the table; `--write` keeps it, `--venice-cli DIR` adds the provider's own tool.
 ///
 /// # Errors
-/// When the server cannot be started, its own figures cannot be had, or the table cannot be kept. A client that fails is
-/// no error: that is what the table is for.
+/// When the server cannot be started, its own figures cannot be had, or the table cannot be kept. A failing client is
+/// no error: the table shows it.
 pub fn run(arguments: &[&str]) -> Result<()> {
     let asked = asked(arguments)?;
     let directory = workspace::target_directory()?.join("clients");
@@ -115,7 +114,7 @@ fn asked(arguments: &[&str]) -> Result<Asked> {
     Ok(asked)
 }
 
-/// Runs a driver in a directory of its own, and gives what it said. What its client prints beside that is kept there.
+/// Runs a driver in its own directory, and gives its results. Other output of the client is kept in the directory.
 fn drive(
     directory: &Path,
     server: &Server,
@@ -130,7 +129,7 @@ fn drive(
     command
         .env("BILLING_URL", &server.origin)
         .env("BILLING_KEY", &server.admin_key)
-        // Nothing is left between the sources, and nobody is told of the run.
+        // Leaves no compiled files among the sources, and sends no telemetry.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("RUNTIME__DLTHUB_TELEMETRY", "false")
         .current_dir(&own)

@@ -1,4 +1,4 @@
-//! Starting other programs: in the root of the project, seen before they run, with an error that names them.
+//! Starts other programs in the root of the project, with errors that name them.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// What `cargo run` tells the program that it starts about *its* package. Passed on, it would look to the next cargo
-/// like a changed environment, and build scripts that watch it (ring's does) would run again each time.
+/// The variables that `cargo run` sets for the program that it starts. If they were passed on, the next cargo would see
+/// a changed environment, and build scripts that watch it (such as ring's) would run again each time.
 const FROM_CARGO_RUN: [&str; 5] =
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
 
@@ -28,7 +28,7 @@ pub fn shell(line: &str) -> Command {
 
 fn in_root(program: std::ffi::OsString) -> Command {
     let mut command = Command::new(program);
-    // No standard input: nothing here asks a question, and a gate that waits for an answer hangs.
+    // There is no standard input: a program that asks a question would make the gate hang.
     command.current_dir(workspace::root()).stdin(Stdio::null());
     for (name, _) in env::vars_os() {
         if FROM_CARGO_RUN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
@@ -38,7 +38,7 @@ fn in_root(program: std::ffi::OsString) -> Command {
     command
 }
 
-/// Runs it to its end. What it prints is seen as it comes.
+/// Runs a command to its end. Its output is shown as it comes.
 ///
 /// # Errors
 /// When it cannot be started, and when it does not succeed.
@@ -51,7 +51,7 @@ pub fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs it quietly, for what it prints.
+/// Runs a command and returns what it prints on stdout.
 ///
 /// # Errors
 /// When it cannot be started, and when it does not succeed.

@@ -1,9 +1,8 @@
-//! The server held to its own document, `/openapi.json`.
+//! Tests the server against its own document, `/openapi.json`.
 //!
 //! schemathesis makes requests of the document, good ones and bad ones, sends them to a server that runs as it does for
 //! users, and checks what is answered: status, type, headers, schema; whether good data is taken and bad data refused;
-//! whether keys are asked for. What it is told stands in `tests/conformance`, and what it is kept from too: nothing but
-//! what OpenAPI cannot say.
+//! whether keys are asked for. Its settings are in `tests/conformance`. They exclude only what OpenAPI cannot express.
 
 mod report;
 
@@ -19,16 +18,16 @@ use report::Report;
 use crate::server::Server;
 use crate::{deadline, python, workspace};
 
-/// Fewer cases would say that something is left out: a run has about half as many again.
+/// With fewer cases something was left out: a run has about half as many again.
 const CASES_MIN: u64 = 2_000;
 
-/// The same cases in every run of the gate. Any other seed must do as well.
+/// The seed of the gate, so that every run has the same cases. Any other seed must pass too.
 const SEED: &str = "1";
 
-/// A run takes some two minutes; one that takes as long as this hangs.
+/// A run takes about two minutes. One that takes this long hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Makes the cases of a seed, `--seed N`, or of the usual one, and prints what came of them.
+/// Runs the cases of a seed, `--seed N` or the usual one, and prints the results.
 ///
 /// # Errors
 /// When a tool is missing or does not start, when the server does anything that its document does not say, has an error
@@ -70,17 +69,17 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     if complaints.is_empty() {
         return Ok(());
     }
-    // What went wrong is said also when the log is gone.
+    // The fault is reported even when the log cannot be read.
     say(&server.last_words().unwrap_or_else(|error| format!("{error:#}")));
     bail!("the server and its document differ, or it could not be told:\n{}", complaints.join("\n"))
 }
 
-/// Has schemathesis make its requests. What it prints is seen as it comes.
+/// Runs schemathesis. Its output is shown as it comes.
 fn examine(tool: &Path, settings: &Path, directory: &Path, server: &Server, seed: &str) -> Result<()> {
     let mut command = Command::new(tool.join("bin").join("schemathesis"));
     command.arg("--config-file").arg(settings.join("schemathesis.toml"));
     command.args(["run", &format!("{}/openapi.json", server.origin), "--checks", "all", "--seed", seed]);
-    // It would leave out the route that it has the document from, unless it is told outright.
+    // Without this, it would leave out the route of the document itself.
     command.args(["--include-path-regex", "^/", "--no-color", "--report", "json"]);
     command.arg("--report-json-path").arg(directory.join("report.json"));
     command
@@ -88,7 +87,7 @@ fn examine(tool: &Path, settings: &Path, directory: &Path, server: &Server, seed
         .env("BILLING_INGEST_KEY", &server.ingest_key)
         .env("BILLING_CHECKS_REPORT", directory.join("checks.json"))
         .env("PYTHONPATH", settings)
-        // Nothing is left between the sources.
+        // Leaves no compiled files among the sources.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(directory)
         .stdin(Stdio::null());

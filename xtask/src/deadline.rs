@@ -1,4 +1,4 @@
-//! Waiting for a process, but not for ever.
+//! Waits for a process with a time limit.
 
 use std::process::{Child, ExitStatus};
 use std::thread;
@@ -9,7 +9,7 @@ use anyhow::Result;
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(50);
 
-/// How it ended; `None` when it had not in the time that it has.
+/// How the process ended; `None` when it did not end within the limit.
 ///
 /// # Errors
 /// When the system does not say.

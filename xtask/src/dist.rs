@@ -1,7 +1,7 @@
-//! A release: the program, its completions and man pages, and what has to go with them, packed for whoever does not build it.
+//! Packs a release: the program, its completions and man pages, and what has to go with them.
 //!
-//! The same program makes the same archives: names are in order, owners, modes and the time are fixed. What is packed is
-//! told from how the program is built, so a test packs the one that it is run with.
+//! The same program makes the same archives: names are in order; owners, modes and the time are fixed. Packing is
+//! separate from building, so a test can pack the program that it has.
 
 mod contents;
 mod debian;
@@ -31,11 +31,11 @@ const SUMS: &str = "SHA256SUMS";
 pub struct Release {
     /// The program.
     pub binary: PathBuf,
-    /// What it was built for, `x86_64-unknown-linux-gnu`.
+    /// The target that it was built for, `x86_64-unknown-linux-gnu`.
     pub target: String,
     /// The time of every packed file.
     pub time_unix_s: u64,
-    /// How hard gzip tries, from 0, which only stores, to 9.
+    /// The level of gzip, from 0, which only stores, to 9.
     pub compression: u32,
 }
 
@@ -89,7 +89,7 @@ pub fn pack(release: &Release, directory: &Path) -> Result<Vec<PathBuf>> {
     written.collect()
 }
 
-/// What is in the tarball: as a person unpacks and reads it.
+/// The content of the tarball, laid out for a person who unpacks and reads it.
 fn tree(contents: &Contents) -> Tree<'_> {
     let mut tree = Tree::default();
     tree.add_program(contents.program, &contents.binary);
@@ -109,8 +109,8 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Builds the program, and gives its path as cargo tells it: that depends on its configuration. Its package alone, so that
-/// no feature is on that only tests turn on.
+/// Builds the program, and gives its path as cargo reports it, because that depends on cargo's configuration. Only its
+/// package is built, so that no feature of tests is on.
 fn build() -> Result<PathBuf> {
     let mut cargo = command::cargo([
         "build",
@@ -121,7 +121,7 @@ fn build() -> Result<PathBuf> {
         "--message-format",
         "json-render-diagnostics",
     ]);
-    // It takes minutes: how far it is, is seen.
+    // The build takes minutes, so its progress is shown.
     cargo.stderr(Stdio::inherit());
     let mut built = None;
     for message in Message::parse_stream(command::output(cargo)?.as_bytes()) {

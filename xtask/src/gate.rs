@@ -10,7 +10,7 @@ use crate::overheard::{self, Stream};
 use crate::slowest::Watch;
 use crate::{conformance, dist, readme, workspace};
 
-/// Tests whose times are said: those that take the longest.
+/// How many of the slowest tests are listed.
 const SLOWEST: usize = 20;
 
 /// The steps that were taken, and how long each took.
@@ -32,11 +32,11 @@ pub fn run() -> Result<()> {
     done
 }
 
-/// Cheap steps first: a change that is not formatted need not wait for the tests to hear of it.
+/// Cheap steps come first: whoever forgot to format should not wait for the tests.
 fn take_all(steps: &mut Steps) -> Result<()> {
     steps.take("toolchain", toolchain)?;
     steps.take("fmt", || command::run(cargo(["fmt", "--all", "--check"])))?;
-    // All targets: the benchmarks are held to compile here, without the cost of linking them.
+    // All targets, so that the benchmarks are checked too, without the cost of linking them.
     steps.take("clippy", || {
         command::run(cargo([
             "clippy",
@@ -54,7 +54,7 @@ fn take_all(steps: &mut Steps) -> Result<()> {
     let tested = steps.take("test", || test(&mut slowest));
     steps.slowest = slowest;
     tested?;
-    // The program that it serves with is the one that the tests built.
+    // It uses the program that the tests have built.
     steps.take("conformance", || conformance::run(&[]))?;
     steps.take("doc", || {
         let mut doc = cargo(["doc", "--workspace", "--no-deps", "--locked"]);
@@ -63,11 +63,11 @@ fn take_all(steps: &mut Steps) -> Result<()> {
     })?;
     steps.take("deny", deny)?;
     steps.take("demo", demo)?;
-    // The program is the one that the demo ran: to build it as `cargo xtask dist` does would take minutes.
+    // It packs the program that the demo ran. A build as by `cargo xtask dist` would take minutes.
     steps.take("dist", || dist::make(workspace::target_directory()?.join("release").join("billing")))
 }
 
-/// Says which toolchain this is. The gate is the only test of `rust-version`, and only when it runs that version.
+/// Prints the toolchain. The gate is the only test of `rust-version`, and only when it runs with that version.
 fn toolchain() -> Result<()> {
     let version = command::output(cargo(["--version"]))?;
     say(&version);
@@ -89,7 +89,7 @@ fn test(slowest: &mut String) -> Result<()> {
     };
     say(&format!("README.md says: {line}"));
     let mut test = shell(line);
-    // Without it, tests that lack a program of the machine's are left out: here each of them has to run.
+    // Without this, tests that need a missing program are left out. Here all of them have to run.
     test.env("BILLING_TEST_ALL", "1");
     let mut watch = Watch::new(test_threads()?);
     let done = overheard::run(test, io::stdout(), io::stderr(), |stream, at, line| match stream {
@@ -130,7 +130,7 @@ fn demo() -> Result<()> {
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
 
     let mut run = cargo(["run", "--release", "--locked"]);
-    // Both paths said outright: the program must start in a directory that is not the project's.
+    // Both paths are given, because the program starts in a directory that is not the project's.
     run.arg("--manifest-path").arg(workspace::root().join("Cargo.toml"));
     run.arg("--target-dir").arg(&target).args(["--", "demo"]).current_dir(&directory);
     command::run(run)?;

@@ -1,5 +1,5 @@
-//! Reading a `Cargo.toml` line by line: which keys stand in which table. `cargo metadata` resolves what is inherited,
-//! so whether it was inherited only shows here.
+//! Reads a `Cargo.toml` line by line: which keys are in which table. `cargo metadata` resolves inherited values, so
+//! only the file itself shows whether a value was inherited.
 
 /// A `key = value` line. `lints.workspace = true` in the table `""` has the key `lints` and the rest
 /// `.workspace = true`.
@@ -10,8 +10,8 @@ pub(crate) struct Line<'a> {
     pub(crate) rest: &'a str,
 }
 
-/// The lines of a manifest that give a value. Of a value of several lines only the first counts: the items of a list
-/// are no keys to any rule.
+/// The lines of a manifest that give a value. Only the first line of a longer value counts, because no rule is about
+/// the items of a list.
 pub(crate) fn lines(manifest: &str) -> Vec<Line<'_>> {
     let mut table = "";
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! A program whose output is passed on as it comes, and listened to.
+//! Runs a program, passes its output on as it comes, and reads it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::line_of;
 
-/// How long it may be silent after it has ended. What it has started may have its output too, and outlive it.
+/// How long to wait for more output after the program has ended. A process that it has started may have the same
+/// output, and outlive it.
 const SILENCE: Duration = Duration::from_millis(200);
 
 /// Where a line was printed.
@@ -22,8 +23,8 @@ pub enum Stream {
     Err,
 }
 
-/// Runs it to its end. What it prints goes to `out` and `err` at once, every byte; whole lines are told to `hear`, with
-/// the time since it was started.
+/// Runs a command to its end. Every byte that it prints goes to `out` and `err` at once. `hear` gets each whole line,
+/// with the time since the start.
 ///
 /// # Errors
 /// When it cannot be started, and when it does not succeed.
@@ -81,7 +82,7 @@ fn pass_on(mut from: impl Read, mut to: impl Write, piece: impl Fn(Vec<u8>) -> P
             Err(_) => return,
         };
         let piece = piece(bytes.to_vec());
-        // Nobody may be there to read it any more. The program is not to notice: it goes on as it would.
+        // The reader of our output may be gone. The program must not notice that, and goes on.
         let _ = to.write_all(bytes).and_then(|()| to.flush());
         if tell.send(piece).is_err() {
             return;

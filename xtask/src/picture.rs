@@ -1,8 +1,8 @@
 //! The picture in README.md: a terminal after a real export.
 //!
-//! The program as users have it serves a demo, and the commands of the picture run in a terminal of their own against it. The
-//! history is made up and always the same, so a picture that is made anew differs from the one before only in how long the
-//! export took. `tests/e2e/picture.rs` runs the commands too, and fails when they print other words than the picture shows.
+//! The release program serves a demo, and the commands of the picture run against it in their own terminal. The history
+//! is made up and always the same, so two pictures differ only in how long the export took. `tests/e2e/picture.rs` runs
+//! the commands too, and fails when they print other words than the picture shows.
 
 mod drawing;
 mod terminal;
@@ -20,11 +20,11 @@ use terminal::Terminal;
 /// What README.md shows, and where.
 const PICTURE: &str = "docs/billing-export.svg";
 
-/// What is typed. Where the service is and the key are in the environment, so that no port and no key is seen.
+/// What is typed. The service's address and the key are in the environment, so that no port and no key is shown.
 const TYPED: [&str; 2] =
     ["billing export --month 2026-06 -o june.csv", "tail -n 4 june.csv | cut -d , -f 1,2,5,6"];
 
-/// The seed of a history whose sums in June are short: where digits of binary arithmetic are in them, as with most seeds,
+/// The seed of a history whose sums in June are short. With most seeds, the sums have digits of binary arithmetic, and
 /// the summary is wider than the terminal.
 const SEED: &str = "15";
 
@@ -97,7 +97,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // Both fail for one that has ended, which is as well.
+        // Both calls fail if the process has ended already, which is fine.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

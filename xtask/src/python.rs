@@ -15,10 +15,10 @@ use crate::{command, workspace};
 pub fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let directory = workspace::target_directory()?.join("tools").join(name);
     let python = directory.join("bin").join("python");
-    // Written when all is installed: an environment without it was not finished.
+    // This file is written last, so an environment without it is not complete.
     let installed = directory.join("requirements.txt");
     let is_there = fs::read_to_string(&installed).is_ok_and(|there| there == requirements);
-    // The interpreter is a link to the system's, which may have gone since.
+    // The interpreter is a link to the system's, which may be gone by now.
     if is_there && Command::new(&python).arg("--version").output().is_ok_and(|said| said.status.success()) {
         return Ok(directory);
     }

@@ -1,4 +1,4 @@
-//! The server that others are set upon: the program as it is, over a ledger of its own.
+//! A server for tests by other tools: the real program over its own ledger.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -16,7 +16,7 @@ pub(crate) const HISTORY: &str = "tests/data/ledger-2026-05-06.ndjson.gz";
 
 const ACCOUNT: &str = "conformance";
 
-/// What the server may take to end: its own time for running requests, and some.
+/// How long the server may take to end: its own limit for running requests, and some more.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// Lines of the log that are shown when something went wrong.
@@ -46,7 +46,7 @@ impl Server {
             command.args(words).args(["--account", ACCOUNT, "--ledger"]).arg(&ledger);
             command
         };
-        // Two months of a real shape: pages to walk, days to sum up.
+        // Two months that look like real data, with pages to walk and days to sum up.
         let mut import = of_ledger(&["import"]);
         import.arg(workspace::root().join(HISTORY));
         command::output(import)?;
@@ -57,7 +57,7 @@ impl Server {
         let log = directory.join("server.log");
         let mut serve = Command::new(&billing);
         serve.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--ledger"]).arg(&ledger);
-        // Most of what is sent is wrong on purpose.
+        // Most requests are wrong on purpose, and must not block the caller.
         serve.args(["--failed-request-limit", "0"]);
         serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut process = serve.spawn().context("cannot start billing")?;
@@ -72,7 +72,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Ends it as a service is ended.
+    /// Ends the server with SIGTERM, as a service manager does.
     ///
     /// # Errors
     /// When it ends in another way than it should, or does not end.
@@ -87,13 +87,13 @@ impl Server {
         Ok(())
     }
 
-    /// The lines of its log that say that something went wrong in it, which no request may bring about.
+    /// The lines of its log about errors of the server, which no request may cause.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub(crate) fn errors(&self) -> Result<Vec<String>> {
         let log = self.log()?;
-        // What is not JSON comes from elsewhere: a panic's own message.
+        // A line that is not JSON is something else, such as the message of a panic.
         let is_error = |line: &&str| {
             serde_json::from_str::<LogLine<'_>>(line).map_or(true, |line| line.level == "ERROR")
         };
@@ -120,7 +120,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail for one that has ended, which is as well.
+        // Both calls fail if the process has ended already, which is fine.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,12 +1,13 @@
-//! Which tests take the longest, read off the output of `cargo test` as it comes.
+//! Finds the slowest tests from the output of `cargo test` and the times at which it comes.
 //!
-//! libtest tells no times on a stable toolchain. But it says when each test ends, and how it goes about them is known: it
-//! has so many threads, takes the tests in the order of their names, and begins the next one when one has ended. So the
-//! first tests begin with the program, and each later one when the end of another made room for it.
+//! On a stable toolchain, libtest does not report the times of tests. But it prints a line when a test ends, and its
+//! order is known: it takes the tests by name, runs as many at a time as it has threads, and begins the next one when
+//! one has ended. So the first tests begin with the program, and each later one when the end of another made room for
+//! it.
 
 use std::time::Duration;
 
-/// A test, and the time from its beginning to its end by the clock, beside what ran at the same time.
+/// A test, and the time from its beginning to its end by the clock. Other tests may have run at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timed {
     /// The program that it is a part of, `billing_csv`.
@@ -53,7 +54,7 @@ impl Watch {
     pub fn take_test_line(&mut self, at: Duration, line: &str) {
         let line = line.trim_end();
         if is_beginning(line) {
-            // A run before it that did not come to its end is left out: what was under way in it is not known.
+            // An earlier run that did not end is left out, because it is not known which of its tests had begun.
             self.run = Some(Run { began: at, ended: Vec::new() });
         } else if line.starts_with("test result: ") {
             if let Some(run) = self.run.take() {

@@ -1,8 +1,8 @@
-//! The rules of the house, held by a test: who may know whom, what files are called, how a crate presents itself,
-//! which files may use each other, where links lead.
+//! The rules of the house, which a test checks: who may depend on whom, how files are named, how a crate presents
+//! itself, which files may use each other, and where links lead.
 //!
-//! The rules themselves are tables in `rules`; the files beside it compare the workspace with them. A rule says no more
-//! than ARCHITECTURE.md and CONTRIBUTING.md say in words: whoever changes one changes the other.
+//! The rules themselves are tables in `rules`; the files beside it compare the workspace with them. A rule says what
+//! ARCHITECTURE.md and CONTRIBUTING.md say in words. Change both together.
 
 mod circles;
 mod dependencies;
@@ -24,7 +24,7 @@ pub struct Violation {
     pub file: String,
     /// The rule, in a word.
     pub rule: &'static str,
-    /// What is wrong, and what to do where that is not plain.
+    /// What is wrong, and what to do when that is not obvious.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! The workspace as data: what the rules look at, apart from how it is found out.
+//! The workspace as data for the rules, separate from how it is read.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -37,7 +37,7 @@ pub struct Member {
     pub rust_version: Option<String>,
     /// Its features, those that optional dependencies bring among them.
     pub features: Vec<String>,
-    /// What it names in its manifest.
+    /// The dependencies that its manifest names.
     pub dependencies: Vec<Dependency>,
     /// The file of its library, when it has one.
     pub library: Option<String>,
@@ -78,7 +78,7 @@ pub struct Source {
 
 /// The root of the project: the directory with the lock file, above the package that cargo is running.
 ///
-/// Asked at run time. The path that is compiled in may be another checkout's when two share a target directory.
+/// It is found at run time. The compiled-in path may be that of another checkout, when two share a target directory.
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
         let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -119,8 +119,8 @@ pub(crate) fn version() -> Result<String> {
     Ok(program.context("the workspace has no package `billing-cli`")?.version.to_string())
 }
 
-/// The graph of this machine's platform. A whole graph would make cargo fetch what only other platforms build, and a
-/// test could then not run without a network.
+/// The graph for this machine's platform. For the whole graph, cargo would fetch crates that only other platforms need,
+/// and a test could not run without a network.
 pub(crate) fn metadata() -> Result<Metadata> {
     let options = ["--locked", "--filter-platform", "host-tuple"].map(str::to_owned);
     MetadataCommand::new()
@@ -134,7 +134,7 @@ impl Workspace {
     /// Reads the project that this was built in.
     ///
     /// # Errors
-    /// When cargo cannot describe it (a stale Cargo.lock, for one), or a file cannot be read.
+    /// When cargo cannot describe it, such as with a stale Cargo.lock, or when a file cannot be read.
     pub fn read() -> Result<Self> {
         let metadata = metadata()?;
         let mut workspace = Self::default();
@@ -151,7 +151,7 @@ impl Workspace {
         })
     }
 
-    /// Every file below, in order of names. What cargo built and what a name hides (`.git`) is not ours to judge.
+    /// Collects every file below, in order of names. Build output and hidden files (`.git`) are left out.
     fn collect_files(&mut self, directory: &Path, target: &Path) -> Result<()> {
         let entries =
             fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
@@ -165,7 +165,7 @@ impl Workspace {
                 continue;
             }
             self.paths.push(relative(&path));
-            // A link is neither: what it points at is seen where it stands.
+            // A link is neither a file nor a directory here. What it points at is found at its own place.
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 self.collect_files(&path, target)?;

@@ -1,4 +1,4 @@
-//! The accounts of a ledger: what they are called, and what they get.
+//! The accounts of a ledger: their names and their allocations.
 
 use billing_ledger::{Account, AccountId, Error, ErrorKind, Funds, check_account_name};
 use billing_model::{Currency, Day, Decimal, Total, decimal_text, parse_decimal};
@@ -26,7 +26,7 @@ impl SqliteLedger {
     /// either end, with control characters or such that change the direction of reading. Or when the ledger cannot be
     /// written.
     pub(crate) fn create_account(&self, name: &str) -> Result<AccountId, Error> {
-        // One that is there is found even while an import is writing, and whatever it is called.
+        // An existing account is found even while an import is writing, and even if its name is against today's rules.
         if let Some(account) = self.account(name)? {
             return Ok(account);
         }
@@ -47,7 +47,7 @@ impl SqliteLedger {
     /// When the ledger cannot be read.
     pub(crate) fn accounts(&self) -> Result<Vec<Account>, Error> {
         self.0.connections.read(|connection| {
-            // Of integers, so the engine's sum is exact.
+            // The column has integers, so the engine's sum is exact.
             let sql = "SELECT id, name, (SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = id),
                        diem_allocation FROM accounts ORDER BY name";
             let mut select = connection.prepare(sql)?;
@@ -74,8 +74,8 @@ impl SqliteLedger {
     /// Sets the DIEM that an account may spend each UTC day, or that it has none.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownAccount`], [`ErrorKind::InvalidAllocation`] for less than nothing, or when the ledger cannot be
-    /// written.
+    /// [`ErrorKind::UnknownAccount`], [`ErrorKind::InvalidAllocation`] for an allocation below zero, or when the ledger
+    /// cannot be written.
     pub(crate) fn set_diem_allocation(
         &self,
         account: AccountId,

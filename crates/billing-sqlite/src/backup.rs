@@ -13,15 +13,17 @@ use crate::ledger::SqliteLedger;
 use crate::paths::{remove_files, with_suffix};
 use crate::schema;
 
-/// All pages in one step, which sees one state of the ledger. In several steps it would begin anew at every commit.
+/// Copies all pages in one step, which sees one state of the ledger. With several steps, the copy would begin anew at
+/// every commit.
 const ALL_PAGES: i32 = -1;
 
 impl SqliteLedger {
     /// Writes a copy of the ledger to a path where nothing is: whole and durable, or not at all.
     ///
-    /// Nobody waits for it. The copy is a ledger like this one, with the same accounts and keys, so keep it as private;
-    /// it has everything that was stored before the call, and of what is stored meanwhile whole batches or nothing. Until it
-    /// is complete it grows beside the path as `….part`, and what is left of one that was killed is replaced.
+    /// Nobody has to wait meanwhile. The copy is a ledger like this one, with the same accounts and keys, so keep it
+    /// just as private. It has everything that was stored before the call, and each batch that is stored meanwhile as a
+    /// whole or not at all. Until it is complete it grows beside the path as `….part`. What a killed backup has left
+    /// there is replaced.
     ///
     /// # Errors
     /// [`ErrorKind::Exists`], [`ErrorKind::CannotBackUp`], or when the ledger cannot be read.
@@ -38,10 +40,11 @@ impl SqliteLedger {
         let part = Part::create(to).map_err(failed)?;
         let connections = &self.0.connections;
         let copied = connections.read(|reader| copy(reader, &part.0));
-        // Looked at when the ledger is no longer held: its log cannot be begun anew under a reader.
+        // The copy is checked after the reader was closed, because the ledger's log cannot be begun anew while it has a
+        // reader.
         let copied = copied.and_then(|copy| check(copy).map_err(|cause| connections.fail(cause)));
         copied.map_err(|error| match error.kind() {
-            // The ledger's own faults keep their names.
+            // Faults of the ledger itself keep their kinds.
             ErrorKind::Replaced | ErrorKind::Corrupt => error,
             ErrorKind::Full => failed(io::Error::from(io::ErrorKind::StorageFull)),
             _ => failure(ErrorKind::CannotBackUp, ledger, place()).caused_by(error),
@@ -50,11 +53,11 @@ impl SqliteLedger {
     }
 }
 
-/// Copies what a connection reads, under a name of its own, and gives the connection to the copy.
+/// Copies what a connection reads, and seals the copy as a state of its own. Returns the connection to the copy.
 pub(crate) fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(to, flags)?;
-    // Made durable as a whole, at the end; until then it counts for nothing.
+    // The copy is made durable as a whole at the end. Until then it does not count.
     target.pragma_update(None, "synchronous", "off")?;
     target.pragma_update(None, "journal_mode", "off")?;
     let backup = Backup::new(reader, &mut target)?;
@@ -62,16 +65,16 @@ pub(crate) fn copy(reader: &Connection, to: &Path) -> rusqlite::Result<Connectio
         std::thread::yield_now();
     }
     drop(backup);
-    // So that no log of the original is ever taken for the copy's.
+    // With this, a log of the original is never taken for the copy's.
     schema::seal_copy(&target)?;
     Ok(target)
 }
 
-/// A copy that nobody looked at is a hope.
+/// A backup that was not checked could be worthless, so every page of the copy is read.
 fn check(copy: Connection) -> rusqlite::Result<()> {
     copy.query_row("PRAGMA quick_check(1)", [], |row| match row.get_ref(0)?.as_str()? {
         "ok" => Ok(()),
-        // As the engine calls a page that is not as it should be.
+        // The engine's own code for a damaged page.
         _ => Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
             None,
@@ -80,7 +83,7 @@ fn check(copy: Connection) -> rusqlite::Result<()> {
     copy.close().map_err(|(_, cause)| cause)
 }
 
-/// A file beside the path that gets its name when it is complete. Dropped, it is gone.
+/// A file beside the path, which gets the name when it is complete. If this is dropped before, the file is removed.
 pub(crate) struct Part(PathBuf);
 
 impl Part {
@@ -98,7 +101,7 @@ impl Part {
         Ok(part)
     }
 
-    /// A link, unlike a new name, never replaces a file that has come meanwhile.
+    /// Unlike a rename, a link never replaces a file that has come meanwhile.
     pub(crate) fn keep_as(self, to: &Path) -> io::Result<()> {
         OpenOptions::new().write(true).open(&self.0)?.sync_all()?;
         fs::hard_link(&self.0, to)?;
@@ -130,7 +133,7 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // What cannot be removed is replaced by the next backup to this path.
+        // A file that cannot be removed is replaced by the next backup to this path.
         let _ = self.remove();
     }
 }

@@ -13,9 +13,9 @@ use crate::row::{count, signed};
 impl SqliteLedger {
     /// Stores batches, of any accounts, in one transaction: when it returns, all of them are durable, whole and once.
     ///
-    /// Which batches were stored is written in the transaction that stores them. So there is no moment at which a batch is
-    /// there and its key is not, or the other way round: whoever did not hear of the outcome sends the batch again.
-    /// Receipts are kept as long as the ledger. The cost of being durable is that of one batch, however many there are.
+    /// Which batches were stored is written in the transaction that stores them. So at no moment is a batch there
+    /// without its key, or the key without the batch: a sender who did not hear of the outcome just sends the batch
+    /// again. Receipts are kept as long as the ledger. Making all of them durable costs as much as for one batch.
     ///
     /// # Errors
     /// [`UnknownAccount`](crate::ErrorKind::UnknownAccount), [`TimestampOutOfRange`](crate::ErrorKind::TimestampOutOfRange),
@@ -36,8 +36,8 @@ impl SqliteLedger {
         Ok(receipts)
     }
 
-    /// How many entries the batch with this key and this digest has, when it is stored. For whoever would refuse it now:
-    /// what is stored is not refused when it is sent again.
+    /// How many entries the batch with this key and this digest has, if it is stored. A caller that would refuse the
+    /// batch now asks first: a stored batch is not refused when it is sent again.
     ///
     /// # Errors
     /// When the ledger cannot be read.

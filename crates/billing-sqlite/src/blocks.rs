@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use crate::row::{parse, signed};
 use crate::tables::Tables;
 
-/// Blocks that are kept in memory: as many as twenty million entries have.
+/// The most full blocks that are kept in memory: as many as twenty million entries have.
 const MOST_FULL: usize = 1000;
 
-/// The blocks of what one transaction records, or several of an import.
+/// The blocks of what one transaction records, or of what the transactions of an import record.
 #[derive(Default)]
 pub(crate) struct Blocks {
     full: Vec<Draft>,
@@ -23,7 +23,7 @@ pub(crate) struct Blocks {
 /// A block that has no number yet.
 pub(crate) struct Draft {
     first_sequence: u64,
-    /// When its entries are taken out.
+    /// When its entries are taken out; `None` for entries that are recorded.
     removed_ns: Option<i64>,
     span_ns: (i64, i64),
     sums: BTreeMap<i64, Total>,
@@ -31,7 +31,7 @@ pub(crate) struct Draft {
     whole_set: WholeSet,
 }
 
-/// What of an entry goes into a block.
+/// What an entry adds to a block.
 #[derive(Clone, Copy)]
 pub(crate) struct Share {
     pub(crate) position: Position,
@@ -64,7 +64,7 @@ impl Blocks {
         self.full.len() >= MOST_FULL
     }
 
-    /// Stores the blocks to which nothing more comes.
+    /// Stores the full blocks.
     pub(crate) fn store_full(
         &mut self,
         writer: &Connection,
@@ -74,7 +74,7 @@ impl Blocks {
         mem::take(&mut self.full).iter().try_for_each(|draft| draft.store(writer, tables, account))
     }
 
-    /// Stores all of them: nothing more comes.
+    /// Stores all blocks, when no more entries come.
     pub(crate) fn store(mut self, writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
         self.full.extend(self.open.take());
         self.store_full(writer, Tables::Ledger, account)
@@ -82,7 +82,7 @@ impl Blocks {
 }
 
 impl Draft {
-    /// A block from this number on, or of the removal with this number.
+    /// An empty block whose entries begin with this number, or that is of the removal with this number.
     pub(crate) fn new(first_sequence: u64, removed_ns: Option<i64>) -> Self {
         Self {
             first_sequence,
@@ -110,7 +110,7 @@ impl Draft {
         self.entry_set.entries() == 0
     }
 
-    /// Gives it the next number.
+    /// Stores the block under the next number.
     pub(crate) fn store(
         &self,
         writer: &Connection,
@@ -160,7 +160,8 @@ pub(crate) fn add_gathered(writer: &Connection) -> rusqlite::Result<()> {
     writer.execute(&sums, [last]).map(drop)
 }
 
-/// Has the block of an entry say what the entry has by now. An entry without a block is a fault of the ledger.
+/// Brings the digest of an entry's block in line with the amended entry. An entry without a block is a fault of the
+/// ledger.
 pub(crate) fn amend(
     writer: &Connection,
     account: AccountId,

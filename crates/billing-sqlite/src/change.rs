@@ -83,8 +83,8 @@ struct Step<'c> {
 }
 
 impl Step<'_> {
-    /// Takes entries out, and makes a block of them with a number of its own in the account's order of storing. By it a walk
-    /// knows whether it began before.
+    /// Takes entries out, and makes a block of them that gets a sequence number of the account. By this number a walk
+    /// knows whether it began before the removal.
     fn remove(&mut self, positions: &[Position], removed_ns: i64) -> Result<(), Error> {
         let removal = self.intake.take_sequence();
         let mut block = Draft::new(removal, Some(removed_ns));

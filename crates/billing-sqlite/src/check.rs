@@ -1,4 +1,4 @@
-//! A ledger held against its own entries: every count, sum and balance made anew, and compared with what it keeps.
+//! Checks a ledger against its own entries: every count, sum and balance is made anew and compared with what is kept.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -25,14 +25,14 @@ mod words;
 
 use findings::Findings;
 
-/// A file that cannot be read: there is nothing to compare.
+/// The report of a file that cannot be read.
 fn report_damage(error: &Error) -> Report {
     let words = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     let difference = difference::of_damage("the file", &words);
     Report { found: [(difference.kind, 1)].into(), differences: vec![difference], ..Report::default() }
 }
 
-/// A file that lacks what every ledger has: there is nothing to compare.
+/// The report of a file that lacks what every ledger has.
 fn report_missing(missing: &[String]) -> Report {
     let differences: Vec<_> = missing.iter().map(|what| difference::of_missing(what)).collect();
     Report {
@@ -43,18 +43,19 @@ fn report_missing(missing: &[String]) -> Report {
 }
 
 impl SqliteLedger {
-    /// Checks the ledger at a path: that its file is whole, and that everything it keeps of its entries is what they come
-    /// to. That is each count, rollup and balance, to the last digit; each block, with its digests; that each entry, also one
-    /// that was taken out, can be read, has its numbers and other fields in their one form, belongs to an account and to a
-    /// block, and has the texts that it names; that no sequence number is missing, or there twice, or yet to come; and that
-    /// keys, receipts and what is kept of imported files can be what they say.
+    /// Checks the ledger at a path: that its file is whole, and that everything it keeps agrees with its entries. Each
+    /// count, rollup and balance is compared to the last digit, and each block with its digests. Each entry, also one
+    /// that was taken out, must be readable, have its numbers and other fields in their one form, belong to an account
+    /// and to a block, and have the texts that it names. No sequence number may be missing, there twice, or higher than
+    /// any that was given out. Keys, receipts and records of imported files must be possible.
     ///
-    /// It sees one moment of the ledger, writes nothing to it, and holds nobody up; what others record meanwhile stays in
-    /// the log until it ends. Entries are read in their order, once but for days with very many sums and accounts with very
-    /// many blocks, and its memory does not grow with the ledger. `progress` is called every now and then.
+    /// It sees one moment of the ledger, writes nothing to it, and keeps nobody waiting. What others record meanwhile
+    /// stays in the log until it ends. Entries are read in their order; twice only on days with very many sums and in
+    /// accounts with very many blocks. Its memory does not grow with the ledger. `progress` is called every now and
+    /// then.
     ///
-    /// What is kept once cannot be made anew: when entries were taken out, and which came with a receipt. So a receipt is
-    /// only known to be wrong when fewer entries came into the account than its receipts speak of.
+    /// Some of what is kept cannot be made anew: when entries were taken out, and which of them came with a receipt. So
+    /// a receipt is known to be wrong only when fewer entries came into the account than its receipts say.
     ///
     /// ```
     /// use billing_sqlite::SqliteLedger;
@@ -83,7 +84,7 @@ impl SqliteLedger {
     pub fn check(path: &Path, progress: impl FnMut(&Checked)) -> Result<Report, Error> {
         let file = LedgerFile::new(path)?;
         let opened = match look::open(&file) {
-            // Nothing can be read of it, and that is what was asked.
+            // The file cannot be read, and that is the result of the check.
             Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(report_damage(&error)),
             opened => opened?,
         };
@@ -95,7 +96,7 @@ impl SqliteLedger {
         let mut findings = Findings::new(&opened.connection, progress);
         findings.look().map_err(fail)?;
         let report = findings.report;
-        // What was found is true of a file that is not at the path any more.
+        // The findings are about a file that is no longer at the path.
         if file::has_moved(&opened.connection).map_err(fail)? {
             return Err(file.error(ErrorKind::Replaced, file.advice()));
         }

@@ -1,4 +1,4 @@
-//! The connections to the ledger's file: all of them to one and the same.
+//! The connections to the ledger's file. All of them have the same file open.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,46 +19,47 @@ use crate::paths::real;
 use crate::schema::{self, Identity};
 use crate::second_names;
 
-/// Idle readers that are kept; one more than that is closed after its call.
+/// Idle readers that are kept. A reader beyond that is closed after its call.
 pub(crate) const IDLE_READERS: usize = 4;
 
-/// A writer's pages in memory, in KiB. More go to the log before the commit, so an import of any size fits.
+/// The writer's page cache in KiB. Further pages go to the log before the commit, so an import of any size fits.
 const WRITER_CACHE_KIB: u32 = 4096;
-/// A reader's; 4 readers and the writer come to 8 MiB.
+/// A reader's page cache in KiB. Four readers and the writer have 8 MiB together.
 const READER_CACHE_KIB: u32 = 1024;
 
-/// What a large import leaves of the log, in bytes: it is cut back to this once it was copied into the file.
+/// The size in bytes to which the log is cut back once it was copied into the file, such as after a large import.
 const LOG_LIMIT: u32 = 64 << 20;
 
-/// Beyond this, in bytes, the log is begun anew between two transactions.
+/// The size in bytes beyond which the log is begun anew between two transactions.
 const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
 
-/// How long a commit waits for readers before the log is begun anew: many pages, and short for who sent the batch.
+/// How long a commit waits for readers so that the log can begin anew. Many pages are read in this time, and the sender
+/// of the batch hardly notices it.
 const LOG_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often a writer looks whether another one has ended. An import leaves short gaps for others ([`crate::pace`]); the
-/// engine by itself looks ever more seldom, and would miss them.
+/// How often a waiting writer looks whether the other one has ended. An import leaves short gaps for others
+/// ([`crate::pace`]). The engine's own waiting looks ever less often and would miss them.
 pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
-/// Frames in the log from which on they are copied into the file at a commit.
+/// From so many frames in the log on, a commit copies them into the file.
 const LOG_FRAMES: u32 = 1000;
 
 /// The connections to one file, opened when they are needed and kept for the next call.
 ///
-/// A path may get another file while this lives, a ledger restored or moved there, and file and log may be overwritten in
-/// place. Then half an answer comes from each: an account would be shown the rows of another, and what is written makes
-/// a ruin of both. So before anything is handed out, and before and after anything is stored, file, log and what the
-/// engine takes for valid of them are compared; see [`guard`](crate::guard).
+/// While this lives, another file may come to the path, such as a restored ledger, or file and log may be overwritten
+/// in place. Then an answer could be a mixture of both: an account would see the rows of another one, and a write would
+/// damage both. So file, log and the engine's index of the log are compared before anything is handed out, and before
+/// and after anything is stored; see [`guard`](crate::guard).
 pub(crate) struct Connections {
     file: LedgerFile,
     secret: Secret,
     /// True when nothing was at the path before.
     is_new: bool,
-    /// Once another file was seen no call is answered any more.
+    /// True once another file was seen. Then no call is answered any more.
     is_replaced: AtomicBool,
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Option<Connection>>,
-    /// Stays open while this lives: it tells other programs that somebody has the ledger, and it is the last to go.
+    /// Stays open while this lives. By its lock other programs see that the ledger is open. It is closed last.
     keeper: Mutex<Option<Connection>>,
     guard: Guard,
     /// Dropped last, after all connections.
@@ -81,7 +82,7 @@ impl Connections {
         prepare(&file, &mut writer, create, progress)?;
         let secret = schema::secret(&writer).map_err(fail)?;
         configure_writer(&writer).map_err(fail)?;
-        // A file that had no log has one now.
+        // A file that had no log has one by now.
         let guard = match guard {
             Some(guard) => guard,
             None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
@@ -99,8 +100,8 @@ impl Connections {
         };
         connections.verify(&writer)?;
         *lock(&connections.keeper) = Some(connections.open_reader()?);
-        // Left by a restore that was killed: under two names a file would have two logs. None can be under way, now that the
-        // file is open. What cannot be removed is left.
+        // A killed restore may have left a second name of this file, and a file with two names would have two logs. No
+        // restore can be under way, because the file is open. A name that cannot be removed stays.
         let _ = second_names::forget_second_names(&real(connections.file.file()));
         connections.keep_writer(writer);
         Ok(connections)
@@ -130,14 +131,14 @@ impl Connections {
     /// Reads from one state of the ledger, whatever is written meanwhile.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let (result, reader) = self.read_unchecked(work)?;
-        // What was read from another file is neither an answer nor a fault of this one.
+        // If another file was read, the result is neither an answer nor an error of this ledger.
         self.check()?;
         self.keep_reader(reader);
         result.map_err(|cause| self.fail(cause))
     }
 
-    /// Reads what is a step to something else only, at which the files are looked at: who has a key, before anything is read
-    /// or written with it. Here it is enough that the file is the one that was opened.
+    /// Reads what is only a step to another call, which checks the files itself: whose key it is, before anything is
+    /// read or written with it. Here it is enough that the file is the one that was opened.
     pub(crate) fn read_first<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -160,7 +161,7 @@ impl Connections {
         }
         let idle = lock(&self.readers).pop();
         let reader = idle.map_or_else(|| self.open_reader(), Ok)?;
-        // Ends with the block, and with it the state that is read.
+        // The transaction, and with it the state that is read, ends with this block.
         let result = reader.unchecked_transaction().and_then(|transaction| work(&transaction));
         Ok((result, reader))
     }
@@ -180,22 +181,22 @@ impl Connections {
         Ok(result)
     }
 
-    /// A connection in a transaction that writes. Dropped, nothing of it is stored: a file whose write failed is opened
-    /// and read anew.
+    /// A connection in a transaction that writes. If it is dropped, nothing is stored. After a failed write, the file
+    /// is opened and read anew.
     pub(crate) fn begin(&self) -> Result<Connection, Error> {
         let writer = self.writer()?;
         self.begin_on(&writer)?;
         Ok(writer)
     }
 
-    /// Stores what was written since [`Connections::begin`]: durable when it returns.
+    /// Commits what was written since [`Connections::begin`]. It is durable when this returns.
     pub(crate) fn commit(&self, writer: Connection) -> Result<(), Error> {
         self.commit_on(&writer)?;
         self.keep_writer(writer);
         Ok(())
     }
 
-    /// A connection that writes, for several transactions. After a failure it is of no further use.
+    /// A connection for several transactions that write. Drop it after a failure.
     pub(crate) fn writer(&self) -> Result<Connection, Error> {
         let idle = lock(&self.writer).take();
         idle.map_or_else(|| self.open_writer(), Ok)
@@ -207,33 +208,34 @@ impl Connections {
         begin(writer).map_err(|cause| self.fail(cause))
     }
 
-    /// Stores what was written since [`Connections::begin_on`]: durable when it returns, as far as the connection is set so.
+    /// Commits what was written since [`Connections::begin_on`]. It is durable when this returns, if the connection's
+    /// settings say so.
     pub(crate) fn commit_on(&self, writer: &Connection) -> Result<(), Error> {
         schema::seal(writer).map_err(|cause| self.fail(cause))?;
-        // What was written on top of another file is not stored.
+        // A transaction that was begun on another file is not committed.
         self.check()?;
         writer.execute_batch("COMMIT").map_err(|cause| self.fail(cause))?;
-        // What went into a log that is no longer there is not said to be stored.
+        // If the log is no longer there, the commit is not reported as stored.
         self.check()?;
         self.copy_log(writer);
         Ok(())
     }
 
-    /// Copies a log of some length into the file, as far as no reader needs it. Directly after a look: the engine would do
-    /// it by itself, but after a commit that may have taken its time.
+    /// Copies a log of some length into the file, as far as no reader needs it. This happens directly after a check of
+    /// the files. The engine would do it by itself too, but behind the commit, which may have taken long.
     fn copy_log(&self, writer: &Connection) {
         // What was committed is durable either way, and the next commit tries again.
         if self.guard.frames().is_ok_and(|frames| frames >= LOG_FRAMES) {
             let _ = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             self.bound_log(writer);
-            // Seen now, so that a file that is put back to what it was before is known for it.
+            // The new state is noted now, so that a file that is put back to an earlier state is detected.
             let _ = self.check();
         }
     }
 
-    /// Keeps the log from growing for ever. The engine begins it anew when no reader is in it, and where readers follow
-    /// each other closely that moment may not come by itself. Here the writer waits for it: readers that come meanwhile
-    /// need the log no more, so that is the time of one page. For a longer one, a backup perhaps, it does not wait.
+    /// Keeps the log from growing for ever. The engine begins it anew when no reader needs it, and with many readers
+    /// that moment may never come. So the writer waits for it here. New readers do not need the log any more, so this
+    /// takes the time of one page. It does not wait for a longer read, such as a backup.
     fn bound_log(&self, writer: &Connection) {
         let is_long = std::fs::metadata(self.file.log()).is_ok_and(|log| log.len() > LOG_BOUND);
         if is_long {
@@ -245,7 +247,7 @@ impl Connections {
         }
     }
 
-    /// Takes back a connection without a transaction.
+    /// Keeps a connection without a transaction for the next write.
     fn keep_writer(&self, writer: Connection) {
         *lock(&self.writer) = Some(writer);
     }
@@ -262,11 +264,11 @@ impl Connections {
         Ok(reader)
     }
 
-    /// Never makes a file: one that is missing now was there.
+    /// Opens a connection. It never makes a file: if the file is missing now, it was there before.
     fn connect(&self) -> Result<Connection, Error> {
         let connection = match self.file.connect() {
             Ok(connection) => connection,
-            // The path says more than the engine.
+            // A look at the path gives a better reason than the engine's error.
             Err(cause) => return Err(self.check_path().err().unwrap_or_else(|| self.fail(cause))),
         };
         self.verify(&connection)?;
@@ -280,7 +282,7 @@ impl Connections {
                 && schema::secret(connection)? == self.secret
                 && !file::has_moved(connection)?)
         };
-        // Asked first, so that the engine has opened the log too when the files are looked at.
+        // This is asked first, so that the engine has opened the log when the files are checked.
         let is_ours = is_ours();
         self.check()?;
         if !is_ours.map_err(|cause| self.fail(cause))? {
@@ -298,7 +300,7 @@ impl Connections {
         Ok(())
     }
 
-    /// Checks also what is in it, and its log.
+    /// The same, and checks its content and its log too.
     fn check(&self) -> Result<(), Error> {
         self.check_path()?;
         match self.guard.fits(&self.secret) {
@@ -315,20 +317,20 @@ impl Connections {
 }
 
 impl Drop for Connections {
-    /// The last connection copies the log into the file and removes it, if they still belong together. If not, both stay as
-    /// they are.
+    /// The last connection copies the log into the file and removes the log, if the two still belong together. If not,
+    /// both stay.
     fn drop(&mut self) {
         lock(&self.readers).clear();
         *lock(&self.writer) = None;
         let keeper = lock(&self.keeper).take();
         if let Some(keeper) = keeper.filter(|_| self.check().is_ok()) {
-            // Left undone, the next to open the ledger does it.
+            // If this fails, the next one that opens the ledger does it.
             let _ = file::trust(&keeper);
         }
     }
 }
 
-/// What to do depends on what is there now.
+/// The error for a replaced file. Its advice depends on what is there now.
 fn replaced(file: &LedgerFile) -> Error {
     file.error(ErrorKind::Replaced, file.advice())
 }
@@ -337,7 +339,7 @@ fn replaced(file: &LedgerFile) -> Error {
 pub(crate) fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), Error> {
     let mut found = file.look()?;
     if matches!(found, Found::Nothing | Found::Empty) && file.has_log_alone() {
-        // Somebody may have made the ledger meanwhile; the log of a new one comes last.
+        // Somebody may have made the ledger meanwhile. The log of a new ledger is made last.
         found = file.look()?;
         if matches!(found, Found::Nothing | Found::Empty) {
             return Err(file.foreign_log());
@@ -349,8 +351,8 @@ pub(crate) fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), 
     }
 }
 
-/// Lets the engine open the log, and looks whether it goes with the file, before anything is written: a file that was put
-/// beside the log of another one must not be mixed with it. None when there is no log.
+/// Lets the engine open the log, and checks that log and file belong together before anything is written. A file must
+/// not be mixed with the log of another one. `None` when there is no log.
 pub(crate) fn open_guard(
     file: &LedgerFile,
     handles: &Handles,
@@ -366,13 +368,14 @@ pub(crate) fn open_guard(
     };
     let fit = match secret {
         Some(secret) => loop {
-            // None while somebody writes the index; the engine waits for its end, or brings it about.
+            // `None` while somebody writes the index. A read by the engine waits until that is done, or repairs the
+            // index.
             match guard.look(&secret).map_err(io)? {
                 Some(fit) => break fit,
                 None => schema::root(writer).map_err(|cause| file.fail(cause))?,
             };
         },
-        // Torn in the page that would tell.
+        // The page that would tell is torn.
         None => Fit::Unproven,
     };
     let is_chained = alone.is_some_and(|alone| alone.version >= schema::CHAINED_SINCE);
@@ -380,7 +383,7 @@ pub(crate) fn open_guard(
         Fit::Fits => true,
         Fit::Foreign => false,
         Fit::Unsealed if is_chained => false,
-        // All that is left is to look at every page.
+        // The only way left is to check every page.
         Fit::Unsealed | Fit::Unproven => {
             let is_whole = schema::is_whole(writer).unwrap_or(false);
             is_whole && secret.is_none_or(|secret| schema::secret(writer).is_ok_and(|with| with == secret))
@@ -390,13 +393,13 @@ pub(crate) fn open_guard(
 }
 
 fn new_guard(file: &LedgerFile, handles: &Handles, writer: &Connection) -> Result<Option<Guard>, Error> {
-    // What cannot be read is not known to be damaged before the log was looked at.
+    // If it cannot be read, the file may still be whole together with its log.
     let root = schema::root(writer).ok().flatten().unwrap_or(USUAL_ROOT);
     Guard::new(handles, file.file(), root)
         .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))
 }
 
-/// Makes a new file a ledger and an older ledger one of today.
+/// Turns a new file into a ledger, and takes an older ledger forward.
 fn prepare(
     file: &LedgerFile,
     writer: &mut Connection,
@@ -436,16 +439,16 @@ fn forward(file: &LedgerFile, version: u32, cause: rusqlite::Error) -> Error {
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     use_log(connection)?;
-    // Less than FULL loses commits at a power loss, and was no faster.
+    // With less than FULL, a power loss can take commits, and it was no faster.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
 }
 
-/// Readers beside a writer depend on the log; that there is one stays with the file.
+/// Sets the file to WAL mode, without which readers would wait for a writer. The mode stays with the file.
 fn use_log(connection: &Connection) -> rusqlite::Result<()> {
-    // Of several who open a new ledger at once one gets its turn, and the engine lets the others wait for nothing.
+    // When several open a new ledger at once, only one succeeds, and the engine does not make the others wait.
     let deadline = Instant::now() + file::BUSY_TIMEOUT;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
@@ -478,7 +481,7 @@ fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))
 }
 
-/// Lists of idle connections are whole at every moment, so one that a panic left locked is as good as another.
+/// A list of idle connections is consistent at every moment, so it can be used even after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

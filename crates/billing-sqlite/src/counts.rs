@@ -1,9 +1,10 @@
-//! How many entries an account has in which span of time, kept so that a page at any depth is found in some steps.
+//! How many entries an account has in which span of time. With these counts, a page at any depth is found in a few
+//! steps.
 //!
-//! Entries are counted per currency in slots of 64 days, of a day, of an hour and of a minute. A span is whole slots, as
-//! large as fit, and two ends in finer ones; only within a minute are entries themselves counted. So a count takes some
-//! hundred rows at the most, and what has to be skipped before a page are the entries of a minute, however long the
-//! ledger and however dense.
+//! Entries are counted per currency in slots of 64 days, of a day, of an hour and of a minute. A span is cut into whole
+//! slots, as large as fit, with finer slots at both ends. Only within a minute the entries themselves are counted. So a
+//! count reads some hundred rows at most. Before a page, at most the entries of one minute have to be skipped, however
+//! long and dense the ledger is.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -18,7 +19,7 @@ use crate::tables::Tables;
 
 const NS_PER_MINUTE: i64 = 60_000_000_000;
 
-/// The levels as the table numbers them, each with the width of its slots in nanoseconds, the coarsest first.
+/// The levels, the coarsest first: the number that the table has for it, and the width of its slots in nanoseconds.
 pub(crate) const LEVELS: [(i64, i64); 4] = [
     (0, 64 * 24 * 60 * NS_PER_MINUTE),
     (1, 24 * 60 * NS_PER_MINUTE),
@@ -31,9 +32,9 @@ pub(crate) const LEVELS: [(i64, i64); 4] = [
 pub(crate) struct Counts<'c> {
     pub(crate) connection: &'c Connection,
     pub(crate) account: AccountId,
-    /// The number of the currency, when only its entries count.
+    /// The number of the currency; `None` for entries of all currencies.
     pub(crate) currency: Option<i64>,
-    /// Entries that no count has yet.
+    /// Entries of an import that has not ended, which are not counted.
     pub(crate) pending: Option<Sequences>,
 }
 
@@ -45,7 +46,8 @@ pub(crate) struct Found {
     pub(crate) skip: u64,
 }
 
-/// A span in the slots of one level: what comes before the first whole one, those, and what comes after the last.
+/// A span in the slots of one level: the part before the first whole slot, the whole slots, and the part behind the
+/// last.
 struct Cut {
     before: Option<Span>,
     slots: Option<RangeInclusive<i64>>,
@@ -58,7 +60,7 @@ impl Counts<'_> {
         self.count_from_level(span, 0)
     }
 
-    /// The entry before which a span has `skip` others in this order; none when it has no more.
+    /// Finds the entry before which a span has `skip` others in this order; `None` when there are not as many.
     pub(crate) fn locate(self, span: Span, order: SortOrder, skip: u64) -> rusqlite::Result<Option<Found>> {
         let mut skip = skip;
         let within = self.locate_from_level(span, 0, order, &mut skip)?;
@@ -108,7 +110,7 @@ impl Counts<'_> {
             && let Some(slot) = self.locate_slot(*number, slots, order, skip)?
         {
             let slot = Span::of_slot(slot, *width);
-            // The finest slot is as near as counts lead; in another the search goes on, and does not fail.
+            // Counts lead no further than to the finest slot. In a coarser one the search goes on.
             return if level + 1 == LEVELS.len() {
                 Ok(Some(slot))
             } else {
@@ -121,7 +123,7 @@ impl Counts<'_> {
         }
     }
 
-    /// The slot that holds the entry, with the slots before it skipped.
+    /// Finds the slot that has the entry, and skips the slots before it.
     fn locate_slot(
         self,
         level: i64,
@@ -162,7 +164,7 @@ impl Counts<'_> {
     }
 }
 
-/// True when what is looked for is among these entries; else they are skipped.
+/// True when the wanted entry is among these; otherwise they are skipped.
 fn passes(skip: &mut u64, entries: u64) -> bool {
     match skip.checked_sub(entries) {
         None => true,
@@ -180,7 +182,7 @@ impl Cut {
         let first_slot = -(-first).div_euclid(width_wide);
         let end_slot = end.div_euclid(width_wide);
         if first_slot >= end_slot {
-            // No whole slot. All of it is left for a finer level.
+            // There is no whole slot, so all of it is left for a finer level.
             return Self { before: Some(span), slots: None, after: None };
         }
         let part = |first: i128, end: i128| Span::between(first, end);
@@ -196,7 +198,7 @@ impl Cut {
     }
 }
 
-/// What a transaction does to the counts, by minute and currency: entries that come, less those that go.
+/// The changes of a transaction to the counts, by minute and currency: entries that come, less those that go.
 #[derive(Default)]
 pub(crate) struct MinuteCounts(HashMap<(i64, i64), i64>);
 
@@ -209,7 +211,7 @@ impl MinuteCounts {
         self.0.len()
     }
 
-    /// Adds what was gathered to the table, and begins anew.
+    /// Adds what was gathered to the table, and is empty then.
     pub(crate) fn store(
         &mut self,
         writer: &Connection,
@@ -231,7 +233,7 @@ impl MinuteCounts {
                 .iter()
                 .map(|((minute, currency), entries)| ((slot_of(*minute), *currency), *entries))
                 .collect();
-            // What is the same slot stands side by side, and neighbours in the table share a page.
+            // After sorting, changes of one slot are side by side, and neighbours in the table are on the same page.
             slots.sort_unstable();
             for same in slots.chunk_by(|(one, _), (other, _)| one == other) {
                 let ((slot, currency), _) = same[0];
@@ -254,7 +256,7 @@ impl MinuteCounts {
 /// Adds to the ledger's counts what an import gathered in its own.
 pub(crate) fn add_gathered(writer: &Connection) -> rusqlite::Result<()> {
     let (ledgers, gathered) = (Tables::Ledger, Tables::Gathered);
-    // Without WHERE the engine takes ON CONFLICT for part of a join.
+    // Without WHERE, the engine's parser takes ON CONFLICT for a part of a join.
     writer.execute_batch(&format!(
         "INSERT INTO {ledgers}counts (account, level, slot, currency, entries)
          SELECT account, level, slot, currency, entries FROM {gathered}counts WHERE true

@@ -17,7 +17,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// What of a window a ledger can hold, or `None` when that is nothing.
+    /// The part of a window that a ledger can hold; `None` when there is none.
     pub(crate) fn of(window: TimeWindow) -> Option<Self> {
         let first_ns = window.since().map_or(i128::from(i64::MIN), unbounded_ns);
         let end_ns = window.until().map_or(i128::from(i64::MAX) + 1, unbounded_ns);
@@ -30,7 +30,7 @@ impl Span {
         is_held.then(|| Self { first_ns: clamp(first_ns), last_ns: clamp(end_ns - 1) })
     }
 
-    /// The instants of a slot, of slots of one width, that a ledger can hold.
+    /// The instants of a slot of this width that a ledger can hold.
     pub(crate) fn of_slot(slot: i64, width_ns: i64) -> Self {
         let first = i128::from(slot) * i128::from(width_ns);
         Self { first_ns: clamp(first), last_ns: clamp(first + i128::from(width_ns) - 1) }

@@ -1,4 +1,4 @@
-//! A ledger that goes: a new one that came to nothing, or one that nobody wants.
+//! Removes a ledger: a new one that was never used, or one that nobody wants.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ impl SqliteLedger {
     /// no key, no allocation, and one account at most. Every other ledger stays. True when it was removed; then every call
     /// fails with [`ErrorKind::Replaced`].
     ///
-    /// For an import into a new ledger that failed: where none was before, none is left.
+    /// This is for a failed import into a new ledger: where no ledger was before, none is left.
     ///
     /// # Errors
     /// When the ledger cannot be written, or its file cannot be removed.
@@ -25,9 +25,10 @@ impl SqliteLedger {
         if !connections.is_new() {
             return Ok(false);
         }
-        // An import that has begun is about to record something.
+        // An import that is under way is about to record something.
         let Some(_lock) = pending::lock(connections)? else { return Ok(false) };
-        // Nobody writes until the file is gone, and who writes then is told so before anything is stored.
+        // With this, nobody can write until the file is gone. A writer that comes then is told so before anything is
+        // stored.
         let writer = connections.begin()?;
         let sql = "SELECT (SELECT COUNT(*) FROM accounts) <= 1
                    AND NOT EXISTS (SELECT 1 FROM accounts WHERE diem_allocation IS NOT NULL)

@@ -1,11 +1,11 @@
-//! What can go wrong with a ledger in a file, in words and by the engine's codes.
+//! Errors of a ledger in a file: their messages, and their kinds by the engine's codes.
 
 use std::path::Path;
 
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::ffi;
 
-/// An error of this kind, with the ledger's path and what is to be said beside it.
+/// An error of this kind, with the ledger's path and further words.
 pub(crate) fn failure(kind: ErrorKind, path: &Path, detail: impl AsRef<str>) -> Error {
     Error::new(kind, message(kind, path, detail.as_ref()))
 }
@@ -15,14 +15,14 @@ pub(crate) fn engine(path: &Path, cause: rusqlite::Error) -> Error {
     failure(kind_of(&cause), path, "").caused_by(cause)
 }
 
-/// What a failure of the engine is.
+/// The kind of an engine's failure.
 pub(crate) fn kind_of(cause: &rusqlite::Error) -> ErrorKind {
     use rusqlite::Error as Cause;
     use rusqlite::ErrorCode as Code;
     match cause {
         Cause::SqliteFailure(failure, _) => match failure.code {
             Code::DiskFull => ErrorKind::Full,
-            // The log's index cannot grow, which is what a full disk makes of it.
+            // The log's index cannot grow: this is how a full disk shows there.
             Code::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => ErrorKind::Full,
             Code::DatabaseBusy | Code::DatabaseLocked => ErrorKind::Busy,
             Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly => ErrorKind::CannotOpen,
@@ -30,7 +30,7 @@ pub(crate) fn kind_of(cause: &rusqlite::Error) -> ErrorKind {
             Code::DatabaseCorrupt | Code::NotADatabase => ErrorKind::Corrupt,
             _ => ErrorKind::Engine,
         },
-        // The statements are fixed, so a value of another type is the file's fault.
+        // The statements are fixed, so a value of another type means that the file is damaged.
         Cause::FromSqlConversionFailure(..)
         | Cause::IntegralValueOutOfRange(..)
         | Cause::InvalidColumnType(..)
@@ -70,7 +70,7 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
         ErrorKind::Full if detail.is_empty() => {
             format!("no space is left on the disk of the ledger `{path}`")
         }
-        // What is said of a ledger that is taken forward.
+        // The message for a ledger that is being taken forward.
         ErrorKind::Full | ErrorKind::Corrupt if !detail.is_empty() => format!("the ledger `{path}` {detail}"),
         ErrorKind::Io => format!("the disk of the ledger `{path}` failed"),
         ErrorKind::Busy => {
@@ -106,7 +106,7 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
             format!("the import into `{path}` failed and stores nothing: import again")
         }
         ErrorKind::Corrupt => format!("the ledger `{path}` is damaged: `billing check` says where"),
-        // What the contract itself refuses has words of its own, and the rest is the engine's.
+        // Refusals of the contract have their own messages. All others are the engine's.
         _ => format!("the ledger `{path}` could not be used"),
     }
 }

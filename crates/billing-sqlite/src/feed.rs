@@ -1,4 +1,4 @@
-//! Blocks and their entries, on their way out of the ledger: what another system is fed with.
+//! Reads blocks and their entries, with which other systems are fed.
 
 use std::ops::ControlFlow;
 
@@ -85,7 +85,7 @@ fn block_row(connection: &Connection, number: u64) -> rusqlite::Result<Option<Bl
         .optional()
 }
 
-/// Gives the error of whoever borrows.
+/// Lends entries. Returns the error of the borrower, if it has one.
 fn lend_entries(
     connection: &Connection,
     block: &BlockRow,

@@ -1,4 +1,4 @@
-//! The file of a ledger: what stands at its path, connections to it, and why there can be none.
+//! The file of a ledger: what is at its path, how connections to it are made, and why they fail.
 
 use std::ffi::OsStr;
 use std::io;
@@ -21,18 +21,18 @@ use crate::schema::{self, Identity};
 /// How long a writer waits for another one. A reader never waits: the log lets it read beside a writer.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Statements that a connection keeps compiled: all that there are.
+/// How many compiled statements a connection keeps: enough for all that there are.
 const STATEMENTS: usize = 60;
 
 const NOT_SQLITE: &str = "it is not an SQLite file";
 const ANOTHER_APPLICATION: &str = "it is the database of another application";
 
-/// Of a ledger that was there.
+/// The advice when the ledger is no longer there.
 pub(crate) const GONE: &str =
     "nothing is there now: put it back, or a copy with `billing restore`, and restart";
 const RESTORE: &str = "stop this program, put a copy there with `billing restore`, and start again";
 
-/// Which file it is, how long, and when it was written: another one when anything of it changed.
+/// The identity, length and time of a file. When any of them differs, the file has changed.
 type Stamp = (FileId, u64, Option<std::time::SystemTime>);
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -42,12 +42,12 @@ fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Where a ledger is, or is to be.
 pub(crate) struct LedgerFile {
-    /// As it was given, for messages.
+    /// The path as it was given, for messages.
     path: PathBuf,
-    /// Absolute, so that no name has a meaning of its own to SQLite (`:memory:`, `file:…`) and a change of the working
-    /// directory changes nothing.
+    /// The absolute path, so that SQLite gives no name a special meaning (`:memory:`, `file:…`), and a change of the
+    /// working directory has no effect.
     file: PathBuf,
-    /// What was last said about the files that were there.
+    /// The last advice, and the files that it is about.
     advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct LedgerFile {
 pub(crate) enum Found {
     Nothing,
     Empty,
-    /// It may be a ledger. What it is alone, its log aside; none where only the log makes it whole.
+    /// It may be a ledger. This is what it is without its log; `None` when only the log makes it whole.
     Database(Option<Alone>),
 }
 
@@ -82,7 +82,8 @@ impl LedgerFile {
         failure(kind, &self.path, detail)
     }
 
-    /// A failure of the engine; where it only says that it cannot, the system says why.
+    /// The error for a failure of the engine. When the engine only says that it cannot open the file, the system is
+    /// asked why.
     pub(crate) fn fail(&self, cause: rusqlite::Error) -> Error {
         let error = error::engine(&self.path, cause);
         match error.kind() {
@@ -111,14 +112,15 @@ impl LedgerFile {
             Ok((schema::identify(&alone)?, schema::secret(&alone).ok(), schema::version(&alone)?))
         });
         match found {
-            // Known before it is opened, so that not even a log is left beside it.
+            // This is known before the file is opened, so that not even a log is left beside it.
             Ok((Identity::Ledger, _, version)) if version > schema::VERSION => Err(self.newer(version)),
             Ok((Identity::Ledger, secret, version)) => Ok(Found::Database(Some(Alone { secret, version }))),
-            // Too short for any database, but not empty.
+            // The file is too short for any database, but not empty.
             Ok((Identity::Nothing, ..)) => refuse(NOT_SQLITE),
             Ok((Identity::Other, ..)) => refuse(ANOTHER_APPLICATION),
             Err(cause) => match cause.sqlite_error_code() {
-                // A kill left it half written, with the log that mends it: SQLite will, and then it can be told.
+                // A kill has left it half written, with a log that repairs it. SQLite will do that, and then its kind
+                // can be told.
                 Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if self.has_log() => {
                     Ok(Found::Database(None))
                 }
@@ -128,8 +130,9 @@ impl LedgerFile {
         }
     }
 
-    /// A connection to the file alone: no lock, no log, nothing written beside another application's database. It goes
-    /// through SQLite because closing a file that was opened otherwise drops the locks of the process.
+    /// A connection to the file alone: without a lock and a log, so that nothing is written beside another
+    /// application's database. It uses SQLite, because closing a file that was opened in another way drops the locks of
+    /// the process.
     pub(crate) fn alone(&self) -> rusqlite::Result<Connection> {
         let uri = format!("file:{}?immutable=1", percent_encoded(self.file.as_os_str()));
         let flags =
@@ -137,8 +140,8 @@ impl LedgerFile {
         Connection::open_with_flags(&uri, flags)
     }
 
-    /// What to do when the file is no longer the one that was opened. It is asked for with every call from then on, and a
-    /// log may be long, so it is found out anew only when there is something else.
+    /// What to do when the file is no longer the one that was opened. Every call asks for it from then on, and a log
+    /// may be long. So it is found out anew only when the files have changed.
     pub(crate) fn advice(&self) -> String {
         let sight = [stamp(&self.file), stamp(&self.log())];
         let mut kept = self.advice.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,7 +176,7 @@ impl LedgerFile {
         self.error(ErrorKind::NewerVersion, versions)
     }
 
-    /// What the file is with its log; `may_be_empty` is for one that is to become a ledger.
+    /// Checks what the file is with its log. `may_be_empty` is for a file that is to become a ledger.
     pub(crate) fn check_identity(&self, connection: &Connection, may_be_empty: bool) -> Result<(), Error> {
         let refuse = |why| Err(self.error(ErrorKind::NotALedger, why));
         match schema::identify(connection).map_err(|cause| self.fail(cause))? {
@@ -183,19 +186,20 @@ impl LedgerFile {
         }
     }
 
-    /// A connection that leaves log and file as they are when it is closed, until [`trust`] says that they go together.
+    /// A connection that leaves log and file as they are when it is closed. [`trust`] ends that, once they are known to
+    /// belong together.
     pub(crate) fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        // Without it the engine plans a statement anew for every value that is bound, which took as long as half a page.
+        // Without this, the engine plans a statement anew for every bound value, which took as long as half a page.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // A ledger may come from elsewhere: its schema must not call functions with effects.
+        // The file may come from somebody else: its schema must not call functions with side effects.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "mmap_size", 0)?;
-        // Nothing is copied from the log into the file before somebody has looked at both.
+        // The engine must not copy the log into the file before both were checked.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(connection)
     }
@@ -205,7 +209,7 @@ impl LedgerFile {
         with_suffix(&real(&self.file), "-wal")
     }
 
-    /// True when the log of a ledger is there, and the ledger is not: the engine would remove it.
+    /// True when there is a log of a ledger without the ledger. The engine would remove such a log.
     pub(crate) fn has_log_alone(&self) -> bool {
         std::fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
     }
@@ -260,7 +264,7 @@ impl LedgerFile {
     }
 }
 
-/// From here on, what the log holds may be copied into the file.
+/// Allows that the log is copied into the file from here on.
 pub(crate) fn trust(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
@@ -284,7 +288,8 @@ enum Access {
     Write,
 }
 
-/// Asks without opening: to close a file that SQLite has open too drops the locks of the process.
+/// Asks for permissions without opening the file: closing a file that SQLite has open too drops the locks of the
+/// process.
 #[cfg(unix)]
 fn may(path: &Path, access: Access) -> io::Result<()> {
     use rustix::fs::{Access as Right, AtFlags, CWD, accessat};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-/// Which of the system's files one is, whatever its name.
+/// The identity of a file on this system, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileId {
     device: u64,
@@ -11,7 +11,7 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// Of the file at a path. None when nothing is there.
+    /// The identity of the file at a path; `None` when nothing is there.
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(file) => Ok(Some(Self::of(path, &file))),
@@ -26,7 +26,7 @@ impl FileId {
         Self { device: file.dev(), inode: file.ino() }
     }
 
-    /// Elsewhere the system does not let a file be replaced that is open, so its name will do.
+    /// Other systems do not let an open file be replaced, so its name is enough.
     #[cfg(not(unix))]
     pub(crate) fn of(path: &Path, _: &std::fs::Metadata) -> Self {
         use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,11 +1,12 @@
-//! Whether file and log are still those of the ledger that is open, and belong together.
+//! Checks that file and log are still those of the open ledger, and belong together.
 //!
-//! The engine believes what it finds under its names. A file that was put in a ledger's place beside the ledger's log, or
-//! copied over either while a server has them open, would become a mixture of both. So they are looked at by plain
-//! handles: before anything of a ledger is written, and before anything that was read is handed out. A look is three short
-//! reads, and only when pages were copied from the log into the file are the new frames of the log read too.
+//! The engine trusts the files under their names. If somebody puts another file in a ledger's place beside the ledger's
+//! log, or copies over either while a server has them open, the ledger becomes a mixture of both. So the files are
+//! checked with plain file handles before anything is written, and before anything that was read is handed out. A check
+//! is three short reads. Only when pages were copied from the log into the file, the new frames of the log are read
+//! too.
 //!
-//! What each way of putting a file in the place of another comes to:
+//! What each way to put a file in the place of another one leads to:
 //!
 //! - *A copy by `billing`* has a seal of its own, which no log continues.
 //! - *A copy by `cp` or SQLite's backup* has the seal of the state that was copied. Where the log has that state, file and
@@ -28,7 +29,8 @@ use crate::log::{COOKIE, Chain, Extent, Fit, INDEX, read_whole};
 use crate::meta::{Meta, Secret, State, USUAL_ROOT};
 use crate::paths::{real, with_suffix};
 
-/// Up to the end of the page of `meta` in a ledger with pages of the usual size: it is the second one. No ledger is shorter.
+/// Bytes up to the end of the page of `meta`, which is the second one, with pages of the usual size. No ledger is
+/// shorter.
 const USUAL_START: usize = 2 << 12;
 
 /// The handles to a ledger's files, and what was last seen in them.
@@ -42,41 +44,41 @@ pub(crate) struct Guard {
     seen: Mutex<Seen>,
 }
 
-/// A path and the file that is to be there.
+/// A path, and the file that must be there.
 struct Place {
     path: PathBuf,
     id: FileId,
 }
 
-/// What was found good.
+/// The last result that was good.
 #[derive(Default)]
 struct Seen {
     look: Option<Look>,
-    /// How many there were.
+    /// How many good looks there were.
     looks: u64,
     chain: Option<Chain>,
 }
 
-/// What one look finds.
+/// The findings of one look.
 #[derive(PartialEq, Eq)]
 struct Look {
-    /// None while somebody writes it.
+    /// `None` while somebody writes the index.
     extent: Option<Extent>,
     alone: Alone,
     is_end: bool,
 }
 
-/// What is read of the file.
+/// What is read of the file alone.
 #[derive(Default, PartialEq, Eq)]
 struct Alone {
     page_size: usize,
     cookie: u32,
-    /// The page of `meta`; nothing when the file is too short.
+    /// The page of `meta`; empty when the file is too short.
     page: Vec<u8>,
 }
 
 impl Guard {
-    /// For a file that the engine has open with a log; none when it has none. Nothing was looked at yet.
+    /// A guard for a file that the engine has open with a log; `None` when there is no log. Nothing was checked yet.
     pub(crate) fn new(handles: &Handles, path: &Path, root: u32) -> io::Result<Option<Self>> {
         let path = real(path);
         let (log, index) = (with_suffix(&path, "-wal"), with_suffix(&path, "-shm"));
@@ -92,7 +94,7 @@ impl Guard {
         Ok(Some(Self { root, file, log: log_file, index: index_file, log_place, index_place, seen }))
     }
 
-    /// The secret of the file alone. None when its page is not whole.
+    /// The secret of the file alone; `None` when its page is not whole.
     pub(crate) fn secret(&self) -> io::Result<Option<Secret>> {
         let look = self.see()?;
         Ok(Meta::parse(&look.alone.page).map(|meta| meta.secret))
@@ -103,19 +105,19 @@ impl Guard {
         Ok(self.extent()?.map_or(0, |extent| extent.frames))
     }
 
-    /// Looks whether the files fit, after an earlier look found so, or somebody said so.
+    /// Checks that the files still belong together. An earlier look has found so, or somebody has said so.
     pub(crate) fn fits(&self, secret: &Secret) -> io::Result<bool> {
         let has_moved = !self.log_place.is_same()? || !self.index_place.is_same()?;
-        // Who writes the index is in the middle of it, or was killed there; whoever reads next mends it.
+        // Somebody is writing the index, or was killed at it. The next reader repairs it.
         Ok(!has_moved && self.look(secret)?.is_none_or(|fit| fit == Fit::Fits))
     }
 
-    /// Looks at the files. What is unproven or unsealed is taken for good from then on. None while somebody writes the
+    /// Looks at the files. An unproven or unsealed state counts as good from then on. `None` while somebody writes the
     /// index.
     pub(crate) fn look(&self, secret: &Secret) -> io::Result<Option<Fit>> {
         let mut before = None;
         loop {
-            // Readers look side by side. Who compares what it saw with what another one saw later looks once more.
+            // Readers look at the same time. A reader whose look is older than the last good one looks once more.
             let looks = self.lock().looks;
             let look = self.see()?;
             let mut seen = self.lock();
@@ -123,13 +125,13 @@ impl Guard {
                 Some(extent) => Some(self.judge(&mut seen, &look, extent, secret)?),
                 None => None,
             };
-            // Others write meanwhile, so what does not fit counts when it was the same twice.
+            // Others write meanwhile, so a misfit counts only when two looks have found the same.
             if matches!(fit, None | Some(Fit::Foreign)) && before.as_ref() != Some(&look) {
                 before = Some(look);
                 continue;
             }
             if !matches!(fit, None | Some(Fit::Foreign)) {
-                // What was seen earlier does not take the place of what was seen later.
+                // An older look must not replace a newer one.
                 if seen.looks == looks {
                     seen.looks += 1;
                     seen.look = Some(look);
@@ -160,7 +162,7 @@ impl Guard {
         if !look.is_end || (extent.frames > 0 && extent.page_size != look.alone.page_size) {
             return Ok(Fit::Foreign);
         }
-        // A log only grows until it is begun anew. An index that was put back hides what was committed since.
+        // A log only grows until it begins anew. An index that was put back would hide later commits.
         let before = seen.look.as_ref().and_then(|seen| seen.extent);
         if before.is_some_and(|before| before.salts == extent.salts && extent.frames < before.frames) {
             return Ok(Fit::Foreign);
@@ -180,13 +182,13 @@ impl Guard {
         let before = seen.look.as_ref().and_then(|seen| seen.alone.state(secret));
         let fit = chain.fit(&state, extent.copied, before.as_ref());
         let Some(seen) = &seen.look else {
-            // A log without frames changes nothing of any file.
+            // A log without frames fits every file, because it changes nothing.
             return Ok(if extent.frames == 0 { Fit::Fits } else { fit });
         };
         let is_begun_anew = seen.extent.is_none_or(|seen| seen.salts != extent.salts);
         let is_same_state = before.is_some_and(|before| before.seal == state.seal);
         Ok(match fit {
-            // The log was copied into the file as a whole, and has no state since.
+            // The whole log was copied into the file, and has no state of its own since.
             Fit::Unsealed if is_begun_anew || is_same_state => Fit::Fits,
             Fit::Unproven if is_same_state => Fit::Fits,
             Fit::Fits => Fit::Fits,
@@ -196,7 +198,7 @@ impl Guard {
 }
 
 impl Look {
-    /// Whether what was found good is still all that there is to look at.
+    /// True when nothing has changed since a look that was good.
     fn is_as_good_as(&self, now: &Self) -> bool {
         let of = |look: &Self| look.extent.map(|extent| (extent.salts, extent.copied));
         of(self) == of(now) && self.alone == now.alone
@@ -205,13 +207,13 @@ impl Look {
 
 impl Alone {
     fn read(file: &File, root: u32) -> io::Result<Self> {
-        // Header and page in one go, where they stand as they always do.
+        // Reads header and page at once, which works when they are at their usual places.
         let mut start = vec![0; USUAL_START];
         if !read_whole(file, &mut start, 0)? {
             return Ok(Self::default());
         }
         let page_size = match u16::from_be_bytes([start[16], start[17]]) {
-            // The one size that has no room in two bytes.
+            // 65536 is the one size that two bytes cannot hold.
             1 => 1 << 16,
             size => usize::from(size),
         };
@@ -230,7 +232,7 @@ impl Alone {
         Ok(Self { page_size, cookie, page })
     }
 
-    /// The state that the file is at, when it is this ledger's.
+    /// The state of the file, if it is this ledger's.
     fn state(&self, secret: &Secret) -> Option<State> {
         let meta = Meta::parse(&self.page).filter(|meta| meta.secret == *secret)?;
         Some(State { seal: meta.seal(), cookie: self.cookie })
@@ -247,7 +249,7 @@ impl Place {
     }
 }
 
-/// Whether a file and the log beside it would be opened as one ledger, were nobody else to have them open.
+/// True when a file and the log beside it would be opened as one ledger, provided that nobody has them open.
 pub(crate) fn would_fit(handles: &Handles, path: &Path, secret: &Secret) -> io::Result<bool> {
     let path = real(path);
     let Some(file) = handles.read(&path)? else { return Ok(false) };

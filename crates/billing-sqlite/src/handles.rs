@@ -1,8 +1,8 @@
-//! Files that are also open in the engine, read by plain handles.
+//! Plain handles to files that the engine has open too.
 //!
-//! To close any handle to a file drops all locks that the process has on it, the engine's too. So the handles of one
-//! ledger are shared by all who have it open in this process, are opened once, and are closed when the last of them has
-//! closed its connections. Who is about to connect asks for them before.
+//! Closing any handle to a file drops all locks that the process has on the file, the engine's too. So the handles of a
+//! ledger are opened once and shared by all in this process that have it open. They are closed when the last of these
+//! has closed its connections. A caller asks for them before it connects.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -18,17 +18,18 @@ static OPEN: Mutex<BTreeMap<FileId, Entry>> = Mutex::new(BTreeMap::new());
 #[derive(Default)]
 struct Entry {
     users: usize,
-    /// With what each of them is: the index is another file whenever it was made anew.
+    /// Each handle with the identity of its file: whenever the index is made anew, it is another file.
     handles: Vec<(FileId, Arc<File>)>,
 }
 
-/// A share in the handles of one ledger. Dropped after the connections to it.
+/// A share in the handles of one ledger. It must be dropped after the connections to it.
 pub(crate) struct Handles {
     ledger: FileId,
 }
 
 impl Handles {
-    /// Those of the file at a path, which is made, for its owner alone, when `create` says so. None when there is none.
+    /// The handles of the file at a path; `None` when there is no file. With `create` the file is made, readable by its
+    /// owner only.
     pub(crate) fn of(path: &Path, create: bool) -> io::Result<Option<Self>> {
         let mut open = open();
         let ledger = match FileId::at(path)? {
@@ -42,7 +43,7 @@ impl Handles {
                     options.mode(0o600);
                 }
                 let file = match options.open(path) {
-                    // Somebody else was quicker.
+                    // Somebody else has made the file just now.
                     Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                         drop(open);
                         return Self::of(path, false);
@@ -59,17 +60,17 @@ impl Handles {
         Ok(Some(Self { ledger }))
     }
 
-    /// The file that they are of.
+    /// The ledger's file.
     pub(crate) fn ledger(&self) -> FileId {
         self.ledger
     }
 
-    /// How many have the ledger open in this process.
+    /// How many times this process has the ledger open.
     pub(crate) fn users(&self) -> usize {
         open().get(&self.ledger).map_or(0, |entry| entry.users)
     }
 
-    /// A handle to read one of the ledger's files. None when there is none, or when it is another one by now.
+    /// A handle to read one of the ledger's files. `None` when the file is missing, or is another one by now.
     pub(crate) fn read(&self, path: &Path) -> io::Result<Option<Arc<File>>> {
         let mut open = open();
         let Some(id) = FileId::at(path)? else { return Ok(None) };
@@ -79,7 +80,8 @@ impl Handles {
         }
         let file = Arc::new(File::open(path)?);
         let found = FileId::of(path, &file.metadata()?);
-        // Kept even when it is not the one that was asked for: to close it may cost somebody else the locks.
+        // The handle is kept even when it is of another file than was asked for: closing it could drop locks of
+        // somebody else.
         handles.push((found, Arc::clone(&file)));
         Ok((found == id).then_some(file))
     }
@@ -91,13 +93,13 @@ impl Drop for Handles {
         let Some(entry) = open.get_mut(&self.ledger) else { return };
         entry.users -= 1;
         if entry.users == 0 {
-            // Closed before anybody else may connect.
+            // The handles are closed before anybody else can connect.
             drop(open.remove(&self.ledger));
         }
     }
 }
 
-/// The list is whole at every moment, so one that a panic left locked is as good as another.
+/// The list is consistent at every moment, so it can be used even after a panic.
 fn open() -> MutexGuard<'static, BTreeMap<FileId, Entry>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Entries on their way into the ledger.
+//! Imports entries into the ledger.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ mod model;
 /// Entries that are held in memory before they are stored. An import of fewer is one transaction.
 const HELD_ENTRIES: usize = 10_000;
 
-/// Bytes of their texts, at most by about one call's.
+/// Bytes of their texts that are held, exceeded by at most about one call's.
 const HELD_BYTES: usize = 4 << 20;
 
 /// An import into one account: a [`Sink`] that stores all of its entries at [`finish`](Sink::finish), or none.
@@ -30,9 +30,10 @@ const HELD_BYTES: usize = 4 << 20;
 /// takes about a second for a million different minutes. Entries of one instant that others store meanwhile come after
 /// those of the import.
 ///
-/// One that is dropped removes what it has stored. One that is killed leaves entries that nobody sees, until the next
-/// import of many entries or [`Ledger::remove_unfinished_import`](billing_ledger::Ledger::remove_unfinished_import) removes them. Either way the space that they took is used
-/// again, and the file does not shrink; new texts stay too, because others may use them.
+/// An import that is dropped removes what it has stored. A killed one leaves entries that nobody sees, until the next
+/// import of many entries or [`Ledger::remove_unfinished_import`](billing_ledger::Ledger::remove_unfinished_import)
+/// removes them. Either way the space is used again, but the file does not shrink. New texts stay too, because other
+/// entries may use them.
 ///
 /// # Errors
 /// [`ErrorKind::TimestampOutOfRange`] for an entry that a ledger cannot hold, [`ErrorKind::ImportUnderWay`] from 10,000
@@ -41,12 +42,12 @@ const HELD_BYTES: usize = 4 << 20;
 pub(crate) struct SqliteImport {
     ledger: SqliteLedger,
     account: AccountId,
-    /// What is not stored yet, and about how many bytes its texts have.
+    /// The entries that are not stored yet, and about how many bytes their texts have.
     held: Vec<UsageEntry>,
     held_bytes: usize,
-    /// How many entries are held at the most, and those of one call.
+    /// The most entries that are held, beside those of one call.
     most_held: usize,
-    /// What is stored already, if anything is.
+    /// The part that is stored already, if any is.
     running: Option<Running>,
     /// How many entries were written.
     written: u64,
@@ -82,7 +83,7 @@ impl SqliteLedger {
 }
 
 impl SqliteImport {
-    /// Does a step, after which nothing follows when it failed: half a batch is never followed by more.
+    /// Does a step. After a failed step every further one is refused, so that nothing follows half a lot of entries.
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.has_failed {
             return Err(self.ledger.0.connections.error(ErrorKind::Aborted));
@@ -98,7 +99,7 @@ impl SqliteImport {
     fn take(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
         check_timestamps(entries)?;
         self.written += entries.len() as u64;
-        // So many are worth a transaction, and need not be copied.
+        // So many entries are worth their own transaction, and need not be copied.
         if let Some(running) = &mut self.running
             && self.held.is_empty()
             && entries.len() >= self.most_held / 4
@@ -175,7 +176,7 @@ impl Import for SqliteImport {
 
     fn finish(mut self: Box<Self>) -> Result<u64, Error> {
         let entries = self.step(Self::end)?;
-        // All of it is shown: there is nothing to remove.
+        // Everything is visible now, so there is nothing to remove.
         self.running = None;
         Ok(entries)
     }

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::file_id::FileId;
 use crate::paths::with_suffix;
 
-/// How often the file may be removed between two calls of ours, each time by an import that ends.
+/// How often the file may be removed between two calls of this one, each time by an import that ends.
 const MAX_TRIES: u32 = 16;
 
-/// A file beside the ledger, locked. The system drops the lock when the process ends, however it ends; then the file may
-/// stay, and means nothing.
+/// A locked file beside the ledger. The system drops the lock when the process ends, however it ends. The file may stay
+/// then and means nothing.
 pub(crate) struct ImportLock {
     path: PathBuf,
     _file: File,
 }
 
 impl ImportLock {
-    /// `None` when an import has it.
+    /// Takes the lock; `None` when another import has it.
     pub(crate) fn take(ledger: &Path) -> io::Result<Option<Self>> {
-        // Links lead to one ledger, as they do for its log.
+        // With links resolved, all names of one ledger share one lock, as they share its log.
         let path = with_suffix(&fs::canonicalize(ledger)?, "-import");
         for _ in 0..MAX_TRIES {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
@@ -30,7 +30,7 @@ impl ImportLock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(cause)) => return Err(cause),
             }
-            // The one who had it may have removed it in between.
+            // The import that had the lock may have removed the file in between.
             match fs::metadata(&path) {
                 Ok(there) if FileId::of(&path, &there) == FileId::of(&path, &file.metadata()?) => {
                     return Ok(Some(Self { path, _file: file }));
@@ -44,8 +44,8 @@ impl ImportLock {
     }
 }
 
-/// Whose the ledger is, theirs is the lock: they must be able to take it when an import of root was killed. Who may not give
-/// it away has it as everybody has what they make.
+/// Gives the lock's file to the owner of the ledger, who must be able to take it after an import by root was killed. A
+/// user who may not do that keeps the file, as usual.
 #[cfg(unix)]
 fn give_to_owner(ledger: &Path, lock: &Path) {
     use std::os::unix::fs::{MetadataExt, chown};
@@ -61,7 +61,7 @@ fn give_to_owner(_: &Path, _: &Path) {}
 
 impl Drop for ImportLock {
     fn drop(&mut self) {
-        // Under the lock, so that it is ours. One that stays is used by the next import.
+        // This happens under the lock, so the file is this import's. If it stays, the next import uses it.
         let _ = fs::remove_file(&self.path);
     }
 }

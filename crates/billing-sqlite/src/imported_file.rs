@@ -1,4 +1,4 @@
-//! Which files an account's entries came from: the content of a file comes in once.
+//! The files that an account's entries came from. The content of a file comes in once.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ use crate::look;
 use crate::row::{count, signed};
 
 impl SqliteLedger {
-    /// The file with this SHA-256, if it was imported into an account. A file without entries never was: nothing of it can
-    /// be there twice.
+    /// The file with this SHA-256, if it was imported into an account. A file without entries is never noted, because
+    /// nothing of it can be there twice.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -28,7 +28,7 @@ impl SqliteLedger {
         self.0.connections.read(|reader| find(reader, account, sha256))
     }
 
-    /// True when files were imported into an account, so that it is worth the time to find out a digest.
+    /// True when files were imported into an account. Otherwise it is not worth the time to compute a digest.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -51,7 +51,7 @@ impl SqliteLedger {
     ) -> Result<Vec<Option<ImportedFile>>, Error> {
         let file = LedgerFile::new(path)?;
         let opened = match look::open(&file) {
-            // One of an older version kept nothing of its imports.
+            // A ledger of an older version kept no record of its imports.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => {
                 return Ok(vec![None; sha256s.len()]);
             }
@@ -82,7 +82,7 @@ impl SqliteLedger {
     }
 }
 
-/// A file of an import, and which of the import's entries are its.
+/// A file of an import, and which of the import's entries came from it.
 #[derive(Clone, Debug)]
 pub(crate) struct FileEntries {
     pub(crate) content: FileContent,
@@ -109,7 +109,7 @@ pub(crate) fn record(
             return Err(failure(ErrorKind::AlreadyImported, connections.path(), detail));
         }
         let imported_ns = imported_at.unix_ns().ok_or_else(|| Error::timestamp(*imported_at))?;
-        // The number of times that it was there before tells the same content from itself.
+        // `copy` is the number of times that the same content was imported before.
         writer
             .prepare_cached(
                 "INSERT INTO files (account, sha256, copy, name, imported_ns, entries, first_sequence)

@@ -1,4 +1,4 @@
-//! Entries into the tables: rows, texts, sums, counts, blocks.
+//! Puts entries into the tables: rows, texts, sums, counts, blocks.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::strings::{Interner, NO_TEXT};
 use crate::sums::{Deltas, Summand};
 use crate::tables::Tables;
 
-/// Entries between two looks at how many sums there are.
+/// Entries between two checks of how many sums are in memory.
 const STEP: usize = 1000;
 
-/// What is added to one account, by one transaction or by several. Nothing of it counts before its sums are stored.
+/// Entries that are added to one account by one transaction or several. They do not count before their sums are stored.
 pub(crate) struct Intake {
     account: AccountId,
     interner: Interner,
@@ -28,13 +28,13 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Takes numbers from `next_sequence` on.
+    /// An intake whose entries get numbers from `next_sequence` on.
     pub(crate) fn new(account: AccountId, next_sequence: u64) -> Self {
         let (interner, deltas, blocks) = (Interner::default(), Deltas::default(), Blocks::default());
         Self { account, interner, deltas, blocks, next_sequence, entries: 0 }
     }
 
-    /// `None` when there is no such account.
+    /// An intake into an account; `None` when there is no such account.
     pub(crate) fn open(writer: &Connection, account: AccountId) -> rusqlite::Result<Option<Self>> {
         let present = Present::of(writer, account)?;
         Ok(present.map(|present| Self::new(account, present.next_sequence)))
@@ -70,7 +70,7 @@ impl Intake {
         self.deltas.add(&Summand::of(entry, timestamp_ns, ids));
     }
 
-    /// Stores entries. After an error the transaction is of no further use.
+    /// Stores entries. After an error, drop the transaction.
     pub(crate) fn store(
         &mut self,
         writer: &Connection,
@@ -81,7 +81,7 @@ impl Intake {
         entries.iter().try_for_each(|entry| self.store_one(&mut insert, writer, path, entry))
     }
 
-    /// The same as [`Intake::store_at_once`] for packed ones.
+    /// The same as [`Intake::store_at_once`] for packed entries.
     pub(crate) fn store_packed(
         &mut self,
         writer: &Connection,
@@ -149,7 +149,7 @@ impl Intake {
         self.blocks.store_full(writer, tables, self.account)
     }
 
-    /// Stores all sums, counts and blocks in the ledger that are still in memory: nothing more comes.
+    /// Stores all sums, counts and blocks that are still in memory in the ledger. No more entries come.
     pub(crate) fn store_rest(&mut self, writer: &Connection) -> rusqlite::Result<()> {
         self.store_sums(writer, Tables::Ledger)?;
         std::mem::take(&mut self.blocks).store(writer, self.account)

@@ -40,7 +40,7 @@ impl SqliteLedger {
         })
     }
 
-    /// Makes a key good for nothing from now on. `at` is for the record. False when there is no such key, or it was
+    /// Revokes a key: it opens nothing from now on. `at` is for the record. False when there is no such key, or it was
     /// revoked before.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl SqliteLedger {
         })
     }
 
-    /// What the account's keys are called, by id: those that have a description, revoked ones too.
+    /// The descriptions of the account's keys, by id, also of revoked keys. Keys without a description are left out.
     ///
     /// # Errors
     /// When the ledger cannot be read.

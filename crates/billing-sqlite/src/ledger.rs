@@ -12,8 +12,8 @@ use crate::migration::Migration;
 
 /// A ledger that is open. Clones share it.
 ///
-/// It is the file that was opened, not whatever gets its name later: when that file or its log is replaced, overwritten or
-/// removed, every call from then on fails with [`ErrorKind::Replaced`].
+/// It stands for the file that was opened, and not for a file that gets the name later. When the file or its log is
+/// replaced, overwritten or removed, every call from then on fails with [`ErrorKind::Replaced`].
 #[derive(Clone)]
 pub struct SqliteLedger(pub(crate) Arc<Inner>);
 
@@ -28,15 +28,16 @@ impl SqliteLedger {
     /// # Errors
     /// [`ErrorKind::NotFound`] when nothing is, [`ErrorKind::NotALedger`] when something else is,
     /// [`ErrorKind::NewerVersion`] when this version of the crate is too old for it, [`ErrorKind::ForeignLog`] when the
-    /// file was put where another ledger had been, or the same one at another time. None of them touches the file. [`ErrorKind::CannotOpen`] when the
-    /// file may not be read, or no file can be made beside it, which is needed also to read; a file that may only not be
-    /// written to is opened, and can be read.
+    /// file was put where another ledger had been, or the same one at another time. None of these touches the file.
+    /// [`ErrorKind::CannotOpen`] when the file may not be read, or when no file can be made beside it, which reading
+    /// needs too. A file that is only not writable is opened and can be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_with_progress(path, |_| ())
     }
 
-    /// Opens a ledger that is there. One of an older version is taken forward first, whole or not at all, and `progress` is told
-    /// how far: it may have many entries. Whoever has it open in a program of that version can use it no more.
+    /// Opens a ledger that is there. A ledger of an older version is taken forward first, as a whole or not at all. It
+    /// may have many entries, so `progress` is told how far it is. Programs of the older version that have it open
+    /// cannot use it any more.
     ///
     /// # Errors
     /// As [`SqliteLedger::open`].
@@ -44,9 +45,10 @@ impl SqliteLedger {
         Ok(Self::from_connections(Connections::open(path, false, &mut progress)?))
     }
 
-    /// Opens a ledger, and makes a new one where nothing is or an empty file. A new one is readable by its owner only.
+    /// Opens a ledger, or makes a new one when there is nothing or an empty file. A new ledger is readable by its owner
+    /// only.
     ///
-    /// It is made whole or not at all: after a kill at any moment the call can be made again.
+    /// A new ledger is made as a whole or not at all: after a kill at any moment, just call this again.
     ///
     /// # Errors
     /// As [`SqliteLedger::open`], but never [`ErrorKind::NotFound`]; [`ErrorKind::CannotOpen`] when the directory is missing
@@ -55,7 +57,7 @@ impl SqliteLedger {
         Self::open_or_create_with_progress(path, |_| ())
     }
 
-    /// The same with what [`SqliteLedger::open_with_progress`] tells of an older ledger.
+    /// The same, with the progress of taking an older ledger forward, as in [`SqliteLedger::open_with_progress`].
     ///
     /// # Errors
     /// As [`SqliteLedger::open_or_create`].

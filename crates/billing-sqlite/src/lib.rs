@@ -1,9 +1,9 @@
 //! A ledger in one SQLite file, embedded: an engine of [`billing_ledger::Ledger`].
 //!
-//! It is synchronous and knows no HTTP; wait for it on a thread that may wait. A [`SqliteLedger`] is cheap to clone and may
-//! be used from any number of threads; one of them writes at a time, and readers never wait for it. What it promises is the
-//! contract's; here is what a file has beside it: opening, checking, backing up, putting back. No type of the interface shows
-//! SQLite.
+//! It is synchronous and knows no HTTP; call it on a thread that may block. A [`SqliteLedger`] is cheap to clone and
+//! may be used from any number of threads. One of them writes at a time, and readers never wait for it. Its promises
+//! are those of the contract. This crate adds what a file needs: opening, checking, backing up and restoring. No type
+//! of the interface shows SQLite.
 //!
 //! ```
 //! use billing_ledger::{Filter, KeyKind, Ledger, WalkQuery};

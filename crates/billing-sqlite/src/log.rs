@@ -1,9 +1,9 @@
-//! The log beside a file, read without the engine: which states of a ledger it goes through.
+//! Reads the log beside a file without the engine, and finds the states of the ledger in it.
 //!
-//! Every commit seals the state that it makes with a random value, and says which state it continues. The seal is in the
-//! page of `meta`, so each commit puts that page into the log. The states of a log are thus the one before its first
-//! seal, and each that it seals. **A log fits a file that is at one of its states**: every page that changed from there on
-//! is in the log, every other page is the file's, and together they are the last state. It fits no other file.
+//! Every commit seals its state with a random value, and names the state that it continues. The seal is in the page of
+//! `meta`, so each commit puts that page into the log. So the states of a log are the one before its first seal, and
+//! each one that it seals. **A log fits a file that is at one of its states**: every page that changed from there on is
+//! in the log, every other page is in the file, and together they are the last state. A log fits no other file.
 //!
 //! The form of the log is documented at sqlite.org/fileformat2.html, 4; that of its index, the `-shm` file, by which
 //! processes share what is valid of it, at sqlite.org/walformat.html, 2.
@@ -16,32 +16,32 @@ use crate::meta::{Meta, Secret, State};
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The part of the index that is read: its header twice, and how much of the log was copied back.
+/// Bytes of the index that are read: two copies of its header, and how much of the log was copied into the file.
 pub(crate) const INDEX: usize = 100;
 const INDEX_HEADER: usize = 48;
 
 /// Where SQLite's schema cookie stands in the first page.
 pub(crate) const COOKIE: usize = 40;
 
-/// The only version there ever was, of the log and of its index.
+/// The version of the log and of its index. There has never been another one.
 const VERSION: u32 = 3_007_000;
 
-/// What is valid of a log.
+/// The valid part of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) page_size: usize,
     /// Frames of whole transactions.
     pub(crate) frames: u32,
-    /// Up to which of them pages were copied into the file.
+    /// Pages were copied into the file up to this frame.
     pub(crate) copied: u32,
-    /// Others when the log is begun anew.
+    /// They change when the log begins anew.
     pub(crate) salts: [u8; 8],
     /// A checksum of all of these frames.
     checksum: [u32; 2],
 }
 
 impl Extent {
-    /// From the index. None while somebody writes it.
+    /// Reads the extent from the index; `None` while somebody writes it.
     pub(crate) fn of_index(index: &[u8; INDEX]) -> Option<Self> {
         let (header, rest) = index.split_first_chunk::<INDEX_HEADER>()?;
         let u32_at = |at| native(header, at);
@@ -49,7 +49,7 @@ impl Extent {
             return None;
         }
         let page_size = match u16::from_ne_bytes([header[14], header[15]]) {
-            // The one size that has no room in two bytes.
+            // 65536 is the one size that two bytes cannot hold.
             1 => 1 << 16,
             size => usize::from(size),
         };
@@ -62,8 +62,8 @@ impl Extent {
         })
     }
 
-    /// From the log itself, as the engine finds it out when nobody has the file open: up to the last commit whose
-    /// checksum holds. None when there is none.
+    /// Reads the extent from the log itself, as the engine does when nobody has the file open: up to the last commit
+    /// with a right checksum. `None` when there is none.
     pub(crate) fn of_log(log: &File) -> io::Result<Option<Self>> {
         let mut header = [0; LOG_HEADER];
         let Some(mut extent) = read_whole(log, &mut header, 0)?.then(|| Self::of_header(&header)).flatten()
@@ -99,7 +99,7 @@ impl Extent {
         is_right.then_some(Self { page_size, frames: 0, copied: 0, salts, checksum: sum })
     }
 
-    /// Whether the log still ends as the index says. Its last frame has the checksum of all of them, so one that was
+    /// True when the log still ends as the index says. Its last frame has the checksum of all frames, so a log that was
     /// cut, overwritten or exchanged does not.
     pub(crate) fn is_end_of(&self, log: &File) -> io::Result<bool> {
         if self.frames == 0 {
@@ -115,27 +115,27 @@ impl Extent {
         FRAME_HEADER + self.page_size
     }
 
-    /// Where a frame begins; they are counted from 1.
+    /// Where a frame begins. Frames are counted from 1.
     fn offset(&self, frame: u32) -> u64 {
         LOG_HEADER as u64 + u64::from(frame.saturating_sub(1)) * self.frame_size() as u64
     }
 }
 
-/// The states that a log goes through, read as far as they are needed.
+/// The states in a log, read as far as they are needed.
 #[derive(Debug)]
 pub(crate) struct Chain {
     salts: [u8; 8],
-    /// Frames that were looked at.
+    /// The number of frames that were read.
     read: u32,
     steps: Vec<Step>,
 }
 
-/// A state, and the frame with which it is in the log; the first one may be the state before all frames.
+/// A state, and the frame that completes it. The first step may be the state before all frames.
 #[derive(Debug)]
 struct Step {
     frame: u32,
     seal: [u8; 16],
-    /// Version 2 of ledgers did not say.
+    /// `None` for ledgers of version 2, which did not keep it.
     cookie: Option<u32>,
 }
 
@@ -146,8 +146,8 @@ pub(crate) enum Fit {
     Foreign,
     /// The log has no seal at all.
     Unsealed,
-    /// The file is at none of the states, but may be at the one before: the log begins with a seal of version 2, which
-    /// does not say what it continues.
+    /// The file is at none of the states, but may be at the one before them. The log begins with a seal of version 2,
+    /// which does not name the state that it continues.
     Unproven,
 }
 
@@ -160,7 +160,7 @@ impl Chain {
         self.salts
     }
 
-    /// Reads on to the end of the log. False when there is something that is not this ledger's.
+    /// Reads on to the end of the log. False when something in it is not this ledger's.
     pub(crate) fn read_on(
         &mut self,
         log: &File,
@@ -195,7 +195,7 @@ impl Chain {
         Ok(true)
     }
 
-    /// `VACUUM` and the like, by other programs, leave the seal as it is.
+    /// Notes a new schema cookie: `VACUUM` and the like, by other programs, leave the seal as it is.
     fn push_cookie(&mut self, frame: u32, page: &[u8]) {
         if let (Some(last), Some(cookie)) = (self.steps.last(), big(page, COOKIE))
             && last.cookie.is_some_and(|former| former != cookie)
@@ -218,8 +218,8 @@ impl Chain {
                 self.steps.push(Step { frame, seal: previous.seal, cookie: Some(previous.cookie) });
             }
             if cookie != previous.cookie {
-                // The schema changed. The first page is copied before that of `meta`, so a file that was killed in between
-                // has the new cookie and the former seal.
+                // The schema changed. The first page is copied before the page of `meta`, so after a kill in between
+                // the file has the new cookie and the former seal.
                 self.steps.push(Step { frame, seal: previous.seal, cookie: Some(cookie) });
             }
             cookie
@@ -227,11 +227,11 @@ impl Chain {
         self.steps.push(Step { frame, seal: seal.value, cookie });
     }
 
-    /// Whether a file at this state goes with the log, after so many of its frames were copied into the file.
+    /// Tells whether a file at this state fits the log, after so many of its frames were copied into the file.
     ///
-    /// A page is copied as it is last in the log, or not at all while somebody reads from before. So a file is at the last
-    /// state once the last seal was copied, and until then at any from `seen` on, at which it was before. One that is
-    /// behind those was put back.
+    /// The last version of a page in the log is copied, or none while a reader needs the older one. So a file is at the
+    /// last state once the last seal was copied. Until then it may be at any state from `seen` on, which is where it
+    /// was before. A file that is behind `seen` was put back.
     pub(crate) fn fit(&self, state: &State, copied: u32, seen: Option<&State>) -> Fit {
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return Fit::Unsealed };
         let is_copied = last.frame <= copied;
@@ -261,7 +261,7 @@ pub(crate) fn read_whole(file: &File, into: &mut [u8], at: u64) -> io::Result<bo
     is_whole(file.read_exact_at(into, at))
 }
 
-/// The place from which a handle reads is shared, so one thread reads at a time.
+/// A handle has one position for all threads, so one thread reads at a time.
 #[cfg(not(unix))]
 pub(crate) fn read_whole(mut file: &File, into: &mut [u8], at: u64) -> io::Result<bool> {
     use std::io::{Read, Seek, SeekFrom};
@@ -278,7 +278,7 @@ fn is_whole(read: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// The log's checksum of pairs of words, going on from another one.
+/// The log's checksum over pairs of words, which continues another one.
 fn checksum(bytes: &[u8], [mut one, mut two]: [u32; 2], is_big_endian: bool) -> [u32; 2] {
     let word = |bytes: [u8; 4]| match is_big_endian {
         true => u32::from_be_bytes(bytes),
@@ -292,7 +292,7 @@ fn checksum(bytes: &[u8], [mut one, mut two]: [u32; 2], is_big_endian: bool) -> 
     [one, two]
 }
 
-/// The checksum that a frame ends the log with.
+/// The checksum in the header of a frame.
 fn sums(head: &[u8]) -> Option<[u32; 2]> {
     Some([big(head, 16)?, big(head, 20)?])
 }
@@ -301,7 +301,7 @@ fn big(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// The index is in the order of the machine's bytes.
+/// Reads a number of the index, which is in the machine's byte order.
 fn native(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
@@ -408,7 +408,7 @@ mod tests {
             let mut index: [u8; INDEX] = *index.first_chunk().unwrap();
             for (place, byte) in changes {
                 index[place] = byte;
-                // Both headers alike, or it counts for nothing.
+                // The index is valid only when both headers are equal.
                 if place < INDEX_HEADER {
                     index[place + INDEX_HEADER] = byte;
                 }
@@ -448,7 +448,7 @@ mod tests {
             (1, 0, None, Fit::Fits),
             (4, 0, None, Fit::Fits),
             (5, 0, None, Fit::Foreign),
-            // Copied in part: the last of its pages may be left out.
+            // Copied in part: the last pages may be missing.
             (2, 25, None, Fit::Fits),
             (2, 25, Some(2), Fit::Fits),
             (2, 25, Some(3), Fit::Foreign),

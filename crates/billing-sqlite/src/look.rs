@@ -1,4 +1,4 @@
-//! A ledger that is looked at and not opened: it is read as it is at one moment, and left as it is.
+//! Looks at a ledger without opening it: it is read as it is at one moment, and not changed.
 
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::Connection;
@@ -8,12 +8,12 @@ use crate::file::{self, Found, LedgerFile};
 use crate::handles::Handles;
 use crate::schema;
 
-/// Pages in memory, in KiB. What is read in order is read once, so more would not help.
+/// The page cache in KiB. A check reads in order and reads each page once, so more would not help.
 const CACHE_KIB: u32 = 8192;
 
 /// A ledger that is read.
 pub(crate) struct Opened {
-    /// First, because to close the handles drops its locks.
+    /// It stands first, because closing the handles drops its locks.
     pub(crate) connection: Connection,
     _handles: Handles,
 }
@@ -30,12 +30,12 @@ pub(crate) fn open(file: &LedgerFile) -> Result<Opened, Error> {
     if has_log {
         connections::open_guard(file, &handles, &connection, &found)?;
     } else {
-        // The engine then takes away the empty log that it makes to read.
+        // With this, the engine removes the empty log that it makes for reading.
         file::trust(&connection).map_err(fail)?;
     }
     connection.pragma_update(None, "query_only", true).map_err(fail)?;
     connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB)).map_err(fail)?;
-    // Ends with the connection. From here on all is read as the first statement finds it.
+    // The transaction ends with the connection. Everything is read from the state that the first statement finds.
     connection.execute_batch("BEGIN").map_err(fail)?;
     file.check_identity(&connection, false)?;
     let version = schema::version(&connection).map_err(fail)?;

@@ -1,7 +1,8 @@
-//! The page of the table `meta` as it stands in a file or a log, read without the engine.
+//! Reads the page of the table `meta` from a file or a log without the engine.
 //!
 //! The table has a few short rows, so it is one page: a leaf of an index b-tree, because it has no rowid. Its form is
-//! documented at sqlite.org/fileformat2.html, 1.6 and 2. What does not look exactly like that is no page of `meta`.
+//! documented at sqlite.org/fileformat2.html, 1.6 and 2. A page that does not have exactly this form is no page of
+//! `meta`.
 
 /// The first table that was made in the file, so its page is the one behind the file's header.
 pub(crate) const USUAL_ROOT: u32 = 2;
@@ -21,10 +22,10 @@ const LEAF_HEADER: usize = 8;
 /// A ledger's random number.
 pub(crate) type Secret = [u8; 32];
 
-/// A state of a ledger, by its name: no two commits of any ledger make the same.
+/// The name of a state of a ledger. No two commits of any ledger have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    /// Random; zero before the first seal.
+    /// A random value; zero before the first seal.
     pub(crate) seal: [u8; SEAL_BYTES],
     /// SQLite's schema cookie. `VACUUM` changes it: it leaves the rows as they are, but puts them on other pages, where
     /// no log of the former pages fits.
@@ -45,7 +46,7 @@ impl State {
     }
 }
 
-/// The name of a state, and which one it continues.
+/// The name of a state, and the state that it continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {
     pub(crate) value: [u8; SEAL_BYTES],
@@ -76,12 +77,12 @@ impl Seal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) secret: Secret,
-    /// None before the first commit of a ledger of version 1 or 2.
+    /// `None` before the first commit of a ledger of version 1 or 2.
     pub(crate) seal: Option<Seal>,
 }
 
 impl Meta {
-    /// None for what is no page of `meta`.
+    /// Reads the page; `None` when it is no page of `meta`.
     pub(crate) fn parse(page: &[u8]) -> Option<Self> {
         let cells = usize::from(u16_at(page, 3)?);
         if *page.first()? != LEAF {
@@ -108,7 +109,7 @@ impl Meta {
 /// A row of two columns, a text and a blob, that lies whole in the page.
 fn row(cell: &[u8], page_size: usize) -> Option<(&[u8], &[u8])> {
     let (length, cell) = varint(cell)?;
-    // What is longer goes on elsewhere; 2.3.2 of the format has the formula.
+    // A longer row continues on another page. Section 2.3.2 of the format has the formula.
     if length > (page_size.checked_sub(12)? * 64 / 255).checked_sub(23)? {
         return None;
     }
@@ -126,7 +127,7 @@ fn row(cell: &[u8], page_size: usize) -> Option<(&[u8], &[u8])> {
     (rest.len() == value).then_some((name, rest))
 }
 
-/// A number and what comes after it. None of a page needs more than three bytes.
+/// A number and the bytes behind it. No number in a page needs more than three bytes.
 fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut number = 0;
     for (place, byte) in bytes.iter().enumerate().take(3) {

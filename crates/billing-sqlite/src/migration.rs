@@ -1,4 +1,4 @@
-//! What takes an older ledger forward, beside its tables: entries into their present form, and into blocks.
+//! Takes the entries of an older ledger forward: into their present form, and into blocks.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ const PROGRESS_EVERY: u64 = 10_000;
 pub struct Migration {
     /// Entries that were looked at.
     pub done: u64,
-    /// All that there are to look at.
+    /// All entries of the ledger.
     pub entries: u64,
 }
 
@@ -31,8 +31,8 @@ const ENTRIES_4: &str = "
         execution_time_ms, prompt_tokens, completion_tokens, request_id
     FROM entries_4 ORDER BY account, timestamp_ns, sequence";
 
-/// Takes the entries of an older ledger over into their present form, and puts them into blocks, those of each account in the
-/// order in which they were stored. Entries of an import that did not end are in none.
+/// Takes the entries of an older ledger over into their present form, and puts those of each account into blocks, in
+/// the order in which they were stored. Entries of an import that did not end are in no block.
 pub(crate) fn take_over_entries(
     writer: &Connection,
     progress: &mut dyn FnMut(&Migration),
@@ -58,14 +58,14 @@ pub(crate) fn take_over_entries(
         }
     }
     blocks.store(writer)?;
-    // A program of an older version that imports meanwhile finds its import under this id no more, so it fails: what it stored is in no
-    // block, and is removed as what a killed import has left.
+    // A program of an older version that imports meanwhile does not find its import under the old id any more, so it
+    // fails. Its entries are in no block, and are removed like those of a killed import.
     writer.execute("UPDATE imports SET id = random()", [])?;
     progress(&migration);
     Ok(())
 }
 
-/// Says which entry is damaged.
+/// Adds to an error which entry is damaged.
 fn at(row: &Row<'_>, cause: rusqlite::Error) -> rusqlite::Error {
     let (Ok(timestamp_ns), Ok(sequence)) = (row.get(1), row.get::<_, i64>(2)) else { return cause };
     let timestamp = Timestamp::from_unix_ns(timestamp_ns);
@@ -115,7 +115,7 @@ fn entry_4(
     Ok((position, ids, entry))
 }
 
-/// The blocks of one account, in the order of its numbers; of none at first.
+/// The blocks of the present account, in the order of its numbers. At first there is no account.
 #[derive(Default)]
 struct AccountBlocks {
     account: Option<AccountId>,
@@ -156,7 +156,8 @@ impl AccountBlocks {
     }
 }
 
-/// The numbers that entries have: all that were given, without those that an import did not use or hides.
+/// The sequence numbers of visible entries: all that were given out, without those that an import did not use or that
+/// it hides.
 fn stretches(writer: &Connection, account: AccountId, end: u64) -> rusqlite::Result<Vec<Range<u64>>> {
     let mut select = writer.prepare(
         "SELECT first_sequence, last_sequence FROM unused WHERE account = ?1

@@ -1,4 +1,4 @@
-//! Whether files hold the same entries, found out before any of them counts: exports of windows that overlap.
+//! Finds out whether files have the same entries before any of them count, such as exports of windows that overlap.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +10,13 @@ use rusqlite::{Connection, Row};
 use crate::error::failure;
 use crate::row::{count, signed};
 
-/// Pages in memory, in KiB. What has no room there goes to a temporary file.
+/// The page cache in KiB. Pages that have no room in it go to a temporary file.
 const CACHE_KIB: u32 = 8192;
 
-/// Pairs of files that are told apart. What is beyond them is not looked at: there is more than enough to refuse.
+/// The most pairs of files that are reported. They are more than enough to refuse the import.
 const MOST_PAIRS: usize = 100;
 
-/// What some files hold, while they are read: which of their entries are equal.
+/// Finds equal entries in several files while these are read.
 ///
 /// Entries have no id, and a file may hold equal ones, so that an entry comes twice proves nothing. But two exports whose
 /// windows overlap hold the same entries in the time that they share, and each of those would be recorded twice. So for two
@@ -68,23 +68,23 @@ pub struct Overlap {
     pub is_border: bool,
 }
 
-/// What is known of a file.
+/// What is known about a file.
 #[derive(Clone, Copy, Debug, Default)]
 struct File {
-    /// Its first and last instant, once it has an entry.
+    /// Its first and last instant; `None` while it has no entry.
     span: Option<(i64, i64)>,
     has_api_key: bool,
 }
 
-/// An entry that some files have, without its API key.
+/// An entry that several files have, whatever its API key.
 struct Group {
     at_ns: i64,
-    /// The number of a file, the hash of an API key, and how many of these there are.
+    /// The number of a file, the hash of an API key, and how many such entries the file has.
     held: Vec<(usize, i64, u64)>,
 }
 
 impl Overlaps {
-    /// Knows no file.
+    /// An empty comparison, without any file.
     ///
     /// # Errors
     /// [`ErrorKind::CannotCompare`].
@@ -107,7 +107,7 @@ impl Overlaps {
                  ON CONFLICT DO UPDATE SET entries = entries + 1",
             )?;
             for entry in entries {
-                // One that no ledger holds is refused elsewhere.
+                // An entry at an instant that no ledger can hold is refused elsewhere.
                 let Some(at_ns) = entry.timestamp.unix_ns() else { continue };
                 let Likeness { but_api_key, api_key } = Likeness::of(entry);
                 let (first, last) = known.span.unwrap_or((at_ns, at_ns));
@@ -133,7 +133,7 @@ impl Overlaps {
         Ok(found.into_values().collect())
     }
 
-    /// The stretches of time, each apart from the others, in which more than one file has its span.
+    /// The separate stretches of time that lie within the span of more than one file.
     fn shared(&self) -> Vec<(i64, i64)> {
         let mut spans: Vec<_> = self.files.iter().filter_map(|file| file.span).collect();
         spans.sort_unstable();
@@ -154,7 +154,7 @@ impl Overlaps {
 
     /// Gives all entries of a stretch that more than one file has.
     fn look_at(&self, first_ns: i64, last_ns: i64, mut take: impl FnMut(&Group)) -> rusqlite::Result<()> {
-        // In the order of the table, so nothing is sorted.
+        // This is the order of the table, so nothing has to be sorted.
         let mut select = self.seen.prepare_cached(
             "SELECT at_ns, entry, file, api_key, entries FROM seen WHERE at_ns BETWEEN ?1 AND ?2
              ORDER BY at_ns, entry, file, api_key",
@@ -211,7 +211,7 @@ impl Overlaps {
         }
     }
 
-    /// Whether an instant is the border between two files; `None` when it is not in the time that they share.
+    /// True when an instant is the border between two files; `None` when it is not in their shared time.
     fn border(&self, at_ns: i64, files: (usize, usize)) -> Option<bool> {
         let (one, other) = (self.files[files.0].span?, self.files[files.1].span?);
         let shared = one.0.max(other.0)..=one.1.min(other.1);
@@ -231,10 +231,10 @@ impl Overlaps {
     }
 }
 
-/// A database of its own that nobody else sees, and that is gone with the connection, also when the process is killed.
+/// Opens a private database. It is gone with the connection, also when the process is killed.
 fn open() -> rusqlite::Result<Connection> {
     let seen = Connection::open("")?;
-    // Nothing of it is ever needed again.
+    // Nothing of it is needed after a crash.
     seen.pragma_update(None, "journal_mode", "off")?;
     seen.pragma_update(None, "synchronous", "off")?;
     seen.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;

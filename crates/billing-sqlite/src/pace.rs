@@ -1,23 +1,23 @@
-//! How work in many transactions lets others write in between.
+//! Paces work in many transactions, so that others can write in between.
 
 use std::time::{Duration, Instant};
 
 use crate::connections::BUSY_PAUSE;
 
-/// The part of its time that such work leaves to others, one in so many.
+/// Such work leaves one part in so many of its time to others.
 const SHARE: u32 = 8;
 
-/// The time between two transactions of one who writes much.
+/// The pauses between the transactions of a long write.
 ///
-/// Whoever waits for the ledger looks again every [`BUSY_PAUSE`], so a gap of two of them is not missed; the work between
-/// two transactions counts.
+/// A waiting writer looks again every [`BUSY_PAUSE`], so it does not miss a gap of two of them. Work between two
+/// transactions counts as a part of the gap.
 #[derive(Default)]
 pub(crate) struct Pace {
     last: Option<(Instant, Duration)>,
 }
 
 impl Pace {
-    /// Notes that a transaction has just ended that took so long.
+    /// Notes that a transaction has just ended, and how long it took.
     pub(crate) fn held(&mut self, time: Duration) {
         self.last = Some((Instant::now(), time));
     }

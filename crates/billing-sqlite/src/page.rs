@@ -1,4 +1,4 @@
-//! Entries on their way out of the ledger, page by page.
+//! Reads pages of entries.
 
 use billing_ledger::{
     AccountId, Error, ErrorKind, Filter, LendEntry, NumberedQuery, Position, Sequences, Snapshot, WalkPage,
@@ -15,10 +15,11 @@ use crate::row::{self, COLUMNS, Scratch, signed};
 use crate::snapshot::Present;
 use crate::strings;
 
-/// Hidden entries side by side after which counts are asked where others are: about as many as that costs the time of.
+/// After so many hidden entries side by side, the counts are asked where visible ones are. Asking costs about as much
+/// time as reading so many.
 const MOST_HIDDEN: u32 = 200;
 
-/// Whether entries that a walk is still to see were taken out since it began.
+/// True when entries that a walk is still to see were taken out since it began.
 const IS_OUTDATED: &str = "
     SELECT EXISTS (
         SELECT 1 FROM removed
@@ -26,10 +27,10 @@ const IS_OUTDATED: &str = "
         AND timestamp_ns <= ?5 AND (?6 IS NULL OR currency = ?6)
         AND (?7 IS NULL OR sequence NOT BETWEEN ?7 AND ?8))";
 
-/// Entries behind a place, or from it on. Runs along the primary key in both directions.
+/// The statement for entries behind a place, or from it on. It runs along the primary key in either direction.
 fn rows_sql(order: SortOrder, is_at_start: bool, has_currency: bool) -> String {
     let direction = order.as_str();
-    // Not asked of each entry where all are wanted.
+    // When all currencies are wanted, the condition is not evaluated for each entry.
     let currency = if has_currency { "currency = ?6" } else { "?6 IS NULL" };
     let behind = if is_at_start { "timestamp_ns >= ?2" } else { "(timestamp_ns, sequence) > (?2, ?3)" };
     format!(
@@ -85,7 +86,7 @@ impl SqliteLedger {
                 let refused = Some(failure(ErrorKind::WalkOutdated, self.0.connections.path(), ""));
                 return Ok(Some((WalkPage { snapshot, next: None }, refused)));
             }
-            // One more than asked for tells whether there is a next page.
+            // One entry more than asked for tells whether there is a next page.
             scan.most_lent = u64::from(limit.max(1));
             scan.read(SortOrder::Asc, 0, scan.most_lent + 1)?;
             let next = scan.last.filter(|_| scan.found > scan.most_lent);
@@ -104,19 +105,20 @@ struct Scan<'c, 'l> {
     connection: &'c Connection,
     account: AccountId,
     span: Span,
-    /// The number of the currency, when there is a filter by one.
+    /// The number of the currency; `None` without a filter.
     currency: Option<i64>,
     /// Entries at or before this place are not read.
     after: (i64, i64),
     /// Entries stored from here on are not read.
     end: i64,
-    /// Neither are these: of an import that has not ended, and of one that had not when the walk began.
+    /// Entries with these numbers are not read either: of an import that has not ended, and of one that had not ended
+    /// when the walk began.
     hidden: [Option<Sequences>; 2],
     scratch: Scratch,
     lend: &'l mut LendEntry<'l>,
-    /// Why whoever borrows wants no more.
+    /// The error with which the borrower has ended the call.
     refused: Option<Error>,
-    /// How many are lent at most; how many were found; and the place of the last one that was lent.
+    /// The most entries that are lent. Behind it: how many were found, and the place of the last one that was lent.
     most_lent: u64,
     found: u64,
     last: Option<Position>,
@@ -158,8 +160,8 @@ impl<'c, 'l> Scan<'c, 'l> {
         }))
     }
 
-    /// Whether entries behind [`after`](Self::after) were taken out since the walk began. A removal has a number in the order
-    /// of storing, so it came later if its number is none of what the walk sees.
+    /// True when entries behind [`after`](Self::after) were taken out since the walk began. A removal has a sequence
+    /// number. It came later if this number is not in the walk's snapshot.
     fn is_outdated(&self) -> rusqlite::Result<bool> {
         let [_, without] = self.hidden;
         let (first, last) = without.map(|without| (signed(without.first), signed(without.last))).unzip();
@@ -189,16 +191,16 @@ impl<'c, 'l> Scan<'c, 'l> {
 
     /// Reads up to `limit` entries of the span in this order, after skipping some.
     ///
-    /// Without a filter by currency they stand side by side from the first one on. With one, they are read minute by
-    /// minute, and what lies between is passed over by counts: an account may have a thousand others for each. So are
-    /// hidden entries, which no count has, when there are many side by side.
+    /// Without a filter by currency, the entries stand side by side. With one, they are read minute by minute, and
+    /// counts lead over what lies between: an account may have a thousand other entries for each. Many hidden entries
+    /// side by side are passed over in the same way, because they are in no count.
     fn read(&mut self, order: SortOrder, skip: u64, limit: u64) -> rusqlite::Result<()> {
         let mut rest = Some(Span { first_ns: self.after.0.max(self.span.first_ns), ..self.span });
         let mut skip = skip;
         let mut is_amid_hidden = false;
         while let Some(span) = rest.filter(|_| self.found < limit && self.refused.is_none()) {
             let mut within = span;
-            // Nothing to skip and nothing to pass over: the table's order leads there.
+            // There is nothing to skip and nothing to pass over, so the entries are read in the table's order.
             if skip > 0 || self.currency.is_some() || is_amid_hidden {
                 let Some(found) = self.counts().locate(span, order, skip)? else { break };
                 Found { within, skip } = found;
@@ -224,8 +226,8 @@ impl<'c, 'l> Scan<'c, 'l> {
         Ok(())
     }
 
-    /// Reads entries of a part of the span until there are `limit`, after skipping some. Where too many hidden ones stand
-    /// side by side it ends early, and tells the instant from which on nothing was read.
+    /// Reads up to `limit` entries of a part of the span, after skipping some. When too many hidden ones stand side by
+    /// side, it ends early and returns the instant from which on nothing was read.
     fn read_part(
         &mut self,
         part: Span,
@@ -237,10 +239,11 @@ impl<'c, 'l> Scan<'c, 'l> {
         if after.1 < 0 {
             return self.read_rows(part, after, order, skip, limit);
         }
-        // What is left of one instant is read apart: to compare pairs costs each entry more than the rest of its place.
+        // The rest of the first instant is read by itself. To compare each entry with a pair of time and number costs
+        // more than all else at its place.
         let instant = Span { first_ns: after.0, last_ns: after.0 };
         self.read_rows(instant.and(part), after, order, skip, limit)?;
-        // Nothing is behind the last instant that there is.
+        // Behind the last possible instant there is nothing.
         let rest_ns = after.0.checked_add(1).filter(|rest_ns| *rest_ns <= part.last_ns);
         match rest_ns.filter(|_| self.found < limit && self.refused.is_none()) {
             Some(first_ns) => self.read_rows(Span { first_ns, ..part }, (first_ns, -1), order, skip, limit),
@@ -248,7 +251,7 @@ impl<'c, 'l> Scan<'c, 'l> {
         }
     }
 
-    /// The same, of entries behind a place only.
+    /// The same, only for entries behind a place.
     fn read_rows(
         &mut self,
         part: Span,
@@ -259,7 +262,7 @@ impl<'c, 'l> Scan<'c, 'l> {
     ) -> rusqlite::Result<Option<i64>> {
         let sql = rows_sql(order, after.1 < 0, self.currency.is_some());
         let mut select = self.connection.prepare_cached(&sql)?;
-        // The engine skips and ends by itself where it may count every entry.
+        // The engine itself may skip and stop when it may count every entry.
         let is_all_seen = self.hidden == [None; 2];
         let (most, offset) = match is_all_seen {
             true => (signed(limit - self.found), std::mem::take(skip)),
@@ -280,7 +283,7 @@ impl<'c, 'l> Scan<'c, 'l> {
             if !is_all_seen {
                 let Position { timestamp_ns: at_ns, sequence } = row::position(row)?;
                 if self.hidden.iter().flatten().any(|hidden| hidden.contains(sequence)) {
-                    // Only between two instants: of one instant all is read, or nothing.
+                    // It ends only between two instants, so that an instant is read as a whole or not at all.
                     if hidden >= MOST_HIDDEN && last_ns.is_some_and(|last_ns| last_ns != at_ns) {
                         return Ok(Some(at_ns));
                     }
@@ -317,7 +320,7 @@ mod tests {
 
     use super::*;
 
-    /// The engine may plan a statement anew for other values, and that took as long as half a page.
+    /// If the engine planned a statement anew for each value, that would take as long as half a page.
     #[test]
     fn the_statements_of_a_walk_are_planned_once() {
         let directory = tempfile::tempdir().unwrap();

@@ -8,8 +8,8 @@ pub(crate) fn real(path: &Path) -> PathBuf {
     if cfg!(unix) { std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
 }
 
-/// Removes a ledger's file and what stands beside it, as far as they are there. The file first: a log without its file is not
-/// read, and a file without its log would be.
+/// Removes a ledger's file and the files beside it, if they are there. The file goes first: a log without its file is
+/// not read, but a file without its log would be.
 pub(crate) fn remove_files(path: &Path) -> io::Result<()> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         match fs::remove_file(with_suffix(path, suffix)) {

@@ -1,5 +1,5 @@
-//! An import that stores its entries in chunks, as the ledger knows it: they are hidden until it ends, and those of one
-//! that did not end are taken away again.
+//! What the ledger keeps about an import in chunks. Its entries are hidden until it ends, and those of an import that
+//! did not end are removed.
 
 use std::time::Instant;
 
@@ -13,7 +13,8 @@ use crate::pace::Pace;
 use crate::row::{count, signed};
 use crate::snapshot::Present;
 
-/// The numbers that an import gets, more than any has entries. What is stored beside it gets those behind them.
+/// How many numbers an import reserves: more than any import has entries. What is stored meanwhile gets numbers behind
+/// them.
 const RESERVED: u64 = 1 << 40;
 
 /// Entries that are removed at a time.
@@ -22,14 +23,15 @@ const REMOVED_AT_ONCE: u32 = 2_000;
 /// The row of an import that has not ended.
 #[derive(Clone, Copy)]
 pub(crate) struct Pending {
-    /// Random, so that no other import ever has it.
+    /// A random number, so that no other import ever has it.
     id: i64,
     account: AccountId,
     sequences: Sequences,
 }
 
 impl Pending {
-    /// Hides what the import is going to store. The first entry lies at `at_ns`. `None` when there is no such account.
+    /// Adds the row that hides what the import is going to store. The first entry is at `at_ns`. `None` when there is
+    /// no such account.
     pub(crate) fn begin(
         connections: &Connections,
         writer: &Connection,
@@ -39,7 +41,7 @@ impl Pending {
         let fail = |cause| connections.fail(cause);
         connections.begin_on(writer)?;
         let Some(present) = Present::of(writer, account).map_err(fail)? else { return Ok(None) };
-        // The lock is what keeps imports apart. Where two names of one ledger make two locks, this does.
+        // The lock keeps imports apart. If two names of one ledger lead to two locks, this does.
         if find(writer).map_err(fail)?.is_some() {
             return Err(connections.error(ErrorKind::ImportUnderWay));
         }
@@ -72,7 +74,8 @@ impl Pending {
         Ok(writer.prepare_cached(sql)?.execute((self.id, first_ns, last_ns))? == 1)
     }
 
-    /// Gives back the numbers from one on, or notes that no entry will ever have them: others have those behind them.
+    /// Gives back the numbers from one on. If others have numbers behind them already, it notes that no entry will ever
+    /// have these.
     fn give_back(self, writer: &Connection, from: u64) -> rusqlite::Result<()> {
         let last = self.sequences.last;
         if !set_next_sequence(writer, self.account, last + 1, from)? {
@@ -85,7 +88,8 @@ impl Pending {
         Ok(())
     }
 
-    /// Shows all entries, in the transaction that adds their sums. False when there is no such import any more.
+    /// Removes the row, which makes all entries visible, in the transaction that adds their sums. False when the
+    /// import's row is gone.
     ///
     /// Numbers that were not needed are given back, unless others have those behind them already.
     pub(crate) fn show(self, writer: &Connection, next_sequence: u64) -> rusqlite::Result<bool> {
@@ -93,12 +97,12 @@ impl Pending {
         Ok(writer.execute("DELETE FROM imports WHERE id = ?1", [self.id])? == 1)
     }
 
-    /// Removes all of it: the entries some at a time, for others write meanwhile, and at last the row that hides them.
-    /// Killed in between, it is done by whoever comes next. Returns how many entries there were.
+    /// Removes the import: its entries some at a time, because others write meanwhile, and the row that hides them
+    /// last. After a kill in between, the next import or server goes on with it. Returns how many entries there were.
     pub(crate) fn remove(self, connections: &Connections) -> Result<u64, Error> {
         let writer = connections.writer()?;
         let fail = |cause| connections.fail(cause);
-        // Under another id: one who still imports finds out at its next step, and does not end it.
+        // The row gets another id. An import that still runs finds out at its next step, and cannot end.
         connections.begin_on(&writer)?;
         let claimed = claim(&writer, self.id).map_err(fail)?;
         connections.commit_on(&writer)?;
@@ -169,11 +173,12 @@ impl Pending {
 }
 
 impl SqliteLedger {
-    /// Removes what an import has left that was killed: entries that nobody sees, but that take up space. An import that
-    /// still runs is left alone. Others read and write meanwhile; the space is used again, and the file does not shrink.
-    /// Tells how many entries were removed.
+    /// Removes what a killed import has left: entries that nobody sees, but that take up space. A running import is
+    /// left alone. Others read and write meanwhile. The space is used again, but the file does not shrink. Returns how
+    /// many entries were removed.
     ///
-    /// An import of many entries does it first. Whoever opens a ledger for long calls it, too, on a thread that may wait.
+    /// An import of many entries does this first. A program that keeps a ledger open for long calls it too, on a thread
+    /// that may block.
     ///
     /// # Errors
     /// When the ledger cannot be read or written.
@@ -195,7 +200,7 @@ pub(crate) fn lock(connections: &Connections) -> Result<Option<ImportLock>, Erro
         .map_err(|cause| connections.error(ErrorKind::CannotOpen).caused_by(cause))
 }
 
-/// Removes what is left of an import. The caller has the lock, so that none runs.
+/// Removes what is left of an import. The caller has the lock, so no import is running.
 pub(crate) fn remove_left(connections: &Connections) -> Result<u64, Error> {
     match connections.read(find)? {
         Some(left) => left.remove(connections),

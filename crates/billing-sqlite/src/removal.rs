@@ -1,4 +1,4 @@
-//! An account that has nothing, and goes.
+//! Removes an account that has nothing.
 
 use billing_ledger::{AccountId, Error, ErrorKind};
 use rusqlite::{Connection, OptionalExtension};
@@ -8,12 +8,12 @@ use crate::ledger::SqliteLedger;
 use crate::row::count;
 use crate::schema::LAST_ACCOUNT;
 
-/// What an account may have that is for good, and the one thing that somebody still uses: each in the singular and in the
-/// plural, and how many there are. Sums and counts are made of entries, so without any they are a fault of the ledger, which
-/// is not removed with its traces.
+/// What an account may have that prevents its removal: each with its word in the singular and in the plural, and a
+/// statement that counts it. Sums and counts without entries are a fault of the ledger. They prevent the removal too,
+/// so that no trace of the fault is lost.
 const OBSTACLES: [(&str, &str, &str); 8] = [
     ("entry", "entries", "SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = ?1"),
-    // Of a ledger that is damaged. Those of an import that has not ended are said below.
+    // These exist only in a damaged ledger. An import that has not ended is named below.
     (
         "entry without a sum",
         "entries without a sum",
@@ -46,8 +46,8 @@ const OBSTACLES: [(&str, &str, &str); 8] = [
     ),
 ];
 
-/// True for an account without any of these. It finds the first row of each and counts nothing, because nobody else writes
-/// meanwhile.
+/// True for an account without any of these. It only looks for a first row of each, because nobody else can write
+/// meanwhile and should not wait long.
 const IS_EMPTY: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM receipts WHERE account = ?1)
@@ -61,9 +61,8 @@ const IS_EMPTY: &str = "
        AND NOT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
 
 impl SqliteLedger {
-    /// Removes an account that has nothing. Its allocation and its revoked keys, which open nothing and were charged for
-    /// nothing, go with it. Whoever has the account in hand meanwhile is told [`ErrorKind::UnknownAccount`] from then on, and
-    /// no later account gets its number.
+    /// Removes an account that has nothing. Its allocation and its revoked keys go with it. Calls with the account's
+    /// number fail with [`ErrorKind::UnknownAccount`] from then on, and no later account gets the number.
     ///
     /// # Errors
     /// [`ErrorKind::AccountInUse`] for one with entries, batches, imported files, an import under way, or a key that is not
@@ -75,7 +74,7 @@ impl SqliteLedger {
         let writer = connections.begin()?;
         let name = name(&writer, account).map_err(fail)?.ok_or_else(|| self.unknown_account(account))?;
         if !writer.query_row(IS_EMPTY, [account.0], |row| row.get(0)).map_err(fail)? {
-            // To count may take a while, and others wait to write.
+            // Counting may take a while, and others are waiting to write.
             drop(writer);
             let obstacles = connections.read(|reader| obstacles(reader, account))?.join(", ");
             let detail = format!("the account `{name}` cannot be removed: it has {obstacles}");
@@ -86,8 +85,8 @@ impl SqliteLedger {
     }
 }
 
-/// The number that the next new account gets: one that no account ever had. A batch on its way to an account that was
-/// removed, and a cursor that was made for it, are never those of another one.
+/// The number for the next new account. No account has ever had it, so a batch or a cursor of a removed account never
+/// belongs to another one.
 pub(crate) fn next_account(writer: &Connection) -> rusqlite::Result<i64> {
     let last: i64 = writer.query_row("SELECT COALESCE(MAX(id), 0) FROM accounts", [], |row| row.get(0))?;
     Ok(last.max(last_removed(writer)?) + 1)
@@ -103,7 +102,7 @@ fn last_removed(connection: &Connection) -> rusqlite::Result<i64> {
 fn remove(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
     let last = last_removed(writer)?.max(account.0).to_be_bytes();
     writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (LAST_ACCOUNT, last))?;
-    // Numbers that no entry got say something only beside entries.
+    // Unused numbers mean nothing without entries.
     writer.execute("DELETE FROM unused WHERE account = ?1", [account.0])?;
     writer.execute("DELETE FROM keys WHERE account = ?1", [account.0])?;
     writer.execute("DELETE FROM accounts WHERE id = ?1", [account.0]).map(drop)

@@ -1,4 +1,4 @@
-//! A copy in the place of a ledger.
+//! Puts a copy in the place of a ledger.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,18 +16,18 @@ use crate::paths::{real, with_suffix};
 use crate::schema;
 use crate::second_names::{forget_second_names, second_name};
 
-/// What stands beside a file and belongs to it, but for the index, which is made anew.
+/// The files that belong to a ledger's file, except the index, which is made anew.
 const COMPANIONS: [&str; 2] = ["-wal", "-journal"];
 
 impl SqliteLedger {
-    /// Puts a copy of a ledger at a path, and keeps what it replaces: gives the name under which that is now, if anything
-    /// was there.
+    /// Puts a copy of a ledger at a path. What was there is kept under another name, which is returned.
     ///
-    /// The copy at `from` stays as it is. One of an older version is taken forward in its new place. Every page of it is looked at,
-    /// and all that it keeps of its entries, before anything is touched. Nobody may have the
-    /// ledger at the path open, and nobody can open it meanwhile. A kill leaves the former ledger or the copy at the path,
-    /// as a whole; where the log of the former could not be copied into its file, for it was damaged, a kill may leave it
-    /// beside the copy, which is then refused as [`ErrorKind::ForeignLog`]. `now` is for the name.
+    /// The copy at `from` stays as it is. A copy of an older version is taken forward in its new place. Every page of
+    /// the copy, and everything that it keeps about its entries, is checked before anything is touched. Nobody may have
+    /// the ledger at the path open, and nobody can open it meanwhile. After a kill, the former ledger or the copy is at
+    /// the path, as a whole. There is one exception: if the former ledger's log was damaged and could not be copied
+    /// into its file, a kill may leave this log beside the copy, which is then refused with [`ErrorKind::ForeignLog`].
+    /// `now` is for the name.
     ///
     /// # Errors
     /// [`ErrorKind::InUse`], [`ErrorKind::CannotRestore`] when the copy is not whole or cannot be written,
@@ -41,7 +41,7 @@ impl SqliteLedger {
         }
         let is_there = match to.look() {
             Ok(Found::Nothing) => false,
-            // Whatever is there is kept.
+            // Whatever is there, it is kept.
             Ok(Found::Empty | Found::Database(_)) | Err(_) => to.id()?.is_some(),
         };
         if !is_there && to.has_log_alone() {
@@ -51,7 +51,8 @@ impl SqliteLedger {
         if is_there {
             settle(&to)?;
         }
-        // Held until all is done: what opens the ledger meanwhile waits, and then finds it replaced.
+        // This lock is held until everything is done. A program that opens the ledger meanwhile waits, and then finds
+        // it replaced.
         let _turn = if is_there { Some(Turn::take(&to)?) } else { None };
         let part = Part::create(&path).map_err(failed)?;
         copy_whole(&from, &to, part.path())?;
@@ -64,15 +65,15 @@ impl SqliteLedger {
     }
 }
 
-/// A copy of the copy, that every page of was looked at.
+/// Copies the copy, and checks every page.
 fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Error> {
     let engine = |cause: rusqlite::Error| cannot(from, to).caused_by(cause);
     let copied = match from.look()? {
         Found::Nothing => return Err(from.error(ErrorKind::NotFound, "")),
         Found::Empty => return Err(from.error(ErrorKind::NotALedger, "it is empty")),
-        // The file alone, wherever it is: also where nothing can be written.
+        // The file has no log, so it is read alone, which works even where nothing can be written.
         Found::Database(Some(_)) if !from.has_log() => copy(&from.alone().map_err(engine)?, part),
-        // With its log, if they belong together.
+        // The file is read with its log, if they belong together.
         found @ Found::Database(_) => {
             let handles = from.handles(false)?;
             let reader = from.connect().map_err(engine)?;
@@ -91,11 +92,11 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
         if let Some(what) = schema::missing(&copied).map_err(engine)?.first() {
             return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
         }
-        // It has a secret.
+        // The copy has its secret already, so none is needed.
         schema::migrate(&mut copied, [0; 32], &mut |_| ()).map_err(engine)?;
         schema::seal_copy(&copied).map_err(engine)?;
     }
-    // Every page, every part of a ledger, and every sum.
+    // Checks every page, every part of a ledger, and every sum.
     copied.close().map_err(|(_, cause)| engine(cause))?;
     let report = SqliteLedger::check(part, |_| {})?;
     match report.found.get(&DifferenceKind::Integrity) {
@@ -108,8 +109,8 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
 const CHECK: &str =
     "`billing check` of the copy says more, by the program of its version. The ledger is as it was";
 
-/// Copies the log into the file, as the last one to close a ledger does, so that there is one file to keep. Where they do
-/// not belong together or are damaged, both are kept as they are.
+/// Copies the log into the file, as happens when a ledger is closed, so that there is one file to keep. If they do not
+/// belong together or are damaged, both are kept as they are.
 fn settle(ledger: &LedgerFile) -> Result<(), Error> {
     let Ok(found @ Found::Database(_)) = ledger.look() else { return Ok(()) };
     if !ledger.has_log() {
@@ -118,7 +119,7 @@ fn settle(ledger: &LedgerFile) -> Result<(), Error> {
     let handles = ledger.handles(false)?;
     let Ok(writer) = ledger.connect() else { return Ok(()) };
     if connections::open_guard(ledger, &handles, &writer, &found).is_ok() {
-        // Left undone, the log is kept beside the file.
+        // If this fails, the log is kept beside the file.
         let _ = trust(&writer);
     }
     Ok(())
@@ -127,7 +128,7 @@ fn settle(ledger: &LedgerFile) -> Result<(), Error> {
 /// The exclusive right to a file.
 pub(crate) struct Turn {
     _file: File,
-    /// Dropped last: to close the file drops the locks of the process.
+    /// It is dropped last, because closing the file drops the locks of the process.
     _handles: Handles,
 }
 
@@ -140,7 +141,7 @@ impl Turn {
         }
         let open = OpenOptions::new().read(true).write(true).open(ledger.file());
         let file = open.map_err(|cause| ledger.error(ErrorKind::CannotOpen, "").caused_by(cause))?;
-        // Every connection of the engine has a shared lock on a part of the file for as long as it is open.
+        // Every open connection of the engine has a shared lock on a part of the file.
         match lock(&file) {
             Ok(()) => Ok(Self { _file: file, _handles: handles }),
             Err(_) => Err(in_use()),
@@ -159,10 +160,10 @@ fn lock(file: &File) -> io::Result<()> {
     file.try_lock().map_err(io::Error::from)
 }
 
-/// Puts the copy in the place of what is there, which gets another name.
+/// Puts the copy in the place of the present file, which gets another name.
 ///
-/// A kill before the rename leaves what was there, under a second name perhaps; one after it leaves the copy. Only a log
-/// that is still there can stand beside the copy then, which it does not fit.
+/// After a kill before the rename, the former file is there, perhaps with a second name. After a kill behind it, the
+/// copy is there. Only a log that could not be copied may stand beside the copy then, and does not fit it.
 fn replace(part: Part, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     keep_owner(path, part.path())?;
     File::open(part.path())?.sync_all()?;
@@ -184,7 +185,8 @@ fn replace(part: Part, path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-/// The copy is to be whose the ledger was: a server that runs as another user than who restores must be able to open it.
+/// Gives the copy to the owner of the ledger: a server that runs as another user than the one who restores must be able
+/// to open it.
 #[cfg(unix)]
 fn keep_owner(ledger: &Path, copy: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};

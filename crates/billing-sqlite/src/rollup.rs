@@ -1,4 +1,4 @@
-//! Sums by day, product, currency and API key, on their way out of the ledger.
+//! Reads sums by day, product, currency and API key.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +12,8 @@ use crate::ledger::SqliteLedger;
 use crate::row::{count, optional_text, parse};
 use crate::strings::Texts;
 
-/// A sum that waits until all of its day are there: in the ledger they stand in the order in which their texts were first seen.
+/// A sum that waits until all sums of its day are there. The ledger has them in the order in which their texts were
+/// first stored, and they are lent in the order of the texts.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     sku: String,

@@ -14,7 +14,7 @@ use crate::strings::{NO_TEXT, Texts};
 pub(crate) const COLUMNS: &str =
     "timestamp_ns, sequence, sku, currency, notes, api_key, numbers, request_id, other_fields";
 
-/// Where the numbers of an entry stand in [`COLUMNS`], its request and its other fields.
+/// Where in [`COLUMNS`] an entry's numbers stand, its request and its other fields.
 pub(crate) const NUMBERS: usize = 6;
 pub(crate) const REQUEST_ID: usize = 7;
 pub(crate) const OTHER_FIELDS: usize = 8;
@@ -74,7 +74,7 @@ pub(crate) fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
     Ok(Position { timestamp_ns, sequence })
 }
 
-/// What of an entry that is lent is not in its row.
+/// Room for what a lent entry needs beside its row.
 #[derive(Default)]
 pub(crate) struct Scratch {
     texts: Texts,
@@ -118,7 +118,7 @@ pub(crate) fn lend<'r>(
     })
 }
 
-/// The same as an entry of one's own.
+/// The same as an entry that owns its texts.
 pub(crate) fn owned(
     row: &Row<'_>,
     connection: &Connection,
@@ -128,7 +128,7 @@ pub(crate) fn owned(
     lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
 }
 
-/// The text of a number, none for [`NO_TEXT`].
+/// The text with this number; `None` for [`NO_TEXT`].
 pub(crate) fn optional_text(
     id: i64,
     connection: &Connection,
@@ -144,7 +144,7 @@ pub(crate) fn optional_text(
 fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     match row.get_ref(column)? {
         ValueRef::Integer(number) => Ok(number),
-        // Says what is wrong with it.
+        // This call reports what is wrong with it.
         _ => row.get(column),
     }
 }
@@ -175,11 +175,11 @@ fn numbers_text(entry: &UsageEntry) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// A number that an entry has not.
+/// The text for a number that an entry does not have.
 const NONE: &[u8] = b"null";
 
-/// The texts between the commas of numbers that are kept: three of them or six, and nothing for those that are not there. `None`
-/// for what is no such array.
+/// The texts between the commas of kept numbers: three or six of them, and `None` for those that are missing. `None` as
+/// a whole when it is no such array.
 pub(crate) fn split_numbers(text: &[u8]) -> Option<[Option<&[u8]>; 6]> {
     let mut rest = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let mut numbers = [None; 6];
@@ -196,7 +196,7 @@ pub(crate) fn split_numbers(text: &[u8]) -> Option<[Option<&[u8]>; 6]> {
     None
 }
 
-/// Units and amount among numbers that are kept; none for what is no number.
+/// Units and amount of kept numbers; `None` for what is no number.
 pub(crate) fn units_and_amount(numbers: ValueRef<'_>) -> [Option<Decimal>; 2] {
     let split = numbers.as_bytes().ok().and_then(split_numbers).unwrap_or_default();
     [split[1], split[2]].map(|text| parse_decimal(std::str::from_utf8(text?).ok()?).ok())
@@ -225,7 +225,7 @@ fn no_numbers(value: ValueRef<'_>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(NUMBERS, Type::Text, cause.into())
 }
 
-/// Reads a column of text; what is not the text of such a value is the file's fault.
+/// Reads a column of text. A text that is no such value means that the file is damaged.
 pub(crate) fn parse<T>(
     row: &Row<'_>,
     column: usize,
@@ -241,7 +241,7 @@ pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
-/// As the engine counts. No ledger holds 2⁶³ of anything.
+/// The number as the engine has it. No ledger has 2⁶³ of anything.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,17 +15,17 @@ use crate::pending::{self, Pending};
 use crate::sums;
 use crate::tables::{self, Tables};
 
-/// How long a chunk may take: so long a batch waits that comes at its beginning.
+/// How long a chunk may take. A batch that comes at its beginning waits for so long.
 const CHUNK_TIME: Duration = Duration::from_millis(50);
 
-/// Entries that are stored between two looks at the time.
+/// Entries that are stored between two looks at the clock.
 const STEP: usize = 500;
 
-/// The one import in chunks that a ledger has at a time. Its entries are stored and hidden, its sums and counts are in
-/// memory and in tables of its connection. A kill at any moment leaves hidden entries and the row that hides them; the
-/// transaction that removes the row adds the sums.
+/// An import in chunks, of which a ledger has one at a time. Its entries are stored and hidden. Its sums and counts are
+/// in memory and in temporary tables of its connection. After a kill at any moment, the hidden entries and the row that
+/// hides them are left. The transaction that removes this row adds the sums.
 pub(crate) struct Running {
-    /// Dropped before the ledger, which is closed with its last connection.
+    /// It is dropped before the ledger, which closes with its last connection.
     writer: Connection,
     ledger: SqliteLedger,
     pub(crate) pending: Pending,
@@ -33,20 +33,20 @@ pub(crate) struct Running {
     /// True once some of the sums are in the tables.
     has_gathered: bool,
     pace: Pace,
-    /// Dropped last: until then nobody takes what is stored for left over.
+    /// It is dropped last. Until then nobody removes the stored entries as left over.
     lock: ImportLock,
 }
 
 impl Running {
-    /// Removes what a killed import has left, and begins. The first entry lies at `at_ns`.
+    /// Removes what a killed import has left, and begins. The first entry is at `at_ns`.
     pub(crate) fn begin(ledger: &SqliteLedger, account: AccountId, at_ns: i64) -> Result<Self, Error> {
         let connections = &ledger.0.connections;
         let lock = pending::lock(connections)?;
         let lock = lock.ok_or_else(|| connections.error(ErrorKind::ImportUnderWay))?;
         pending::remove_left(connections)?;
         let writer = connections.open_writer()?;
-        // A chunk need not be durable before the end. The log is in order, so a commit that is durable, this import's last
-        // one or a batch beside it, makes all before it durable too.
+        // A chunk need not be durable before the end. The log is written in order, so a durable commit, such as this
+        // import's last one or that of a batch, makes everything before it durable too.
         writer.pragma_update(None, "synchronous", "normal").map_err(|cause| connections.fail(cause))?;
         tables::create_gathered(&writer).map_err(|cause| connections.fail(cause))?;
         let pending = Pending::begin(connections, &writer, account, at_ns)?;
@@ -77,7 +77,7 @@ impl Running {
         Ok(())
     }
 
-    /// Stores entries, hidden, until the time is over. Returns the others.
+    /// Stores hidden entries until the time is over. Returns the rest.
     fn store_chunk<'e>(
         &mut self,
         entries: &'e [UsageEntry],
@@ -103,7 +103,7 @@ impl Running {
         Ok(rest)
     }
 
-    /// Puts the sums into the import's own tables. Only its connection has them, so nobody waits.
+    /// Puts the sums into the import's own tables. Only its connection has these, so nobody has to wait.
     fn gather(&mut self) -> Result<(), Error> {
         let Self { writer, intake, .. } = self;
         let gathered = writer
@@ -114,7 +114,8 @@ impl Running {
         gathered.map_err(|cause| self.ledger.0.connections.fail(cause))
     }
 
-    /// Shows all that was stored: one transaction adds the sums, keeps the files, and removes what hides the entries.
+    /// Makes everything visible: one transaction adds the sums, records the files, and removes the row that hides the
+    /// entries.
     pub(crate) fn finish(&mut self, files: &[FileEntries]) -> Result<u64, Error> {
         if self.has_gathered {
             self.gather()?;
@@ -125,9 +126,9 @@ impl Running {
         let fail = |cause| connections.fail(cause);
         writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
         connections.begin_on(writer)?;
-        // First, because it may refuse what would take long.
+        // This comes first, because it may refuse the import, and the rest takes long.
         imported_file::record(connections, writer, intake.account(), pending.sequences().first, files)?;
-        // Before its numbers are used: others may have them when it was removed.
+        // This comes before the import's numbers are used. If the import was removed, others may have them.
         if !pending.show(writer, intake.next_sequence()).map_err(fail)? {
             return Err(connections.error(ErrorKind::Aborted));
         }
@@ -139,10 +140,10 @@ impl Running {
         Ok(intake.entries())
     }
 
-    /// Removes all that was stored. What cannot be removed stays hidden, and is left to the next one.
+    /// Removes everything that was stored. What cannot be removed stays hidden, and is left to the next import.
     pub(crate) fn abort(self) {
         let Self { ledger, writer, pending, lock, .. } = self;
-        // It may be in the middle of a transaction.
+        // The writer may be in the middle of a transaction.
         drop(writer);
         let _ = pending.remove(&ledger.0.connections);
         drop(lock);

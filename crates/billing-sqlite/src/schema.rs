@@ -1,4 +1,4 @@
-//! The tables, and how an older file becomes one of today.
+//! The tables, and how an older file is taken forward.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -12,20 +12,20 @@ const APPLICATION_ID: i64 = 0x6269_6c6c;
 /// The version that this crate writes, and the newest that it reads.
 pub(crate) const VERSION: u32 = 5;
 
-/// The version whose sums and counts are those of today; those of an older one are made anew.
+/// Since this version, sums and counts have their present form. Those of an older ledger are made anew.
 const SUMS_SINCE: u32 = 2;
 
-/// The steps from an empty file to the present form. A step that was released is never changed: add one.
+/// The steps from an empty file to the present form. Never change a step that was released: add another one.
 const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4, V5];
 
-/// The version whose entries are those of today; those of an older one are taken over.
+/// Since this version, entries have their present form. Those of an older ledger are taken over.
 const ENTRIES_SINCE: u32 = 5;
 
-/// The version whose seals say what they continue.
+/// Since this version, seals name the state that they continue.
 pub(crate) const CHAINED_SINCE: u32 = 3;
 
-/// The row of `meta` that has the highest number of an account that was removed, in eight bytes, the highest first. It is
-/// there once one was.
+/// The row of `meta` with the highest number of a removed account, in eight bytes, big-endian. It is there once an
+/// account was removed.
 pub(crate) const LAST_ACCOUNT: &str = "last_account";
 
 /// Decimals are plain text, exact and readable with any SQLite tool; sums are made by this crate and never by SQL, whose
@@ -97,9 +97,9 @@ const V1: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What serving needs: keys that ingest, what they are called and when they were last used; the receipts of batches, by
-/// which a repeated one is known; charges and credits summed apart; counts that lead to a page within a minute of time.
-/// Counts and sums are made anew from the entries, see [`migrate`].
+/// What serving needs: keys for ingest, descriptions of keys and when they were last used; the receipts by which
+/// repeated batches are recognised; separate sums of charges and credits; counts that lead to a page down to the
+/// minute. Counts and sums are made anew from the entries, see [`migrate`].
 const V2: &str = "
     ALTER TABLE accounts ADD COLUMN diem_allocation TEXT;
 
@@ -262,22 +262,22 @@ const V5: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What is left of version 4 when its entries were taken over, see [`migrate`].
+/// Removes what is left of version 4 after its entries were taken over, see [`migrate`].
 const END_OF_V4: &str = "DROP TABLE entries_4";
 
-/// What the first state of a file continues.
+/// The state that the first state of a file continues.
 const NO_STATE: State = State { seal: [0; 16], cookie: 0 };
 
-/// Whose a file is.
+/// What kind of file a file is.
 pub(crate) enum Identity {
-    /// Nobody's: it is empty.
+    /// It is empty.
     Nothing,
     Ledger,
     Other,
 }
 
 pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
-    // One statement reads one state of a file that somebody else may be making.
+    // This is one statement, because it then reads one state of a file that somebody else may be making.
     let sql = "SELECT application_id, page_count FROM pragma_application_id, pragma_page_count";
     Ok(match connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))? {
         (_, 0) => Identity::Nothing,
@@ -298,7 +298,7 @@ pub(crate) fn migrate(
     progress: &mut dyn FnMut(&Migration),
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Asked again, now that nobody else can be doing the same.
+    // The version is asked again, now that nobody else can do the same.
     let version = version(&transaction)?;
     let before = if version == 0 { NO_STATE } else { state(&transaction)? };
     for step in MIGRATIONS.iter().skip(version as usize) {
@@ -327,7 +327,7 @@ pub(crate) fn secret(connection: &Connection) -> rusqlite::Result<Secret> {
     connection.query_row("SELECT value FROM meta WHERE name = 'secret'", [], |row| row.get(0))
 }
 
-/// What a ledger of its version has and this file has not, in words: tables, columns, the secret.
+/// What this file lacks of a ledger of its version, in words: tables, columns, the secret.
 pub(crate) fn missing(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let model = Connection::open_in_memory()?;
     let version = version(connection)?;
@@ -375,13 +375,13 @@ pub(crate) fn root(connection: &Connection) -> rusqlite::Result<Option<u32>> {
         .optional()
 }
 
-/// Gives the state that is about to be committed a name of its own, which says what it continues; see
+/// Seals the state that is about to be committed: gives it a new name, and names the state that it continues; see
 /// [`log`](crate::log).
 pub(crate) fn seal(writer: &Connection) -> rusqlite::Result<()> {
     seal_after(writer, state(writer)?)
 }
 
-/// The name of a copy: it continues nothing, and no log continues it.
+/// Seals a copy: its state continues nothing, and no log continues it.
 pub(crate) fn seal_copy(copy: &Connection) -> rusqlite::Result<()> {
     seal_after(copy, NO_STATE)
 }
@@ -393,7 +393,7 @@ fn seal_after(writer: &Connection, previous: State) -> rusqlite::Result<()> {
     writer.prepare_cached(sql)?.execute([row]).map(drop)
 }
 
-/// The state that a transaction begins with, as long as it has not changed the schema.
+/// The state with which a transaction begins. Call it before the transaction changes the schema.
 fn state(connection: &Connection) -> rusqlite::Result<State> {
     let row: Option<Vec<u8>> = connection
         .prepare_cached("SELECT value FROM meta WHERE name = 'seal'")?

@@ -20,7 +20,7 @@ pub(crate) fn second_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     loop {
         let more = if number == 1 { String::new() } else { format!("-{number}") };
         let name = with_suffix(path, &format!("{REPLACED}{second}Z{more}"));
-        // A link, unlike a rename, replaces nothing.
+        // Unlike a rename, a link replaces nothing.
         match fs::hard_link(path, &name) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => number += 1,
             linked => return linked.map(|()| name),
@@ -28,7 +28,7 @@ pub(crate) fn second_name(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     }
 }
 
-/// Removes names that a restore gave to the ledger before it was killed: it is still at its path.
+/// Removes the second names that a killed restore gave to the ledger, which is still at its path.
 pub(crate) fn forget_second_names(path: &Path) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let mut start = name.to_owned();

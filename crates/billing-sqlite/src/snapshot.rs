@@ -1,4 +1,4 @@
-//! What of an account there is to see at one moment.
+//! The visible part of an account at one moment.
 
 use billing_ledger::{AccountId, Sequences, Snapshot};
 use rusqlite::{Connection, OptionalExtension};
@@ -32,10 +32,10 @@ impl Present {
             .optional()
     }
 
-    /// What a walk sees that begins now.
+    /// The snapshot of a walk that begins now.
     pub(crate) fn snapshot(self) -> Snapshot {
         match self.pending {
-            // Nothing was stored behind the import, so the end alone says it.
+            // Nothing was stored behind the import, so an earlier end is enough.
             Some(pending) if pending.last + 1 == self.next_sequence => {
                 Snapshot { end: pending.first, without: None }
             }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 /// The number that stands for no text; real ones begin at 1.
 pub(crate) const NO_TEXT: i64 = 0;
 
-/// Bytes of text that are remembered with their numbers. Beyond it, all are forgotten and looked up anew.
+/// The most bytes of text that are remembered with their numbers. Beyond that, all are forgotten and looked up anew.
 const REMEMBERED_BYTES: usize = 1 << 20;
 /// What a remembered text costs beside its bytes, about.
 const OVERHEAD_BYTES: usize = 64;
@@ -63,7 +63,7 @@ const MOST_TEXTS: usize = 4;
 pub(crate) struct Texts {
     known: HashMap<i64, Rc<str>, RandomState>,
     bytes: usize,
-    /// Those of the entry that was read last. Of two that follow each other most are the same.
+    /// The texts of the entry that was read last. Most are the same in the next entry.
     latest: [(i64, Option<Rc<str>>); MOST_TEXTS],
 }
 
@@ -84,7 +84,7 @@ impl Texts {
         })
     }
 
-    /// Looks up the texts of an entry, and says them in the same order; none for [`NO_TEXT`].
+    /// Looks up the texts of an entry, in the same order; `None` for [`NO_TEXT`].
     #[inline]
     pub(crate) fn look_up<const N: usize>(
         &mut self,

@@ -12,7 +12,7 @@ use crate::day;
 use crate::row::{TextIds, parse, units_and_amount};
 use crate::tables::Tables;
 
-/// Which sum an entry goes into.
+/// The key of the sum that an entry goes into.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Line {
     day: Day,
@@ -22,7 +22,7 @@ pub(crate) struct Line {
     is_credit: bool,
 }
 
-/// What of an entry is counted and summed, its texts as numbers.
+/// What an entry adds to counts and sums, with its texts as numbers.
 pub(crate) struct Summand {
     pub(crate) timestamp_ns: i64,
     pub(crate) sku: i64,
@@ -32,7 +32,7 @@ pub(crate) struct Summand {
     pub(crate) units: Decimal,
 }
 
-/// What entries come to, less what others come to that are taken out.
+/// The sums of entries that come in, less those of entries that are taken out.
 #[derive(Default)]
 struct Sums {
     entries: i64,
@@ -40,7 +40,8 @@ struct Sums {
     units: Total,
 }
 
-/// What a transaction does to the sums and counts, gathered so that each is read and written once in many entries.
+/// The changes of a transaction to sums and counts. They are gathered, so that each row is read and written once for
+/// many entries.
 #[derive(Default)]
 pub(crate) struct Deltas {
     lines: HashMap<Line, Sums>,
@@ -79,7 +80,7 @@ impl Deltas {
         self.lines.len().max(self.minutes.len()) >= Self::CAPACITY
     }
 
-    /// Adds what was gathered to these tables, and begins anew.
+    /// Adds what was gathered to these tables, and is empty then.
     pub(crate) fn store(
         &mut self,
         writer: &Connection,
@@ -88,7 +89,7 @@ impl Deltas {
     ) -> rusqlite::Result<()> {
         self.minutes.store(writer, tables, account)?;
         let mut lines: Vec<_> = self.lines.drain().collect();
-        // In the order of the table, so that neighbours share a page.
+        // They are written in the order of the table, so that neighbours are on the same page.
         lines.sort_unstable_by_key(|(line, _)| *line);
         store_lines(writer, tables, account, lines.into_iter().map(Ok))
     }
@@ -116,7 +117,7 @@ pub(crate) fn add_gathered(writer: &Connection, account: AccountId) -> rusqlite:
     store_lines(writer, Tables::Ledger, account, lines)
 }
 
-/// Adds sums to those of these tables; in the ledger to its balances too.
+/// Adds sums to those of these tables. In the ledger they go to its balances too.
 fn store_lines(
     writer: &Connection,
     tables: Tables,
@@ -193,12 +194,12 @@ fn store_balances(
     Ok(())
 }
 
-/// True when a sum is of no entries any more. One of less than none is a fault of the ledger.
+/// True when a sum has no entries any more. A number of entries below zero is a fault of the ledger.
 fn is_none(entries: i64) -> rusqlite::Result<bool> {
     if entries < 0 { Err(rusqlite::Error::IntegralValueOutOfRange(0, entries)) } else { Ok(entries == 0) }
 }
 
-/// Makes all sums and counts anew from the entries, where there are none yet.
+/// Makes all sums and counts anew from the entries. The tables must be empty.
 pub(crate) fn rebuild(writer: &Connection) -> rusqlite::Result<()> {
     let mut select = writer.prepare(
         "SELECT account, timestamp_ns, sku, currency, api_key, numbers FROM entries ORDER BY account",

@@ -4,12 +4,14 @@ use std::fmt;
 
 use rusqlite::Connection;
 
-/// The tables `counts`, `rollups`, `blocks` and `block_sums`, in one of two places. Displayed, it is what stands before their names.
+/// The place of the tables `counts`, `rollups`, `blocks` and `block_sums`. It is displayed as the prefix of their
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tables {
-    /// The ledger's.
+    /// The ledger's tables.
     Ledger,
-    /// An import's own, until it ends: of its connection alone, in a temporary file that ends with the connection.
+    /// An import's own tables until it ends. Only its connection has them, in a temporary file that is gone with the
+    /// connection.
     Gathered,
 }
 

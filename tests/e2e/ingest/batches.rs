@@ -49,7 +49,7 @@ impl Batch {
         self
     }
 
-    /// Sends it. The coding is none of the batch's own: it may be another when it is sent again.
+    /// The request that sends it. Compression is no part of the batch: it may differ when the batch is sent again.
     pub(crate) fn request(&self, key: &str, is_gzip: bool) -> Request {
         let (content_type, body) = match self.form {
             Form::Ndjson => ("application/x-ndjson", ndjson(&self.entries)),
@@ -95,7 +95,7 @@ fn random_entry(name: &str, place: usize, random: &mut fastrand::Rng) -> UsageEn
         "venice-sd35-image-unit",
         "something-new",
     ];
-    // Of very different sizes, so that a sum in binary floating point would be wrong.
+    // The amounts differ much in size, so that a sum in binary floating point would be wrong.
     let exponent = -random.i32(0..=18);
     let mut number = |most: i64| Decimal::from_parts(random.i64(1..=most).into(), exponent).unwrap();
     let (amount, units, price) = (number(1_000_000_000), number(1000), number(1000));
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
         Self { connection: host.connect(), key, query, found: Found::default(), pages: 0 }
     }
 
-    /// Goes on over a connection of its own: the server ends one that nothing came over for some seconds.
+    /// Goes on over a new connection: the server ends one that was idle for some seconds.
     pub(crate) fn reconnect(&mut self, host: &Host) {
         self.connection = host.connect();
     }

@@ -21,7 +21,7 @@ use crate::place::Place;
 use super::batches::{Batch, Found, Walk};
 use super::recount::rollups_agree;
 
-/// No test waits for it; it ends one in which nothing happens any more.
+/// A limit for a test in which nothing happens any more. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A batch of exactly so many entries.
@@ -125,7 +125,7 @@ impl Kills {
             true => again.failed(1, "was imported into account `default` before: "),
             false => drop(again.done()),
         }
-        // What is left is in nobody's way.
+        // What is left does not disturb anything.
         if is_done {
             run(&["import", &self.file, "--again", "--ledger", &path]).done();
         }
@@ -160,7 +160,7 @@ fn a_server_removes_what_a_killed_import_has_left() {
     let mut command = command(&["import", "-", "--format", "ndjson", "--ledger", &path]);
     let mut import = command.stdin(Stdio::piped()).spawn().unwrap();
     import.stdin.as_mut().unwrap().write_all(&ndjson(&of("import", 12_000).entries)).unwrap();
-    // It waits for more, and has stored some by then.
+    // The import waits for more input, and has stored some entries by then.
     let start = Instant::now();
     while fs::metadata(format!("{path}-wal")).map_or(0, |log| log.len()) < 200_000 {
         assert!(start.elapsed() < LIMIT, "it stores nothing");

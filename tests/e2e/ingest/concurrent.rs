@@ -110,7 +110,7 @@ fn the_same_batches_from_eight_clients_are_stored_once() {
     check::is_clean(&ledger.path());
 }
 
-/// Two batches that claim one name at the same moment: one has it, and all who send that one hear so.
+/// Two batches claim one name at the same moment. One gets it, and all clients that send this one hear so.
 #[test]
 fn of_two_batches_with_one_name_one_is_stored() {
     let ledger = Ledger::of(&[]);

@@ -20,7 +20,7 @@ impl Workload {
         let (path, log) = (place.path("ledger.db"), place.path("calls"));
         fs::copy(self.ledger.path(), &path).unwrap();
         let mut args = injection(call, &format!("error={error}"), &nth.to_string(), &[]);
-        // As the server's grandchild, so that the process that is started is the server itself.
+        // strace runs as the server's grandchild, so that the started process is the server itself.
         args.splice(..0, ["-D", "-o", &log].map(str::to_owned));
         let mut refused = 0;
         if let Ok(host) = Host::try_start(strace.around(&serve_command(&path, &[]), &args)) {
@@ -52,7 +52,7 @@ impl Workload {
         // The memory that connections share is not in the engine's care for full disks.
         let has_failed = first.status == 503 && said.contains("the disk of the ledger failed");
         assert!(has_failed || is_full && error == "ENOSPC", "{}: {said}", first.status);
-        // A write that works ends the trouble, before anybody tries.
+        // A write that succeeds ends the trouble, before the server tries by itself.
         assert_eq!(host.ask(&request).status, 201, "{}", host.said());
         assert_eq!(host.ask(&Request::get("/readyz")).status, 200, "{}", host.said());
         true

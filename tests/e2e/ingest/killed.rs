@@ -1,4 +1,5 @@
-//! Killed amid four clients, again and again: what was acknowledged is there, and nothing is there in part or twice.
+//! A server with four clients is killed again and again: acknowledged batches are there, and none is there in part or
+//! twice.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,10 +22,10 @@ const KILLS: u32 = 50;
 const CLIENTS: u64 = 4;
 const MOST_ENTRIES: usize = 300;
 
-/// No test waits for it; it ends one in which nothing happens any more.
+/// A limit for a test in which nothing happens any more. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a client does between two looks at whether it is time for a kill.
+/// Bytes that a client sends between two checks whether it is time for a kill.
 const PIECE: usize = 4 << 10;
 
 /// What the clients and the one who kills know of each other.
@@ -52,7 +53,7 @@ struct State {
     acknowledged: BTreeMap<String, u32>,
     /// True when somebody found a fault: nobody waits any longer then.
     has_failed: bool,
-    /// Batches whose answer was lost, and that turned out to be stored when they were sent again.
+    /// Batches whose answer was lost, and that were found stored when they were sent again.
     stored_unheard: u32,
 }
 
@@ -74,7 +75,7 @@ impl Shared {
             .unwrap();
         let has_failed = state.has_failed;
         if late.timed_out() || has_failed {
-            // Whoever says it must not hold the lock.
+            // The failing thread must not hold the lock.
             drop(state);
             panic!("{}", if has_failed { "another one failed" } else { "nothing happens any more" });
         }
@@ -108,7 +109,7 @@ struct Alarm<'a>(&'a Shared);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            // A lock that the failure left behind ends the others as well.
+            // If the failure left the lock poisoned, that ends the other threads too.
             if let Ok(mut state) = self.0.state.lock() {
                 state.has_failed = true;
             }
@@ -251,8 +252,8 @@ fn killed_fifty_times_while_clients_send() {
                 state.servers += 1;
             });
             drop(shared.wait(|state| state.fuse.is_none()));
-            // A moment more or less: the fuse burns down when a client sends or hears something, and a server does most of
-            // its work in between.
+            // Waits a random moment more: the fuse burns when a client sends or hears something, and a server does most
+            // of its work in between.
             for _ in 0..random.u32(..300) {
                 thread::yield_now();
             }

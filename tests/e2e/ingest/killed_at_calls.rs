@@ -123,7 +123,8 @@ fn killed_at_every_pwrite64_of_a_server() {
     println!("{kills:?}");
 }
 
-/// What is killed when it answers has committed: the batch is there, and whoever sends it again hears so.
+/// A server that is killed when it answers has committed: the batch is there, and the client that sends it again hears
+/// so.
 #[test]
 fn killed_at_answers_of_a_server() {
     let Some(strace) = Strace::find() else { return };

@@ -1,4 +1,4 @@
-//! Sums made anew from entries, against those that the ledger keeps as entries come in.
+//! Makes sums anew from entries, and compares them with those that the ledger keeps.
 
 use std::collections::BTreeMap;
 use std::path::Path;

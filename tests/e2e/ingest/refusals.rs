@@ -28,7 +28,7 @@ impl House {
         Self { ledger, ingest, admin, host }
     }
 
-    /// It is refused, and so that a program can tell why.
+    /// Asserts that a request is refused, in a form that tells a program why.
     #[track_caller]
     fn refuses(&self, request: &Request, status: u16, words: &str) -> Answer {
         let answer = self.host.ask(request);
@@ -233,7 +233,7 @@ fn bad_rows_are_named_in_every_form() {
     check_rows(&house, &[1, 3, 4], &[(1, 1), (3, 4)]);
     check_rows(&house, &[1, 2, 3, 4, 5], &[(1, 5)]);
     house.has_nothing();
-    // Nothing was claimed by what was refused: the name is free.
+    // A refused batch does not claim its name, which is still free.
     assert_eq!(house.host.ask(&post(&house.ingest, "batch", NDJSON, good_body())).status, 201);
 }
 
@@ -294,7 +294,7 @@ fn a_key_that_is_revoked_records_nothing_from_then_on() {
     assert!(total.text().contains("\"total\":1,"), "{}", total.text());
 }
 
-/// Whatever is done with a key, and whatever becomes of it.
+/// The key is not logged, whatever is done with it.
 #[test]
 fn a_key_is_not_in_the_log_and_a_request_id_is() {
     for format in ["text", "json"] {

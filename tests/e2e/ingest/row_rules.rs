@@ -1,4 +1,4 @@
-//! What is an entry and yet not taken from its sender, who can still be asked; from files it is.
+//! Entries that are refused in a batch, because its sender can be asked, and are taken from files.
 
 use billing_model::{Decimal, InferenceDetails, UsageEntry};
 
@@ -166,7 +166,7 @@ fn rows_of_another_time_are_refused_when_that_is_asked_for() {
             answer.text()
         );
     }
-    // What is stored is not refused for having grown old: its sender may not have heard of it.
+    // A stored batch is not refused for having become too old: its sender may not have got the answer.
     for (name, time) in [("old", "1999-01-01T00:00:00Z"), ("new", "2199-01-01T00:00:00Z")] {
         let answer = host.ask(&batch(name, time));
         assert_eq!(

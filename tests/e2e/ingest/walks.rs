@@ -1,4 +1,4 @@
-//! Walks beside clients that send: all that was there when a walk began is in it once.
+//! Walks while clients send: every entry that was there when a walk began comes once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -168,7 +168,7 @@ fn a_walk_by_cursor_has_what_was_there_before_and_nothing_that_came_later() {
                         assert_eq!(found, 0, "{name} came later");
                         later += 1;
                     }
-                    // On its way while the first page was read: whole, or not at all.
+                    // The batch was on its way while the first page was read: it is there as a whole or not at all.
                     _ => assert!([0, expect].contains(&found), "{name}: {found} of {expect}"),
                 }
             }

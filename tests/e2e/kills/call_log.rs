@@ -1,4 +1,4 @@
-//! The calls of a run as strace wrote them down.
+//! The calls of a run, read from the log of strace.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::place::Place;
 
 use super::strace::{Strace, filter, inject};
 
-/// A call that changes what is on the disk, or what of it is durable. Files are numbers, as the program has them.
+/// A call that changes the content of the disk, or what of it is durable. Files are file descriptors.
 #[derive(Debug)]
 pub(crate) enum Call {
     Open { path: String, creates: bool, file: u32 },

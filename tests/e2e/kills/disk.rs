@@ -1,4 +1,5 @@
-//! A disk that a power loss leaves in any of several states: what was made durable is there, of the rest perhaps something.
+//! A model of a disk. After a power loss it may be in any of several states: what was made durable is there, and of the
+//! rest perhaps some.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -163,11 +164,12 @@ impl Change {
 }
 
 impl Content {
-    /// What was made durable, all that is there now, or of what was added since then the first half, or its length alone.
+    /// What may be left of a file: what was made durable; everything that is there now; or, of what was added since,
+    /// the first half or only the length.
     fn after_power_loss(&self) -> BTreeSet<Vec<u8>> {
         let Self { now, durable } = self;
         let mut left = BTreeSet::from([durable.clone(), now.clone()]);
-        // What was cut off is there or not: there is no half of that.
+        // A cut is there or not, and never by half.
         if now.len() > durable.len() {
             left.insert(now[..(durable.len() + now.len()) / 2].to_vec());
             let mut zeros = now.clone();

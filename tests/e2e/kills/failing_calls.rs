@@ -44,7 +44,7 @@ fn a_write_that_fails() {
     failing_at_every("usage.csv", "write", "EIO", false);
 }
 
-/// After a failed fsync a file is unknown: it must not be asked again and then believed.
+/// After a failed fsync the state of a file is unknown: a second fsync that succeeds must not be trusted.
 #[test]
 fn a_sync_that_fails() {
     failing_at_every("usage.json", "fdatasync", "EIO", false);

@@ -1,4 +1,4 @@
-//! A disk that is full at any size of what is written: a small file system of a test's own.
+//! A disk that gets full at any size of the output: a small file system for the test.
 
 use std::env;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use super::small_export::{OLD, SmallExport};
 /// What the disk grows by.
 const PAGE_KIB: usize = 4;
 
-/// Runs a command with its output on a disk of a size, then again when that has room; what each leaves is copied to where
-/// it can be seen. The disk goes with the shell.
+/// Runs a command with its output on a disk of a given size, and again when the disk has room. What each run leaves is
+/// copied to where the test can see it. The disk is gone with the shell.
 const SCRIPT: &str = r#"
 mount -t tmpfs -o "size=$SIZE" none "$DISK" && printf %s "$OLD" > "$DISK/$NAME" || exit 70
 "$@"

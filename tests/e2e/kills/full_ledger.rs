@@ -15,7 +15,7 @@ use crate::ingest::post;
 use crate::ledger::{Ledger, noted};
 use crate::place::Place;
 
-/// No test waits for it; it ends one that waits for a server that does not come back.
+/// A limit for a server that does not come back. No test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Longer than the server takes to try again.
@@ -124,7 +124,7 @@ impl House {
         let read = Request::get(&format!("{HISTORY}?pageSize=10")).bearing(&self.admin);
         assert_eq!(self.host.ask(&read).status, 200, "what is there can be read");
 
-        // Nobody has to send anything for it to be ready again.
+        // The server becomes ready again without a request.
         fs::remove_file(filler).unwrap();
         drop(file);
         let start = Instant::now();

@@ -1,4 +1,5 @@
-//! A ledger of an older version that is opened, killed at each of its calls: it is of that version still or of today's, and whole.
+//! An older ledger is taken forward, and the program is killed at each of its calls: the ledger is of the old version
+//! or of the new one, and whole.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The power goes after any call of a run: what was made durable is there, of the rest whatever the disk likes.
+//! The power is lost after any call of a run: what was made durable is there, and of the rest anything that a disk may
+//! leave.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,8 @@ use super::disk::Disk;
 use super::small_export::{Files, SmallExport};
 use super::strace::{Strace, injection};
 
-/// Runs the export in a directory with these files, after a run that is killed where it is said, and goes on from
-/// everything that a power loss may leave of it. Gives how many numbers of records that was.
+/// Runs the export in a directory with these files, after a run that is killed at the given call, and goes on from
+/// every state that a power loss may leave. Returns how many different numbers of records there were.
 #[track_caller]
 fn survives(
     strace: &Strace,
@@ -45,7 +46,7 @@ fn survives(
         }
     }
     assert!(disk.now() == stage.files(), "the calls are all that made the files");
-    // What it said it had done is done.
+    // What the run reported as done is done.
     for state in disk.after_power_loss() {
         export.stage_of(&state).is_done();
     }
@@ -86,7 +87,7 @@ fn a_power_loss_at_any_point_of_a_run_that_goes_on() {
     assert!(survives(&strace, &export, &half_done(&strace, &export), None, &[]) > 3);
 }
 
-/// What was there is thrown away first, and must not come back in part.
+/// The earlier content is removed first, and must not come back in part.
 #[test]
 fn a_power_loss_at_any_point_of_a_run_that_begins_anew() {
     let Some(strace) = Strace::find() else { return };
@@ -94,7 +95,8 @@ fn a_power_loss_at_any_point_of_a_run_that_begins_anew() {
     assert!(survives(&strace, &export, &half_done(&strace, &export), None, &["--restart"]) > 6);
 }
 
-/// The record that the file is complete was written and not made durable; the next run believes it, as the kernel has it.
+/// The record that the file is complete was written but not made durable. The next run trusts it, because the kernel
+/// still has it.
 #[test]
 fn a_power_loss_after_a_kill_before_the_last_record_was_durable() {
     let Some(strace) = Strace::find() else { return };
@@ -126,7 +128,7 @@ fn a_power_loss_after_one_at_the_beginning() {
     assert!(survives(&strace, &export, &files, None, &["--concurrency", "1"]) > 2);
 }
 
-/// The order that all of it hangs on, as it is: bytes, then the record of them, then the name.
+/// The order on which everything depends: bytes first, then their record, then the name.
 #[test]
 fn bytes_are_durable_before_their_record_and_records_before_the_name() {
     let Some(strace) = Strace::find() else { return };

@@ -1,4 +1,5 @@
-//! `billing restore`, killed at each of its calls: the former ledger, or the copy, or refused with what to do.
+//! `billing restore` is killed at each of its calls: the former ledger or the copy is there, or the ledger is refused
+//! with what to do.
 
 use std::fs;
 
@@ -66,7 +67,7 @@ fn a_restore_killed_at_any_call_leaves_the_former_ledger_or_the_copy() {
                 break;
             }
             kills += 1;
-            // Again, and it is done; nothing that was there is gone.
+            // The same command again completes it, and nothing that was there is lost.
             run(&restore).done();
             check::is_clean(&there);
             let host = Host::start(&there, &[]);

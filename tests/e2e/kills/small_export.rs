@@ -1,4 +1,4 @@
-//! A small export that can be done again and again, and what must be true of it whatever happens.
+//! A small export that can be repeated, and what must hold whatever happens.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,8 +102,8 @@ impl Stage<'_> {
         paths
     }
 
-    /// What is true at any moment: under the name is the old file or the whole new one, and so with the manifest. True
-    /// when the new file is there.
+    /// Asserts what must hold at any moment: the old file or the whole new one is under the name, and the same for the
+    /// manifest. Returns true when the new file is there.
     #[track_caller]
     pub(crate) fn is_sound(&self) -> bool {
         let file = fs::read(self.place.path(self.export.name)).ok();

@@ -1,9 +1,9 @@
-//! Stops the program at a call of its choice, or lets the call fail: strace.
+//! Kills the program at a chosen call, or lets the call fail, with strace.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The calls that change files, or that the right to change them hangs on.
+/// The calls that change files, or on which the right to change them depends.
 pub(crate) const CALLS: [&str; 9] =
     ["write", "fdatasync", "fsync", "rename", "ftruncate", "openat", "unlink", "flock", "fchmod"];
 

@@ -1,4 +1,4 @@
-//! Batches that are refused for what is said of them, or for their size. Each would be stored if that were right.
+//! Batches that are refused for their headers or their size. Each would be stored if that were right.
 
 use billing_model::UsageEntry;
 use fastrand::Rng;
@@ -133,7 +133,7 @@ pub(crate) fn too_large(rng: &mut Rng, stakes: &Stakes) -> Case {
     let draft = match rng.u8(0..3) {
         0 => draft.body(whole),
         1 => draft.chunks(&whole.chunks(16 << 10).collect::<Vec<_>>()),
-        // Small as it comes, and large as it is read.
+        // Small when it comes, and too large once it is decompressed.
         _ => {
             let case =
                 Case::refused(draft.with("content-encoding", "gzip").body(gzip(&whole)).bytes(), &[413]);

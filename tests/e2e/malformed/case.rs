@@ -21,9 +21,9 @@ pub(crate) struct Case {
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// A route, or what stands before the routes: the answer has an id.
+    /// A route, or the layers before the routes: the answer has an id.
     Application,
-    /// Whatever reads requests: there was none that could have an id.
+    /// The reader of requests: there was no request that could have an id.
     Connection,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Then {
     End,
     /// The client says first that nothing more comes, since the server cannot know.
     HalfClose,
-    /// What is left of the request is taken for a further one, and refused.
+    /// The rest of the request is read as another request, and refused.
     Leftovers,
 }
 

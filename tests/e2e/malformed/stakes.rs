@@ -44,7 +44,7 @@ pub(crate) struct Stakes {
     pub(crate) cursor: String,
     pub(crate) their_cursor: String,
     pub(crate) expired_cursor: String,
-    /// Little that becomes a great deal.
+    /// A small body that becomes very large when it is decompressed.
     pub(crate) bomb: Vec<u8>,
 }
 

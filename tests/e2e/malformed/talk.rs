@@ -22,7 +22,7 @@ enum Way {
     InTurn,
     /// All at once.
     Pipelined,
-    /// All at once, in pieces that know nothing of where a request ends.
+    /// All at once, cut into pieces at random places.
     InPieces,
 }
 
@@ -33,7 +33,7 @@ pub(crate) type Wrong = String;
 pub(crate) fn hold(stakes: &Stakes, cases: &[Case], rng: &mut Rng) -> Result<(), Wrong> {
     let way = rng.choice([Way::InTurn, Way::Pipelined, Way::InPieces]).unwrap();
     let ends = cases.iter().any(|case| case.then == Then::HalfClose);
-    // Whoever asks in turn cannot say that nothing more comes before the last request is sent.
+    // A client that asks in turn can close its side only after the last request.
     let closes_early = ends || rng.bool();
     let mut connection = Connection::open(&stakes.address.to_string()).unwrap();
     let mut told = Told { way, closes_early, text: String::new() };
@@ -93,7 +93,7 @@ fn shown_answer(answer: &Answer<'_>) -> String {
     format!("{:?} and {}", answer.head(), shown(answer.body()))
 }
 
-/// Sends what the server takes: it may have said enough before.
+/// Sends as much as the server takes: it may have refused and left before the end.
 fn send(connection: &mut Connection, mut bytes: &[u8], way: Way, rng: &mut Rng) {
     let mut pieces = if matches!(way, Way::InPieces) { rng.usize(2..12) } else { 1 };
     while !bytes.is_empty() {

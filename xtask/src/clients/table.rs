@@ -1,18 +1,18 @@
-//! What clients got, beside what there is to get.
+//! What clients got, beside the exact figures.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Deserialize;
 
-/// Between these lines stands the table of the document.
+/// The table of the document is between these lines.
 pub(super) const BEGIN: &str = "<!-- made by `cargo xtask clients --write` -->";
 pub(super) const END: &str = "<!-- end -->";
 
 /// Numbers by name, as text: nothing here calculates.
 type Figures = BTreeMap<String, String>;
 
-/// One way to use a client, as its driver says it. What a client has not is `None`.
+/// One way to use a client, as its driver reports it. `None` stands for what a client cannot do.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Line {
     how: String,
@@ -43,7 +43,7 @@ impl Table {
         Self { exact, lines: Vec::new() }
     }
 
-    /// What a client came to, or why it came to nothing.
+    /// Adds the results of a client, or the reason why it has none.
     pub(super) fn add(&mut self, client: &str, lines: Result<Vec<Line>>) {
         let lines = match lines {
             Ok(lines) if lines.is_empty() => vec![Line::without("its driver said nothing")],
@@ -87,7 +87,7 @@ impl Table {
     }
 }
 
-/// The figures that are not the exact ones, in full: a difference in the last digit is one.
+/// The figures that differ from the exact ones, with all digits. A difference in the last digit counts.
 fn beside(found: Option<&Figures>, exact: Option<&Figures>) -> String {
     let (Some(found), Some(exact)) = (found, exact) else { return nothing() };
     let missing =

@@ -1,4 +1,4 @@
-//! What schemathesis wrote of its run, and what is wrong with it.
+//! The reports of a run of schemathesis, and what is wrong with the run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// The run as a whole: schemathesis' own JSON report, as far as it is needed.
+/// Schemathesis' own JSON report of the run, as far as it is needed.
 #[derive(Debug, Deserialize)]
 struct Run {
     /// False when it was cut off.
@@ -28,7 +28,7 @@ struct Operations {
 #[derive(Debug, Deserialize)]
 struct TestCases {
     generated: u64,
-    /// Of them those that were sent for no check: preparations.
+    /// How many of them were sent without checks, as preparations.
     without_checks: u64,
 }
 
@@ -45,7 +45,7 @@ struct Group {
     count: u64,
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct Report {
     run: Run,
     /// How often each check was made.
@@ -71,7 +71,7 @@ impl Report {
         )
     }
 
-    /// Everything that a run must not be like.
+    /// Everything that is wrong with the run.
     pub(super) fn complaints(&self, cases_min: u64) -> Vec<String> {
         let mut complaints = Vec::new();
         let Run { complete, operations, test_cases, failures, errors } = &self.run;

@@ -1,4 +1,4 @@
-//! What goes into a release, whatever it is packed in.
+//! The content of a release, for every kind of package.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const TEXTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "READ
 /// The licences of what is linked in.
 pub(super) const THIRD_PARTY: &str = "THIRD-PARTY-LICENSES";
 
-/// The shells: what `billing completions` calls them, how the file is called, and where Debian has it for all users.
+/// The shells: the name for `billing completions`, the name of the file, and Debian's directory for it.
 const SHELLS: [(&str, &str, Option<&str>); 4] = [
     ("bash", "billing.bash", Some("usr/share/bash-completion/completions/billing")),
     ("fish", "billing.fish", Some("usr/share/fish/vendor_completions.d/billing.fish")),
@@ -27,12 +27,12 @@ const SHELLS: [(&str, &str, Option<&str>); 4] = [
 pub(super) struct Contents {
     pub(super) version: String,
     pub(super) binary: Vec<u8>,
-    /// How the file of the program is called.
+    /// The file name of the program.
     pub(super) program: &'static str,
     pub(super) completions: Vec<Completion>,
-    /// By the names of their files, in order.
+    /// The man pages by their file names, in order.
     pub(super) pages: Vec<(String, Vec<u8>)>,
-    /// The same.
+    /// The texts by their file names, in order.
     pub(super) texts: Vec<(String, String)>,
     pub(super) third_party: (String, String),
 }
@@ -45,7 +45,7 @@ pub(super) struct Completion {
 }
 
 impl Contents {
-    /// Asks the program for what goes with it. In the directory is a moment's place for its man pages.
+    /// Asks the program for its completions and man pages. The man pages are written to the directory for a moment.
     pub(super) fn collect(release: &Release, directory: &Path) -> Result<Self> {
         let version = workspace::version()?;
         let said = ask(&release.binary, &["--version"])?;
@@ -96,7 +96,7 @@ fn texts() -> Result<Vec<(String, String)>> {
     texts.collect()
 }
 
-/// What the program prints, without whatever the environment would change in it.
+/// What the program prints, with an environment that changes nothing.
 fn ask(binary: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(binary);
     command.args(arguments).env_clear();

@@ -1,6 +1,6 @@
 //! The Debian package: an `ar` of two archives, one with what dpkg reads and one with what it unpacks.
 //!
-//! The format is `deb(5)`. Nothing of Debian's is needed to make one, so it is made and tried wherever there is a Linux.
+//! The format is `deb(5)`. No tool of Debian's is needed to make one, so it is made and tested on every Linux.
 
 use anyhow::{Result, bail};
 
@@ -9,7 +9,7 @@ use super::contents::{Contents, THIRD_PARTY};
 use super::glibc;
 use super::tree::{Tree, gzip};
 
-/// Of what Debian counts for itself: how often this version was packed.
+/// Debian's revision: how often this version was packed.
 const REVISION: u32 = 1;
 
 const DESCRIPTION: &str = "\
@@ -45,7 +45,7 @@ fn architecture(target: &str) -> Result<&'static str> {
     })
 }
 
-/// What is unpacked, where Debian has each kind of file.
+/// The files that are installed, each where Debian wants its kind.
 fn data(contents: &Contents, compression: u32) -> Result<Tree<'_>> {
     let mut tree = Tree::default();
     tree.add_program("usr/bin/billing", &contents.binary);
@@ -72,7 +72,7 @@ fn data(contents: &Contents, compression: u32) -> Result<Tree<'_>> {
 }
 
 fn control_file(contents: &Contents, architecture: &str, size_kib: usize) -> String {
-    // libc6 brings libgcc_s with it. What is looked up beside them are the system's certificates.
+    // libc6 depends on libgcc_s. The program also looks up the system's certificates.
     let depends = glibc::least_version(&contents.binary);
     let depends =
         depends.map(|least| format!("Depends: libc6 (>= {least}), libgcc-s1\n")).unwrap_or_default();
@@ -83,7 +83,7 @@ fn control_file(contents: &Contents, architecture: &str, size_kib: usize) -> Str
     )
 }
 
-/// In the form of <https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>.
+/// The file `copyright`, in the form of <https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/>.
 fn copyright(contents: &Contents) -> String {
     let mit = contents.texts.iter().find(|(name, _)| name == "LICENSE-MIT");
     let mit = mit.map(|(_, text)| text.as_str()).unwrap_or_default();
@@ -102,7 +102,7 @@ fn copyright(contents: &Contents) -> String {
     )
 }
 
-/// The archive of System V and Debian: a head of 60 characters before each member, which begins at an even place.
+/// An `ar` archive, as of System V and Debian: each member has a header of 60 characters and begins at an even offset.
 fn ar(members: &[(&str, &[u8])], time_unix_s: u64) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, bytes) in members {

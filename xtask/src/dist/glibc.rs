@@ -1,14 +1,14 @@
-//! Which glibc a program needs, by the versions of the symbols that it names.
+//! Finds the glibc that a program needs by the versions of its symbols.
 
 use memchr::memmem;
 
-/// How the name of a version begins in the program's table of names, where each ends with a zero.
+/// The start of a version in the program's string table, where each text ends with a zero byte.
 const START: &[u8] = b"\0GLIBC_";
 
-/// The least version, `2.34`. `None` for a program that names none, because it has its C library in it.
+/// The least version, `2.34`. `None` for a program without versions, which has its C library linked in.
 ///
-/// The table is looked for by its form and not by the headers that lead to it. What else had the form of a version could
-/// only ask for too much.
+/// The versions are found by their form, and not by the headers of the file. A text that only looks like a version
+/// could ask for too new a library, and never for too old a one.
 pub(super) fn least_version(binary: &[u8]) -> Option<String> {
     let versions = memmem::find_iter(binary, START).filter_map(|at| version(&binary[at + START.len()..]));
     let newest = versions.max()?;
@@ -19,7 +19,7 @@ pub(super) fn least_version(binary: &[u8]) -> Option<String> {
 fn version(rest: &[u8]) -> Option<Vec<u32>> {
     let name = &rest[..memchr::memchr(0, rest)?];
     match std::str::from_utf8(name).ok()? {
-        // Relocations that are packed: not a version, and older loaders refuse it by this name.
+        // This is no version but a mark for packed relocations. Older loaders refuse a program with it.
         "ABI_DT_RELR" => Some(vec![2, 36]),
         numbers => numbers.split('.').map(|number| number.parse().ok()).collect(),
     }

@@ -10,10 +10,10 @@ use cargo_metadata::Package;
 
 use crate::{command, workspace};
 
-/// How the name of a file begins that has a licence, or what a licence asks to be passed on.
+/// Starts of the names of files with a licence, or with a notice that a licence requires.
 const NAMES: [&str; 6] = ["COPYING", "COPYRIGHT", "LICENCE", "LICENSE", "NOTICE", "UNLICENSE"];
 
-/// Of such files, how they end when they are programs or data.
+/// Ends of such names that are programs or data.
 const NO_TEXTS: [&str; 6] = [".c", ".h", ".json", ".py", ".rs", ".toml"];
 
 const INTRODUCTION: &str = "\
@@ -33,7 +33,7 @@ pub(super) fn text() -> Result<String> {
     let metadata = workspace::metadata()?;
     let is_linked = |package: &&Package| linked.contains(&format!("{} v{}", package.name, package.version));
     let mut packages: Vec<&Package> = metadata.packages.iter().filter(is_linked).collect();
-    // What has no source is ours, and stands under the licences of the project.
+    // A package without a source is ours, under the licences of the project.
     packages.retain(|package| package.source.is_some());
     packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
 
@@ -58,8 +58,8 @@ pub(super) fn text() -> Result<String> {
     Ok(text)
 }
 
-/// `name vVERSION` of every crate that is linked in. Asked of `cargo tree`: it leaves out macros, and features that only
-/// tests turn on, which the graph of `cargo metadata` has.
+/// `name vVERSION` of every crate that is linked in, from `cargo tree`. Unlike `cargo metadata`, it leaves out macros,
+/// and features that only tests turn on.
 fn linked() -> Result<BTreeSet<String>> {
     let tree = command::output(command::cargo([
         "tree",
@@ -78,7 +78,7 @@ fn linked() -> Result<BTreeSet<String>> {
     Ok(tree.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect())
 }
 
-/// The licences in a directory and below it: of C code, say, that a crate has in a directory of its own.
+/// The licences in a directory and below it, such as of C code that a crate has in its own directory.
 fn collect(directory: &Path, found: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))? {
         let entry = entry?;

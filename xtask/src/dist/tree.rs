@@ -1,4 +1,4 @@
-//! Files to be packed, and the archive of them: always the same one of the same files.
+//! Files to be packed, and their archive. The same files always make the same archive.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,12 +20,12 @@ struct Packed<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// A file that is read.
+    /// Adds a file that is read.
     pub(super) fn add(&mut self, path: impl Into<String>, bytes: impl Into<Cow<'a, [u8]>>) {
         self.insert(path.into(), bytes.into(), 0o644);
     }
 
-    /// A file that is run.
+    /// Adds a file that is run.
     pub(super) fn add_program(&mut self, path: impl Into<String>, bytes: impl Into<Cow<'a, [u8]>>) {
         self.insert(path.into(), bytes.into(), 0o755);
     }
@@ -67,7 +67,7 @@ fn gzip_encoder(compression: u32) -> flate2::write::GzEncoder<Vec<u8>> {
     GzBuilder::new().write(Vec::new(), Compression::new(compression))
 }
 
-/// All that two machines could differ in is fixed: who owns a file, what may be done with it, and when it was changed.
+/// Everything that could differ between two machines is fixed: the owner of a file, its mode, and its time.
 fn header(path: &str, packed: &Packed<'_>, time_unix_s: u64) -> Result<Header> {
     let mut header = Header::new_ustar();
     let is_directory = path.ends_with('/');
@@ -79,7 +79,7 @@ fn header(path: &str, packed: &Packed<'_>, time_unix_s: u64) -> Result<Header> {
     header.set_gid(0);
     header.set_username("root")?;
     header.set_groupname("root")?;
-    // As it is, not as a path: the library would take `./` away, with which the names in a Debian package begin.
+    // The name is written as it is. The library would remove the `./` with which names in a Debian package begin.
     let name = &mut header.as_old_mut().name;
     ensure!(path.len() <= name.len(), "the path `{path}` is too long for a plain archive");
     name[..path.len()].copy_from_slice(path.as_bytes());

@@ -1,19 +1,19 @@
-//! The screen of a terminal as an SVG: dark, a window's frame, text in rows.
+//! Draws the screen of a terminal as an SVG: dark, with a window frame and text in rows.
 
 use std::fmt::Write;
 
 use avt::{Color, Line, Pen, Screen};
 
-/// Sizes in pixels. Rows are as long as a reader's font makes them: columns are aligned in any font of fixed width.
+/// Sizes in pixels. The length of a row depends on the reader's font; columns are aligned in any font of fixed width.
 const FONT: usize = 14;
 const ROW: usize = 20;
 const MARGIN: usize = 20;
-/// What is above the text: the frame with its three buttons.
+/// The height of the frame above the text, with its three buttons.
 const BAR: usize = 36;
 /// The width of a character in hundredths of a pixel. In the widest usual fonts it is 0.602 of the size.
 const CHARACTER: usize = 843;
 
-/// The sixteen colours that programs ask for by number, readable on the ground.
+/// The sixteen colours that programs ask for by number, readable on the background.
 const COLOURS: [&str; 16] = [
     "#3b4252", "#e0707a", "#8fc77f", "#e6c07b", "#7aa9e6", "#c695d6", "#6fc3cf", "#c9d1d9", "#6b7689",
     "#f08a93", "#a8dc98", "#f2d195", "#98c1f5", "#d9b0e6", "#8ddbe6", "#ffffff",
@@ -47,7 +47,7 @@ pub(super) fn svg(screen: Screen<'_>, title: &str) -> String {
     svg + "</svg>\n"
 }
 
-/// What looks alike together, without the spaces at the end.
+/// A line as spans of equal style, without the spaces at its end.
 fn spans(line: &Line) -> String {
     let mut left = line.text().trim_end().chars().count();
     let mut out = String::new();

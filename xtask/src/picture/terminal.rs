@@ -12,10 +12,10 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 const COLUMNS: u16 = 80;
 
-/// More than the commands print: nothing scrolls away.
+/// More rows than the commands print, so that nothing scrolls away.
 const ROWS: u16 = 50;
 
-/// What a terminal shows after all that was printed to it: lines that moved have gone.
+/// The screen of a terminal after everything that was printed to it. Progress lines that were overwritten are gone.
 pub(super) struct Terminal(avt::Terminal);
 
 impl Terminal {
@@ -46,7 +46,7 @@ impl Terminal {
 
         let mut process = start(command, far)?;
         let mut bytes = Vec::new();
-        // Reading ends with an error when nobody has the other side open any more, behind all that was printed.
+        // When nobody has the other side open any more, reading ends with an error, behind all output.
         let _ = File::from(near).read_to_end(&mut bytes);
         let status = process.wait()?;
         self.feed(&String::from_utf8(bytes)?);
@@ -55,7 +55,7 @@ impl Terminal {
     }
 }
 
-/// The command is gone when this returns, and with it our copies of its side of the terminal.
+/// Takes the command, so that our copies of its side of the terminal are closed when this returns.
 fn start(mut command: Command, far: OwnedFd) -> Result<std::process::Child> {
     command.stdin(far.try_clone()?).stdout(far.try_clone()?).stderr(far);
     Ok(command.spawn()?)

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 pub(super) fn check(workspace: &Workspace, found: &mut Vec<Violation>) {
     for member in &workspace.members {
-        // A package with both has a program over its library.
+        // A package may have a library and a program that uses it.
         for root in ["lib.rs", "main.rs"] {
             let root = format!("{}/src/{root}", member.directory);
             for circle in rooms::circles(&files::files(&workspace.sources, &root)) {

@@ -14,7 +14,7 @@ pub(super) fn check(workspace: &Workspace, found: &mut Vec<Violation>) {
     check_offered(workspace, found);
 }
 
-/// Our crates among each other.
+/// Checks dependencies between our crates.
 fn check_own(member: &Member, members: &[Member], found: &mut Vec<Violation>) {
     let file = manifest_of(member);
     let Some((_, allowed)) = OWN.iter().find(|(name, _)| *name == member.name) else {
@@ -32,7 +32,7 @@ fn check_own(member: &Member, members: &[Member], found: &mut Vec<Violation>) {
     }
 }
 
-/// The crates of others that are the business of few, or of tests.
+/// Checks crates of others that only some of ours, or only tests, may use.
 fn check_others(member: &Member, found: &mut Vec<Violation>) {
     for dependency in member.dependencies.iter().filter(|dependency| !dependency.is_dev) {
         let name = dependency.name.as_str();
@@ -50,7 +50,7 @@ fn check_others(member: &Member, found: &mut Vec<Violation>) {
     }
 }
 
-/// The resolved graph: a feature is on for all as soon as one crate turns it on.
+/// Checks the resolved graph: a feature is on for all as soon as one crate turns it on.
 fn check_features(workspace: &Workspace, found: &mut Vec<Violation>) {
     for package in &workspace.resolved {
         for (name, start, why) in FORBIDDEN_FEATURES.iter().filter(|(name, ..)| *name == package.name) {
@@ -64,7 +64,7 @@ fn check_features(workspace: &Workspace, found: &mut Vec<Violation>) {
     }
 }
 
-/// What the root manifest offers must be wanted, or it rots there.
+/// Checks that every dependency in the root manifest is used by a member.
 fn check_offered(workspace: &Workspace, found: &mut Vec<Violation>) {
     let taken: Vec<&str> =
         workspace.members.iter().flat_map(|member| manifest::taken(&member.manifest)).collect();

@@ -1,4 +1,5 @@
-//! What every package of ours owes: a description, the lints, one Rust version, no features yet, tests that run.
+//! What every package of ours must have: a description, the lints, the same Rust version, no features yet, and tests
+//! that run.
 
 use super::Violation;
 use super::rules::OUTSIDE_DEFAULT;

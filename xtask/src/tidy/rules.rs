@@ -37,7 +37,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     // Code that runs within rustdoc, so nothing else is built for it.
     ("billing-left-out", &[]),
     ("xtask", &[]),
-    // What these two hold is tests and benchmarks, all of it.
+    // These two have only tests and benchmarks.
     ("billing-benches", ALL),
     ("billing-tests", ALL),
 ];
@@ -61,16 +61,16 @@ const ALL: &[&str] = &[
     "xtask",
 ];
 
-/// Which crates of others are the business of few of ours, and whose. Dev-dependencies are free here too.
+/// Crates of others that only some of ours may use, and which. Dev-dependencies are free here too.
 pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     // One way out to the network, one way in.
     ("reqwest", &["billing-http"]),
     ("axum", &["billing-server"]),
-    // The ledger's engine will change one day; the format's reader may.
+    // The engine of the ledger will be exchanged one day, and the reader of CSV may be.
     ("rusqlite", &["billing-sqlite"]),
     ("csv", &["billing-csv"]),
     ("csv-core", &["billing-csv"]),
-    // Flags and errors without a type are for programs, not for libraries.
+    // Flags and untyped errors are for programs, not for libraries.
     ("clap", &["billing-cli"]),
     ("clap_complete", &["billing-cli"]),
     ("clap_mangen", &["billing-cli"]),
@@ -79,7 +79,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     ("cargo_metadata", &["xtask"]),
     ("avt", &["xtask"]),
     ("tar", &["xtask"]),
-    // Values, formats and files are synchronous: whoever uses them picks the runtime.
+    // Crates for values, formats and files are synchronous, so that their users choose the runtime.
     (
         "tokio",
         &[
@@ -125,10 +125,10 @@ pub(super) const FORBIDDEN_FEATURES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Words that name no thing, as a file or directory of Rust sources.
+/// Words that say nothing as the name of a file or directory of Rust sources.
 pub(super) const FORBIDDEN_WORDS: &[&str] = &["common", "helper", "helpers", "manager", "util", "utils"];
 
-/// The lines that a Rust file may have. 150 to 400 are usual; beyond this a file holds two things.
+/// The most lines of a Rust file. 150 to 400 are usual; a longer file is about two things.
 pub(super) const LINES_MAX: usize = 500;
 
 /// The package that a plain `cargo test` leaves out, because `cargo run` must find one program only.

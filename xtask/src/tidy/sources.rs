@@ -26,7 +26,7 @@ pub(super) fn check(workspace: &Workspace, found: &mut Vec<Violation>) {
     }
 }
 
-/// Each directory and the file itself, word by word: `test_utils.rs` too.
+/// Checks each directory and the file itself, word by word, so that `test_utils.rs` is found too.
 fn check_name(source: &Source, found: &mut Vec<Violation>) {
     let words = source.path.trim_end_matches(".rs").split(['/', '_', '-', '.']);
     for word in words.filter(|word| FORBIDDEN_WORDS.contains(word)) {
@@ -44,8 +44,8 @@ fn check_length(source: &Source, found: &mut Vec<Violation>) {
     }
 }
 
-/// A front page names what the crate has, and holds none of it. The crates that others use also show how, in an
-/// example that would fail if it were not true.
+/// A front page lists what the crate has, and has no logic itself. A crate that others use also shows how, with an
+/// example that would fail if it were wrong.
 fn check_front_page(source: &Source, needs_example: bool, found: &mut Vec<Violation>) {
     for statement in statements(&source.text) {
         let is_listed = ["mod ", "pub mod ", "use ", "pub use ", "pub(crate) mod ", "pub(crate) use "]

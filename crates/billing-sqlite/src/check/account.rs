@@ -1,4 +1,4 @@
-//! One account: its entries, one pass over them, and what is kept of them.
+//! One account: its entries, in one pass, and what is kept about them.
 
 use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
@@ -13,7 +13,7 @@ use super::words::{held, length, quoted_bytes, shown};
 use crate::counts::LEVELS;
 use crate::row::COLUMNS;
 
-/// The first account from a number on, whoever speaks of it.
+/// The first account from a number on that any table refers to.
 const NEXT_ACCOUNT: &str = "
     SELECT min(account) FROM (
         SELECT min(id) AS account FROM accounts WHERE id >= ?1
@@ -38,7 +38,7 @@ const NUMBERS: &str = "
     WHERE account = ?1 AND first_sequence >= 0 AND first_sequence < ?2 AND removed_ns IS NOT NULL";
 
 impl<F: FnMut(&Checked)> Findings<'_, F> {
-    /// All accounts, also those that are in no list.
+    /// Checks all accounts, also those that are in no list.
     pub(super) fn look_at_accounts(&mut self) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut next = connection.prepare(NEXT_ACCOUNT)?;
@@ -71,7 +71,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         self.look_at_receipts(id, entries + removed, filed)
     }
 
-    /// The account's own row: the number that its next entry gets, if there is one.
+    /// Checks the account's own row, and gives the number that its next entry gets, if the row is there.
     fn look_at_account(&mut self, id: i64) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT name, next_sequence, diem_allocation FROM accounts WHERE id = ?1";
         let connection = self.connection;
@@ -102,7 +102,8 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(Some(next_sequence))
     }
 
-    /// The entries, and all that is kept of them: how many there are. They go into the first of the blocks too.
+    /// Checks the entries and what is kept about them, and gives their number. In the same pass, the first blocks are
+    /// made anew.
     fn look_at_entries(
         &mut self,
         id: i64,
@@ -156,7 +157,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(entries)
     }
 
-    /// The number of an entry: it was given, and this is the first with it.
+    /// Checks the sequence number of an entry: it must have been given out, and no other entry may have it.
     pub(super) fn look_at_number(
         &mut self,
         row: &Row<'_>,
@@ -173,7 +174,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
     }
 
-    /// What of an entry stands alone, and what it comes to.
+    /// Checks what an entry has by itself, and gives what it adds to sums.
     pub(super) fn look_at_entry(
         &mut self,
         kind: DifferenceKind,
@@ -191,7 +192,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         self.add(DifferenceKind::Sequence, place, values);
     }
 
-    /// Notes the numbers that no entry has. A very long ledger takes further passes.
+    /// Notes the numbers that no entry has. A very long ledger needs further passes.
     fn look_at_sequences(
         &mut self,
         id: i64,
@@ -229,7 +230,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
     }
 
-    /// Counts of levels that there are not; those of the others were compared.
+    /// Notes counts of levels that do not exist. Those of the others were compared before.
     fn look_at_unknown_levels(&mut self, id: i64) -> rusqlite::Result<()> {
         let connection = self.connection;
         let sql = "SELECT level, slot, currency, entries FROM counts WHERE account = ?1 AND level < ?2
@@ -246,8 +247,8 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    /// Receipts speak of entries that came, each of others and none of those of files, so together of no more than there are
-    /// and were taken out since.
+    /// Checks receipts. Each is about other entries than the next one, and none about entries of files. So together
+    /// they cannot have more entries than are there or were taken out.
     fn look_at_receipts(&mut self, id: i64, came: u64, filed: u64) -> rusqlite::Result<()> {
         let which = if filed == 0 { "that came" } else { "that came in no file" };
         let entries = came.saturating_sub(filed);

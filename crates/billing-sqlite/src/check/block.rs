@@ -1,4 +1,4 @@
-//! Some of an account's blocks, made anew from the entries.
+//! A portion of an account's blocks, made anew from the entries.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::entry::{Reader, Share};
 use crate::row::COLUMNS;
 
-/// Blocks that are made at a time, and the sums that they have together: about 8 MiB and 4 MiB.
+/// The most blocks that are made at a time, and the most sums that they have together: about 8 MiB and 4 MiB.
 const MOST_BLOCKS: usize = 1 << 15;
 const MOST_SUMS: i64 = 1 << 16;
 
@@ -18,15 +18,15 @@ const BLOCKS: &str = "
         (SELECT COUNT(*) FROM block_sums WHERE block = number)
     FROM blocks WHERE account = ?1 AND first_sequence >= ?2 ORDER BY first_sequence";
 
-/// A block, and what its entries come to.
+/// A block, and the same made anew from its entries.
 pub(super) struct Made {
     pub(super) number: i64,
-    /// The numbers that its entries should have; of a removal the one that it has itself.
+    /// The numbers that its entries should have. For a removal, its own number.
     pub(super) numbers: Range<i64>,
     pub(super) is_removal: bool,
     pub(super) entries: u64,
     pub(super) span_ns: (i64, i64),
-    /// False where an entry could not be read: then nobody knows the sets.
+    /// False when an entry could not be read: then its sets are not known.
     pub(super) has_sets: bool,
     pub(super) entry_set: EntrySet,
     pub(super) whole_set: WholeSet,
@@ -38,7 +38,7 @@ pub(super) struct Made {
 /// Blocks side by side in the order of storing.
 pub(super) struct Portion {
     pub(super) blocks: Vec<Made>,
-    /// Where the next one begins, if there is one.
+    /// Where the next portion begins, if there is one.
     pub(super) next: Option<i64>,
     /// The time in which their entries should lie.
     span_ns: (i64, i64),
@@ -110,7 +110,7 @@ impl Portion {
                 block.add(&reader.share(row)?);
             }
         }
-        // An entry is taken out under a number behind its own.
+        // The number of a removal is higher than those of its entries.
         let mut select = connection.prepare_cached(&format!(
             "SELECT {COLUMNS}, removal FROM removed WHERE account = ?1 AND removal >= ?2
              AND (sequence BETWEEN ?2 AND ?3 OR removal <= ?3) AND timestamp_ns BETWEEN ?4 AND ?5",

@@ -1,4 +1,4 @@
-//! Blocks: that they are numbered without gaps, that each entry is in one, and that they say what their entries come to.
+//! Checks blocks: they must be numbered without gaps, have each entry once, and agree with their entries.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ const HELD: &str = "SELECT entries, first_ns, last_ns, entry_set, whole_set FROM
 const HELD_SUMS: &str = "SELECT currency, amount FROM block_sums WHERE block = ?1 ORDER BY currency";
 
 impl<F: FnMut(&Checked)> Findings<'_, F> {
-    /// What of them belongs to no account: their numbers, and sums of blocks that there are not.
+    /// Checks what belongs to no account: the numbers of blocks, and sums of blocks that do not exist.
     pub(super) fn look_at_block_numbers(&mut self) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut select = connection.prepare("SELECT number FROM blocks ORDER BY number")?;
@@ -54,7 +54,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    /// Those of an account, the first of them with their entries.
+    /// Checks the blocks of an account. The first portion has its entries already.
     pub(super) fn look_at_blocks(
         &mut self,
         id: i64,
@@ -79,13 +79,13 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(())
     }
 
-    /// Each number is that of one block; `end` is where the block before ends.
+    /// Checks that each sequence number is in one block. `end` is where the block before ends.
     fn look_at_place(&mut self, block: &Made, end: i64, numbers: &Numbers) {
         let Made { numbers: stretch, is_removal, .. } = block;
         if numbers.next.is_some() {
             self.are_in_no_block(end..stretch.start, numbers);
         }
-        // What is wrong with one that has no numbers is said of its entries.
+        // For a block without numbers, the fault is reported with its entries.
         if stretch.is_empty() || (stretch.start >= end && numbers.are_seen(stretch)) {
             return;
         }
@@ -107,7 +107,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         });
     }
 
-    /// What a block says, and what its entries come to.
+    /// Compares what a block says with its entries.
     fn compare_block(&mut self, block: &Made) -> rusqlite::Result<()> {
         let mut select = self.connection.prepare_cached(HELD)?;
         let mut rows = select.query([block.number])?;
@@ -186,7 +186,7 @@ fn numbered(noun: &str, numbers: &Range<i64>) -> String {
     }
 }
 
-/// A text as it is compared, or what is in its place.
+/// A text for comparison, or a description of what is there in its place.
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     let value = row.get_ref(column)?;
     Ok(value.as_str().map_or_else(|_| held(value), str::to_owned))
@@ -196,7 +196,7 @@ fn total(value: ValueRef<'_>) -> Option<Total> {
     value.as_str().ok().and_then(|text| text.parse().ok())
 }
 
-/// A sum as it is kept, or what is in its place.
+/// The kept sum, or a description of what is there in its place.
 fn held_sum(value: ValueRef<'_>) -> String {
     total(value).map_or_else(|| held(value), |sum| sum.to_string())
 }

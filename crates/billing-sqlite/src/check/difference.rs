@@ -1,4 +1,4 @@
-//! Differences that are of the file as a whole.
+//! Differences that concern the file as a whole.
 
 use billing_ledger::{Difference, DifferenceKind};
 
@@ -11,7 +11,7 @@ pub(super) fn of_damage(place: &str, words: &str) -> Difference {
     Difference { kind, account: None, place: place.to_owned(), field, held, expected }
 }
 
-/// Something that every ledger has.
+/// Something that every ledger has, and this one lacks.
 pub(super) fn of_missing(what: &str) -> Difference {
     let (kind, field) = (DifferenceKind::Integrity, "schema");
     Difference {

@@ -1,4 +1,4 @@
-//! An entry as it is kept, read for a check: what of it cannot be as it is, and what it comes to.
+//! Reads a kept entry for a check: what is wrong with it, and what it adds to sums and blocks.
 
 use billing_model::{
     Currency, Decimal, EntryDigest, InferenceDetails, NumberText, OtherFields, Timestamp, UsageEntry,
@@ -23,9 +23,9 @@ pub(super) type Wrong<'w> = dyn FnMut(&'static str, String, String) + 'w;
 pub(super) struct Reader<'c> {
     connection: &'c Connection,
     texts: Texts,
-    /// The latest, in the memory of the one before.
+    /// The latest entry, in the memory of the one before.
     entry: UsageEntry,
-    /// False where something of it could not be read.
+    /// False when a part of it could not be read.
     is_whole: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Share {
     pub(super) timestamp_ns: i64,
     pub(super) currency: i64,
     pub(super) amount: Decimal,
-    /// None of an entry that cannot be read.
+    /// `None` for an entry that cannot be read.
     pub(super) digests: Option<Digests>,
 }
 
@@ -65,7 +65,7 @@ impl<'c> Reader<'c> {
         Self { connection, texts: Texts::default(), entry, is_whole: true }
     }
 
-    /// Reads an entry. Numbers that are none are zero in what it comes to.
+    /// Reads an entry, and gives what it adds to sums. A number that cannot be read counts as zero.
     pub(super) fn read(&mut self, row: &Row<'_>, wrong: &mut Wrong<'_>) -> rusqlite::Result<Facts> {
         self.is_whole = true;
         let timestamp_ns = row.get(0)?;
@@ -89,19 +89,19 @@ impl<'c> Reader<'c> {
         self.connection
     }
 
-    /// What the entry of a row adds to a block. What is wrong with it is noted elsewhere.
+    /// What the entry of a row adds to a block. Its faults are noted elsewhere.
     pub(super) fn share(&mut self, row: &Row<'_>) -> rusqlite::Result<Share> {
         let facts = self.read(row, &mut |_, _, _| {})?;
         Ok(self.share_of(&facts))
     }
 
-    /// What the latest entry, which comes to this, adds to a block.
+    /// What the latest entry adds to a block; `facts` is what it adds to sums.
     pub(super) fn share_of(&self, facts: &Facts) -> Share {
         let Facts { timestamp_ns, currency, amount, .. } = *facts;
         Share { timestamp_ns, currency, amount, digests: self.digests() }
     }
 
-    /// Of the latest entry; none where it cannot be read.
+    /// The digests of the latest entry; `None` when it cannot be read.
     fn digests(&self) -> Option<Digests> {
         self.is_whole.then(|| {
             let UsageEntry { api_key_id, other_fields, .. } = &self.entry;
@@ -111,7 +111,7 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// The numbers, in the one form in which a page has them. Gives those of the details.
+    /// Reads the numbers, which must be in the form in which pages have them. Gives those of the details.
     fn read_numbers(
         &mut self,
         row: &Row<'_>,
@@ -127,7 +127,7 @@ impl<'c> Reader<'c> {
         ];
         let value = row.get_ref(NUMBERS)?;
         let split = value.as_bytes().ok().and_then(split_numbers);
-        // Zeros, so that nothing is noted of each of them.
+        // Zeros stand in for them, so that nothing more is noted about each.
         let split = split.unwrap_or_else(|| {
             self.is_whole = false;
             wrong("numbers", held(value), NUMBERS_OF_AN_ENTRY.to_owned());
@@ -148,7 +148,7 @@ impl<'c> Reader<'c> {
         Ok(details)
     }
 
-    /// A number, in the one form in which a page has it.
+    /// Reads a number, which must be in the form in which pages have it.
     fn number(&mut self, text: &[u8], field: &'static str, wrong: &mut Wrong<'_>) -> Decimal {
         let number = std::str::from_utf8(text).ok().and_then(|text| parse_decimal(text).ok());
         let Some(number) = number else {
@@ -176,7 +176,7 @@ impl<'c> Reader<'c> {
         text.ok().flatten()
     }
 
-    /// The texts that entries share.
+    /// Reads the texts that entries share.
     fn read_texts(&mut self, ids: TextIds, wrong: &mut Wrong<'_>) -> rusqlite::Result<()> {
         let TextIds { sku, currency, notes, api_key } = ids;
         let named = [("sku", sku), ("currency", currency), ("notes", notes), ("api_key", api_key)];
@@ -193,7 +193,7 @@ impl<'c> Reader<'c> {
         self.is_whole = false;
         for (field, id) in named {
             let is_none = field == "api_key" && id == NO_TEXT;
-            // One that is there and cannot be read was noted among the texts.
+            // A text that is there and cannot be read was noted among the texts.
             if !is_none && !self.has_text(id)? {
                 wrong(field, format!("text {id}"), "a text that is there".to_owned());
             }
@@ -206,7 +206,7 @@ impl<'c> Reader<'c> {
         Ok(select.query_row([id], |_| Ok(())).optional()?.is_some())
     }
 
-    /// The fields that nobody documented, in their one form.
+    /// Reads the fields that nobody documented, which must be in their one form.
     fn read_other_fields(&mut self, value: ValueRef<'_>, wrong: &mut Wrong<'_>) {
         let Some(text) = self.text(value, "other_fields", wrong) else {
             self.entry.other_fields = None;
@@ -243,7 +243,7 @@ pub(super) fn removal_place(removal: i64) -> String {
     format!("removal {removal}")
 }
 
-/// Another text in the memory of the former one.
+/// Puts another text into the memory of the former one.
 fn set(text: &mut Option<String>, to: Option<&str>) {
     match (text, to) {
         (Some(text), Some(to)) => to.clone_into(text),

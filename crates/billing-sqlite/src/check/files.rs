@@ -1,4 +1,4 @@
-//! What an account keeps of the files that were imported: which of its entries are theirs.
+//! Checks what an account keeps about imported files: which of its entries are theirs.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::findings::{DIGEST_BYTES, Findings, Values};
 use super::numbers::Numbers;
 use super::words::{held, length, quoted_bytes};
 
-/// In the order in which the entries were stored.
+/// The files in the order in which their entries were stored.
 const FILES: &str = "
     SELECT name, length(sha256), entries, first_sequence, copy,
         copy = 0 OR EXISTS (SELECT 1 FROM files AS others WHERE others.account = files.account
@@ -22,7 +22,8 @@ const HAS_REMOVAL: &str = "
         WHERE account = ?1 AND first_sequence >= ?2 AND first_sequence < ?3 AND removed_ns IS NOT NULL)";
 
 impl<F: FnMut(&Checked)> Findings<'_, F> {
-    /// Each file has entries, and each entry is of one file at the most. Gives how many entries came in files.
+    /// Checks that each file has entries, and that each entry is of one file at most. Gives how many entries came in
+    /// files.
     pub(super) fn look_at_files(&mut self, id: i64, numbers: &Numbers) -> rusqlite::Result<u64> {
         let connection = self.connection;
         let mut select = connection.prepare_cached(FILES)?;
@@ -52,7 +53,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(filed)
     }
 
-    /// Whether each of these is the number of an entry that came, also when it was taken out since.
+    /// True when each of these numbers is that of an entry that came, even if it was taken out since.
     fn are_of_entries(&self, id: i64, numbers: &Numbers, stretch: &Range<i64>) -> rusqlite::Result<bool> {
         if !numbers.are_seen(stretch) {
             return Ok(false);
@@ -61,7 +62,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(!has_removal.query_row((id, stretch.start, stretch.end), |row| row.get::<_, bool>(0))?)
     }
 
-    /// What stands alone in a row.
+    /// Checks what a row has by itself.
     fn look_at_file_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let name = row.get_ref(0)?;
         if name.as_str().is_err() {

@@ -10,7 +10,7 @@ use crate::error;
 use super::difference;
 use super::words::{length, quoted, quoted_bytes};
 
-/// Messages about the file that are asked for. One page that is lost can make thousands.
+/// The most messages about the file that the engine is asked for. One lost page can make thousands.
 const MOST_MESSAGES: u32 = 1000;
 
 /// Entries between two calls of `progress`: some milliseconds.
@@ -19,12 +19,12 @@ const PROGRESS_EVERY: u64 = 4096;
 pub(super) struct Findings<'c, F> {
     pub(super) connection: &'c Connection,
     pub(super) report: Report,
-    /// What is looked at belongs to it.
+    /// The account that is being checked.
     pub(super) account: Option<String>,
     progress: F,
 }
 
-/// A difference without what it is about.
+/// The field of a difference, and both values.
 pub(super) struct Values {
     pub(super) field: &'static str,
     pub(super) held: Option<String>,
@@ -36,7 +36,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         Self { connection, report: Report::default(), account: None, progress }
     }
 
-    /// Notes a difference. Where it is, is only put into words when it is listed.
+    /// Notes a difference. Its place is put into words only when it is listed.
     pub(super) fn add(&mut self, kind: DifferenceKind, place: impl FnOnce(&Self) -> String, values: Values) {
         let found = self.report.found.entry(kind).or_default();
         *found += 1;
@@ -48,7 +48,8 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         }
     }
 
-    /// Everything. What cannot be read because the file is damaged is a finding, and the rest is looked at all the same.
+    /// Checks everything. A part that cannot be read because the file is damaged is a finding, and the other parts are
+    /// still checked.
     pub(super) fn look(&mut self) -> rusqlite::Result<()> {
         let looked = self.look_at_file();
         self.bear("the file", looked)?;
@@ -62,7 +63,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         self.bear("the accounts", looked)
     }
 
-    /// Notes damage to the file, and passes on what else went wrong.
+    /// Notes damage to the file, and passes on every other error.
     pub(super) fn bear(&mut self, part: &str, looked: rusqlite::Result<()>) -> rusqlite::Result<()> {
         match looked {
             Err(cause) if error::kind_of(&cause) == ErrorKind::Corrupt => {
@@ -85,7 +86,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         }
     }
 
-    /// The text of a number, in quotes.
+    /// The text that has this number, in quotes.
     pub(super) fn text(&self, id: i64) -> String {
         let sql = "SELECT text FROM strings WHERE id = ?1";
         let found = self.connection.prepare_cached(sql).and_then(|mut select| {
@@ -98,7 +99,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         }
     }
 
-    /// The engine's own look at the file: each page, each row, each index.
+    /// Runs the engine's own check of the file: each page, each row, each index.
     pub(super) fn look_at_file(&mut self) -> rusqlite::Result<()> {
         let mut select = self.connection.prepare(&format!("PRAGMA integrity_check({MOST_MESSAGES})"))?;
         let mut rows = select.query([])?;
@@ -150,7 +151,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
     }
 }
 
-/// What a digest has, of a key and of a batch.
+/// Bytes of a digest, of a key or of a batch.
 pub(super) const DIGEST_BYTES: i64 = 32;
 
 impl Values {
@@ -159,7 +160,7 @@ impl Values {
     }
 }
 
-/// A number; none for NULL, and an error for what is no number.
+/// Reads a number: `None` for NULL, and an error for a value that is no number.
 pub(super) fn decimal(value: ValueRef<'_>) -> Result<Option<Decimal>, ()> {
     let text = value.as_str_or_null().map_err(drop)?;
     text.map(parse_decimal).transpose().map_err(drop)

@@ -1,4 +1,4 @@
-//! The numbers of an account's entries and removals, in the order of storing: which were given, which are hidden, which are free.
+//! The sequence numbers of an account's entries and removals: which were given out, which are hidden, which are free.
 
 use std::ops::Range;
 
@@ -6,11 +6,12 @@ use rusqlite::{Connection, Row};
 
 /// The numbers of an account's entries.
 pub(super) struct Numbers {
-    /// The one that its next entry gets, if there is such an account.
+    /// The number that its next entry gets, if there is such an account.
     pub(super) next: Option<i64>,
-    /// Those of an import that has not ended: its entries are stored and count for nothing.
+    /// The numbers of an import that has not ended: its entries are stored and do not count.
     hidden: Option<Range<i64>>,
-    /// Those that no entry need have, in order: what an import reserved and did not use, and what one still may.
+    /// The numbers that no entry needs to have, in order: those that an import reserved and did not use, or may still
+    /// use.
     free: Vec<Range<i64>>,
 }
 
@@ -38,7 +39,7 @@ impl Numbers {
         self.next.is_none_or(|end| (0..end).contains(&sequence)) && (self.are_hidden(sequence) || !is_free())
     }
 
-    /// Whether each of these is the number of an entry that was ever seen, or of a removal.
+    /// True when each of these is the number of a removal, or of an entry that was ever visible.
     pub(super) fn are_seen(&self, stretch: &Range<i64>) -> bool {
         let at = self.free.partition_point(|free| free.end <= stretch.start);
         let is_free = self.free.get(at).is_some_and(|free| free.start < stretch.end);
@@ -49,7 +50,7 @@ impl Numbers {
         self.hidden.as_ref().is_some_and(|hidden| hidden.contains(&sequence))
     }
 
-    /// The first and the last of those that are hidden; where there are none, the last is the lower one.
+    /// The first and the last hidden number. When none is hidden, the last is lower than the first.
     pub(super) fn hidden(&self) -> (i64, i64) {
         self.hidden.as_ref().map_or((0, -1), |hidden| (hidden.start, hidden.end - 1))
     }

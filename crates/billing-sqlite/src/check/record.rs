@@ -1,4 +1,5 @@
-//! What a ledger keeps in order, beside the same made anew from entries in order: one step of each at a time.
+//! Compares a kept table with the same made anew from the entries. Both are in the same order, so it goes through them
+//! step by step.
 
 use billing_ledger::{Checked, DifferenceKind};
 use std::collections::BTreeMap;
@@ -14,32 +15,32 @@ use crate::day::{self, NS_PER_DAY, Span};
 use crate::row::{signed, units_and_amount};
 use crate::strings::NO_TEXT;
 
-/// Which of the records one is.
+/// The table that a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
-    /// Of one of [`LEVELS`], by its place there: slot, currency.
+    /// Counts of one of [`LEVELS`], by its place there. The key is slot and currency.
     Counts(usize),
-    /// Day, product, currency, API key, side.
+    /// The key is day, product, currency, API key and side.
     Rollups,
-    /// Currency, side.
+    /// The key is currency and side.
     Balances,
 }
 
 /// Rows that are summed at a time, about 3 MiB. A day or a slot that has more is read again for the rest.
 const MOST_OPEN: usize = 1 << 14;
 
-/// What of an entry is counted and summed.
+/// What an entry adds to counts and sums.
 pub(super) struct Facts {
     pub(super) timestamp_ns: i64,
     pub(super) sku: i64,
     pub(super) currency: i64,
     pub(super) api_key: i64,
-    /// Zero where it is no number; units likewise.
+    /// Zero when it is no number; units likewise.
     pub(super) amount: Decimal,
     pub(super) units: Decimal,
 }
 
-/// What some entries come to.
+/// The counts and sums of some entries.
 #[derive(Default)]
 struct Sums {
     entries: u64,
@@ -47,23 +48,24 @@ struct Sums {
     units: Total,
 }
 
-/// A row of a table. Of a sum that is no number it has the text.
+/// A kept row. A sum that is no number is kept as its text.
 struct Held {
     entries: i64,
     totals: [Option<Result<Total, String>>; 2],
 }
 
-/// A table of one account, beside what its entries come to. `N` columns say what a row is about, in the table's order.
+/// A table of one account, compared with its entries. The key of a row has `N` columns, in the table's order.
 pub(super) struct Record<'s, const N: usize> {
     table: Table,
     account: i64,
-    /// The numbers of entries that no row has, the first and the last; none where the last is the lower one.
+    /// The first and the last sequence number of hidden entries, which no row counts. When none is hidden, the last is
+    /// lower than the first.
     hidden: (i64, i64),
-    /// Which row an entry goes into.
+    /// The key of the row that an entry goes into.
     key: fn(Table, &Facts) -> [i64; N],
     rows: Rows<'s>,
     next: Option<([i64; N], Held)>,
-    /// The rows of one slot or day, or all of them: the first of them, when there are too many.
+    /// The new rows of the present slot or day, or of the whole table. When there are too many, only the first of them.
     open: BTreeMap<[i64; N], Sums>,
     /// The first row that there was no room for.
     beyond: Option<[i64; N]>,
@@ -72,7 +74,7 @@ pub(super) struct Record<'s, const N: usize> {
 }
 
 impl<'s, const N: usize> Record<'s, N> {
-    /// With a statement of [`Table::sql`].
+    /// Begins a comparison with the statement of [`Table::sql`].
     pub(super) fn new(
         table: Table,
         key: fn(Table, &Facts) -> [i64; N],
@@ -91,7 +93,8 @@ impl<'s, const N: usize> Record<'s, N> {
         Ok(record)
     }
 
-    /// Adds an entry. The rows of an earlier slot or day are compared first: no more is added to them.
+    /// Adds an entry. If it begins a new slot or day, the rows of the one before are compared first, because they are
+    /// complete.
     pub(super) fn add<F: FnMut(&Checked)>(
         &mut self,
         facts: &Facts,
@@ -117,13 +120,13 @@ impl<'s, const N: usize> Record<'s, N> {
             sums.amount.add(facts.amount);
             sums.units.add(facts.units);
         }
-        // The first ones stay, because they are compared first.
+        // The first rows stay, because they are compared first.
         if self.open.len() > MOST_OPEN {
             self.beyond = self.open.pop_last().map(|(key, _)| key);
         }
     }
 
-    /// Compares what entries come to with the rows up to there.
+    /// Compares the new rows with the kept ones up to there.
     fn settle<F: FnMut(&Checked)>(&mut self, findings: &mut Findings<'_, F>) -> rusqlite::Result<()> {
         loop {
             for (key, sums) in std::mem::take(&mut self.open) {
@@ -146,7 +149,7 @@ impl<'s, const N: usize> Record<'s, N> {
         }
     }
 
-    /// Sums the rows from one on, of the slot or day at hand.
+    /// Reads the entries of the present slot or day again, and sums the rows from a key on.
     fn read_again(&mut self, from: [i64; N], connection: &Connection) -> rusqlite::Result<()> {
         let span = match (self.table, self.slot) {
             (Table::Counts(at), Some(slot)) => Span::of_slot(slot, LEVELS[at].1),
@@ -160,7 +163,7 @@ impl<'s, const N: usize> Record<'s, N> {
         let (first, last) = self.hidden;
         let mut rows = select.query((self.account, span.first_ns, span.last_ns, first, last))?;
         while let Some(row) = rows.next()? {
-            // Zero for what is no number, which the first reading has noted.
+            // What is no number counts as zero. The first reading has noted it.
             let [units, amount] = units_and_amount(row.get_ref(4)?).map(Option::unwrap_or_default);
             let facts = Facts {
                 timestamp_ns: row.get(0)?,
@@ -178,7 +181,7 @@ impl<'s, const N: usize> Record<'s, N> {
         Ok(())
     }
 
-    /// Compares the rest.
+    /// Compares the rest of the rows.
     pub(super) fn close<F: FnMut(&Checked)>(
         mut self,
         findings: &mut Findings<'_, F>,
@@ -187,7 +190,7 @@ impl<'s, const N: usize> Record<'s, N> {
         self.pass_over(None, findings)
     }
 
-    /// Notes the rows before a key, or all that are left, as some that no entry goes into.
+    /// Notes the kept rows before a key, or all that are left, as rows that have no entries.
     fn pass_over<F: FnMut(&Checked)>(
         &mut self,
         end: Option<[i64; N]>,
@@ -257,7 +260,7 @@ impl<'s, const N: usize> Record<'s, N> {
     }
 }
 
-/// A sum as it is kept, or what is in its place.
+/// The kept sum, or a description of what is there in its place.
 fn total(row: &Row<'_>, column: usize) -> rusqlite::Result<Result<Total, String>> {
     let value = row.get_ref(column)?;
     let text = value.as_str().ok();
@@ -298,7 +301,7 @@ impl Table {
         }
     }
 
-    /// Whether it has sums of amounts, and of units.
+    /// Whether its rows have sums of amounts, and of units.
     fn has_totals(self) -> (bool, bool) {
         match self {
             Self::Counts(_) => (false, false),
@@ -344,12 +347,12 @@ fn side(is_credit: i64) -> String {
     }
 }
 
-/// A slot of a level as a place has it.
+/// The name of a slot of a level, in the place of a difference.
 fn slot_name(at: usize, slot: i64) -> String {
     let (_, width_ns) = LEVELS[at];
     let first = instant(Span::of_slot(slot, width_ns).first_ns);
     let name = ["64 days", "day", "hour", "minute"][at];
-    // One that is far from all time has no instant of its own.
+    // A damaged slot number may be far outside of all time, and has no instant then.
     format!("{name} {slot}, from {first}")
 }
 

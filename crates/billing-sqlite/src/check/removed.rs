@@ -1,4 +1,4 @@
-//! Entries that were taken out: each as it was, of one removal, and in no sum.
+//! Checks entries that were taken out: each must be readable and belong to one removal, and is in no sum.
 
 use billing_ledger::{Checked, DifferenceKind};
 
@@ -17,7 +17,7 @@ const IS_REMOVAL: &str = "
 const REMOVALS: &str = "SELECT first_sequence FROM blocks WHERE account = ?1 AND removed_ns IS NOT NULL";
 
 impl<F: FnMut(&Checked)> Findings<'_, F> {
-    /// How many there are.
+    /// Checks the entries that were taken out, and gives their number.
     pub(super) fn look_at_removed(
         &mut self,
         id: i64,
@@ -40,7 +40,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             self.look_at_number(row, sequence, numbers, sequences);
             let facts = self.look_at_entry(DifferenceKind::Removed, row, reader)?;
             portion.add_removed(sequence, removal, &reader.share_of(&facts));
-            // Once for all entries of a removal.
+            // This is asked once for all entries of a removal.
             if latest.replace(removal) != Some(removal)
                 && !is_removal.query_row((id, removal), |row| row.get(0))?
             {
@@ -53,7 +53,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(removed)
     }
 
-    /// The number of a removal is that of no entry.
+    /// Checks that no entry has the number of a removal.
     fn look_at_removals(&mut self, id: i64, sequences: &mut Sequences) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut select = connection.prepare_cached(REMOVALS)?;

@@ -1,9 +1,9 @@
-//! Whether an account's sequence numbers are each there once, however many there are.
+//! Checks that each sequence number of an account is there once, however many there are.
 
 use std::ops::Range;
 
-/// Numbers that are looked at in one pass over the entries: 16 MiB of bits. A longer ledger takes another pass for each
-/// further 134 million of them.
+/// How many numbers one pass over the entries looks at: 16 MiB of bits. A longer ledger needs another pass for each
+/// further 134 million.
 const SPAN: i64 = 1 << 27;
 
 /// One pass: which numbers of a span were seen.
@@ -20,7 +20,7 @@ pub(super) struct Sequences {
 pub(super) enum Seen {
     First,
     Again,
-    /// It is for another pass.
+    /// The number is for another pass.
     NotOfThisPass,
 }
 

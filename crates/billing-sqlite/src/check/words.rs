@@ -1,12 +1,12 @@
-//! What a ledger keeps, in words.
+//! Kept values in words.
 
 use billing_model::{Timestamp, one_line};
 use rusqlite::types::ValueRef;
 
-/// Characters that are shown of a text: an error need not quote a product of three thousand.
+/// The most characters that are shown of a text. A message need not quote a sku of three thousand.
 const MOST_CHARS: usize = 80;
 
-/// A text of any length and kind, fit to be shown.
+/// A text of any length and kind, made fit for a message.
 pub(super) fn shown(text: &str) -> String {
     one_line(text, MOST_CHARS)
 }
@@ -15,7 +15,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// The same of what may be no text.
+/// The same for bytes that may be no text.
 pub(super) fn quoted_bytes(bytes: &[u8]) -> String {
     quoted(&String::from_utf8_lossy(bytes))
 }
@@ -28,7 +28,7 @@ pub(super) fn held(value: ValueRef<'_>) -> String {
     }
 }
 
-/// An instant as a place has it.
+/// An instant in the place of a difference.
 pub(super) fn instant(ns: i64) -> String {
     Timestamp::from_unix_ns(ns).to_string()
 }

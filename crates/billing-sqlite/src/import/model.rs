@@ -1,4 +1,4 @@
-//! Imports, batches and walks in any order, against a list in memory.
+//! Imports, batches and walks in any order, compared with a list in memory.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::SqliteImport;
 use crate::ledger::SqliteLedger;
 
-/// Entries that an import holds, here.
+/// Entries that an import holds in these tests.
 const HELD: usize = 4;
 
 const SECOND: i64 = 1_000_000_000;
@@ -25,9 +25,9 @@ enum Step {
     Write(Lot),
     Finish,
     Drop,
-    /// What the import has stored stays, as after a kill.
+    /// The import is killed: what it has stored stays.
     Kill,
-    /// The import's entries are taken for left over while it runs.
+    /// Somebody removes the import's entries as left over while it still runs.
     Rob,
     CleanUp,
     BeginWalk(Filter, u32),
@@ -43,13 +43,13 @@ struct Lot {
 }
 
 fn any_lot() -> impl Strategy<Value = Lot> {
-    // Few and anywhere, at one instant, or so many side by side that pages pass over them.
+    // A few entries anywhere, some at one instant, or so many side by side that pages pass over them.
     let place = (any_second(), prop::sample::select(vec![0, 1, 1, 59, 3600]));
     let entries = prop_oneof![6 => 1..20usize, 1 => 230..500usize];
     (place, entries).prop_map(|((first_s, every_s), entries)| Lot { first_s, every_s, entries })
 }
 
-/// Mostly near the others, with a minute's border among them.
+/// Seconds that are mostly close together, with the border of a minute among them.
 fn any_second() -> impl Strategy<Value = i64> {
     prop_oneof![8 => -20..220i64, 1 => 0..400_000i64]
 }
@@ -78,7 +78,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A walk, and what is to come of it.
+/// A walk, and what it is expected to see.
 struct Walk {
     filter: Filter,
     limit: u32,
@@ -100,7 +100,7 @@ struct Running {
 struct Model {
     ledger: &'static SqliteLedger,
     account: AccountId,
-    /// What everybody sees, by its place in the order of storing.
+    /// The visible entries, by their places in the order of storing.
     stored: BTreeMap<(Timestamp, u64, usize), UsageEntry>,
     places: u64,
     made: usize,
@@ -203,7 +203,7 @@ impl Model {
         let written = import.write(&entries);
         running.entries.extend(entries);
         if running.is_robbed {
-            // It finds out when it stores something, or at its end.
+            // The import finds out when it stores something, or at its end.
             if let Err(error) = written {
                 assert_eq!(error.kind(), ErrorKind::Aborted);
                 self.import = None;
@@ -230,7 +230,7 @@ impl Model {
         self.show(place, running.entries);
     }
 
-    /// Nothing is in the file then but what is seen, and what an import stores that runs.
+    /// After this, the file has only visible entries and those of a running import.
     fn clean_up(&mut self) {
         self.ledger.remove_unfinished_import().unwrap();
         let is_running = self.import.as_ref().is_some_and(|(_, running)| running.place.is_some());
@@ -270,7 +270,7 @@ impl Model {
         }
     }
 
-    /// Pages by number, counts and sums are those of what everybody sees.
+    /// Checks that pages by number, counts and sums are those of the visible entries.
     fn check(&self, filter: &Filter, page: u32, limit: u32) {
         let (ledger, account) = (self.ledger, self.account);
         let mut expected = self.expected(filter);

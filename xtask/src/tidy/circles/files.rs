@@ -1,4 +1,4 @@
-//! Which file of a crate uses which: the tree of its modules, and the paths in them followed to the files where they end.
+//! Finds out which file of a crate uses which: it builds the tree of modules, and follows the paths in them to files.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use super::modules::{Child, Module, Path, modules};
 use super::tokens::tokens;
 use crate::workspace::Source;
 
-/// Imports of imports that are followed. Nobody writes as many; a file that does not compile may go round.
+/// The longest chain of imports that is followed. Nobody writes such a long one, but imports in a file that does not
+/// compile may go in a circle.
 const MOST_IMPORTS: usize = 16;
 
 /// The files of a crate, each known by the names of the modules from the crate's root to it.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    /// Where each stands.
+    /// The path of each file.
     pub(super) paths: BTreeMap<Path, String>,
-    /// Which one uses which, with one of the paths that say so.
+    /// Which file uses which, with one of the paths that show it.
     pub(super) uses: BTreeMap<(Path, Path), String>,
 }
 
@@ -45,7 +46,7 @@ pub(super) fn files(sources: &[Source], root: &str) -> Files {
 }
 
 impl Tree<'_> {
-    /// Reads a file and those of its children. One that is missing is left out: cargo says more of it.
+    /// Reads a file and the files of its children. A missing file is left out, because cargo reports it better.
     fn read_file(&mut self, file: Path, path: String) {
         let sources = self.sources;
         let Some(source) = sources.iter().find(|source| source.path == path) else { return };
@@ -63,7 +64,7 @@ impl Tree<'_> {
         }
     }
 
-    /// The file that a module stands in: that of the nearest module with one of its own.
+    /// The file of a module: that of the nearest module above it that has its own file.
     fn file_of<'m>(&self, module: &'m [String]) -> &'m [String] {
         let mut file = module;
         while let Some((_, above)) = file.split_last().filter(|_| !self.files.contains_key(file)) {
@@ -72,7 +73,7 @@ impl Tree<'_> {
         file
     }
 
-    /// Where a child stands; none of its own for one in braces.
+    /// The file of a child module; `None` for a module in braces.
     fn path_of(&self, module: &[String], place: &Child, parent: &str) -> Option<String> {
         let is_there = |path: &String| self.sources.iter().any(|source| source.path == *path);
         let directory =
@@ -88,8 +89,7 @@ impl Tree<'_> {
         }
     }
 
-    /// The modules that a path leads to from another one. That is where its item stands, and each on the way there that
-    /// hands it on.
+    /// The modules that a path leads to: the one that has the item, and each on the way that re-exports it.
     fn places(&self, from: &[String], path: &[String]) -> Vec<Path> {
         let mut found = Vec::new();
         let (mut at, mut rest) = (from.to_vec(), path.to_vec());
@@ -97,7 +97,7 @@ impl Tree<'_> {
             let Some((place, item)) = self.walk(&at, &rest) else { break };
             let Some(module) = self.modules.get(&place) else { break };
             found.push(place.clone());
-            // An item that the module has from elsewhere, or all of the module.
+            // The module imports the item from elsewhere, or the path is the module itself.
             let Some(import) = item.first().and_then(|name| module.imports.get(name)) else { break };
             rest = import.iter().chain(&item[1..]).cloned().collect();
             at = place;
@@ -105,7 +105,7 @@ impl Tree<'_> {
         found
     }
 
-    /// The last module on a path, and what of the path is left there. None for a path that leads out of the crate.
+    /// The last module on a path, and the rest of the path. `None` for a path that leads out of the crate.
     fn walk(&self, from: &[String], path: &[String]) -> Option<(Path, Path)> {
         let mut at = from.to_vec();
         let mut rest = path;

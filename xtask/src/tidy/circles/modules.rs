@@ -1,5 +1,5 @@
-//! The modules that a file holds: which children it has, what it imports, and every path in it that may lead to another
-//! file. What is compiled for tests alone is left out.
+//! The modules in a file: their children, their imports, and every path in them that may lead to another file. Code for
+//! tests alone is left out.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub(super) type Path = Vec<String>;
 pub(super) struct Module {
     /// The names of its children, and in which file each is.
     pub(super) children: BTreeMap<String, Child>,
-    /// The names that it gets by `use`, and where from.
+    /// The names that it imports by `use`, and from where.
     pub(super) imports: BTreeMap<String, Path>,
-    /// What it speaks of: paths of imports, of items and of values.
+    /// The paths in it: of imports, of items and of values.
     pub(super) paths: Vec<Path>,
 }
 
@@ -24,20 +24,21 @@ pub(super) struct Module {
 pub(super) enum Child {
     /// In braces, in the same file.
     Inline,
-    /// In a file of its own, where a file of this name is looked for.
+    /// In its own file, at one of the usual places.
     File,
-    /// In a file that an attribute names, seen from the directory of the file that says so.
+    /// In a file that an attribute names, relative to the directory of the file with the attribute.
     At(String),
 }
 
-/// The modules of a file: that of the file itself, under no name, and those in braces, each under its names from there.
+/// The modules of a file: the file itself, under an empty path, and those in braces, each under its path from there.
 pub(super) fn modules(tokens: &[Token<'_>]) -> BTreeMap<Path, Module> {
     let mut reader = Reader { tokens, at: 0, found: BTreeMap::new() };
     reader.read_module(&[], tokens.len());
     reader.found
 }
 
-/// Words that an item may begin with. What is not an item and has an attribute (a field, an arm) ends with a comma too.
+/// Words with which an item may begin. Anything else that has an attribute, such as a field or a match arm, may end
+/// with a comma.
 const ITEM: [&str; 15] = [
     "async",
     "const",
@@ -73,7 +74,7 @@ impl<'t> Reader<'t> {
                     let sign = self.at;
                     let attribute = self.attribute();
                     if is_for_tests(attribute) {
-                        // An attribute of the whole module speaks of what follows in it.
+                        // An inner attribute applies to the whole module.
                         match attribute.first() {
                             Some(Token::Sign('!')) => self.at = end,
                             _ => self.skip_item(end),
@@ -82,16 +83,16 @@ impl<'t> Reader<'t> {
                         if let [Token::Word("path"), Token::Sign('='), Token::Literal(text)] = attribute {
                             file = Some(text.trim_matches('"').to_owned());
                         }
-                        // Its own words may be paths too.
+                        // The words of the attribute itself may be paths too.
                         self.at = sign + 1;
                     }
                 }
-                // How far something is seen is no use of what sees it.
+                // The path in a visibility, `pub(in …)`, is no use of that module.
                 Token::Word("pub") if self.peek(1) == Some(Token::Sign('(')) => {
                     self.at = self.closing(self.at + 1) + 1;
                 }
                 Token::Word("mod") => self.read_child(name, &mut file, end),
-                // Not what a type captures: `impl Trait + use<'_>`.
+                // Leaves out `impl Trait + use<'_>`, which is no import.
                 Token::Word("use") if self.peek(1) != Some(Token::Sign('<')) => {
                     self.at += 1;
                     self.read_use(name, &Path::new());
@@ -133,7 +134,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// One branch of a `use`, with the path to it; ends before what separates it from the next.
+    /// Reads one branch of a `use` tree; `before` is the path to it. It ends before the separator behind the branch.
     fn read_use(&mut self, name: &[String], before: &[String]) {
         let mut path = before.to_vec();
         loop {
@@ -143,7 +144,7 @@ impl<'t> Reader<'t> {
                     self.at += 1;
                     while self.at < end {
                         self.read_use(name, &path);
-                        // The comma; and whatever no `use` has, so that this ends.
+                        // Skips the comma; and anything that cannot be in a `use`, so that the loop ends.
                         self.at += 1;
                     }
                     self.at = end + 1;
@@ -154,7 +155,7 @@ impl<'t> Reader<'t> {
                     self.module(name).paths.push(path);
                     return;
                 }
-                // The name of a crate comes then.
+                // The name of a crate follows.
                 Some(Token::PathSign) if path.is_empty() => {
                     path.push(String::new());
                     self.at += 1;
@@ -204,7 +205,8 @@ impl<'t> Reader<'t> {
         path
     }
 
-    /// What stands in the brackets of an attribute, with the `!` before them; ends behind it. Nothing for a mere sign.
+    /// The tokens in the brackets of an attribute, with the `!` before them. It ends behind the attribute. Empty for a
+    /// `#` that begins no attribute.
     fn attribute(&mut self) -> &'t [Token<'t>] {
         let is_inner = self.peek(1) == Some(Token::Sign('!'));
         let open = self.at + 1 + usize::from(is_inner);
@@ -215,11 +217,11 @@ impl<'t> Reader<'t> {
         let close = self.closing(open);
         let start = self.at + 1;
         self.at = close + 1;
-        // Of `#[…]` the bracket is no part; of `#![…]` the mark says that it is of the whole.
+        // For `#[…]` the bracket is left out. For `#![…]` the mark stays, to show that it is an inner attribute.
         if is_inner { &self.tokens[start..close] } else { &self.tokens[open + 1..close] }
     }
 
-    /// Passes what an attribute is of.
+    /// Skips the item that an attribute applies to.
     fn skip_item(&mut self, end: usize) {
         while self.peek(0) == Some(Token::Sign('#')) {
             self.attribute();
@@ -237,7 +239,7 @@ impl<'t> Reader<'t> {
             match self.tokens[self.at] {
                 Token::Sign(';') => break,
                 Token::Sign(',') if !is_item => break,
-                // Of what is around it.
+                // This bracket closes what is around the item.
                 Token::Sign(')' | ']' | '}') => return,
                 Token::Sign('{') if !is_use => {
                     self.at = self.closing(self.at);
@@ -250,7 +252,7 @@ impl<'t> Reader<'t> {
         self.at += 1;
     }
 
-    /// Where a bracket closes that opens here.
+    /// The place where the bracket that opens here is closed.
     fn closing(&self, open: usize) -> usize {
         let mut depth = 0usize;
         for (at, token) in self.tokens.iter().enumerate().skip(open) {

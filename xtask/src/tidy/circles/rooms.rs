@@ -1,21 +1,21 @@
-//! Rooms, and the circles that they form. A module and its children are one room: what goes on between the two is its own
-//! business. So a use counts between the two rooms side by side that its ends are in.
+//! Rooms, and the circles that they form. A module and its children are one room, and uses between them do not count.
+//! So a use counts between the two sibling rooms that its ends are in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
 use super::modules::Path;
 
-/// Rooms side by side of which each uses each, directly or through others.
+/// Sibling rooms that all use each other, directly or through others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Circle {
     /// The file of each room, in order.
     pub(super) files: Vec<String>,
-    /// A shortest way round, as a sentence has it.
+    /// A shortest way round, in words.
     pub(super) way: String,
 }
 
-/// Which room uses which, and a use that says so: its two files and the path that stands in the first.
+/// Which room uses which, with an example: the two files, and the path in the first one.
 type Uses<'a> = BTreeMap<(&'a [String], &'a [String]), (&'a [String], &'a [String], &'a str)>;
 
 /// Every circle of a crate.
@@ -23,7 +23,7 @@ pub(super) fn circles(files: &Files) -> Vec<Circle> {
     let mut storeys: BTreeMap<&[String], Uses<'_>> = BTreeMap::new();
     for ((user, used), path) in &files.uses {
         let shared = user.iter().zip(used).take_while(|(one, other)| one == other).count();
-        // One of them is the parent of the other, or its parent's.
+        // One of the two is above the other in the tree, so they are in one room.
         if shared == user.len().min(used.len()) {
             continue;
         }
@@ -41,7 +41,8 @@ fn circles_among(uses: &Uses<'_>, paths: &BTreeMap<Path, String>) -> Vec<Circle>
         if seen.contains(room) {
             continue;
         }
-        // Those that can be reached from here and from which one comes back; itself is one when there is a circle.
+        // The rooms that can be reached from this one and lead back to it. If there is a circle, this room is one of
+        // them.
         let leads = |from, to| way(uses, from, to).is_some();
         let circle: Vec<&[String]> =
             rooms.iter().copied().filter(|other| leads(room, other) && leads(other, room)).collect();

@@ -1,4 +1,4 @@
-//! A Rust file as words and signs: what stands in comments is gone, and a literal is one token.
+//! A Rust file as tokens: comments are left out, and a literal is one token.
 
 /// What a file is made of, as far as paths need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Token<'a> {
     Literal(&'a str),
 }
 
-/// The tokens of a file. A file that does not end as it should is read as far as it goes: cargo says more of it.
+/// The tokens of a file. An incomplete file is read as far as it goes, because cargo reports it better.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -51,7 +51,7 @@ fn word_length(text: &str) -> usize {
     text.find(|character| !is_of_word(character)).unwrap_or(text.len())
 }
 
-/// Comments of this kind may hold others.
+/// Block comments may be nested.
 fn comment_length(text: &str) -> usize {
     let (mut depth, mut at) = (0usize, 0);
     while at < text.len() {
