@@ -96,6 +96,8 @@ fn our_server_is_shown_in_any_width() {
     key                                      units                    USD       DIEM
     Web App                               0.000044                   0.25          0
     3d58bb03-f31a-4686-a763-de764d6fe1b0  0.000088  0.1000000000000000055  0.0000008
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
     note: By API key: no room for id in 80 columns; --json has all of it
     ");
     insta::assert_snapshot!(shown("140", &["analytics", "--since", "2026-05-03", "--until", "2026-05-04"]), @"
@@ -112,6 +114,8 @@ fn our_server_is_shown_in_any_width() {
     By API key
     key      id     units   USD  DIEM
     Web App   -  0.000044  0.25     0
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
     ");
     insta::assert_snapshot!(shown("80", &["balance"]), @"
                             left  a day
@@ -135,6 +139,8 @@ fn our_server_is_shown_in_any_width() {
     By API key
     key                                     USD
     3d58bb03-f31a-4686-…  0.1000000000000000055
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
     note: By day: no room for DIEM in 20 columns; --json has all of it
     note: By model: no room for type, units, unit, DIEM in 20 columns; --json has all of it
     note: By API key: no room for id, units, DIEM in 20 columns; --json has all of it
@@ -142,11 +148,30 @@ fn our_server_is_shown_in_any_width() {
 }
 
 #[test]
+fn what_analytics_do_not_have_is_not_said_to_be_nothing() {
+    let spent = ["EUR", "EARNED_CREDITS", "VCU"]
+        .map(|currency| row("01", "venice-sd35-image-unit", "-1", Currency::from(currency), None));
+    let server = Ledger::of(&spent).serve();
+    let run =
+        finish(ask_command(&server.base_url, &server.key, "80", &["analytics", "--month", "2026-05"]), b"");
+    insta::assert_snapshot!(shown(run), @"
+    No USD, bundled credits or DIEM were spent from 2026-05-01 to 2026-05-31 (UTC).
+    The service does not sum up other currencies, such as earned credits and VCU.
+    ");
+}
+
+#[test]
 fn nothing_is_said_to_be_nothing() {
     let server = Ledger::of(&[]).serve();
     let shown = |words: &[&str]| shown(finish(ask_command(&server.base_url, &server.key, "80", words), b""));
-    insta::assert_snapshot!(shown(&["analytics", "--month", "2026-05"]), @"Nothing was spent from 2026-05-01 to 2026-05-31 (UTC).");
-    insta::assert_snapshot!(shown(&["analytics", "--since", "2026-05-01", "--until", "2026-05-02"]), @"Nothing was spent on 2026-05-01 (UTC).");
+    insta::assert_snapshot!(shown(&["analytics", "--month", "2026-05"]), @"
+    No USD, bundled credits or DIEM were spent from 2026-05-01 to 2026-05-31 (UTC).
+    The service does not sum up other currencies, such as earned credits and VCU.
+    ");
+    insta::assert_snapshot!(shown(&["analytics", "--since", "2026-05-01", "--until", "2026-05-02"]), @"
+    No USD, bundled credits or DIEM were spent on 2026-05-01 (UTC).
+    The service does not sum up other currencies, such as earned credits and VCU.
+    ");
     insta::assert_snapshot!(shown(&["balance"]), @"
     Nothing is left of any currency.
     A request would be refused.
@@ -175,6 +200,8 @@ fn the_published_answers_are_shown_in_any_width() {
     key      id     units   USD  DIEM
     Gateway  key-1  50000   3.5   0.5
     Web App  -          3  0.25     0
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
     ");
     insta::assert_snapshot!(of_service(ANALYTICS, "140", &["analytics"]), @"
     Spend from 2026-06-14 to 2026-06-15 (UTC), before refunds.
@@ -196,6 +223,8 @@ fn the_published_answers_are_shown_in_any_width() {
     key      id     units   USD  DIEM
     Gateway  key-1  50000   3.5   0.5
     Web App  -          3  0.25     0
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
     ");
     insta::assert_snapshot!(of_service(BALANCE, "80", &["balance"]), @"
           left  a day

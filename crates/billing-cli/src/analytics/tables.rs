@@ -10,6 +10,14 @@ const MOST_OF_A_NAME: usize = 200;
 /// Characters of a word or an id.
 const MOST_OF_A_WORD: usize = 40;
 
+/// Below the tables: a reader would take the columns for all that was spent.
+const WHAT_THE_SUMS_ARE_OF: &str =
+    "USD includes bundled credits. Earned credits, VCU and others are in no sum.\n";
+
+/// In the place of tables: what was spent may be of a currency that analytics have no column for.
+const NOTHING_OF_OTHERS: &str =
+    "The service does not sum up other currencies, such as earned credits and VCU.\n";
+
 pub(super) struct Shown {
     pub(super) text: String,
     /// The columns that had no room, by table.
@@ -28,7 +36,8 @@ pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
     };
     days.retain(|day| !(day.usd.is_zero() && day.diem.is_zero()));
     if days.is_empty() && analytics.by_model.is_empty() && analytics.by_key.is_empty() {
-        return Shown { text: format!("Nothing was spent {span}.\n"), left_out: Vec::new() };
+        let text = format!("No USD, bundled credits or DIEM were spent {span}.\n{NOTHING_OF_OTHERS}");
+        return Shown { text, left_out: Vec::new() };
     }
     let mut shown = Shown { text: format!("Spend {span}, before refunds.\n"), left_out: Vec::new() };
     let quiet = analytics.by_date.len() - days.len();
@@ -40,6 +49,7 @@ pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
     }
     shown.add("By model", &by_model(&analytics.by_model), &[&["type"], &["units", "unit"], &["DIEM"]], room);
     shown.add("By API key", &by_key(&analytics.by_key), &[&["id"], &["units"], &["DIEM"]], room);
+    shown.text.push_str(&format!("\n{WHAT_THE_SUMS_ARE_OF}"));
     shown
 }
 

@@ -12,8 +12,8 @@ Days are whole and in UTC. Times T are 2026-06-15, 2026-06 (its first day),
 today and yesterday, by the clock of this machine. Venice sums up 90 days at
 most, `billing serve` 366, and what both say may be ten minutes old.
 
-Spend is what was charged, before refunds. USD has bundled credits in it, and
-not earned ones; DIEM stands apart. Sums are exact. Columns that have no room
+Spend is what was charged, before refunds. USD includes bundled credits; DIEM
+stands apart; earned credits, VCU and others are in no sum. Sums are exact. Columns that have no room
 are left out, which is said; `--json` has everything.
 
 Examples:
