@@ -427,6 +427,7 @@ fn a_base_url_without_its_path_is_told_what_it_may_be() {
     for words in ALL {
         let said = finish(ask_command(address, &server.key, "80", words), b"").said(address);
         assert!(said.contains("\nhint: the API may be at --base-url http://ADDRESS/api/v1\n"), "{said}");
+        assert_eq!(said.matches("hint: ").count(), 1, "{said}");
     }
     // A key that records reads nothing.
     let ingest = server.key_of("ingest");

@@ -35,9 +35,32 @@ pub(crate) fn with_path(base_url: &str) -> Option<String> {
     is_short.then(|| format!("{scheme}://{authority}{PATH}"))
 }
 
+/// True for the host of Venice, whatever the path.
+pub(crate) fn is_venice(base_url: &str) -> bool {
+    let host = base_url.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?', '#']).next());
+    host.is_some_and(|host| host.trim_end_matches('.').eq_ignore_ascii_case("api.venice.ai"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn venice_is_known_by_its_host() {
+        for url in [
+            "https://api.venice.ai/api/v1",
+            "https://API.venice.ai:443/",
+            "https://api.venice.ai.",
+            "http://api.venice.ai",
+        ] {
+            assert!(is_venice(url), "{url}");
+        }
+        for url in
+            ["https://api.venice.ai.example/api/v1", "https://billing.example/api.venice.ai", "api.venice.ai"]
+        {
+            assert!(!is_venice(url), "{url}");
+        }
+    }
 
     #[test]
     fn a_base_url_is_understood_without_its_scheme() {

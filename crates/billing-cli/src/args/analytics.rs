@@ -13,8 +13,8 @@ today and yesterday, by the clock of this machine. Venice sums up 90 days at
 most, `billing serve` 366, and what both say may be ten minutes old.
 
 Spend is what was charged, before refunds. USD includes bundled credits; DIEM
-stands apart; earned credits, VCU and others are in no sum. Sums are exact. Columns that have no room
-are left out, which is said; `--json` has everything.
+stands apart; earned credits, VCU and others are in no sum. Sums are exact.
+Columns that have no room are left out, which is said; `--json` has everything.
 
 Examples:
   billing analytics --lookback 30d
