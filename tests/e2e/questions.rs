@@ -160,6 +160,21 @@ fn what_analytics_do_not_have_is_not_said_to_be_nothing() {
     ");
 }
 
+/// Services keep an answer for some minutes, which matters while a day goes on.
+#[test]
+fn figures_of_today_are_said_to_be_old_perhaps() {
+    let service = Scripted::answering(Reply::json(200, ANALYTICS));
+    let said =
+        |flags: &[&str]| ask(&service.base_url(), "80", &[&["analytics"], flags].concat()).done().stderr;
+    let note = "note: today has not ended, and figures may be ten minutes old\n";
+    for flags in [&[][..], &["--days", "1"], &["--since", "yesterday"], &["--since", "today"]] {
+        assert_eq!(said(flags), note, "{flags:?}");
+    }
+    for flags in [&["--month", "2026-06"][..], &["--since", "yesterday", "--until", "today"], &["--json"]] {
+        assert_eq!(said(flags), "", "{flags:?}");
+    }
+}
+
 #[test]
 fn nothing_is_said_to_be_nothing() {
     let server = Ledger::of(&[]).serve();
@@ -202,6 +217,7 @@ fn the_published_answers_are_shown_in_any_width() {
     Web App  -          3  0.25     0
 
     USD includes bundled credits. Earned credits, VCU and others are in no sum.
+    note: today has not ended, and figures may be ten minutes old
     ");
     insta::assert_snapshot!(of_service(ANALYTICS, "140", &["analytics"]), @"
     Spend from 2026-06-14 to 2026-06-15 (UTC), before refunds.
@@ -225,6 +241,7 @@ fn the_published_answers_are_shown_in_any_width() {
     Web App  -          3  0.25     0
 
     USD includes bundled credits. Earned credits, VCU and others are in no sum.
+    note: today has not ended, and figures may be ten minutes old
     ");
     insta::assert_snapshot!(of_service(BALANCE, "80", &["balance"]), @"
           left  a day
@@ -313,6 +330,14 @@ fn the_days_that_are_asked_for_are_those_that_were_typed() {
         (&["--lookback", "7d", "--month", "2026-06"], "cannot be used with"),
         (&["--lookback", "12h"], "it is a number of days, as 30d"),
         (&["--lookback", "91d"], "this endpoint takes 1d to 90d"),
+        (
+            &["--lookback", "100d"],
+            "\nhint: --since takes more days of a `billing serve`, 366; Venice sums up 90 at most\n",
+        ),
+        (
+            &["--since", "last week"],
+            "error: --since: `last week` is not a day\nhint: give days, as 2026-06-15, 2026-06, today or yesterday; ",
+        ),
     ] {
         ask(&service.base_url(), "80", &[&["analytics"], flags].concat()).failed(2, said);
     }

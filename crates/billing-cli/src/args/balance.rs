@@ -11,7 +11,7 @@ Examples:
   billing balance
       Shows what is left, and what the next request is charged in.
   billing balance --json | jq .balances
-      Prints what is left, for a program.
+      Prints what is left, for a program. jq may round long numbers.
   billing balance --base-url localhost:8787/api/v1 --api-key-file admin-key
       Asks a server on this machine.";
 
