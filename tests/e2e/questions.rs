@@ -147,6 +147,23 @@ fn our_server_is_shown_in_any_width() {
     ");
 }
 
+/// What is in a pipe is looked up by its names, and nobody said that it has 80 columns.
+#[test]
+fn no_name_is_cut_in_a_pipe() {
+    let name = "a gateway whose name is as long as that of the machine on which it runs in the cellar";
+    let body = ANALYTICS.replace("Gateway", name).replace("Llama 3.3 70B", name);
+    let body = body.replace("key-1", "3d58bb03-f31a-4686-a763-de764d6fe1b0-de764d6fe1b0");
+    let service = Scripted::answering(Reply::json(200, body.as_str()));
+    let mut command = ask_command(&service.base_url(), "any-key", "80", &["analytics"]);
+    command.env_remove("COLUMNS");
+    let whole = finish(command, b"").done();
+    assert_eq!(whole.text().matches(name).count(), 2, "{}", whole.text());
+    // The columns are those of 80.
+    assert!(whole.stderr.contains("note: By API key: no room for id in 80 columns"), "{}", whole.stderr);
+    let cut = of_service(&body, "80", &["analytics"]);
+    assert!(!cut.contains(name) && cut.contains('…'), "{cut}");
+}
+
 #[test]
 fn what_analytics_do_not_have_is_not_said_to_be_nothing() {
     let spent = ["EUR", "EARNED_CREDITS", "VCU"]

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &args::Analytics) -> Result<(), Failure> {
     if args.json {
         return stdout::print_json(&answer.text);
     }
-    let room = stdout::columns();
+    let room = stdout::room();
     let shown = tables::shown(&answer.value, room);
     stdout::print(&shown.text)?;
     if has_today(days, now) {
@@ -38,7 +38,8 @@ pub(crate) fn run(args: &args::Analytics) -> Result<(), Failure> {
     for (table, left_out) in shown.left_out {
         let columns = left_out.join(", ");
         terminal::note(&format!(
-            "note: {table}: no room for {columns} in {room} columns; --json has all of it"
+            "note: {table}: no room for {columns} in {} columns; --json has all of it",
+            room.columns
         ));
     }
     Ok(())

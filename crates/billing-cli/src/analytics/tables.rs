@@ -2,12 +2,12 @@
 
 use billing_model::{Analytics, DaySpend, KeySpend, ModelSpend, Total, one_line};
 
-use crate::table::Fitted;
+use crate::table::{Fitted, Room};
 
-/// Characters of a name that are shown where there is room for them.
+/// Characters of a name or an id that are shown where there is room for them.
 const MOST_OF_A_NAME: usize = 200;
 
-/// Characters of a word or an id.
+/// Characters of a word.
 const MOST_OF_A_WORD: usize = 40;
 
 /// Below the tables: a reader would take the columns for all that was spent.
@@ -25,7 +25,7 @@ pub(super) struct Shown {
 }
 
 /// All of it, in so many columns of a terminal.
-pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
+pub(super) fn shown(analytics: &Analytics, room: Room) -> Shown {
     // A service may give the newest first.
     let mut days: Vec<&DaySpend> = analytics.by_date.iter().collect();
     days.sort_by_key(|day| day.date);
@@ -60,7 +60,7 @@ impl Shown {
         name: &'static str,
         rows: &[[String; N]],
         giving_way: &[&[&str]],
-        room: usize,
+        room: Room,
     ) {
         if rows.len() < 2 {
             return;
@@ -116,7 +116,7 @@ fn by_model(models: &[ModelSpend]) -> Vec<[String; 6]> {
 fn by_key(keys: &[KeySpend]) -> Vec<[String; 5]> {
     let mut rows = vec![["key", "id", "units", "USD", "DIEM"].map(str::to_owned)];
     rows.extend(keys.iter().map(|key| {
-        let id = key.api_key_id.as_deref().map_or_else(|| "-".to_owned(), |id| one_line(id, MOST_OF_A_WORD));
+        let id = key.api_key_id.as_deref().map_or_else(|| "-".to_owned(), |id| one_line(id, MOST_OF_A_NAME));
         let name = one_line(&key.description, MOST_OF_A_NAME);
         [
             // A key need not be called anything.
