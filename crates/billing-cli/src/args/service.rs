@@ -44,7 +44,7 @@ fn base_url(typed: &str) -> Result<String, Infallible> {
 pub(crate) struct AskedOnce {
     #[command(flatten)]
     pub(crate) service: Service,
-    /// Longest wait that the service may ask for, in seconds; one that keeps failing is given up after twice as long
+    /// Longest wait that the service may ask for, in seconds; a service that keeps failing or refusing is given up after twice as long
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) max_wait: u64,
 }
