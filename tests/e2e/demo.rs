@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use billing_model::UsageEntry;
 use billing_sample::History;
 
-use crate::billing::{command, run};
+use crate::billing::{Run, command, finish, run};
 use crate::conversation::Request;
 use crate::host::{HISTORY, Host};
 use crate::place::Place;
@@ -89,27 +89,42 @@ fn a_demo_leaves_a_directory_alone_that_no_demo_made() {
     assert!(names.iter().all(|name| place.read(name) == b"precious"));
 }
 
+/// What a demo shows to be typed next, typed at a server that another port was given to.
+struct Next {
+    shown: String,
+    host: Host,
+}
+
+impl Next {
+    fn of(dir: &str) -> Self {
+        let shown = run(&demo(dir, &[])).done().text().replace("\\\n", "");
+        let serve = words(&shown, "serve");
+        assert_eq!(serve[..2], ["serve", "--ledger"]);
+        Self { host: Host::start(&serve[2], &[]), shown }
+    }
+
+    /// Runs the command of this name as it is shown, in the environment that is shown, in this directory.
+    fn run(&self, name: &str, directory: &str) -> Run {
+        let words = words(&self.shown, name);
+        let mut command = command(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let base_url = self.shown.split_once("  export BILLING_BASE_URL=").unwrap().1.lines().next().unwrap();
+        command.env("BILLING_BASE_URL", base_url.replace("localhost:8787", self.host.address()));
+        command.current_dir(directory);
+        finish(command, b"").done()
+    }
+}
+
+/// The words behind the program's name.
+fn words(shown: &str, name: &str) -> Vec<String> {
+    let line = shown.lines().find(|line| line.contains(&format!("billing {name} "))).unwrap();
+    line.split_whitespace().skip(1).map(str::to_owned).collect()
+}
+
 /// June is June, from a server of the ledger that is left.
 #[test]
 fn what_is_shown_as_next_works() {
     let place = Place::new();
-    let dir = place.path("demo");
-    let shown = run(&demo(&dir, &[])).done();
-    let text = shown.text().replace("\\\n", "");
-    let next = |verb: &str| {
-        let line = text.lines().find(|line| line.contains(&format!(" {verb} "))).unwrap();
-        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let serve = next("serve");
-    assert_eq!(serve[..2], ["serve", "--ledger"]);
-    let host = Host::start(&serve[2], &[]);
-    let address = host.address().to_owned();
-    let june = place.path("june.csv");
-    let export: Vec<_> = next("export")
-        .into_iter()
-        .map(|word| word.replace("localhost:8787", &address).replace("june.csv", &june))
-        .collect();
-    run(&export.iter().map(String::as_str).collect::<Vec<_>>()).done();
+    Next::of(&place.path("demo")).run("export", &place.path(""));
     let found = billing_csv::decode(&place.read("june.csv")).unwrap();
     // The eleven columns.
     let all = History::new(1, 2_000).map(|entry| UsageEntry { api_key_id: None, ..entry });
@@ -122,23 +137,14 @@ fn what_is_shown_as_next_works() {
 #[test]
 fn what_is_asked_and_recorded_next_works() {
     let place = Place::new();
-    let dir = place.path("demo");
-    let shown = run(&demo(&dir, &[])).done();
-    let text = shown.text().replace("\\\n", "");
-    let host = Host::start(&place.path("demo/ledger.db"), &[]);
-    let next = |verb: &str| {
-        let line = text.lines().find(|line| line.contains(&format!(" {verb} "))).unwrap();
-        let words =
-            line.split_whitespace().skip(1).map(|word| word.replace("localhost:8787", host.address()));
-        let words: Vec<_> = words.collect();
-        run(&words.iter().map(String::as_str).collect::<Vec<_>>()).done()
-    };
+    let shown = Next::of(&place.path("demo"));
+    let next = |name: &str| shown.run(name, &place.path(""));
     let spend = next("analytics");
     assert!(spend.text().starts_with("Spend from 2026-06-01 to 2026-06-30 (UTC), before refunds.\n"));
-    assert!(next("balance").text().contains("The next request is charged in "));
     assert!(next("record").stderr.ends_with(": recorded 3 entries as batch `demo-1`\n"));
     let repeated = ": batch `demo-1` of 3 entries was recorded before; nothing was recorded twice\n";
     assert!(next("record").stderr.ends_with(repeated));
+    assert!(next("balance").text().contains("The next request is charged in "));
     let mode = std::fs::metadata(place.path("demo/ingest-key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
 }

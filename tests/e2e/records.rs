@@ -102,7 +102,7 @@ fn what_is_refused_is_said_with_its_row() {
     let said = record(&[&other, "--idempotency-key", "k"]).replace(&other, "FILE");
     insta::assert_snapshot!(said, @"
     error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 409 Another batch was sent with this Idempotency-Key before; this one was not stored
-    hint: nothing was stored; give this batch an --idempotency-key of its own
+    hint: the entries of the first batch are recorded already; send only the new ones, under another key
     exit code 2
     ");
     let large = place.write("large.csv", "x".repeat((16 << 20) + 1));
@@ -133,8 +133,62 @@ fn what_cannot_be_sent_is_not() {
     }
     let mut keyless = record_command(&base_url, "", &[&full, "--idempotency-key", "k"]);
     keyless.env_remove("BILLING_API_KEY");
-    finish(keyless, b"").failed(4, "error: no API key");
+    let keyless = finish(keyless, b"");
+    keyless.failed(4, "error: no API key");
+    insta::assert_snapshot!(keyless.stderr, @"
+    error: no API key
+    hint: put an ingest key of the service in BILLING_API_KEY, or in a file for --api-key-file
+    hint: whoever runs the service makes one with `billing keys create --kind ingest`
+    ");
     assert!(service.requests().is_empty());
+}
+
+/// Venice is where other commands go that are told of no service. It takes no batches, and no rows of somebody's users.
+#[test]
+fn a_batch_goes_only_where_it_is_told_to() {
+    let place = Place::new();
+    let file = place.write("day.ndjson", ndjson(&entries()));
+    let record = |args: &[&str], base_url: &str| {
+        let mut command = command(&["record", &file, "--idempotency-key", "k"]);
+        command.args(args).env("BILLING_BASE_URL", base_url);
+        // There is no key either, which would be said next.
+        finish(command, b"").said("no address")
+    };
+    insta::assert_snapshot!(record(&[], ""), @"
+    error: the following required arguments were not provided: --base-url <URL>
+    hint: name the service that takes the batch, a `billing serve`: --base-url localhost:8787/api/v1, or BILLING_BASE_URL; Venice takes no batches
+    hint: billing record --help shows what it takes
+    exit code 2
+    ");
+    insta::allow_duplicates! {
+        for (args, base_url) in
+            [(&["--base-url", "api.venice.ai/api/v1"][..], ""), (&[], "https://api.venice.ai/api/v1/")]
+        {
+            insta::assert_snapshot!(record(args, base_url), @"
+            error: Venice takes no batches, so nothing was sent there
+            hint: name a service that does, a `billing serve`, with --base-url or BILLING_BASE_URL
+            exit code 2
+            ");
+        }
+    }
+    assert!(record(&[], "localhost:1/api/v1").starts_with("error: no API key"));
+}
+
+#[test]
+fn a_server_that_is_stopped_is_said_to_have_recorded_nothing() {
+    let (server, key) = server();
+    let base_url = server.base_url.clone();
+    drop(server);
+    let place = Place::new();
+    let file = place.write("day.ndjson", ndjson(&entries()));
+    let mut command = record_command(&base_url, &key, &[&file, "--idempotency-key", "k"]);
+    command.args(["--max-wait", "0"]);
+    let said = finish(command, b"").said(address(&base_url)).replace(&file, "FILE");
+    insta::assert_snapshot!(said, @"
+    error: `FILE` was not recorded: POST http://ADDRESS/api/v1/billing/usage: cannot connect: Connection refused (os error 111)
+    hint: check --base-url and the network
+    exit code 5
+    ");
 }
 
 /// What a service says to the batch of [`entries`], which comes to it in every try alike.
@@ -165,8 +219,15 @@ fn an_outcome_that_is_not_known_is_said_to_be_safe_to_repeat() {
     hint: run the same command again: under the same --idempotency-key it is recorded once
     exit code 6
     ");
+    insta::assert_snapshot!(refused(Reply::new(200, "text/html", "<html>")), @"
+    error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 200 is no answer of this API; is there a proxy between?
+    hint: check --base-url; a proxy or a login page may be in between
+    hint: run the same command again: under the same --idempotency-key it is recorded once
+    exit code 6
+    ");
     insta::assert_snapshot!(refused(Reply::new(201, "text/html", "<html>")), @"
     error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 201 with `text/html` instead of application/json: not the API; is there a proxy between?
+    hint: check --base-url; a proxy or a login page may be in between
     hint: run the same command again: under the same --idempotency-key it is recorded once
     exit code 6
     ");
@@ -175,28 +236,28 @@ fn an_outcome_that_is_not_known_is_said_to_be_safe_to_repeat() {
 #[test]
 fn a_service_that_takes_no_batch_is_told_what_it_may_be() {
     insta::assert_snapshot!(refused(Reply::error(404, "Not found")), @"
-    error: POST http://ADDRESS/api/v1/billing/usage: 404 Not found
+    error: stdin was not recorded: POST http://ADDRESS/api/v1/billing/usage: 404 Not found
     hint: the service may take no batches: `billing serve` does, Venice does not; otherwise check --base-url, and its path, such as /api/v1
     exit code 5
     ");
     insta::assert_snapshot!(refused(Reply::error(405, "Method not allowed")), @"
-    error: POST http://ADDRESS/api/v1/billing/usage: 405 Method not allowed
+    error: stdin was not recorded: POST http://ADDRESS/api/v1/billing/usage: 405 Method not allowed
     hint: the service may take no batches: `billing serve` does, Venice does not; otherwise check --base-url, and its path, such as /api/v1
     exit code 5
     ");
     insta::assert_snapshot!(refused(Reply::error(401, "Ingest API key required")), @"
-    error: POST http://ADDRESS/api/v1/billing/usage: 401 Ingest API key required
+    error: stdin was not recorded: POST http://ADDRESS/api/v1/billing/usage: 401 Ingest API key required
     hint: the key is that of BILLING_API_KEY
     hint: an ingest key of this service is needed: `billing keys create --kind ingest` makes one
     exit code 4
     ");
     insta::assert_snapshot!(refused(Reply::error(429, "slow down").header("retry-after", "30")), @"
-    error: POST http://ADDRESS/api/v1/billing/usage: 429 the service asks to come back in 30 s, which is longer than this client waits
+    error: stdin was not recorded: POST http://ADDRESS/api/v1/billing/usage: 429 the service asks to come back in 30 s, which is longer than this client waits
     hint: the service asks for patience; try again later, or allow more with --max-wait
     exit code 5
     ");
     insta::assert_snapshot!(refused(Reply::error(507, "the disk is full").header("retry-after", "30")), @"
-    error: POST http://ADDRESS/api/v1/billing/usage: 507 the disk is full
+    error: stdin was not recorded: POST http://ADDRESS/api/v1/billing/usage: 507 the disk is full
     hint: the service fails; try again later
     exit code 5
     ");

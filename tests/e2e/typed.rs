@@ -25,7 +25,6 @@ fn a_base_url_without_its_path_is_told_what_it_may_be() {
     insta::assert_snapshot!(run.said(address), @"
     error: GET http://ADDRESS/billing/usage: 404 Not found
     hint: the API may be at --base-url http://ADDRESS/api/v1
-    hint: nothing of the billing API is there: check --base-url, and its path, such as /api/v1
     exit code 5
     ");
     let page = Scripted::answering(Reply::new(200, "text/html", "<!doctype html><title>Sign in</title>"));

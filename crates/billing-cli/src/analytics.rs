@@ -4,7 +4,8 @@ mod tables;
 
 use anyhow::anyhow;
 use billing_model::{
-    AnalyticsQuery, Day, DayRange, Fault, QueryError, TimeWordError, Timestamp, TypedTime, TypedWindow,
+    AnalyticsQuery, Day, DayRange, Fault, FaultCode, QueryError, TimeWordError, Timestamp, TypedTime,
+    TypedWindow,
 };
 
 use crate::args;
@@ -14,27 +15,38 @@ use crate::exit::Failure;
 use crate::{stdout, terminal};
 
 /// What is said to whoever gave a time within a day, or a span back, which ends within one.
-const WHOLE_DAYS: &str =
-    "give days, as 2026-06-15, 2026-06 or yesterday; --lookback 7d is today and the six days before it";
+const WHOLE_DAYS: &str = "give days, as 2026-06-15, 2026-06, today or yesterday; --lookback 7d is today and the six days before it";
+
+/// What is said where today is among the days. Services keep an answer for ten minutes, which matters while more is spent.
+const MAY_BE_OLD: &str = "note: today has not ended, and figures may be ten minutes old";
 
 pub(crate) fn run(args: &args::Analytics) -> Result<(), Failure> {
-    let query = query(args, now())?;
-    let days = query.days(now()).count();
-    let question = Question::Analytics { days };
+    let now = now();
+    let query = query(args, now)?;
+    let days = query.days(now);
+    let question = Question::Analytics { days: days.count() };
     let answer = ask(&args.asked, question, async |client| client.analytics(&query).await)?;
     if args.json {
         return stdout::print_json(&answer.text);
     }
-    let room = stdout::columns();
+    let room = stdout::room();
     let shown = tables::shown(&answer.value, room);
     stdout::print(&shown.text)?;
+    if has_today(days, now) {
+        terminal::note(MAY_BE_OLD);
+    }
     for (table, left_out) in shown.left_out {
         let columns = left_out.join(", ");
         terminal::note(&format!(
-            "note: {table}: no room for {columns} in {room} columns; --json has all of it"
+            "note: {table}: no room for {columns} in {} columns; --json has all of it",
+            room.columns
         ));
     }
     Ok(())
+}
+
+fn has_today(days: DayRange, now: Timestamp) -> bool {
+    Day::of(now).is_some_and(|today| (days.first..=days.last).contains(&today))
 }
 
 /// What is asked for. The day of the present is that of this machine's clock.
@@ -52,7 +64,9 @@ fn days(args: &args::Analytics, now: Timestamp) -> Result<Option<DayRange>, Fail
     let wrong = |flag: &str, error: TimeWordError| Failure::usage(anyhow!("{flag}: {error}"));
     // A time on which a day begins.
     let day = |flag: &str, text: &str| {
-        let time: TypedTime = text.parse().map_err(|error| wrong(flag, error))?;
+        let not_a_time =
+            |_: TimeWordError| Failure::usage(anyhow!("{flag}: `{text}` is not a day")).hint(WHOLE_DAYS);
+        let time: TypedTime = text.parse().map_err(not_a_time)?;
         let at = time.at(now).filter(|at| Day::of(*at).is_some_and(|day| day.start() == *at));
         let not_a_day = || {
             let error = anyhow!("{flag}: `{text}` is not where a day begins, and days are whole here");
@@ -89,7 +103,12 @@ fn refusal(refused: &QueryError) -> Failure {
         Some("lookback") => format!("--lookback: {}", fault.message),
         _ => fault.message.clone(),
     };
-    Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")))
+    let failure = Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")));
+    let is_too_long = |fault: &Fault| (fault.field, fault.code) == (Some("lookback"), FaultCode::TooBig);
+    match refused.faults().iter().any(is_too_long) {
+        true => failure.hint("--since takes more days of a `billing serve`, 366; Venice sums up 90 at most"),
+        false => failure,
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +133,8 @@ mod tests {
             (&[][..], "lookback=7d"),
             (&["--lookback", "30d"], "lookback=30d"),
             (&["--lookback", "2w"], "lookback=14d"),
+            (&["--lookback", "30"], "lookback=30d"),
+            (&["--days", "7"], "lookback=7d"),
             (&["--month", "2026-02"], "endDate=2026-02-28&startDate=2026-02-01"),
             (&["--since", "2026-06-01", "--until", "2026-06-08"], "endDate=2026-06-07&startDate=2026-06-01"),
             (&["--since", "2026-06-01", "--until", "2026-06-02"], "endDate=2026-06-01&startDate=2026-06-01"),
@@ -127,13 +148,27 @@ mod tests {
     }
 
     #[test]
+    fn today_is_among_the_days_or_not() {
+        let now: Timestamp = "2026-06-15T12:30:00Z".parse().unwrap();
+        let today = Day::of(now).unwrap().0;
+        for (first, last, expect) in
+            [(-6, 0, true), (0, 0, true), (0, 3, true), (-6, -1, false), (1, 3, false)]
+        {
+            let days = DayRange { first: Day(today + first), last: Day(today + last) };
+            assert_eq!(has_today(days, now), expect, "{first} {last}");
+        }
+    }
+
+    #[test]
     fn what_is_no_day_is_told_so() {
         for (flags, said) in [
             (&["--since", "7d"][..], "--since: `7d` is not where a day begins"),
             (&["--since", "2026-06-14T12:00:00Z"], "is not where a day begins"),
             (&["--since", "99999d"], "is not where a day begins"),
             (&["--since", "2026-06", "--until", "12h"], "--until: `12h` is not where a day begins"),
-            (&["--since", "June"], "--since: `June` is not a time; give "),
+            (&["--since", "June"], "--since: `June` is not a day"),
+            (&["--since", "last week"], "--since: `last week` is not a day"),
+            (&["--since", "7m"], "--since: `7m` is not a day"),
             (&["--month", "June"], "--month: `June` is not a month"),
             (
                 &["--since", "2026-06-02", "--until", "2026-06-02"],
@@ -149,7 +184,12 @@ mod tests {
             let found = asked(flags);
             assert!(found.contains(said), "{flags:?}: {found}");
         }
-        for flags in [&["--until", "2026-06"][..], &["--lookback", "12h"], &["--lookback", "30"]] {
+        for flags in [
+            &["--until", "2026-06"][..],
+            &["--lookback", "12h"],
+            &["--lookback", "-1"],
+            &["--lookback", "+1"],
+        ] {
             assert!(Args::try_parse_from(["billing", "analytics"].iter().chain(flags)).is_err());
         }
     }

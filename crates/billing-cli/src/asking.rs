@@ -1,6 +1,7 @@
 //! One question to a service: what the commands that ask once have in common. They say what they wait for, and what it may
 //! mean that there is no answer.
 
+use std::error::Error as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use crate::args::AskedOnce;
 use crate::base_url::with_path;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{self, Cause};
+use crate::key_source::{self, Needed};
 use crate::network::Network;
 use crate::progress::moving_line;
 use crate::runtime::runtime;
-use crate::{key_source, terminal};
+use crate::terminal;
 
 /// A wait shorter than this needs no words where there is no moving line.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
@@ -23,6 +25,9 @@ const WORTH_SAYING: Duration = Duration::from_secs(5);
 /// What is said when nobody knows whether a batch was stored.
 const SAFE_TO_REPEAT: &str =
     "run the same command again: under the same --idempotency-key it is recorded once";
+
+/// What is said of an answer that is not the API's.
+const NOT_THE_API: &str = "check --base-url; a proxy or a login page may be in between";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub(crate) fn ask<T>(
     let network = Network::new(service, |name| std::env::var_os(name))?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
-    let key = key_source::read(service.api_key_file.as_deref())?;
+    let key = key_source::read(question.key(), service.api_key_file.as_deref())?;
     let which_key = key.described();
     let line = moving_line(false, "waiting for the service");
     let watched = (line.clone(), Mutex::<Waits>::default());
@@ -68,16 +73,28 @@ pub(crate) fn ask<T>(
     runtime.shutdown_background();
     answer?.map_err(|error| {
         let kind = error.kind();
+        let is_no_receipt = came_of(&error) == Some(ErrorKind::NotTheApi);
         let failure = question.failed(error);
+        let may_be_at =
+            || with_path(&service.base_url).map(|url| format!("the API may be at --base-url {url}"));
         match kind {
             ErrorKind::Unauthorized => failure.hint_first(which_key),
-            ErrorKind::NotFound | ErrorKind::NotTheApi => match with_path(&service.base_url) {
-                Some(url) => failure.hint_first(format!("the API may be at --base-url {url}")),
+            ErrorKind::NotFound | ErrorKind::NotTheApi => match may_be_at() {
+                Some(hint) => failure.hint_instead(hint),
                 None => failure,
             },
+            // Whatever took the batch, it was no server of batches, or there is something in front of it.
+            ErrorKind::OutcomeUnknown if is_no_receipt => {
+                failure.hint_first(may_be_at().unwrap_or_else(|| NOT_THE_API.to_owned()))
+            }
             _ => failure,
         }
     })
+}
+
+/// The kind of the failure that a failure came of.
+fn came_of(error: &billing_http::Error) -> Option<ErrorKind> {
+    error.source()?.downcast_ref().map(billing_http::Error::kind)
 }
 
 /// Patience for one long wait is patience for another, and no more: somebody waits for the answer.
@@ -88,6 +105,14 @@ fn policy(max_wait: Duration) -> RetryPolicy {
 }
 
 impl Question {
+    /// The key that opens it.
+    fn key(self) -> Needed {
+        match self {
+            Self::Balance | Self::Analytics { .. } => Needed::Admin,
+            Self::Batch => Needed::Ingest,
+        }
+    }
+
     /// What it means that there is no answer. What is the same for an export is said in the same words.
     fn failed(self, error: billing_http::Error) -> Failure {
         let is_rejected = |statuses: &[u16]| error.status().is_some_and(|status| statuses.contains(&status));
@@ -117,9 +142,7 @@ impl Question {
             (ErrorKind::Inconsistent, _) => {
                 (Exit::Incomplete, "the service contradicts itself: ask whoever runs it".to_owned())
             }
-            (ErrorKind::NotTheApi, _) => {
-                (Exit::Failed, "check --base-url; a proxy or a login page may be in between".to_owned())
-            }
+            (ErrorKind::NotTheApi, _) => (Exit::Failed, NOT_THE_API.to_owned()),
             (ErrorKind::OutcomeUnknown, _) => (Exit::Incomplete, SAFE_TO_REPEAT.to_owned()),
             _ => return error.into(),
         };

@@ -6,7 +6,7 @@ use crate::args;
 use crate::asking::{Question, ask};
 use crate::exit::Failure;
 use crate::stdout;
-use crate::table::Fitted;
+use crate::table::{Fitted, Room};
 
 /// Characters of a currency that are shown.
 const MOST_OF_A_CURRENCY: usize = 40;
@@ -15,12 +15,12 @@ pub(crate) fn run(args: &args::Balance) -> Result<(), Failure> {
     let answer = ask(&args.asked, Question::Balance, async |client| client.balance().await)?;
     match args.json {
         true => stdout::print_json(&answer.text),
-        false => stdout::print(&shown(&answer.value, stdout::columns())),
+        false => stdout::print(&shown(&answer.value, stdout::room())),
     }
 }
 
 /// What is left of each currency, and what the next request is charged in.
-fn shown(balance: &Balance, room: usize) -> String {
+fn shown(balance: &Balance, room: Room) -> String {
     let left = &balance.balances;
     let allocation = &balance.diem_epoch_allocation;
     let mut rows = vec![["", "left", "a day"].map(str::to_owned)];

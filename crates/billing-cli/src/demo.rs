@@ -97,23 +97,27 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
             drop(stop);
             server.await.map_err(Failure::failed)??;
         } else {
-            stdout::print(&next_commands(&place))?;
+            stdout::print(&next_commands(&program(), &place))?;
         }
         Ok(())
     })
 }
 
 impl Place {
-    /// Makes the directory, and takes away what an earlier demo made in it. A directory that no demo made is left alone:
-    /// its ledger may be a real one.
-    fn prepare(dir: &Path) -> Result<Self, Failure> {
-        let place = Self {
+    fn of(dir: &Path) -> Self {
+        Self {
             ledger: dir.join("ledger.db"),
             key: dir.join("api-key"),
             ingest_key: dir.join("ingest-key"),
             batch: dir.join("batch.ndjson"),
             export: dir.join("usage.csv"),
-        };
+        }
+    }
+
+    /// Makes the directory, and takes away what an earlier demo made in it. A directory that no demo made is left alone:
+    /// its ledger may be a real one.
+    fn prepare(dir: &Path) -> Result<Self, Failure> {
+        let place = Self::of(dir);
         let prepare = || -> anyhow::Result<()> {
             let mark = dir.join(MARK);
             if dir.exists() && !mark.exists() && fs::read_dir(dir)?.next().is_some() {
@@ -237,19 +241,16 @@ fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "billing".to_owned())
 }
 
-fn next_commands(place: &Place) -> String {
-    let (billing, ledger, key) = (program(), place.ledger.display(), place.key.display());
-    let (ingest_key, batch) = (place.ingest_key.display(), place.batch.display());
-    let service = |key: &dyn std::fmt::Display| {
-        format!("--base-url localhost:8787/api/v1 \\\n      --api-key-file {key}")
-    };
-    let (reads, records) = (service(&key), service(&ingest_key));
+fn next_commands(billing: &str, place: &Place) -> String {
+    let Place { ledger, key, ingest_key, batch, .. } = place;
+    let [ledger, key, ingest_key, batch] = [ledger, key, ingest_key, batch].map(|path| path.display());
     format!(
         "Next, in one terminal:\n  {billing} serve --ledger {ledger}\n\nand in another, in the same directory:\n  \
-         {billing} export {reads} --month 2026-06 -o june.csv\n  \
-         {billing} analytics {reads} --month 2026-06\n  \
-         {billing} balance {reads}\n  \
-         {billing} record {batch} {records} \\\n      --idempotency-key demo-1\n"
+         export BILLING_BASE_URL=localhost:8787/api/v1\n  \
+         {billing} export --api-key-file {key} \\\n      --month 2026-06 -o june.csv\n  \
+         {billing} analytics --api-key-file {key} \\\n      --month 2026-06\n  \
+         {billing} record {batch} \\\n      --api-key-file {ingest_key} --idempotency-key demo-1\n  \
+         {billing} balance --api-key-file {key}\n"
     )
 }
 
@@ -260,4 +261,29 @@ fn while_serving(base_url: &str, place: &Place) -> String {
         "The server stays up until Ctrl-C. In another terminal:\n  {curl} \\\n      '{base_url}/billing/usage?limit=2'\n  \
          {curl} -H 'Accept: text/csv' \\\n      '{base_url}/billing/usage-history?pageSize=10'\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_next_fits_a_terminal() {
+        let next = next_commands("billing", &Place::of(Path::new("billing-demo")));
+        assert!(next.lines().all(|line| line.chars().count() <= 80), "{next}");
+        insta::assert_snapshot!(next, @r#"
+        Next, in one terminal:
+          billing serve --ledger billing-demo/ledger.db
+
+        and in another, in the same directory:
+          export BILLING_BASE_URL=localhost:8787/api/v1
+          billing export --api-key-file billing-demo/api-key \
+              --month 2026-06 -o june.csv
+          billing analytics --api-key-file billing-demo/api-key \
+              --month 2026-06
+          billing record billing-demo/batch.ndjson \
+              --api-key-file billing-demo/ingest-key --idempotency-key demo-1
+          billing balance --api-key-file billing-demo/api-key
+        "#);
+    }
 }

@@ -25,10 +25,6 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
-/// The page is named in the provider's guide, <https://docs.venice.ai/guides/getting-started/generating-api-key>.
-pub(crate) const WHERE_KEYS_ARE_MADE: &str =
-    "Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`";
-
 /// Why a command did not do what it was asked to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -58,6 +54,12 @@ impl Failure {
     /// A hint before the others.
     pub(crate) fn hint_first(mut self, hint: impl Into<String>) -> Self {
         self.hints.insert(0, hint.into());
+        self
+    }
+
+    /// The only hint: it says better than the others where to look.
+    pub(crate) fn hint_instead(mut self, hint: impl Into<String>) -> Self {
+        self.hints = vec![hint.into()];
         self
     }
 
@@ -157,9 +159,10 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::BatchRefused => {
                 (Exit::Failed, "nothing of the batch was stored; mend these rows and send it again")
             }
-            ErrorKind::IdempotencyConflict => {
-                (Exit::Usage, "nothing was stored; give this batch an --idempotency-key of its own")
-            }
+            ErrorKind::IdempotencyConflict => (
+                Exit::Usage,
+                "the entries of the first batch are recorded already; send only the new ones, under another key",
+            ),
             ErrorKind::BatchTooLarge => {
                 (Exit::Failed, "nothing was stored; send it as several, each under a key of its own")
             }

@@ -17,12 +17,13 @@ use crate::base_url::with_path;
 use crate::clock::now;
 use crate::exit::Failure;
 use crate::interrupt::{self, INCOMPLETE, Interrupted};
+use crate::key_source::{self, Needed};
 use crate::output::{self, Output};
 use crate::plan::Plan;
 use crate::progress::{Progress, Shown};
 use crate::runtime::runtime;
 use crate::summary::{Summarized, is_a_day_before};
-use crate::{key_source, terminal, text};
+use crate::{terminal, text};
 
 /// What is said where nothing is kept.
 const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     }
     // Before the key is read: a base URL to which no key may go is wrong with any key.
     plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
-    let key = key_source::read(service.api_key_file.as_deref())?;
+    let key = key_source::read(Needed::Admin, service.api_key_file.as_deref())?;
     let which_key = key.described();
     let export = plan.export(&service.base_url, &key.key)?;
     // Before anything is fetched: a wrong path costs no hours.
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let exported = result.map_err(|failure| match failure.of_service() {
         Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
         Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match with_path(&service.base_url) {
-            Some(url) => failure.hint_first(format!("the API may be at --base-url {url}")),
+            Some(url) => failure.hint_instead(format!("the API may be at --base-url {url}")),
             None => failure,
         },
         _ => failure,

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use billing_http::ApiKey;
 
-use crate::exit::{Exit, Failure, WHERE_KEYS_ARE_MADE};
+use crate::exit::{Exit, Failure};
 
 /// More than any key; what is longer is the wrong file.
 const MAX_KEY_BYTES: u64 = 16 << 10;
@@ -16,6 +16,33 @@ const MAX_KEY_BYTES: u64 = 16 << 10;
 /// Characters of its end by which a person knows a key, and how many a key has at least of which they are shown.
 const SHOWN: usize = 6;
 const LEAST_TO_SHOW: usize = 20;
+
+/// The kind of key that a command needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Needed {
+    /// One that reads the ledger.
+    Admin,
+    /// One that records in it.
+    Ingest,
+}
+
+impl Needed {
+    /// What is said to who gave none.
+    fn hints(self) -> [&'static str; 2] {
+        match self {
+            Self::Admin => [
+                "put an admin key in BILLING_API_KEY or VENICE_API_KEY, or in a file for --api-key-file",
+                // The page is named in the provider's guide,
+                // <https://docs.venice.ai/guides/getting-started/generating-api-key>.
+                "Venice makes keys at https://venice.ai/settings/api, `billing serve` with `billing keys create`",
+            ],
+            Self::Ingest => [
+                "put an ingest key of the service in BILLING_API_KEY, or in a file for --api-key-file",
+                "whoever runs the service makes one with `billing keys create --kind ingest`",
+            ],
+        }
+    }
+}
 
 /// A key, and where it is from.
 pub(crate) struct Key {
@@ -36,7 +63,7 @@ impl Key {
 }
 
 /// The key from the file, or from `BILLING_API_KEY` or `VENICE_API_KEY`.
-pub(crate) fn read(file: Option<&Path>) -> Result<Key, Failure> {
+pub(crate) fn read(needed: Needed, file: Option<&Path>) -> Result<Key, Failure> {
     let (text, source) = match file {
         Some(path) => {
             let text = read_file(path).map_err(|error| {
@@ -51,9 +78,8 @@ pub(crate) fn read(file: Option<&Path>) -> Result<Key, Failure> {
             .filter_map(|name| Some((env::var(name).ok()?, name.to_owned())))
             .find(|(text, _)| !text.trim().is_empty())
             .ok_or_else(|| {
-                Failure::new(Exit::Key, anyhow!("no API key"))
-                    .hint("put an admin key in BILLING_API_KEY or VENICE_API_KEY, or in a file for --api-key-file")
-                    .hint(WHERE_KEYS_ARE_MADE)
+                let none = Failure::new(Exit::Key, anyhow!("no API key"));
+                needed.hints().into_iter().fold(none, Failure::hint)
             })?,
     };
     let key = ApiKey::new(&text)?;

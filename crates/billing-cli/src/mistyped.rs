@@ -19,15 +19,22 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     }
     let Said { error, hints } = Said::of(&error.render().to_string());
     terminal::error(&error);
-    let hints = match meant(&error) {
+    let command = Typed::of(std::env::args().skip(1));
+    let hints = match meant(&error, &command) {
         Some(meant) => vec![meant],
         None => hints,
     };
     hints.iter().for_each(|hint| terminal::hint(hint));
-    if error.starts_with("the following required") && error.contains("--ledger <PATH>") {
+    let is_missing = |argument: &str| error.starts_with("the following required") && error.contains(argument);
+    if is_missing("--base-url <URL>") {
+        terminal::hint(
+            "name the service that takes the batch, a `billing serve`: --base-url localhost:8787/api/v1, or BILLING_BASE_URL; Venice takes no batches",
+        );
+    }
+    if is_missing("--ledger <PATH>") {
         terminal::hint("BILLING_LEDGER names the ledger of every command that is not given one");
     }
-    terminal::hint(&format!("{} --help shows what it takes", command(std::env::args().skip(1))));
+    terminal::hint(&format!("{} --help shows what it takes", command.name));
     ExitCode::from(Exit::Usage as u8)
 }
 
@@ -66,36 +73,68 @@ impl Said {
     }
 }
 
-/// What people mean by some of what there is not.
-fn meant(error: &str) -> Option<String> {
+/// What people mean by some of what there is not. Only what the command has is named.
+fn meant(error: &str, command: &Typed) -> Option<String> {
     let typed = error.strip_prefix("unexpected argument '")?.strip_suffix("' found")?;
     let typed = typed.split('=').next().unwrap_or(typed);
-    match typed {
-        "--token" | "--key" | "--api-key" | "--bearer" => {
-            Some("the key is in BILLING_API_KEY, or in the file of --api-key-file".to_owned())
+    let said = match typed {
+        "--token" | "--key" | "--api-key" | "--bearer" if command.has("api_key_file") => {
+            "the key is in BILLING_API_KEY, or in the file of --api-key-file"
         }
-        "--url" | "--host" | "--endpoint-url" => Some("the service is that of --base-url".to_owned()),
-        "--file" | "--out" => Some("the file is that of --output, -o".to_owned()),
-        "--gzip" | "--compress" => Some("a name that ends in .gz makes it gzip: -o usage.csv.gz".to_owned()),
-        "--last-month" => Some("a month is --month 2026-06".to_owned()),
-        file if !file.starts_with('-') && file.contains('.') => {
-            Some(format!("a file is named with -o {file}"))
+        "--url" | "--host" | "--endpoint-url" if command.has("base_url") => {
+            "the service is that of --base-url"
         }
+        "--file" | "--out" if command.has("output") => "the file is that of --output, -o",
+        "--gzip" | "--compress" if command.has("output") => {
+            "a name that ends in .gz makes it gzip: -o usage.csv.gz"
+        }
+        "--last-month" if command.has("month") => "a month is --month 2026-06",
+        "--lookback" if command.has("days") => "the last seven days are --days 7",
+        file if !file.starts_with('-') => return file_meant(file, command),
+        _ => return None,
+    };
+    Some(said.to_owned())
+}
+
+/// What a word may mean that stands where none does: mostly it is a file.
+fn file_meant(file: &str, command: &Typed) -> Option<String> {
+    match command.name.as_str() {
+        "billing record" => Some(
+            "one file is one batch: record each by a command and an --idempotency-key of its own".to_owned(),
+        ),
+        "billing backup" => Some(format!("the copy is named with --to {file}, the ledger with --ledger")),
+        "billing restore" => Some(format!("the copy is named with --from {file}, the ledger with --ledger")),
+        _ if !file.contains('.') => None,
+        _ if command.has("output") => Some(format!("a file is named with -o {file}")),
+        _ if command.has("ledger") => Some(format!("a ledger is named with --ledger {file}")),
         _ => None,
     }
 }
 
-/// The command that was meant, as far as there is one: `billing keys create`.
-fn command(typed: impl Iterator<Item = String>) -> String {
-    let mut command = Args::command();
-    let mut name = command.get_name().to_owned();
-    for word in typed.filter(|word| !word.starts_with('-')) {
-        let Some(next) = command.find_subcommand(&word) else { break };
-        name.push(' ');
-        name.push_str(next.get_name());
-        command = next.clone();
+/// The command that was meant, as far as there is one.
+struct Typed {
+    /// As it is called: `billing keys create`.
+    name: String,
+    command: clap::Command,
+}
+
+impl Typed {
+    fn of(typed: impl Iterator<Item = String>) -> Self {
+        let mut command = Args::command();
+        let mut name = command.get_name().to_owned();
+        for word in typed.filter(|word| !word.starts_with('-')) {
+            let Some(next) = command.find_subcommand(&word) else { break };
+            name.push(' ');
+            name.push_str(next.get_name());
+            command = next.clone();
+        }
+        Self { name, command }
     }
-    name
+
+    /// True when the command has this argument.
+    fn has(&self, id: &str) -> bool {
+        self.command.get_arguments().any(|argument| argument.get_id() == id)
+    }
 }
 
 #[cfg(test)]
@@ -107,8 +146,41 @@ mod tests {
         let error = Args::try_parse_from(typed.split(' ')).unwrap_err();
         let Said { error, hints } = Said::of(&error.render().to_string());
         let hints: Vec<_> = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-        let of = command(typed.split(' ').skip(1).map(str::to_owned));
+        let of = Typed::of(typed.split(' ').skip(1).map(str::to_owned)).name;
         format!("error: {error}{}\nof: {of}", hints.concat())
+    }
+
+    #[test]
+    fn what_is_meant_is_what_the_command_has() {
+        for (typed, hint) in [
+            ("billing export june.csv", Some("a file is named with -o june.csv")),
+            ("billing export june", None),
+            ("billing export --out x", Some("the file is that of --output, -o")),
+            ("billing export --gzip", Some("a name that ends in .gz makes it gzip: -o usage.csv.gz")),
+            ("billing export --lookback 7d", Some("the last seven days are --days 7")),
+            ("billing export --lookback=7d", Some("the last seven days are --days 7")),
+            (
+                "billing record a b",
+                Some("one file is one batch: record each by a command and an --idempotency-key of its own"),
+            ),
+            ("billing record a --out b", None),
+            ("billing backup a --ledger x", Some("the copy is named with --to a, the ledger with --ledger")),
+            ("billing restore a.db", Some("the copy is named with --from a.db, the ledger with --ledger")),
+            ("billing check ledger.db", Some("a ledger is named with --ledger ledger.db")),
+            ("billing check --token x", None),
+            ("billing balance june.csv", None),
+            (
+                "billing balance --token x",
+                Some("the key is in BILLING_API_KEY, or in the file of --api-key-file"),
+            ),
+            ("billing balance --last-month", None),
+            ("billing analytics --last-month", Some("a month is --month 2026-06")),
+        ] {
+            let words = || typed.split(' ').skip(1).map(str::to_owned);
+            let error = Args::try_parse_from(typed.split(' ')).unwrap_err();
+            let error = Said::of(&error.render().to_string()).error;
+            assert_eq!(meant(&error, &Typed::of(words())).as_deref(), hint, "{typed}: {error}");
+        }
     }
 
     #[test]

@@ -6,12 +6,18 @@ use billing_model::is_invisible;
 use console::Term;
 
 use crate::exit::{Exit, Failure};
+use crate::table::Room;
 use crate::terminal::{self, harmless};
 
-/// Columns that a table may take on stdout: those of its terminal, else as many as one on stderr may.
-pub(crate) fn columns() -> usize {
+/// The room for a table on stdout: that of its terminal, else as much as one on stderr has. Names are whole where nobody said
+/// how wide it is: neither a terminal nor `COLUMNS`.
+pub(crate) fn room() -> Room {
     let of_terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-    of_terminal.filter(|columns| *columns > 0).unwrap_or_else(terminal::columns)
+    let of_terminal = of_terminal.filter(|columns| *columns > 0);
+    Room {
+        columns: of_terminal.unwrap_or_else(terminal::columns),
+        whole_names: of_terminal.is_none() && terminal::columns_said().is_none(),
+    }
 }
 
 /// Writes text to stdout, at once.

@@ -41,6 +41,14 @@ pub(crate) fn without_empty_columns<const N: usize>(rows: &[[String; N]]) -> Vec
     rows.iter().map(|row| pick(row, &kept)).collect()
 }
 
+/// The room for a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) columns: usize,
+    /// Names are shown whole, and may be wider: whoever reads a pipe looks things up by them.
+    pub(crate) whole_names: bool,
+}
+
 /// A table in a given room, and the columns that had none.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fitted {
@@ -51,14 +59,14 @@ pub(crate) struct Fitted {
 
 impl Fitted {
     /// The table in so many columns of a terminal. Where they are too few, the columns of `giving_way` are left out, one lot
-    /// after the other, and then names, which stand in the first column, are shortened. What is still too wide is shown all
+    /// after the other, and then names, which stand in the first column, are shortened unless they are to be whole. What is still too wide is shown all
     /// the same: a figure is shown whole or not at all.
-    pub(crate) fn new<const N: usize>(rows: &[[String; N]], giving_way: &[&[&str]], room: usize) -> Self {
+    pub(crate) fn new<const N: usize>(rows: &[[String; N]], giving_way: &[&[&str]], room: Room) -> Self {
         let widths: Vec<usize> = (0..N).map(|column| width(rows, column)).collect();
         let mut kept: Vec<usize> = (0..N).collect();
         // What the other columns leave to the names.
         let left = |kept: &[usize]| {
-            room.saturating_sub(
+            room.columns.saturating_sub(
                 kept.iter().filter(|column| **column > 0).map(|column| widths[*column] + GAP).sum(),
             )
         };
@@ -73,7 +81,7 @@ impl Fitted {
         }
         let heads = rows.first().map_or(&[][..], |row| row.as_slice());
         left_out.sort_by_key(|head| heads.iter().position(|other| other == head));
-        let of_names = left(&kept).max(needed);
+        let of_names = if room.whole_names { usize::MAX } else { left(&kept).max(needed) };
         let rows: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -127,7 +135,7 @@ mod tests {
         let rows = [["day", "USD"], ["2026-06-14", "1e-30"], ["2026-06-15", "7"]];
         let rows = rows.map(|row| row.map(str::to_owned));
         assert_eq!(
-            Fitted::new(&rows, &[], 80).text,
+            Fitted::new(&rows, &[], room(80)).text,
             "day           USD\n2026-06-14  1e-30\n2026-06-15      7\n"
         );
     }
@@ -136,6 +144,18 @@ mod tests {
     fn a_table_stands_straight_whatever_a_name_is_written_in() {
         let rows = [["name", "n"], ["模型", "1"], ["e\u{301}", "22"]].map(|row| row.map(str::to_owned));
         assert_eq!(table(&rows), "name   n\n模型   1\ne\u{301}     22\n");
+    }
+
+    fn room(columns: usize) -> Room {
+        Room { columns, whole_names: false }
+    }
+
+    #[test]
+    fn a_name_that_is_to_be_whole_is_wider_than_the_room() {
+        let room = Room { columns: 40, whole_names: true };
+        let Fitted { text, left_out } = Fitted::new(&rows(), &[&["type"], &["units"]], room);
+        assert_eq!(left_out, ["type", "units"]);
+        assert!(text.contains("a-model-whose-name-is-rather-long  0.00000000000123\n"), "{text}");
     }
 
     fn rows() -> [[String; 4]; 3] {
@@ -150,18 +170,18 @@ mod tests {
     /// In every room: each figure is there whole or its column is named, and the table fits where it can.
     #[test]
     fn columns_give_way_and_digits_do_not() {
-        for room in 0..90 {
-            let Fitted { text, left_out } = Fitted::new(&rows(), &[&["type"], &["units"]], room);
+        for columns in 0..90 {
+            let Fitted { text, left_out } = Fitted::new(&rows(), &[&["type"], &["units"]], room(columns));
             let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
-            assert!(longest <= room.max(20 + 2 + 16), "{room}: {text}");
+            assert!(longest <= columns.max(20 + 2 + 16), "{columns}: {text}");
             for (head, figures) in [("units", ["12345.678", "9"]), ("USD", ["0.00000000000123", "1"])] {
                 let is_there = !left_out.iter().any(|other| other == head);
-                assert_eq!(text.split_whitespace().any(|word| word == head), is_there, "{room}: {text}");
+                assert_eq!(text.split_whitespace().any(|word| word == head), is_there, "{columns}: {text}");
                 for figure in figures {
                     assert_eq!(
                         text.split_whitespace().any(|word| word == figure),
                         is_there,
-                        "{room}: {text}"
+                        "{columns}: {text}"
                     );
                 }
             }
@@ -170,7 +190,7 @@ mod tests {
 
     #[test]
     fn names_are_shortened_behind_the_columns_that_give_way() {
-        let fitted = |room| Fitted::new(&rows(), &[&["type"], &["units"]], room);
+        let fitted = |columns| Fitted::new(&rows(), &[&["type"], &["units"]], room(columns));
         insta::assert_snapshot!(fitted(69).text, @"
         model                              type       units               USD
         a-model-whose-name-is-rather-long  LLM    12345.678  0.00000000000123

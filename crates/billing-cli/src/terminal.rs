@@ -47,8 +47,12 @@ fn style_of(word: &str) -> Option<Style> {
 /// Columns that a table may take: those of the terminal, else what `COLUMNS` says, else 80.
 pub(crate) fn columns() -> usize {
     let of_terminal = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
-    let said = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
-    of_terminal.or_else(said).filter(|columns| *columns > 0).unwrap_or(80)
+    of_terminal.filter(|columns| *columns > 0).or_else(columns_said).unwrap_or(80)
+}
+
+/// Columns that `COLUMNS` says.
+pub(crate) fn columns_said() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.trim().parse().ok().filter(|columns| *columns > 0)
 }
 
 /// Text from files and services may hold sequences that move a terminal's cursor, or turn the direction of reading: they

@@ -6,12 +6,41 @@ use reqwest::Url;
 
 use crate::error::{Error, ErrorKind};
 
+/// A base URL as people type it, with its scheme: where it has none it is http to this machine, and https otherwise. Nothing else
+/// is changed but spaces around it, and nothing is checked: [`ClientBuilder::build`](crate::ClientBuilder::build) does that, and
+/// takes both forms alike.
+///
+/// ```
+/// use billing_http::with_scheme;
+/// assert_eq!(with_scheme("localhost:8787/api/v1"), "http://localhost:8787/api/v1");
+/// assert_eq!(with_scheme("api.venice.ai/api/v1"), "https://api.venice.ai/api/v1");
+/// assert_eq!(with_scheme("https://api.venice.ai/api/v1"), "https://api.venice.ai/api/v1");
+/// ```
+pub fn with_scheme(base_url: &str) -> String {
+    let typed = base_url.trim();
+    if typed.is_empty() || typed.contains("://") {
+        return typed.to_owned();
+    }
+    let authority = typed.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or_default(),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    // What follows the host is a port, or it is no host: `https:/billing.example` is meant otherwise.
+    let is_port = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return typed.to_owned();
+    }
+    format!("{}://{typed}", if is_here(host) { "http" } else { "https" })
+}
+
 /// A base URL to which a key may be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(typed: &str) -> Result<Self, Error> {
+        let text = &with_scheme(typed);
         let invalid =
             |why: &str| Error::of(ErrorKind::InvalidUrl).with_message(format!("base URL `{text}` {why}"));
         let mut url = Url::parse(text).map_err(|error| invalid("is not a URL").because(error))?;
@@ -78,8 +107,13 @@ fn bare_host(url: &Url) -> &str {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    let host = bare_host(url);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_here(bare_host(url))
+}
+
+/// True for a host that is this machine, whoever is asked for its address.
+fn is_here(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -109,7 +143,8 @@ mod tests {
         }
         for text in [
             "",
-            "api.venice.ai",
+            "https:/x:y",
+            "user:secret@x",
             "ftp://x",
             "https://u:secret@x",
             "https://x/?a=1",
@@ -120,6 +155,32 @@ mod tests {
         }
         let error = BaseUrl::parse("https://u:secret@x").unwrap_err();
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_scheme_that_is_not_there_is_http_to_this_machine_and_https_otherwise() {
+        for (typed, url) in [
+            ("https://api.venice.ai/api/v1", "https://api.venice.ai/api/v1"),
+            ("api.venice.ai", "https://api.venice.ai"),
+            ("api.venice.ai/api/", "https://api.venice.ai/api/"),
+            (" LOCALHOST:8787/api/v1", "http://LOCALHOST:8787/api/v1"),
+            ("127.0.0.1:8787", "http://127.0.0.1:8787"),
+            ("[::1]:8787/v1", "http://[::1]:8787/v1"),
+            ("localhost.example", "https://localhost.example"),
+            ("127.0.0.1.nip.io", "https://127.0.0.1.nip.io"),
+            ("10.0.0.1:80", "https://10.0.0.1:80"),
+            ("billing.example/venice/v1", "https://billing.example/venice/v1"),
+            ("https:/billing.example", "https:/billing.example"),
+            ("user:secret@billing.example", "user:secret@billing.example"),
+            ("", ""),
+        ] {
+            assert_eq!(with_scheme(typed), url);
+        }
+        check("localhost:8911/api/v1", Ok("http://localhost:8911/api/v1/billing/usage"));
+        check(" LOCALHOST", Ok("http://localhost/billing/usage"));
+        check("[::1]:1/v1", Ok("http://[::1]:1/v1/billing/usage"));
+        check("api.venice.ai/api/v1", Ok("https://api.venice.ai/api/v1/billing/usage"));
+        check("10.0.0.1", Ok("https://10.0.0.1/billing/usage"));
     }
 
     #[test]

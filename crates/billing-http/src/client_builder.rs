@@ -21,7 +21,8 @@ use crate::unanswered::Innermost;
 use crate::wire::Wire;
 
 impl Client {
-    /// A client of the service below `base_url`, such as `https://api.venice.ai/api/v1`.
+    /// A client of the service below `base_url`, such as `https://api.venice.ai/api/v1`. Without a scheme, as in
+    /// `localhost:8787/api/v1`, it is http to this machine and https otherwise ([`with_scheme`](crate::with_scheme)).
     pub fn builder(base_url: impl Into<String>, key: ApiKey) -> ClientBuilder {
         ClientBuilder {
             base_url: base_url.into(),

@@ -82,6 +82,7 @@ mod windows;
 
 pub use answer::Answer;
 pub use api_key::ApiKey;
+pub use base_url::with_scheme;
 pub use batch::{Batch, BatchFormat, IdempotencyKey};
 pub use begun::Begun;
 pub use certificates::Certificates;

@@ -2,13 +2,21 @@
 
 use billing_model::{Analytics, DaySpend, KeySpend, ModelSpend, Total, one_line};
 
-use crate::table::Fitted;
+use crate::table::{Fitted, Room};
 
-/// Characters of a name that are shown where there is room for them.
+/// Characters of a name or an id that are shown where there is room for them.
 const MOST_OF_A_NAME: usize = 200;
 
-/// Characters of a word or an id.
+/// Characters of a word.
 const MOST_OF_A_WORD: usize = 40;
+
+/// Below the tables: a reader would take the columns for all that was spent.
+const WHAT_THE_SUMS_ARE_OF: &str =
+    "USD includes bundled credits. Earned credits, VCU and others are in no sum.\n";
+
+/// In the place of tables: what was spent may be of a currency that analytics have no column for.
+const NOTHING_OF_OTHERS: &str =
+    "The service does not sum up other currencies, such as earned credits and VCU.\n";
 
 pub(super) struct Shown {
     pub(super) text: String,
@@ -17,7 +25,7 @@ pub(super) struct Shown {
 }
 
 /// All of it, in so many columns of a terminal.
-pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
+pub(super) fn shown(analytics: &Analytics, room: Room) -> Shown {
     // A service may give the newest first.
     let mut days: Vec<&DaySpend> = analytics.by_date.iter().collect();
     days.sort_by_key(|day| day.date);
@@ -28,7 +36,8 @@ pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
     };
     days.retain(|day| !(day.usd.is_zero() && day.diem.is_zero()));
     if days.is_empty() && analytics.by_model.is_empty() && analytics.by_key.is_empty() {
-        return Shown { text: format!("Nothing was spent {span}.\n"), left_out: Vec::new() };
+        let text = format!("No USD, bundled credits or DIEM were spent {span}.\n{NOTHING_OF_OTHERS}");
+        return Shown { text, left_out: Vec::new() };
     }
     let mut shown = Shown { text: format!("Spend {span}, before refunds.\n"), left_out: Vec::new() };
     let quiet = analytics.by_date.len() - days.len();
@@ -40,6 +49,7 @@ pub(super) fn shown(analytics: &Analytics, room: usize) -> Shown {
     }
     shown.add("By model", &by_model(&analytics.by_model), &[&["type"], &["units", "unit"], &["DIEM"]], room);
     shown.add("By API key", &by_key(&analytics.by_key), &[&["id"], &["units"], &["DIEM"]], room);
+    shown.text.push_str(&format!("\n{WHAT_THE_SUMS_ARE_OF}"));
     shown
 }
 
@@ -50,7 +60,7 @@ impl Shown {
         name: &'static str,
         rows: &[[String; N]],
         giving_way: &[&[&str]],
-        room: usize,
+        room: Room,
     ) {
         if rows.len() < 2 {
             return;
@@ -106,7 +116,7 @@ fn by_model(models: &[ModelSpend]) -> Vec<[String; 6]> {
 fn by_key(keys: &[KeySpend]) -> Vec<[String; 5]> {
     let mut rows = vec![["key", "id", "units", "USD", "DIEM"].map(str::to_owned)];
     rows.extend(keys.iter().map(|key| {
-        let id = key.api_key_id.as_deref().map_or_else(|| "-".to_owned(), |id| one_line(id, MOST_OF_A_WORD));
+        let id = key.api_key_id.as_deref().map_or_else(|| "-".to_owned(), |id| one_line(id, MOST_OF_A_NAME));
         let name = one_line(&key.description, MOST_OF_A_NAME);
         [
             // A key need not be called anything.

@@ -12,9 +12,9 @@ Days are whole and in UTC. Times T are 2026-06-15, 2026-06 (its first day),
 today and yesterday, by the clock of this machine. Venice sums up 90 days at
 most, `billing serve` 366, and what both say may be ten minutes old.
 
-Spend is what was charged, before refunds. USD has bundled credits in it, and
-not earned ones; DIEM stands apart. Sums are exact. Columns that have no room
-are left out, which is said; `--json` has everything.
+Spend is what was charged, before refunds. USD includes bundled credits; DIEM
+stands apart; earned credits, VCU and others are in no sum. Sums are exact.
+Columns that have no room are left out, which is said; `--json` has everything.
 
 Examples:
   billing analytics --lookback 30d
@@ -22,7 +22,7 @@ Examples:
   billing analytics --month 2026-06
       Shows that of June.
   billing analytics --since 2026-06-01 --until 2026-06-08 --json | jq .byKey
-      Prints that of the first seven days of June by key, for a program.";
+      Prints the first seven days of June by key. jq may round long numbers.";
 
 /// The group of the help.
 const DAYS: &str = "Days";
@@ -30,8 +30,8 @@ const DAYS: &str = "Days";
 #[derive(Debug, clap::Args)]
 #[command(max_term_width = WIDTH, after_help = ANALYTICS)]
 pub(crate) struct Analytics {
-    /// Today and the days before it, so many in all, as 30d [default: 7d]
-    #[arg(long, value_name = "N", value_parser = days, allow_hyphen_values = true, help_heading = DAYS)]
+    /// Today and the days before it, so many in all; 30 is the same [default: 7d]
+    #[arg(long, visible_alias = "days", value_name = "30d", value_parser = days, allow_hyphen_values = true, help_heading = DAYS)]
     #[arg(conflicts_with_all = ["since", "until", "month"])]
     pub(crate) lookback: Option<u32>,
     /// First day
@@ -53,9 +53,14 @@ pub(crate) struct Analytics {
     pub(crate) asked: AskedOnce,
 }
 
-/// Reads whole days, as `30d` or `4w`.
+/// Reads whole days, as `30d`, `30` or `4w`.
 fn days(text: &str) -> Result<u32, &'static str> {
-    let length = parse_length(text).ok().map(|length| length.as_secs());
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let length = match is_plain {
+        true => parse_length(&format!("{text}d")),
+        false => parse_length(text),
+    };
+    let length = length.ok().map(|length| length.as_secs());
     let days = length.filter(|seconds| seconds.is_multiple_of(S_PER_DAY)).map(|seconds| seconds / S_PER_DAY);
     days.and_then(|days| u32::try_from(days).ok()).ok_or("it is a number of days, as 30d")
 }

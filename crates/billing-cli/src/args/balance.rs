@@ -4,14 +4,14 @@ use super::ledger::WIDTH;
 use super::service::AskedOnce;
 
 const BALANCE: &str = "\
-USD and credits that are not listed are used up, or owed: a balance does not
-tell how much. DIEM is what is left of the day, which begins at 00:00 UTC.
+USD and credits that are not listed are zero or below: a balance does not tell
+which. DIEM is what is left of today's allowance; the next begins at 00:00 UTC.
 
 Examples:
   billing balance
       Shows what is left, and what the next request is charged in.
   billing balance --json | jq .balances
-      Prints what is left, for a program.
+      Prints what is left, for a program. jq may round long numbers.
   billing balance --base-url localhost:8787/api/v1 --api-key-file admin-key
       Asks a server on this machine.";
 

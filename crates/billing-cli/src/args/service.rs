@@ -1,9 +1,11 @@
 //! What is typed for a service: where it is, the key to it, the way to it, and the patience with it.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
+use billing_http::with_scheme;
+
 use super::ledger::variable;
-use crate::base_url::base_url;
 
 /// The group of the help.
 pub(super) const SERVICE: &str = "Service";
@@ -31,13 +33,18 @@ pub(crate) struct Service {
     pub(crate) cacert: Option<PathBuf>,
 }
 
+/// As the rest of the program has it, a resumed export too: with its scheme.
+fn base_url(typed: &str) -> Result<String, Infallible> {
+    Ok(with_scheme(typed))
+}
+
 /// The service of a command that asks once.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = SERVICE)]
 pub(crate) struct AskedOnce {
     #[command(flatten)]
     pub(crate) service: Service,
-    /// Longest wait that the service may ask for, in seconds; twice as long it may fail or refuse
+    /// Longest wait that the service may ask for, in seconds; a service that keeps failing or refusing is given up after twice as long
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub(crate) max_wait: u64,
 }
