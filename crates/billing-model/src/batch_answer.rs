@@ -56,6 +56,27 @@ pub struct RefusedBatch {
     pub issues: Vec<BatchIssue>,
 }
 
+/// The answer to a batch whose idempotency key another batch has: 409. Nothing of it is stored.
+///
+/// Only a 409 that names the key is one: a proxy answers 409 too, and knows nothing of what is stored.
+///
+/// ```
+/// use billing_model::ConflictingBatch;
+/// let body = r#"{"error":"Another batch was sent with this Idempotency-Key before","idempotencyKey":"batch-1"}"#;
+/// assert_eq!(ConflictingBatch::from_json(body)?.idempotency_key, "batch-1");
+/// assert!(ConflictingBatch::from_json(r#"{"error":"a request with this key is in progress"}"#).is_err());
+/// # Ok::<(), billing_model::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictingBatch {
+    /// What it comes to, in words.
+    #[serde(deserialize_with = "line")]
+    pub error: String,
+    /// The key of both batches.
+    pub idempotency_key: String,
+}
+
 /// What is wrong with a row of a batch, or with its body as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct BatchIssue {
@@ -82,6 +103,17 @@ impl BatchReceipt {
 
 impl RefusedBatch {
     /// Reads the JSON that `POST /billing/usage` answers when rows cannot be recorded. Unknown fields are ignored.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the text is not such an answer.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        serde_json::from_str(text)
+            .map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
+    }
+}
+
+impl ConflictingBatch {
+    /// Reads the JSON that `POST /billing/usage` answers when another batch has the key. Unknown fields are ignored.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.

@@ -83,7 +83,7 @@ pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendP
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
-pub use batch_answer::{BatchIssue, BatchReceipt, RefusedBatch};
+pub use batch_answer::{BatchIssue, BatchReceipt, ConflictingBatch, RefusedBatch};
 pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;
