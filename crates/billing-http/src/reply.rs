@@ -122,17 +122,18 @@ pub(crate) fn check_media_type(
     let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("unreadable"));
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let as_asked = found.is_none_or(|found| essence(found) == asked);
-    let looks_wrong = body.first().is_none_or(|first| *first == b'<');
-    if as_asked && !looks_wrong {
+    let is_markup = body.starts_with(b"<");
+    if as_asked && !is_markup && !body.is_empty() {
         return Ok(());
     }
     let what = match (body.is_empty(), found) {
-        (true, _) => "an empty body".to_owned(),
-        (false, Some(found)) => format!("`{}`", one_line(&essence(found))),
-        (false, None) => "something else".to_owned(),
+        (true, _) => format!("an empty body instead of {asked}"),
+        (false, Some(_)) if as_asked => format!("a body that begins with `<` and is not {asked}"),
+        (false, Some(found)) => format!("`{}` instead of {asked}", one_line(&essence(found))),
+        (false, None) => format!("something else instead of {asked}"),
     };
     let status = status.as_u16();
-    let message = format!("{status} with {what} instead of {asked}: not the API; is there a proxy between?");
+    let message = format!("{status} with {what}: not the API; is there a proxy between?");
     Err(Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use crate::decode_error::DecodeError;
+use crate::object::{objects, read_object};
 use crate::one_line::one_line;
 
 /// Characters of a server's words that are kept.
@@ -53,6 +54,7 @@ pub struct RefusedBatch {
     #[serde(deserialize_with = "ranges")]
     pub bad_rows: Vec<RangeInclusive<u64>>,
     /// What is wrong, of the first of them.
+    #[serde(deserialize_with = "objects")]
     pub issues: Vec<BatchIssue>,
 }
 
@@ -96,8 +98,7 @@ impl BatchReceipt {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("the receipt of a batch"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the receipt of a batch"))
     }
 }
 
@@ -107,8 +108,7 @@ impl RefusedBatch {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
     }
 }
 
@@ -118,8 +118,7 @@ impl ConflictingBatch {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
     }
 }
 

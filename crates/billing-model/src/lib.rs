@@ -73,6 +73,7 @@ mod balance;
 mod batch_answer;
 mod json_object;
 mod json_text;
+mod object;
 
 #[cfg(test)]
 mod both_ways;
