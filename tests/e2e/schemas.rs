@@ -25,10 +25,11 @@ pub(crate) enum Shape {
     Error,
     Receipt,
     RefusedBatch,
+    Conflict,
 }
 
 /// The files, in the order of the shapes.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("../data/schemas/usage.json"),
     include_str!("../data/schemas/usage-history.json"),
     include_str!("../data/schemas/usage-analytics.json"),
@@ -36,6 +37,7 @@ const FILES: [&str; 7] = [
     include_str!("../data/schemas/error.json"),
     include_str!("../data/schemas/receipt.json"),
     include_str!("../data/schemas/refused-batch.json"),
+    include_str!("../data/schemas/conflict.json"),
 ];
 
 /// What pages refer to.
@@ -44,7 +46,7 @@ const ENTRY: &str = include_str!("../data/schemas/usage-entry.json");
 /// Where the files are to each other. Nothing is fetched from there.
 const PLACE: &str = "file:///schemas/";
 
-static VALIDATORS: LazyLock<[Validator; 7]> = LazyLock::new(|| {
+static VALIDATORS: LazyLock<[Validator; 8]> = LazyLock::new(|| {
     let read = |text: &str| -> Json { serde_json::from_str(text).unwrap() };
     let registry = Registry::new().add(format!("{PLACE}usage-entry.json"), read(ENTRY)).unwrap();
     let registry = registry.prepare().unwrap();
@@ -104,6 +106,7 @@ fn shape(method: &str, path: &str, status: u16) -> Option<Shape> {
         ("GET", ANALYTICS, 200) => Some(Shape::Analytics),
         ("GET", BALANCE, 200) => Some(Shape::Balance),
         ("POST", USAGE, 201) => Some(Shape::Receipt),
+        ("POST", USAGE, 409) => Some(Shape::Conflict),
         ("POST", USAGE, 422) => Some(Shape::RefusedBatch),
         (_, _, 400..) => Some(Shape::Error),
         _ => panic!("{method} {path} has no answer {status}"),
@@ -141,6 +144,7 @@ fn examples_in_the_document_are_such_answers() {
         ("GET", ANALYTICS, 200),
         ("GET", BALANCE, 200),
         ("POST", USAGE, 201),
+        ("POST", USAGE, 409),
         ("POST", USAGE, 422),
     ] {
         let (key, route) = (method.to_ascii_lowercase(), path.replace('/', "~1"));

@@ -12,7 +12,7 @@ pub struct Answer<T> {
     /// What it says.
     pub value: T,
     /// The body, byte for byte: fields that are not in `value`, their order, and numbers as they were written. Only what it
-    /// was compressed by is taken off.
+    /// was compressed by is taken off, and a byte order mark.
     pub text: String,
 }
 

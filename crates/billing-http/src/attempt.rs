@@ -177,7 +177,7 @@ fn decoded(headers: &HeaderMap, body: Vec<u8>, room: &Room) -> Result<Vec<u8>, F
 
 fn too_large() -> Failure {
     let message = format!(
-        "the body is larger than {} MiB: not a page, or one of very long texts and then a smaller one helps",
+        "the body is larger than {} MiB, more than any answer needs; of very long texts ask for smaller pages",
         MAX_BODY_BYTES >> 20
     );
     Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message))

@@ -96,14 +96,21 @@ impl Accept {
     }
 }
 
+/// What some services write before a text in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads a complete answer to a call.
 pub(crate) fn answer_to<C: Call>(
     call: &C,
     request: &Request<'_>,
     status: StatusCode,
     headers: &HeaderMap,
-    body: Vec<u8>,
+    mut body: Vec<u8>,
 ) -> Result<C::Answer, Failure> {
+    // It is no part of a text, and no JSON begins with it.
+    if body.starts_with(BOM) {
+        body.drain(..BOM.len());
+    }
     if status == request.done {
         reply::check_media_type(request.accept.media_type(), status, headers, &body)?;
         return call.read(headers, body);

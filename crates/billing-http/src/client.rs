@@ -52,6 +52,10 @@ pub struct Traffic {
 
 /// A client of one service with one key. Cheap to clone; clones share connections, and one limiter: a service that asks
 /// one of them to wait is waited for by all.
+///
+/// A client and its clones belong to one tokio runtime, which drives their connections. Make one for each runtime: a
+/// connection that another one has left behind is driven by nobody, and a request on it waits for its whole
+/// [`try_timeout`](crate::ClientBuilder::try_timeout).
 #[derive(Clone)]
 pub struct Client(pub(crate) Arc<Inner>);
 

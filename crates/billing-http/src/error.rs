@@ -97,7 +97,8 @@ pub enum ErrorKind {
     /// A batch has rows that the server cannot record, and nothing of it is stored: 422. [`Error::refused_batch`] says which
     /// rows.
     BatchRefused,
-    /// Another batch was sent with this idempotency key before, and this one is not stored: 409.
+    /// Another batch was sent with this idempotency key before, and this one is not stored: 409 with
+    /// a body that names the key.
     IdempotencyConflict,
     /// A batch is larger than the server takes, and nothing of it is stored: 413.
     BatchTooLarge,

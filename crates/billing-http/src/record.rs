@@ -1,6 +1,6 @@
 //! Records a batch: all of it and once, or says that it is not stored, or that this is not known.
 
-use billing_model::{BadRows, BatchReceipt, RefusedBatch};
+use billing_model::{BadRows, BatchReceipt, ConflictingBatch, RefusedBatch};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 
@@ -54,12 +54,13 @@ impl Client {
     /// # Errors
     /// Of these kinds nothing of the batch is stored:
     /// - [`ErrorKind::BatchRefused`]: it has rows that cannot be recorded. [`Error::refused_batch`] says which, and why.
-    /// - [`ErrorKind::IdempotencyConflict`]: another batch was sent with this key before.
+    /// - [`ErrorKind::IdempotencyConflict`]: another batch was sent with this key before. The server names the key; a 409
+    ///   without it may be a proxy's and settles nothing.
     /// - [`ErrorKind::BatchTooLarge`]: the server takes less at once. Send it as several, each under a key of its own.
     /// - any other kind but the next one.
     ///
-    /// [`ErrorKind::OutcomeUnknown`] says that the batch may be stored or not: the connection was lost, or the server failed,
-    /// after the batch was sent, and so it went until the tries were used up. Send the same batch with the same key again,
+    /// [`ErrorKind::OutcomeUnknown`] says that the batch may be stored or not: the connection was lost, or the server or a proxy
+    /// failed, after the batch was sent, and so it went until the tries were used up. Send the same batch with the same key again,
     /// now or in a year; it is stored once. The cause is what came of the last try.
     pub async fn record(&self, batch: &Batch) -> Result<Recorded, Error> {
         let sent = self.send(batch, Persistence::Full, &mut Timer::default()).await;
@@ -107,7 +108,12 @@ impl Call for Batch {
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Option<Error> {
         match status {
-            StatusCode::CONFLICT => Some(Error::of(ErrorKind::IdempotencyConflict)),
+            StatusCode::CONFLICT => {
+                let conflict = ConflictingBatch::from_json(std::str::from_utf8(body).ok()?).ok()?;
+                // Any other 409 is somebody's who has not looked under the key, such as a proxy's.
+                let is_of_this = conflict.idempotency_key == self.key().as_str();
+                is_of_this.then(|| Error::of(ErrorKind::IdempotencyConflict))
+            }
             StatusCode::PAYLOAD_TOO_LARGE => Some(Error::of(ErrorKind::BatchTooLarge)),
             StatusCode::UNPROCESSABLE_ENTITY => {
                 let refused = RefusedBatch::from_json(std::str::from_utf8(body).ok()?).ok()?;

@@ -30,9 +30,12 @@ impl Failure {
     }
 
     /// True unless it is known that the service has done nothing: the request was not sent, or was refused. A success that is
-    /// none, and a failure of the service or of what stands before it, can come after the work was done.
+    /// none, and a failure of the service or of what stands before it, can come after the work was done. So can what a
+    /// proxy says that has passed the request on: 408 and 499 when the answer took too long, 409 when a request with the
+    /// same key is under way.
     pub(crate) fn may_have_arrived(&self) -> bool {
         match self.error.status() {
+            Some(408 | 409 | 499) => true,
             // 507: there is no room to store it.
             Some(300..=499 | 501 | 505 | 507 | 511) => false,
             Some(_) => true,
@@ -119,17 +122,18 @@ pub(crate) fn check_media_type(
     let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("unreadable"));
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let as_asked = found.is_none_or(|found| essence(found) == asked);
-    let looks_wrong = body.first().is_none_or(|first| *first == b'<');
-    if as_asked && !looks_wrong {
+    let is_markup = body.starts_with(b"<");
+    if as_asked && !is_markup && !body.is_empty() {
         return Ok(());
     }
     let what = match (body.is_empty(), found) {
-        (true, _) => "an empty body".to_owned(),
-        (false, Some(found)) => format!("`{}`", one_line(&essence(found))),
-        (false, None) => "something else".to_owned(),
+        (true, _) => format!("an empty body instead of {asked}"),
+        (false, Some(_)) if as_asked => format!("a body that begins with `<` and is not {asked}"),
+        (false, Some(found)) => format!("`{}` instead of {asked}", one_line(&essence(found))),
+        (false, None) => format!("something else instead of {asked}"),
     };
     let status = status.as_u16();
-    let message = format!("{status} with {what} instead of {asked}: not the API; is there a proxy between?");
+    let message = format!("{status} with {what}: not the API; is there a proxy between?");
     Err(Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 
@@ -208,10 +212,10 @@ mod tests {
     /// A proxy says 502, 503 and 504 also when it has passed the request on.
     #[test]
     fn only_a_refusal_says_that_nothing_was_done() {
-        for status in [302, 400, 401, 404, 408, 409, 413, 422, 425, 429, 501, 505, 507, 511] {
+        for status in [302, 400, 401, 404, 413, 422, 425, 429, 501, 505, 507, 511] {
             assert!(!failure(status, &[], "").may_have_arrived(), "{status}");
         }
-        for status in [200, 202, 204, 500, 502, 503, 504, 508, 520, 524, 530, 599] {
+        for status in [200, 202, 204, 408, 409, 499, 500, 502, 503, 504, 508, 520, 524, 530, 599] {
             assert!(failure(status, &[], "").may_have_arrived(), "{status}");
         }
         let lost = Failure::new(Class::Transient, Error::of(ErrorKind::NoAnswer));

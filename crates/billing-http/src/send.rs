@@ -150,6 +150,10 @@ impl Client {
         // Who wants one try only gets no more.
         let not_the_last = self.0.policy.max_tries.saturating_sub(1).max(1);
         let counted = if is_outage { counted.min(not_the_last) } else { counted };
+        // The limiter may wait for longer than the service asks.
+        if elapsed.saturating_add(tried.refusal.wait) > self.0.policy.budget {
+            return Decision::GiveUp;
+        }
         self.0.policy.decide(class, counted, elapsed, requested_wait, fastrand::u32(..))
     }
 

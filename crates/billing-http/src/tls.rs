@@ -20,8 +20,9 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 pub(crate) fn tls_config(base: &BaseUrl, certificates: Option<Certificates>) -> Result<ClientConfig, Error> {
     let setup = |cause: rustls::Error| Error::of(ErrorKind::Setup).because(cause);
     let provider = match CryptoProvider::get_default() {
-        Some(chosen) => Arc::clone(chosen),
-        None => Arc::new(ring::default_provider()),
+        Some(chosen) if base.is_https() => Arc::clone(chosen),
+        // Without TLS nothing is asked of the process's provider, which may have nothing that is needed for it.
+        _ => Arc::new(ring::default_provider()),
     };
     let builder: ConfigBuilder<ClientConfig, WantsVerifier> =
         ClientConfig::builder_with_provider(Arc::clone(&provider))

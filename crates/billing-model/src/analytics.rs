@@ -11,6 +11,9 @@ use crate::total::Total;
 /// allowance and stands apart. Where one number has to stand for both, in orders and in daily rows, one DIEM counts as
 /// one USD.
 ///
+/// Of a service that leaves out daily rows or their names, or has null for them, these lists are empty. A number that is null
+/// is read as zero: nothing was spent. A number that is not there at all is an error.
+///
 /// [`Analytics::from_json`] reads what a service answers; `billing-report` makes one from sums.
 ///
 /// ```
@@ -31,18 +34,25 @@ pub struct Analytics {
     /// The period as it was asked for: `7d`, or `2026-05-01:2026-05-31` when it was asked for by dates.
     pub lookback: String,
     /// One row a day, also for days without spend. Ours ascend; of another service read either order.
+    #[serde(deserialize_with = "crate::object::objects")]
     pub by_date: Vec<DaySpend>,
     /// One row for each model and unit, the greatest spend first.
+    #[serde(deserialize_with = "crate::object::objects")]
     pub by_model: Vec<ModelSpend>,
     /// One row a day with the spend on each of the top models.
+    #[serde(default, deserialize_with = "crate::analytics_json::or_default")]
     pub by_model_daily: Vec<DaySeries>,
     /// The names in the daily rows by model, the greatest spend first; `Other` last, where the rest is summed.
+    #[serde(default, deserialize_with = "crate::analytics_json::or_default")]
     pub top_models: Vec<String>,
     /// One row for each API key, the greatest spend first.
+    #[serde(deserialize_with = "crate::object::objects")]
     pub by_key: Vec<KeySpend>,
     /// One row a day with the spend of each of the top API keys.
+    #[serde(default, deserialize_with = "crate::analytics_json::or_default")]
     pub by_key_daily: Vec<DaySeries>,
     /// The names in the daily rows by API key, the greatest spend first; `Other` last, where the rest is summed.
+    #[serde(default, deserialize_with = "crate::analytics_json::or_default")]
     pub top_key_names: Vec<String>,
 }
 
@@ -53,10 +63,10 @@ pub struct DaySpend {
     #[serde(deserialize_with = "crate::analytics_json::day")]
     pub date: Day,
     /// USD and bundled credits.
-    #[serde(rename = "USD")]
+    #[serde(rename = "USD", deserialize_with = "crate::analytics_json::or_default")]
     pub usd: Total,
     /// DIEM.
-    #[serde(rename = "DIEM")]
+    #[serde(rename = "DIEM", deserialize_with = "crate::analytics_json::or_default")]
     pub diem: Total,
 }
 
@@ -72,14 +82,17 @@ pub struct ModelSpend {
     /// known.
     pub model_type: Option<String>,
     /// USD and bundled credits.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_usd: Total,
     /// DIEM.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_diem: Total,
     /// Units, of all kinds of use together. A service may count single tokens, or millions of them as a ledger does. So
     /// show this number, and never multiply it by a price.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_units: Total,
     /// The same by kind of use, where there are several. Empty where that is not said.
-    #[serde(default, deserialize_with = "crate::analytics_json::nothing_for_null")]
+    #[serde(default, deserialize_with = "crate::object::objects_or_null")]
     pub breakdown: Vec<SpendPart>,
 }
 
@@ -90,10 +103,13 @@ pub struct SpendPart {
     #[serde(rename = "type")]
     pub kind: String,
     /// USD and bundled credits.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub usd: Total,
     /// DIEM.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub diem: Total,
     /// Units.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub units: Total,
 }
 
@@ -103,13 +119,17 @@ pub struct SpendPart {
 pub struct KeySpend {
     /// The key's id; `None` for what was spent without one.
     pub api_key_id: Option<String>,
-    /// What the account calls the key, `Web App` for none.
+    /// What the account calls the key, `Web App` for none; empty where the service has no word for it.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub description: String,
     /// USD and bundled credits.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_usd: Total,
     /// DIEM.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_diem: Total,
     /// Units, of whatever they count.
+    #[serde(deserialize_with = "crate::analytics_json::or_default")]
     pub total_units: Total,
 }
 

@@ -11,6 +11,7 @@ use crate::day::Day;
 use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
 use crate::json_text::write_string;
+use crate::object::read_object;
 use crate::total::Total;
 
 /// The key of a daily row that is not a name.
@@ -22,8 +23,7 @@ impl Analytics {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer, or holds a number that cannot be kept exactly.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("an answer of usage analytics"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("an answer of usage analytics"))
     }
 
     /// Appends the answer as JSON, without a line break. Numbers are in plain form, all their digits and no more.
@@ -122,7 +122,8 @@ impl<'de> Visitor<'de> for DaySeriesVisitor {
         let mut spend: Vec<(String, Total)> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if key != DATE {
-                spend.push((key, map.next_value()?));
+                let total: Option<Total> = map.next_value()?;
+                spend.push((key, total.unwrap_or_default()));
             } else if date_unix_ms.replace(map.next_value()?).is_some() {
                 return Err(de::Error::duplicate_field(DATE));
             }
@@ -137,10 +138,10 @@ pub(crate) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::
     Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-/// A list, empty for null.
-pub(crate) fn nothing_for_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+/// What null stands for: a list without anything, a name that there is none of, or nothing spent.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
-) -> Result<Vec<T>, D::Error> {
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -182,17 +183,47 @@ mod tests {
         same("2026-06-13", "2026\\u002d06-13");
     }
 
+    /// `null` is what a service writes that has nothing to say, and some leave the member out.
+    #[test]
+    fn what_a_service_has_no_word_for_is_nothing() {
+        let check = |from: &str, to: &str, expect: &str| {
+            assert!(BODY.contains(from), "{from}");
+            let read = Analytics::from_json(&BODY.replace(from, to)).unwrap();
+            assert_eq!(written(&read), BODY.replace(from, expect), "{to}");
+        };
+        for (name, list) in [
+            ("byModelDaily", r#"[{"date":1781308800000},{"date":1781395200000,"glm":1.5000008,"a\"b":0}]"#),
+            ("topModels", r#"["glm","a\"b"]"#),
+            ("byKeyDaily", "[]"),
+        ] {
+            let (whole, none) = (format!("\"{name}\":{list},"), format!("\"{name}\":[],"));
+            check(&whole, "", &none);
+            check(&whole, &format!("\"{name}\":null,"), &none);
+        }
+        check(r#","topKeyNames":["Web App","é"]"#, "", r#","topKeyNames":[]"#);
+        check(r#""topKeyNames":["Web App","é"]"#, r#""topKeyNames":null"#, r#""topKeyNames":[]"#);
+        check("\"description\":\"Web App\"", "\"description\":null", "\"description\":\"\"");
+        for number in ["USD", "DIEM", "totalUsd", "totalDiem", "totalUnits", "usd", "diem", "units", "glm"] {
+            let start = BODY.find(&format!("\"{number}\":")).unwrap();
+            let end = start + BODY[start..].find([',', '}']).unwrap();
+            let with = |value| format!("{}\"{number}\":{value}{}", &BODY[..start], &BODY[end..]);
+            assert_eq!(written(&Analytics::from_json(&with("null")).unwrap()), with("0"));
+        }
+    }
+
     #[test]
     fn what_is_no_answer_says_where() {
         for (from, to, cause) in [
             ("0.0000008", "1e-351", "`1e-351` does not fit"),
             ("\"USD\":0,", "", "missing field `USD`"),
-            ("\"USD\":0,", "\"USD\":null,", "`null` is not a decimal number"),
+            ("\"USD\":0,", "\"USD\":\"null\",", "`null` is not a decimal number"),
+            ("\"USD\":0,", "\"USD\":[],", "`[]` is not a decimal number"),
             ("2026-06-13", "13 June", "`13 June` is not a date"),
             ("{\"date\":1781308800000}", "{\"glm\":1}", "missing field `date`"),
             ("{\"date\":1781308800000}", "{\"date\":1,\"date\":1}", "duplicate field `date`"),
             ("\"a\\\"b\":0}", "\"a\\\"b\":\"x\"}", "`x` is not a decimal number"),
-            ("\"byKeyDaily\":[],", "", "missing field `byKeyDaily`"),
+            ("\"byKey\":", "\"keys\":", "missing field `byKey`"),
+            ("\"byKeyDaily\":[]", "\"byKeyDaily\":{}", "invalid type: map, expected a sequence"),
         ] {
             assert!(BODY.contains(from), "{from}");
             let error = Analytics::from_json(&BODY.replace(from, to)).unwrap_err();

@@ -9,6 +9,7 @@ use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
+use crate::object::{object, read_object};
 use crate::total::Total;
 
 /// The answer of `GET /billing/balance`.
@@ -31,6 +32,7 @@ pub struct Balance {
     #[serde(default, deserialize_with = "optional_currency")]
     pub consumption_currency: Option<Currency>,
     /// What is left of each currency.
+    #[serde(deserialize_with = "object")]
     pub balances: Balances,
     /// The DIEM that the account gets each UTC day.
     pub diem_epoch_allocation: Total,
@@ -121,7 +123,7 @@ impl Balance {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer, or holds a number that cannot be kept exactly.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text).of("a balance"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("a balance"))
     }
 
     /// Appends the balance as JSON, without a line break. Numbers are in plain form, all their digits and no more.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use crate::decode_error::DecodeError;
+use crate::object::{objects, read_object};
 use crate::one_line::one_line;
 
 /// Characters of a server's words that are kept.
@@ -53,7 +54,29 @@ pub struct RefusedBatch {
     #[serde(deserialize_with = "ranges")]
     pub bad_rows: Vec<RangeInclusive<u64>>,
     /// What is wrong, of the first of them.
+    #[serde(deserialize_with = "objects")]
     pub issues: Vec<BatchIssue>,
+}
+
+/// The answer to a batch whose idempotency key another batch has: 409. Nothing of it is stored.
+///
+/// Only a 409 that names the key is one: a proxy answers 409 too, and knows nothing of what is stored.
+///
+/// ```
+/// use billing_model::ConflictingBatch;
+/// let body = r#"{"error":"Another batch was sent with this Idempotency-Key before","idempotencyKey":"batch-1"}"#;
+/// assert_eq!(ConflictingBatch::from_json(body)?.idempotency_key, "batch-1");
+/// assert!(ConflictingBatch::from_json(r#"{"error":"a request with this key is in progress"}"#).is_err());
+/// # Ok::<(), billing_model::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictingBatch {
+    /// What it comes to, in words.
+    #[serde(deserialize_with = "line")]
+    pub error: String,
+    /// The key of both batches.
+    pub idempotency_key: String,
 }
 
 /// What is wrong with a row of a batch, or with its body as a whole.
@@ -75,8 +98,7 @@ impl BatchReceipt {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("the receipt of a batch"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the receipt of a batch"))
     }
 }
 
@@ -86,8 +108,17 @@ impl RefusedBatch {
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        serde_json::from_str(text)
-            .map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
+    }
+}
+
+impl ConflictingBatch {
+    /// Reads the JSON that `POST /billing/usage` answers when another batch has the key. Unknown fields are ignored.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the text is not such an answer.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
     }
 }
 

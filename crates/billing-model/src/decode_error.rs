@@ -28,9 +28,12 @@ const ENTRIES: &str = "a page of usage entries";
 
 impl DecodeError {
     pub(crate) fn json(cause: serde_json::Error, text: &str) -> Self {
-        // The text is asked and not the error: to the parser, an object that is cut within a number has a wrong number.
-        let ends_early = || serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof());
-        let cut_off = text.starts_with('{') && (!text.trim_end().ends_with('}') || ends_early());
+        // The text is asked and not the error: to the parser, an object that is cut within a number has a wrong number. Behind
+        // an object that is whole something may follow, but nothing is missing.
+        let mut objects = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        let is_missing = |error: serde_json::Error| error.is_eof() || !text.trim_end().ends_with('}');
+        let cut_off =
+            text.starts_with('{') && objects.next().is_some_and(|first| first.is_err_and(is_missing));
         Self { body: ENTRIES, bad_entries: 0, entry: None, field: None, cut_off, cause: cause.into() }
     }
 

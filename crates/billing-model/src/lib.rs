@@ -73,6 +73,7 @@ mod balance;
 mod batch_answer;
 mod json_object;
 mod json_text;
+mod object;
 
 #[cfg(test)]
 mod both_ways;
@@ -83,7 +84,7 @@ pub use analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendP
 pub use analytics_query::{AnalyticsQuery, AnalyticsQueryBuilder};
 pub use bad_rows::{BadRows, timestamp_in};
 pub use balance::{Balance, BalanceParts, Balances};
-pub use batch_answer::{BatchIssue, BatchReceipt, RefusedBatch};
+pub use batch_answer::{BatchIssue, BatchReceipt, ConflictingBatch, RefusedBatch};
 pub use currency::Currency;
 pub use day::{Day, DayRange};
 pub use decimal::Decimal;

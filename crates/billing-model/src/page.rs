@@ -12,6 +12,7 @@ use crate::entry::UsageEntry;
 use crate::entry_json::{Reading, read_unmended};
 use crate::half_characters::mended;
 use crate::history_query::{Cursor, HistoryQuery};
+use crate::object::{object, read_object};
 use crate::plain_entry;
 
 /// The larger page of the two endpoints.
@@ -63,6 +64,7 @@ impl Pagination {
 struct UsageBody<'a> {
     #[serde(borrow)]
     data: Rows<'a>,
+    #[serde(deserialize_with = "object")]
     pagination: Pagination,
     warning_message: Option<String>,
 }
@@ -271,7 +273,7 @@ fn read_page(
 }
 
 pub(crate) fn read_usage(text: &str, as_it_came: &str) -> Result<Page, DecodeError> {
-    let body: UsageBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+    let body: UsageBody<'_> = read_object(text).map_err(|cause| DecodeError::json(cause, text))?;
     Ok(Page {
         entries: decode(&body.data, text, as_it_came)?,
         paging: Paging::ByNumber(body.pagination),
@@ -280,7 +282,7 @@ pub(crate) fn read_usage(text: &str, as_it_came: &str) -> Result<Page, DecodeErr
 }
 
 pub(crate) fn read_history(text: &str, as_it_came: &str) -> Result<Page, DecodeError> {
-    let body: HistoryBody<'_> = serde_json::from_str(text).map_err(|cause| DecodeError::json(cause, text))?;
+    let body: HistoryBody<'_> = read_object(text).map_err(|cause| DecodeError::json(cause, text))?;
     let cursor = body.next_cursor.map(|token| token.parse::<Cursor>()).transpose();
     Ok(Page {
         entries: decode(&body.data, text, as_it_came)?,
@@ -350,6 +352,10 @@ mod tests {
         for end in 1..USAGE.trim_end().len() {
             let error = Page::from_usage_json(&USAGE[..end]).unwrap_err();
             assert!(error.is_cut_off(), "cut at {end}: {error:?}");
+        }
+        for behind in ["x", "<html>", "}", "{}", "{\"data\":", "\0", "5."] {
+            let error = Page::from_usage_json(&format!("{USAGE}{behind}")).unwrap_err();
+            assert!(!error.is_cut_off(), "{behind} behind it: {error:?}");
         }
         for wrong in ["", "<html></html>", "[]x", r#"{"data":5}"#, r#"{"data":[],"pagination":{}}"#, "{}"] {
             assert!(!Page::from_usage_json(wrong).unwrap_err().is_cut_off(), "{wrong}");

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing_ledger::ErrorKind;
 use billing_model::{ErrorBody, QueryError};
+use serde::Serialize;
 
 use crate::trouble::Trouble;
 use crate::whole_body::{JSON, whole_body};
@@ -48,7 +49,7 @@ pub(crate) enum Error {
     #[error("Idempotency-Key must be given once, as 1 to 255 visible ASCII characters")]
     IdempotencyKey,
     #[error("Another batch was sent with this Idempotency-Key before; this one was not stored")]
-    IdempotencyConflict,
+    IdempotencyConflict { idempotency_key: String },
     #[error("Unsupported media type: a batch is application/json, application/x-ndjson or text/csv")]
     MediaType,
     #[error("Unsupported content coding: a batch is sent as it is or with gzip")]
@@ -120,7 +121,7 @@ impl Error {
                 StatusCode::BAD_REQUEST
             }
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::IdempotencyConflict => StatusCode::CONFLICT,
+            Self::IdempotencyConflict { .. } => StatusCode::CONFLICT,
             Self::Gone => StatusCode::GONE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -146,15 +147,27 @@ impl Error {
         }
     }
 
-    fn body(self) -> Vec<u8> {
+    pub(crate) fn body(self) -> Vec<u8> {
+        let error = self.to_string();
         let body = match self {
             Self::Rows { body, .. } => return body,
+            Self::IdempotencyConflict { idempotency_key } => {
+                return serde_json::to_vec(&IngestConflict { error, idempotency_key }).unwrap_or_default();
+            }
             Self::Query(refused) => ErrorBody::from(&refused),
-            other => ErrorBody::new(other.to_string()),
+            _ => ErrorBody::new(error),
         };
         // A struct of strings always has a JSON form.
         serde_json::to_vec(&body).unwrap_or_default()
     }
+}
+
+/// Names the key, by which a client tells that this server has looked under it. Any proxy may answer 409.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IngestConflict {
+    error: String,
+    idempotency_key: String,
 }
 
 impl IntoResponse for Error {

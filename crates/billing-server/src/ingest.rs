@@ -171,7 +171,9 @@ pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response
     let (recorded, is_repeated) = match receipt {
         Receipt::Stored(entries) => (entries, false),
         Receipt::Repeated(entries) => (entries, true),
-        Receipt::Conflict => return Err(Error::IdempotencyConflict),
+        Receipt::Conflict => {
+            return Err(Error::IdempotencyConflict { idempotency_key: idempotency_key.to_owned() });
+        }
     };
     let body = serde_json::to_vec(&IngestReceipt { idempotency_key, recorded }).map_err(Error::internal)?;
     let mut response = whole_body(StatusCode::CREATED, JSON, body);

@@ -70,6 +70,7 @@ mod budget;
 mod ingest;
 mod recorder;
 mod row_rules;
+mod turns;
 
 mod connection;
 mod conversation;

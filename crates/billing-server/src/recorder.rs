@@ -14,6 +14,7 @@ use crate::budget::Share;
 use crate::error::{Error, describe};
 use crate::metrics::{Amounts, Metrics};
 use crate::trouble::{LastWrite, Trouble};
+use crate::turns::Turn;
 
 /// Batches that wait to be stored, at most. Their memory is bounded apart, by [`crate::budget`].
 const QUEUE: usize = 1024;
@@ -48,8 +49,8 @@ struct Job {
     /// Its amounts, for the metrics.
     amounts: Amounts,
     reply: oneshot::Sender<Result<Receipt, Error>>,
-    /// Held until the batch is stored.
-    _share: Share,
+    /// Held until the batch is stored: its memory, and the turn of its key. Its client may be gone by then.
+    _held: (Share, Turn),
 }
 
 /// When each key was last used; only what is not in the ledger yet.
@@ -77,11 +78,11 @@ impl Recorder {
     pub(crate) async fn store(
         &self,
         (batch, amounts): (Batch, Amounts),
-        share: Share,
+        held: (Share, Turn),
     ) -> Result<Receipt, Error> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::LedgerBusy)?;
-        match queue.try_send(Job { batch, amounts, reply, _share: share }) {
+        match queue.try_send(Job { batch, amounts, reply, _held: held }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(Error::IngestFull),
             Err(TrySendError::Disconnected(_)) => return Err(Error::LedgerBusy),
@@ -157,7 +158,7 @@ impl Worker {
 
     fn store(&self, group: Vec<Job>) {
         let (batches, replies): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|job| (job.batch, (job.amounts, job.reply, job._share))).unzip();
+            group.into_iter().map(|job| (job.batch, (job.amounts, job.reply, job._held))).unzip();
         let start = Instant::now();
         let stored = self.ledger.store_batches(&batches);
         self.metrics.committed(batches.len(), start.elapsed());
@@ -173,8 +174,8 @@ impl Worker {
             }
             // With a single batch, no other one can be at fault.
             Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
-                for (batch, (amounts, reply, share)) in batches.into_iter().zip(replies) {
-                    self.store(vec![Job { batch, amounts, reply, _share: share }]);
+                for (batch, (amounts, reply, held)) in batches.into_iter().zip(replies) {
+                    self.store(vec![Job { batch, amounts, reply, _held: held }]);
                 }
             }
             Err(error) => {

@@ -31,6 +31,7 @@ use crate::recorder::Recorder;
 use crate::row_rules::RowRules;
 use crate::standing::Standing;
 use crate::trouble::Trouble;
+use crate::turns::Turns;
 use crate::whole_body::{JSON, body_bytes, whole_body};
 
 /// Up to so many bytes, an answer takes no room and no place while it is fetched, because it fits into the system's own
@@ -71,6 +72,7 @@ pub(crate) struct Service {
     summing: Arc<Semaphore>,
     analytics: AnalyticsCache,
     pub(crate) budget: Budget,
+    turns: Turns,
     recorder: Recorder,
 }
 
@@ -91,6 +93,7 @@ impl Service {
             summing: semaphore(1),
             analytics: AnalyticsCache::new(config.analytics_ttl),
             budget: Budget::new(config.memory),
+            turns: Turns::default(),
             recorder: Recorder::start(Arc::clone(&ledger), Arc::clone(&metrics)),
             ledger,
             config,
@@ -210,6 +213,9 @@ impl Service {
             self.budget.bodies.take_for(account, bytes, time).await.map_err(|_| Error::IngestFull)?;
         let body = ingest::read_body(body, bytes, (limit, time)).await?;
         room.shrink_to(body.len());
+        // Before the clock is read: what an earlier batch with this key came to has to be known by then.
+        let turn = self.turns.take(account, &announced.idempotency_key, time).await;
+        let turn = turn.ok_or(Error::LedgerBusy)?;
         let work = announced.work_bytes(body.len(), limit);
         let mut share = self.budget.work.take(work, time).await.map_err(|_| Error::IngestFull)?;
         let received_at = (self.config.now)();
@@ -245,7 +251,7 @@ impl Service {
             Ok(Ok(Checked { digest, entries, amounts })) => {
                 let idempotency_key = announced.idempotency_key.clone();
                 let batch = Batch { account, idempotency_key, digest, received_at, entries };
-                self.recorder.store((batch, amounts), share).await?
+                self.recorder.store((batch, amounts), (share, turn)).await?
             }
             Ok(Err(receipt)) => receipt,
             Err(error) => {

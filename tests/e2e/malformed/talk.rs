@@ -168,7 +168,11 @@ fn judge(case: &Case, answer: &Answer<'_>) -> Result<(), Wrong> {
         serde_json::from_slice::<PageBody>(body).map_err(|error| format!("no page: {error}"))?;
         return right(holds(OURS), "none of our rows");
     }
-    let shape = if status == 422 { Shape::RefusedBatch } else { Shape::Error };
+    let shape = match status {
+        409 => Shape::Conflict,
+        422 => Shape::RefusedBatch,
+        _ => Shape::Error,
+    };
     schemas::check(shape, std::str::from_utf8(body).map_err(|error| error.to_string())?)?;
     let error: ErrorBody = serde_json::from_slice(body).map_err(|error| format!("no JSON error: {error}"))?;
     right(!error.error.is_empty(), "an error without words")?;

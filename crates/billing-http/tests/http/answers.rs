@@ -8,7 +8,7 @@ use billing_model::{Analytics, AnalyticsQuery, Balance, Currency, DayRange};
 use billing_testkit::{Reply, Upstream, entry_at};
 
 use crate::server::{Server, now};
-use crate::support::{client, client_of};
+use crate::support::{client, client_of, first_page};
 
 const ANALYTICS: &str = include_str!("../../../../tests/data/pages/usage-analytics.json");
 const BALANCE: &str = include_str!("../../../../tests/data/pages/balance.json");
@@ -204,6 +204,19 @@ async fn what_does_not_pass_is_said() {
         ),
         (Reply::new(200, "text/html", "<html>"), ErrorKind::NotTheApi, 3, "200 with `text/html` instead of"),
         (Reply::json(200, ""), ErrorKind::NotTheApi, 3, "200 with an empty body instead of"),
+        (Reply::json(200, "\u{feff}"), ErrorKind::NotTheApi, 3, "200 with an empty body instead of"),
+        (
+            Reply::json(200, "<html>"),
+            ErrorKind::NotTheApi,
+            3,
+            "200 with a body that begins with `<` and is not application/json: not the API",
+        ),
+        (
+            Reply::json(200, vec![b' '; 17 << 20]),
+            ErrorKind::NotTheApi,
+            1,
+            "larger than 16 MiB, more than any answer needs",
+        ),
         (Reply::json(204, ""), ErrorKind::NotTheApi, 3, "204 is no answer of this API"),
         (
             Reply::json(200, "{\"balances\""),
@@ -212,6 +225,8 @@ async fn what_does_not_pass_is_said() {
             "the connection broke within the answer",
         ),
         (Reply::json(200, "{\"rows\":[]}"), ErrorKind::Malformed, 1, "the answer cannot be read"),
+        (Reply::json(200, format!("{BALANCE}x")), ErrorKind::Malformed, 1, "the answer cannot be read"),
+        (Reply::json(200, format!("{ANALYTICS}<p>")), ErrorKind::Malformed, 1, "the answer cannot be read"),
         (
             Reply::json(200, b"{\"a\":\"\xff\"}".to_vec()),
             ErrorKind::Malformed,
@@ -232,6 +247,17 @@ async fn what_does_not_pass_is_said() {
     let cause = std::error::Error::source(&error).unwrap();
     let reason = std::error::Error::source(cause).unwrap().to_string();
     assert!(reason.contains("`1e-999` does not fit"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_an_answer() {
+    let marked = |text: &str| Reply::json(200, format!("\u{feff}{text}"));
+    assert_eq!(analytics_of([marked(ANALYTICS)]).await.unwrap().text, ANALYTICS);
+    assert_eq!(balance_of([marked(BALANCE).gzip()]).await.unwrap().text, BALANCE);
+    let upstream = upstream_of([marked(r#"{"data":[],"nextCursor":null}"#)]).await;
+    assert_eq!(client(&upstream).page(&first_page()).await.unwrap().entries, []);
+    let error = balance_of([Reply::json(400, "\u{feff}{\"error\":\"no\"}")]).await.unwrap_err();
+    assert!(error.to_string().ends_with("400 no"), "{error}");
 }
 
 /// One limiter for all calls of a client: a service that has had enough of one has had enough of all.

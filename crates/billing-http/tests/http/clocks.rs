@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use billing_http::{ClientBuilder, Endpoint, Error, ErrorKind, Walk};
+use billing_http::{ClientBuilder, Endpoint, Error, ErrorKind, RetryPolicy, Walk};
 use billing_testkit::{Book, Limit, Reply, Upstream, entry_at};
 use futures::TryStreamExt;
 
@@ -188,6 +188,21 @@ async fn a_service_that_refuses_for_half_an_hour_is_given_up() {
     assert_eq!((error.kind(), error.tries() as usize), (ErrorKind::RateLimited, requests));
     assert!(error.to_string().contains("429 slow down (tried "), "{error}");
     assert!((80..120).contains(&requests), "{requests}");
+}
+
+/// Named after what broke: the limiter's next wait was not counted, and 40 seconds became nearly a minute.
+#[tokio::test]
+async fn refusals_for_ever_take_no_longer_than_there_is_patience() {
+    let seconds = Duration::from_secs;
+    for refusal in [Reply::error(429, "x"), Reply::error(429, "x").header("retry-after", "1")] {
+        let time = Time::new();
+        let upstream = Upstream::start(move |_| refusal.clone()).await;
+        let policy = RetryPolicy { budget: seconds(40), max_wait: seconds(20), ..RetryPolicy::default() };
+        let client = time.client_of(&upstream).retry(policy).build().unwrap();
+        let error = client.page(&first_page()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert!((seconds(20)..seconds(41)).contains(&time.now()), "{:?}", time.now());
+    }
 }
 
 /// A clock that is wrong every time is no reason to ask as fast as the service answers.

@@ -63,12 +63,13 @@ async fn an_answer_that_is_lost_every_time_is_not_known_and_safe_to_ask_for_agai
 async fn what_is_known_is_known_from_the_answers() {
     let lost = || Reply::json(201, RECEIPT).closed();
     let refused = r#"{"error":"1 of 2 rows cannot be recorded","rows":2,"badRows":[[1,1]],"issues":[{"row":1,"field":null,"message":"no"}]}"#;
+    let conflict = r#"{"error":"Another batch","idempotencyKey":"batch-1"}"#;
     for (first, then, kind) in [
         (lost(), Reply::error(401, "revoked"), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(413, "large"), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(422, "not a list of rows"), ErrorKind::OutcomeUnknown),
         // Whoever gives these has looked under the key.
-        (lost(), Reply::error(409, "another"), ErrorKind::IdempotencyConflict),
+        (lost(), Reply::json(409, conflict), ErrorKind::IdempotencyConflict),
         (lost(), Reply::json(422, refused), ErrorKind::BatchRefused),
         (Reply::error(500, "?"), Reply::error(500, "?"), ErrorKind::OutcomeUnknown),
         (Reply::error(503, "busy"), Reply::error(400, "?"), ErrorKind::OutcomeUnknown),
@@ -77,9 +78,15 @@ async fn what_is_known_is_known_from_the_answers() {
         (Reply::json(201, "{\"idem"), Reply::error(404, "?"), ErrorKind::OutcomeUnknown),
         (Reply::json(201, RECEIPT.replace("batch-1", "other")), lost(), ErrorKind::OutcomeUnknown),
         (Reply::json(201, RECEIPT.replace('2', "3")), lost(), ErrorKind::OutcomeUnknown),
+        (Reply::error(408, "slow"), Reply::error(401, "revoked"), ErrorKind::OutcomeUnknown),
+        (Reply::error(499, "gone"), lost(), ErrorKind::OutcomeUnknown),
+        // A proxy has not.
+        (lost(), Reply::json(409, conflict.replace("batch-1", "other")), ErrorKind::OutcomeUnknown),
+        (lost(), Reply::error(409, "a request with this key is in progress"), ErrorKind::OutcomeUnknown),
+        (Reply::new(409, "text/html", "<html>"), lost(), ErrorKind::OutcomeUnknown),
         // Nobody has stored anything.
+        (Reply::json(409, conflict), lost(), ErrorKind::IdempotencyConflict),
         (Reply::error(429, "enough"), Reply::error(401, "revoked"), ErrorKind::Unauthorized),
-        (Reply::error(408, "slow"), Reply::error(401, "revoked"), ErrorKind::Unauthorized),
         (Reply::error(507, "full"), Reply::error(413, "large"), ErrorKind::BatchTooLarge),
         (Reply::error(501, "?"), lost(), ErrorKind::Unavailable),
         (Reply::error(422, "not a list of rows"), lost(), ErrorKind::Rejected),

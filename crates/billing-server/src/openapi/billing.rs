@@ -134,7 +134,8 @@ fn record() -> Operation {
         .content("application/json", json_body("IngestReceipt", examples::RECEIPT));
     let refused = rated_answer("Rows that cannot be recorded. None was.")
         .content("application/json", json_body("IngestRefused", examples::REFUSED_BATCH));
-    let other_body = error("Another body was recorded under this key.", &Error::IdempotencyConflict);
+    let other_body = rated_answer("Another body was recorded under this key.")
+        .content("application/json", json_body("IngestConflict", examples::CONFLICTING_BATCH));
     let no_form =
         error("`Content-Type` or `Content-Encoding` is none that the route takes.", &Error::MediaType);
     let disk_is_full =

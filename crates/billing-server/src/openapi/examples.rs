@@ -39,6 +39,8 @@ fn purchase_in_strings() -> String {
 
 pub(super) const RECEIPT: &str = r#"{"idempotencyKey":"2026-06-27/1","recorded":1000}"#;
 
+pub(super) const CONFLICTING_BATCH: &str = r#"{"error":"Another batch was sent with this Idempotency-Key before; this one was not stored","idempotencyKey":"2026-06-27/1"}"#;
+
 pub(super) const REFUSED_BATCH: &str = r#"{"error":"3 of 1000 rows cannot be recorded; nothing was stored","rows":1000,"badRows":[[3,3],[17,18]],"issues":[{"row":3,"field":"amount","message":"`0.1O` is not a decimal number"},{"row":17,"field":"timestamp","message":"is missing"},{"row":18,"field":null,"message":"is not a JSON object"}]}"#;
 
 pub(super) const ANALYTICS: &str = r#"{"lookback":"2d","byDate":[{"date":"2026-06-26","USD":0,"DIEM":0.0280192},{"date":"2026-06-27","USD":0,"DIEM":0}],"byModel":[{"modelName":"kimi-k2-7-code","unitType":"tokens","modelType":"LLM","totalUsd":0,"totalDiem":0.0280192,"totalUnits":0.088096,"breakdown":[{"type":"Output","usd":0,"diem":0.0112,"units":0.004},{"type":"Cache Read","usd":0,"diem":0.0168192,"units":0.084096}]}],"byModelDaily":[{"date":1782432000000,"kimi-k2-7-code":0.0280192},{"date":1782518400000,"kimi-k2-7-code":0}],"topModels":["kimi-k2-7-code"],"byKey":[{"apiKeyId":"e28e82dc-9df2-4b47-b726-d0a222ef2ab5","description":"reports","totalUsd":0,"totalDiem":0.0280192,"totalUnits":0.088096}],"byKeyDaily":[{"date":1782432000000,"reports":0.0280192},{"date":1782518400000,"reports":0}],"topKeyNames":["reports"]}"#;

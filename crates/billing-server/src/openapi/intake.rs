@@ -1,4 +1,4 @@
-//! The shapes of what is recorded: entries as an ingest takes them, its receipt and its refusal.
+//! The shapes of what is recorded: entries as an ingest takes them, its receipt and its refusals.
 
 use utoipa::openapi::schema::{AnyOfBuilder, ComponentsBuilder, RefBuilder, Type};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema};
@@ -16,6 +16,7 @@ pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("TokenCount", token_count())
         .schema("IngestReceipt", ingest_receipt())
         .schema("IngestRefused", ingest_refused())
+        .schema("IngestConflict", ingest_conflict())
 }
 
 fn new_entry() -> ObjectBuilder {
@@ -130,6 +131,20 @@ fn ingest_refused() -> ObjectBuilder {
             ("rows", count_from(0, "Rows of the batch.").into()),
             ("badRows", list(range, "The bad rows, as inclusive ranges.").into()),
             ("issues", list(issue, "The faults in the order of the rows; of very many, the first.").into()),
+        ],
+    )
+}
+
+fn ingest_conflict() -> ObjectBuilder {
+    object(
+        "Another batch has the key. This one was not stored.",
+        [
+            ("error", text("The reason, in words.").into()),
+            (
+                "idempotencyKey",
+                text("The key. A 409 without it is not this server's, and says nothing of what was stored.")
+                    .into(),
+            ),
         ],
     )
 }

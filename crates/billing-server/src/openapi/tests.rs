@@ -238,6 +238,12 @@ fn the_example_of_a_refused_query_is_what_the_model_says() {
 }
 
 #[test]
+fn the_example_of_a_conflict_is_what_a_batch_gets() {
+    let error = crate::error::Error::IdempotencyConflict { idempotency_key: "2026-06-27/1".to_owned() };
+    assert_eq!(String::from_utf8(error.body()).unwrap(), examples::CONFLICTING_BATCH);
+}
+
+#[test]
 fn every_answer_names_its_request() {
     for (path, item) in document().paths.paths {
         for operation in [item.get, item.post].into_iter().flatten() {

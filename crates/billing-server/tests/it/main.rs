@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod held;
 mod house;
 
 /// Who is let in, and what is refused, how.
@@ -33,3 +34,6 @@ mod operation;
 
 /// The API in a program of one's own, over a ledger that is no file.
 mod example;
+
+/// What is sent again while it is still being stored.
+mod turns;
