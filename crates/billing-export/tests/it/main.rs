@@ -5,6 +5,7 @@
 mod support;
 
 mod again;
+mod clients;
 mod example;
 mod going_on;
 mod stops;

@@ -1,0 +1,81 @@
+//! A client that lives longer than one job.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use billing_export::ExportFile;
+use billing_format::Format;
+use billing_http::{Border, Client, Times};
+use billing_model::{TimeWindow, Timestamp};
+use billing_testkit::{Book, Request};
+
+use crate::support::{Place, now, second, seconds};
+
+/// A service whose clock a test moves, in seconds of June.
+async fn clocked(clock: &Arc<AtomicI64>) -> Place {
+    let clock = Arc::clone(clock);
+    let dated = move |_: usize, request: &Request, book: &mut Book| {
+        let unix_s = clock.load(Ordering::Relaxed) + 1_780_272_000;
+        let reply = book.answer(request);
+        Some(if unix_s > 0 { reply.dated(u64::try_from(unix_s).unwrap()) } else { reply })
+    };
+    Place::changing(seconds(4000), dated).await
+}
+
+/// What a job that ends now settles.
+async fn settled(place: &Place, client: &Client, since: Border, file: &str) -> TimeWindow {
+    let times = Times { since: Some(since), until: Border::NOW };
+    let export = place.export().page_size(1000).over_times(times).build().unwrap();
+    let file = ExportFile::new(place.path().with_file_name(file), Format::Ndjson);
+    let exported = export.open(file).unwrap().run(client, now, |_| ()).await.unwrap();
+    exported.output.close().unwrap();
+    exported.window
+}
+
+/// Named after what broke: the first answer that the client ever had settled the windows of ten minutes.
+#[tokio::test]
+async fn a_poller_got_the_window_of_its_first_job() {
+    let clock = Arc::new(AtomicI64::new(0));
+    let place = clocked(&clock).await;
+    let client = place.client();
+    let mut since = second(0);
+    for present in [600, 601, 840, 1130, 3000, 3001] {
+        clock.store(present, Ordering::Relaxed);
+        let window = settled(&place, &client, Border::At(since), &format!("at-{present}")).await;
+        assert_eq!(window, TimeWindow::new(Some(since), Some(second(present))).unwrap());
+        let ago = Border::Ago(Duration::from_secs(60));
+        let window = settled(&place, &client, ago, &format!("ago-{present}")).await;
+        assert_eq!(window, TimeWindow::new(Some(second(present - 60)), Some(second(present))).unwrap());
+        since = second(present);
+    }
+}
+
+/// What the service said before is not the present.
+#[tokio::test]
+async fn a_service_that_tells_the_time_no_more_leaves_the_present_to_the_local_clock() {
+    let clock = Arc::new(AtomicI64::new(600));
+    let place = clocked(&clock).await;
+    let client = place.client();
+    let since = Border::At(second(0));
+    let until = |until: Timestamp| TimeWindow::new(Some(second(0)), Some(until)).unwrap();
+    assert_eq!(settled(&place, &client, since, "a").await, until(second(600)));
+    clock.store(i64::MIN / 2, Ordering::Relaxed);
+    assert_eq!(settled(&place, &client, since, "b").await, until(now()));
+}
+
+/// Jobs side by side: each window ends at an answer that came while its job ran.
+#[tokio::test]
+async fn jobs_at_once_end_at_a_time_since_they_began() {
+    let clock = Arc::new(AtomicI64::new(600));
+    let place = clocked(&clock).await;
+    let client = place.client();
+    let since = Border::At(second(0));
+    settled(&place, &client, since, "a").await;
+    clock.store(900, Ordering::Relaxed);
+    let (b, c) = tokio::join!(
+        settled(&place, &client, since, "b"),
+        settled(&place, &client, Border::At(second(600)), "c")
+    );
+    assert_eq!((b.until(), c.until()), (Some(second(900)), Some(second(900))));
+}
