@@ -31,10 +31,10 @@ pub enum Cause<S> {
     /// The endpoint does not take the question.
     #[error(transparent)]
     Query(QueryError),
-    /// What an earlier run left has no window, so that it is not known what is missing. Begin anew, by
-    /// [`open_anew`](crate::Export::open_anew).
+    /// What an earlier run left has no window, so that it is not known what is missing: its text is none, or the place has not
+    /// kept it. Begin anew, by [`open_anew`](crate::Export::open_anew).
     #[error("the checkpoint has no window")]
-    Settled(#[source] ValueError),
+    Settled(#[source] Option<ValueError>),
     /// The service failed, or what came of it is not the window. After [`Moved`](billing_http::ErrorKind::Moved) the window was
     /// walked as often as is done.
     #[error(transparent)]

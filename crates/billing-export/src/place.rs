@@ -148,7 +148,8 @@ pub(crate) enum Started<S: Sink> {
 
 impl<S: Sink> Found<S> {
     /// There is nothing to go on with. `begin` makes the sink; it is given what the export settles for all runs that go on
-    /// with this one, to be kept in [`Begun::settled`], and the present time by the caller's clock.
+    /// with this one, to be kept in [`Begun::settled`], and the present time by the caller's clock. A place that does not give
+    /// it back cannot be gone on with: [`Cause::Settled`](crate::Cause::Settled).
     pub fn new(
         begin: impl FnOnce(BTreeMap<String, String>, Timestamp) -> Result<S, S::Error> + Send + 'static,
     ) -> Self {
