@@ -28,6 +28,17 @@ pub enum Cause<S> {
     /// It was told to [`Stop`](crate::Stop).
     #[error("the export was stopped")]
     Stopped,
+    /// The [`Client`](billing_http::Client) is of another service than the export, so nothing was sent.
+    #[error("the export is of {export}, and the client of {client}")]
+    OtherService {
+        /// The base URL of the export.
+        export: String,
+        /// That of the client.
+        client: String,
+    },
+    /// The [`Client`](billing_http::Client) has another key than the export, so nothing was sent.
+    #[error("the export is of another key than the client has")]
+    OtherKey,
     /// The endpoint does not take the question.
     #[error(transparent)]
     Query(QueryError),

@@ -74,13 +74,13 @@ impl<P: Place> Job<P> {
         self
     }
 
-    /// Runs it. `now` is the present by the local clock, which decides the window only where the service does not tell the
+    /// Runs it with a client of the service and the key that the export is of. `now` is the present by the local clock, which decides the window only where the service does not tell the
     /// time. `observe` is told what happens, in the middle of the work: be quick.
     ///
     /// The future may be dropped at any time; the place is then left as by a process that ends.
     ///
     /// # Errors
-    /// [`Error`], with what is kept for another run. Of entries that arrive behind each walk nothing is kept: what is there
+    /// [`Error`], with what is kept for another run. With a client of another service or key nothing is sent. Of entries that arrive behind each walk nothing is kept: what is there
     /// is not the ledger any more.
     pub async fn run(
         self,

@@ -45,6 +45,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
         // The client may have had other walks.
         self.notes.clear();
+        self.check_client().map_err(|cause| Error::new(cause, Progress::default(), kept_of(found.left())))?;
         let unsettled = |cause| Error::new(cause, Progress::default(), None);
         let (window, first) = match found.left() {
             Some(left) => (window(&left.settled).map_err(Cause::Settled).map_err(unsettled)?, None),
@@ -55,6 +56,16 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         };
         let started = found.left().map_or_else(&self.now, |left| left.started);
         self.walks(found, Frame { window, started }, first).await
+    }
+
+    /// Nobody's entries get into the file of another.
+    fn check_client(&self) -> Result<(), P> {
+        let (export, client) = (&self.export, self.client);
+        if !client.is_of(&export.service) {
+            let (export, client) = (export.service.clone(), client.base_url().to_owned());
+            return Err(Cause::OtherService { export, client });
+        }
+        if client.key_fingerprint() != export.fingerprint { Err(Cause::OtherKey) } else { Ok(()) }
     }
 
     /// Begins the walk of an export that is new, by its first page. The service's clock settles the window: a local clock that
@@ -158,8 +169,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
     fn kept(&self) -> Option<Kept> {
         let found = self.place.open(&self.export.asked, false).ok()?;
-        let left = found.left()?;
-        Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
+        kept_of(found.left())
     }
 
     fn exported(
@@ -204,4 +214,10 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             output,
         }
     }
+}
+
+/// What a run that goes on has.
+fn kept_of(left: Option<&Begun>) -> Option<Kept> {
+    let left = left?;
+    Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
 }

@@ -86,6 +86,21 @@ pub(crate) struct Inner {
 }
 
 impl Client {
+    /// The URL below which its service is, as it is used: in one spelling, with a `/` at its end.
+    pub fn base_url(&self) -> &str {
+        self.0.base.as_str()
+    }
+
+    /// True when its service is the one below this URL, in whatever spelling.
+    pub fn is_of(&self, base_url: &str) -> bool {
+        BaseUrl::parse(base_url).is_ok_and(|base| base.as_str() == self.base_url())
+    }
+
+    /// The [fingerprint](ApiKey::fingerprint) of its key.
+    pub fn key_fingerprint(&self) -> String {
+        self.0.key.fingerprint()
+    }
+
     /// What this client and its clones have sent so far.
     pub fn traffic(&self) -> Traffic {
         Traffic {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use billing_export::ExportFile;
+use billing_export::{Cause, Event, ExportFile, Kept, Stop};
 use billing_format::Format;
-use billing_http::{Border, Client, Times};
+use billing_http::{ApiKey, Border, Client, Times};
 use billing_model::{TimeWindow, Timestamp};
 use billing_testkit::{Book, Request};
 
-use crate::support::{Place, now, second, seconds};
+use crate::support::{Place, entries_in, key, now, second, seconds};
 
 /// A service whose clock a test moves, in seconds of June.
 async fn clocked(clock: &Arc<AtomicI64>) -> Place {
@@ -78,4 +78,51 @@ async fn jobs_at_once_end_at_a_time_since_they_began() {
         settled(&place, &client, Border::At(second(600)), "c")
     );
     assert_eq!((b.until(), c.until()), (Some(second(900)), Some(second(900))));
+}
+
+/// Named after what broke: the file had the entries of two.
+#[tokio::test]
+async fn a_client_of_another_service_or_key_was_taken() {
+    let (place, other) = (Place::of(seconds(60)).await, Place::of(seconds(7)).await);
+    let (base_url, other_url) = (place.upstream.base_url(), other.upstream.base_url());
+    let (export, stop) = (place.export().build().unwrap(), Stop::default());
+    let client = |base_url: &str, key: ApiKey| Client::builder(base_url, key).build().unwrap();
+    let elsewhere = client(&other_url, key());
+    let another = client(&base_url, ApiKey::new("other-key").unwrap());
+    let refused = async |client: &Client, kept: Option<Kept>| {
+        let requests = place.upstream.requests().len();
+        let names = place.names();
+        let error = export.open(place.file()).unwrap().run(client, now, |_| ()).await.unwrap_err();
+        assert_eq!((error.kept(), error.is_settled()), (kept, false));
+        assert_eq!((place.upstream.requests().len(), place.names()), (requests, names));
+        error
+    };
+    for kept in [false, true] {
+        let kept = match kept {
+            false => None,
+            true => {
+                // In another spelling it is the same service.
+                let spelled = base_url.replace("http:", "HTTP:") + "/";
+                let job = export.open(place.file()).unwrap().stopped_by(&stop);
+                let stops = |event: &Event<'_>| {
+                    if let Event::Came { .. } = event {
+                        stop.soon();
+                    }
+                };
+                let error = job.run(&client(&spelled, key()), now, stops).await.unwrap_err();
+                assert!(error.is_stopped());
+                error.kept()
+            }
+        };
+        let error = refused(&elsewhere, kept).await;
+        let expected = format!("the export is of {base_url}, and the client of {other_url}/");
+        assert!(matches!(error.cause(), Cause::OtherService { .. }), "{error:?}");
+        assert_eq!(error.to_string(), expected);
+        let error = refused(&another, kept).await;
+        assert!(matches!(error.cause(), Cause::OtherKey), "{error:?}");
+    }
+    assert!(other.upstream.requests().is_empty());
+    let exported = export.open(place.file()).unwrap().run(&place.client(), now, |_| ()).await.unwrap();
+    exported.output.close().unwrap();
+    assert_eq!(entries_in(&place.path()), place.ledger());
 }
