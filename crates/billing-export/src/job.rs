@@ -89,7 +89,7 @@ impl<P: Place> Job<P> {
         observe: impl Fn(&Event<'_>),
     ) -> Result<Exported<Output<P>>, Error<SinkError<P>>> {
         let Self { export, place, found, stop, notes } = self;
-        let run = Run { export, place, stop, notes, client, now, observe };
+        let run = Run { export, place, stop, notes, client, sent: client.traffic(), now, observe };
         run.to_end(found).await
     }
 }

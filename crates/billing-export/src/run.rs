@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use billing_http::{Begun as BegunWalk, Client, ErrorKind};
+use billing_http::{Begun as BegunWalk, Client, ErrorKind, Traffic};
 use billing_model::{Summary, TimeWindow, Timestamp};
 use billing_sink::{Begun, DrainError, Drained, drain};
 use futures::StreamExt;
@@ -27,6 +27,8 @@ pub(crate) struct Run<'a, P, N, F> {
     pub(crate) stop: Stop,
     pub(crate) notes: Notes,
     pub(crate) client: &'a Client,
+    /// What the client had sent before the run.
+    pub(crate) sent: Traffic,
     pub(crate) now: N,
     pub(crate) observe: F,
 }
@@ -162,6 +164,12 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         })
     }
 
+    /// What the client sent since the run began.
+    fn traffic(&self) -> Traffic {
+        let (sent, all) = (self.sent, self.client.traffic());
+        Traffic { requests: all.requests - sent.requests, retries: all.retries - sent.retries }
+    }
+
     fn open_anew(&self) -> Result<Found<P::Sink>, P> {
         self.place.open(&self.export.asked, true).map_err(Cause::Sink)
     }
@@ -210,7 +218,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             endpoint: None,
             service_total: None,
             half_characters: 0,
-            traffic: self.client.traffic(),
+            traffic: self.traffic(),
             output,
         }
     }

@@ -1,14 +1,15 @@
 //! A client that lives longer than one job.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use billing_export::{Cause, Event, ExportFile, Kept, Stop};
+use billing_export::{Cause, Event, ExportFile, Kept, Manifest, Stop};
 use billing_format::Format;
-use billing_http::{ApiKey, Border, Client, Times};
+use billing_http::{ApiKey, Border, Client, Times, Traffic};
 use billing_model::{TimeWindow, Timestamp};
-use billing_testkit::{Book, Request};
+use billing_testkit::{Book, Reply, Request};
 
 use crate::support::{Place, entries_in, key, now, second, seconds};
 
@@ -125,4 +126,23 @@ async fn a_client_of_another_service_or_key_was_taken() {
     let exported = export.open(place.file()).unwrap().run(&place.client(), now, |_| ()).await.unwrap();
     exported.output.close().unwrap();
     assert_eq!(entries_in(&place.path()), place.ledger());
+}
+
+/// Named after what broke: each job had the requests of all before it, and said so in its manifest.
+#[tokio::test]
+async fn a_job_counted_what_the_client_sent_before_it() {
+    // Each job's second request fails once.
+    let fails = |n: usize, _: &Request, _: &mut Book| (n % 8 == 2).then(|| Reply::error(500, "once"));
+    let place = Place::changing(seconds(60), fails).await;
+    let (export, client) = (place.export().build().unwrap(), place.client());
+    for job in 1..=3 {
+        let exported = export.open(place.file()).unwrap().run(&client, now, |_| ()).await.unwrap();
+        assert_eq!(place.upstream.requests().len(), job * 8);
+        assert_eq!(exported.traffic, Traffic { requests: 8, retries: 1 });
+        Manifest::new(&place.path(), &exported, &exported.output, "test").write(&place.path()).unwrap();
+        exported.output.close().unwrap();
+        let manifest = fs::read_to_string(Manifest::path_of(&place.path())).unwrap();
+        assert!(manifest.contains(r#""requests": 8,"#) && manifest.contains(r#""retries": 1,"#), "{manifest}");
+        fs::remove_file(place.path()).unwrap();
+    }
 }
