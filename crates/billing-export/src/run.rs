@@ -3,11 +3,11 @@
 use std::pin::pin;
 
 use billing_http::{Begun as BegunWalk, Client, ErrorKind, Traffic};
-use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_model::{Sink, Summary, TimeWindow, Timestamp};
 use billing_sink::{Begun, DrainError, Drained, drain};
 use futures::StreamExt;
 
-use crate::error::{Cause, Error, Kept, Progress};
+use crate::error::{Cause, Error, Kept, Progress, Remains};
 use crate::event::Event;
 use crate::export::Export;
 use crate::exported::Exported;
@@ -47,8 +47,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
         // The client may have had other walks.
         self.notes.clear();
-        self.check_client().map_err(|cause| Error::new(cause, Progress::default(), kept_of(found.left())))?;
-        let unsettled = |cause| Error::new(cause, Progress::default(), None);
+        self.check_client().map_err(|cause| Error::new(cause, Progress::default(), remains_in(&found)))?;
+        let unsettled = |cause| Error::new(cause, Progress::default(), Remains::Nothing);
         let (window, first) = match found.left() {
             Some(left) => (window(&left.settled).map_err(Cause::Settled).map_err(unsettled)?, None),
             None => {
@@ -95,11 +95,20 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             let takes_back = found.takes_back();
             let left = found.left().filter(|left| left.complete_until.is_some()).cloned();
             let mut progress = Progress { is_settled: true, added: 0, is_resumed: left.is_some() };
-            let failed = |cause, progress| Error::new(cause, progress, None);
+            let failed = |cause, progress| Error::new(cause, progress, Remains::NotKnown);
+            let is_new = found.left().is_none();
             let sink = match found.start(settled(frame.window), frame.started) {
                 Ok(Started::Taking(sink)) => sink,
                 Ok(Started::Written(output)) => return Ok(self.written(output, left, frame)),
-                Err(error) => return Err(failed(Cause::Sink(error), progress)),
+                Err(error) => {
+                    let remains = match (takes_back, is_new) {
+                        (false, _) => Remains::Nothing,
+                        // A place that fails as it is begun may or may not have thrown away what was there.
+                        (true, true) => Remains::NotKnown,
+                        (true, false) => self.look_up(),
+                    };
+                    return Err(Error::new(Cause::Sink(error), progress, remains));
+                }
             };
             (self.observe)(&Event::Begun { window: frame.window, left: left.as_ref() });
             let added = &mut progress.added;
@@ -109,8 +118,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
                 // What was written can be taken back.
                 Err(Cause::Service(error)) if error.kind() == ErrorKind::Moved && takes_back => error,
                 Err(cause) => {
-                    let kept = if takes_back { self.kept() } else { None };
-                    return Err(Error::new(cause, progress, kept));
+                    let remains = if takes_back { self.look_up() } else { Remains::Nothing };
+                    return Err(Error::new(cause, progress, remains));
                 }
             };
             found = self.open_anew().map_err(|cause| failed(cause, progress))?;
@@ -118,7 +127,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
                 // What is there is not the ledger any more, so there is nothing to go on with.
                 let begun = found.start(settled(frame.window), frame.started);
                 begun.map_err(|error| failed(Cause::Sink(error), progress))?;
-                return Err(failed(Cause::Service(moved), progress));
+                return Err(Error::new(Cause::Service(moved), progress, Remains::Nothing));
             }
             walk += 1;
             before.most = before.most.max(progress.added + left.map_or(0, |left| left.summary.entries));
@@ -175,9 +184,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     }
 
     /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
-    fn kept(&self) -> Option<Kept> {
-        let found = self.place.open(&self.export.asked, false).ok()?;
-        kept_of(found.left())
+    fn look_up(&self) -> Remains {
+        self.place.open(&self.export.asked, false).map_or(Remains::NotKnown, |found| remains_in(&found))
     }
 
     fn exported(
@@ -224,8 +232,10 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     }
 }
 
-/// What a run that goes on has.
-fn kept_of(left: Option<&Begun>) -> Option<Kept> {
-    let left = left?;
-    Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
+/// What there is to go on with.
+fn remains_in<S: Sink>(found: &Found<S>) -> Remains {
+    match found.left().and_then(|left| Some((left.summary.entries, left.complete_until?))) {
+        Some((entries, complete_until)) => Remains::Kept(Kept { entries, complete_until }),
+        None => Remains::Nothing,
+    }
 }

@@ -142,7 +142,10 @@ async fn a_job_counted_what_the_client_sent_before_it() {
         Manifest::new(&place.path(), &exported, &exported.output, "test").write(&place.path()).unwrap();
         exported.output.close().unwrap();
         let manifest = fs::read_to_string(Manifest::path_of(&place.path())).unwrap();
-        assert!(manifest.contains(r#""requests": 8,"#) && manifest.contains(r#""retries": 1,"#), "{manifest}");
+        assert!(
+            manifest.contains(r#""requests": 8,"#) && manifest.contains(r#""retries": 1,"#),
+            "{manifest}"
+        );
         fs::remove_file(place.path()).unwrap();
     }
 }

@@ -67,12 +67,17 @@ impl Place for Table {
         let table = self.clone();
         let writing = |table| Writing { table, came: Vec::new() };
         Ok(match begun.filter(|_| !restart) {
-            Some(begun) if self.rows().is_written => Found::written(begun, move || table.step("close").map(drop)),
-            Some(begun) => Found::begun(begun, move || table.step("go on").map(drop).map(|()| writing(table.clone()))),
+            Some(begun) if self.rows().is_written => {
+                Found::written(begun, move || table.step("close").map(drop))
+            }
+            Some(begun) => {
+                Found::begun(begun, move || table.step("go on").map(drop).map(|()| writing(table.clone())))
+            }
             None => Found::new(move |settled, started| {
                 let mut rows = table.step("begin")?;
                 let settled = if rows.loses_window { BTreeMap::new() } else { settled };
-                rows.begun = Some(Begun { settled, started, complete_until: None, summary: Default::default() });
+                rows.begun =
+                    Some(Begun { settled, started, complete_until: None, summary: Default::default() });
                 rows.entries.clear();
                 drop(rows);
                 Ok(writing(table.clone()))
