@@ -52,7 +52,8 @@ pub struct Job<P: Place> {
 }
 
 impl<P: Place> Job<P> {
-    /// What an earlier run left to go on with, when there is any.
+    /// What an earlier run left, when there is any. Its `complete_until` is where this run goes on; without it nothing came that can be
+    /// kept, and only the window is that of the earlier run. A run that wrote everything and was not closed is left too.
     pub fn left(&self) -> Option<&Begun> {
         self.found.left()
     }
@@ -68,7 +69,8 @@ impl<P: Place> Job<P> {
         self
     }
 
-    /// Says at the end what these notes, which the client's observer makes, have of the walk.
+    /// Says at the end what these notes, which the client's observer makes, have of the walk. They serve one job at a time, as
+    /// their client does: one client for each job that runs at once. See [`Notes`].
     pub fn noted_in(mut self, notes: &Notes) -> Self {
         self.notes = notes.clone();
         self

@@ -174,8 +174,8 @@ impl<S: Sink> Found<S> {
         Self { begun: Some(begun), takes_back: true, start: Box::new(start) }
     }
 
-    /// Says that what is written cannot be taken back, as in a pipe: the window is then walked once and not again, and nothing is
-    /// gone on with.
+    /// Says that what is written cannot be taken back, as in a pipe: the window is then walked once and not again, and a run that
+    /// fails keeps nothing. It is for a place that is [new](Found::new): what [an earlier run left](Found::begun) is gone on with.
     #[must_use]
     pub fn passing(mut self) -> Self {
         self.takes_back = false;
