@@ -9,8 +9,9 @@ use billing_model::{QueryError, Timestamp, ValueError};
 ///
 /// # What to do
 /// [`cause`](Error::cause) says who can help. Where something is [`kept`](Error::kept), the same export goes on with it, whatever
-/// the cause was. Otherwise the place is as it was before, if it takes back what was written; in a pipe there is what
-/// [`added`](Error::added) counts, and it is not the window.
+/// the cause was. Where [it is not known](Error::is_kept_known) whether anything is, opening the place again tells. Otherwise the place
+/// is as it was before, if it takes back what was written; in a pipe there is what [`added`](Error::added) counts, and it is not
+/// the window.
 pub struct Error<S>(Box<Inner<S>>);
 
 struct Inner<S> {
@@ -18,7 +19,7 @@ struct Inner<S> {
     is_settled: bool,
     added: u64,
     is_resumed: bool,
-    kept: Option<Kept>,
+    remains: Remains,
 }
 
 /// What ended an export.
@@ -28,13 +29,24 @@ pub enum Cause<S> {
     /// It was told to [`Stop`](crate::Stop).
     #[error("the export was stopped")]
     Stopped,
+    /// The [`Client`](billing_http::Client) is of another service than the export, so nothing was sent.
+    #[error("the export is of {export}, and the client of {client}")]
+    OtherService {
+        /// The base URL of the export.
+        export: String,
+        /// That of the client.
+        client: String,
+    },
+    /// The [`Client`](billing_http::Client) has another key than the export, so nothing was sent.
+    #[error("the export is of another key than the client has")]
+    OtherKey,
     /// The endpoint does not take the question.
     #[error(transparent)]
     Query(QueryError),
-    /// What an earlier run left has no window, so that it is not known what is missing. Begin anew, by
-    /// [`open_anew`](crate::Export::open_anew).
+    /// What an earlier run left has no window, so that it is not known what is missing: its text is none, or the place has not
+    /// kept it. Begin anew, by [`open_anew`](crate::Export::open_anew).
     #[error("the checkpoint has no window")]
-    Settled(#[source] ValueError),
+    Settled(#[source] Option<ValueError>),
     /// The service failed, or what came of it is not the window. After [`Moved`](billing_http::ErrorKind::Moved) the window was
     /// walked as often as is done.
     #[error(transparent)]
@@ -53,6 +65,15 @@ pub struct Kept {
     pub complete_until: Timestamp,
 }
 
+/// What is known of what is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Remains {
+    Nothing,
+    Kept(Kept),
+    /// The place failed, and did not say.
+    NotKnown,
+}
+
 /// How far a walk had come when it ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
@@ -62,9 +83,9 @@ pub(crate) struct Progress {
 }
 
 impl<S> Error<S> {
-    pub(crate) fn new(cause: Cause<S>, progress: Progress, kept: Option<Kept>) -> Self {
+    pub(crate) fn new(cause: Cause<S>, progress: Progress, remains: Remains) -> Self {
         let Progress { is_settled, added, is_resumed } = progress;
-        Self(Box::new(Inner { cause, is_settled, added, is_resumed, kept }))
+        Self(Box::new(Inner { cause, is_settled, added, is_resumed, remains }))
     }
 
     /// What ended it.
@@ -77,9 +98,19 @@ impl<S> Error<S> {
         self.0.cause
     }
 
-    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came.
+    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came. `None` where there is
+    /// nothing, and where [it is not known](Error::is_kept_known).
     pub fn kept(&self) -> Option<Kept> {
-        self.0.kept
+        match self.0.remains {
+            Remains::Kept(kept) => Some(kept),
+            Remains::Nothing | Remains::NotKnown => None,
+        }
+    }
+
+    /// False when the place failed at the look-up, or as it was begun or begun anew: then there may be something to go on with, of
+    /// this run or an earlier one, or nothing.
+    pub fn is_kept_known(&self) -> bool {
+        !matches!(self.0.remains, Remains::NotKnown)
     }
 
     /// How many entries this run has written.
@@ -105,8 +136,8 @@ impl<S> Error<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Error<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { cause, added, kept, .. } = &*self.0;
-        f.debug_struct("Error").field("cause", cause).field("added", added).field("kept", kept).finish()
+        let Inner { cause, added, remains, .. } = &*self.0;
+        f.debug_struct("Error").field("cause", cause).field("added", added).field("kept", remains).finish()
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Export {
     pub(crate) times: Times,
     pub(crate) currency: Option<Currency>,
     pub(crate) asked: BTreeMap<String, String>,
+    /// The key's fingerprint.
+    pub(crate) fingerprint: String,
     endpoint: Endpoint,
     page_size: Option<u32>,
     concurrency: Option<u32>,
@@ -25,15 +27,13 @@ pub struct Export {
 #[must_use]
 pub struct ExportBuilder {
     export: Export,
-    /// The key's fingerprint.
-    fingerprint: String,
     /// What runs have to agree in beside what is known here.
     also_asked: BTreeMap<String, String>,
 }
 
 impl Export {
-    /// An export of what the service below `base_url` has for a key, all of it up to now unless said otherwise. The client that it
-    /// is run with has to be of both: by them a run knows whether it may go on with what another one left. Of the key a
+    /// An export of what the service below `base_url` has for a key, all of it up to now unless said otherwise. By both a run knows
+    /// whether it may go on with what another one left, and a client of others is [refused](crate::Job::run). Of the key a
     /// fingerprint is kept.
     pub fn of(base_url: &str, key: &ApiKey) -> ExportBuilder {
         let export = Self {
@@ -41,12 +41,13 @@ impl Export {
             times: Times { since: None, until: Border::NOW },
             currency: None,
             asked: BTreeMap::new(),
+            fingerprint: key.fingerprint(),
             endpoint: Endpoint::default(),
             page_size: None,
             concurrency: None,
             max_pages: None,
         };
-        ExportBuilder { export, fingerprint: key.fingerprint(), also_asked: BTreeMap::new() }
+        ExportBuilder { export, also_asked: BTreeMap::new() }
     }
 
     /// The walk over a window, or over times that make one.
@@ -123,12 +124,12 @@ impl ExportBuilder {
     /// # Errors
     /// [`QueryError`] with every fault.
     pub fn build(self) -> Result<Export, QueryError> {
-        let Self { mut export, fingerprint, also_asked } = self;
+        let Self { mut export, also_asked } = self;
         export.walk(export.times).build()?;
         let until = Some(export.times.until).filter(|until| *until != Border::NOW);
         let all = [
             ("base-url", Some(export.service.trim_end_matches('/').to_owned())),
-            ("fingerprint of the API key", Some(fingerprint)),
+            ("fingerprint of the API key", Some(export.fingerprint.clone())),
             ("since", export.times.since.map(|border| Text(border).to_string())),
             ("until", until.map(|border| Text(border).to_string())),
             ("currency", export.currency.as_ref().map(ToString::to_string)),

@@ -32,7 +32,8 @@ pub struct Exported<O> {
     pub service_total: Option<u64>,
     /// Texts of what this run added that had half a character; zero without [`Notes`](crate::Notes).
     pub half_characters: u64,
-    /// What the client sent until the end.
+    /// What the client sent in this run. Jobs that run at once on one client, or on clones of it, share it: each counts what was
+    /// sent for the others meanwhile.
     pub traffic: Traffic,
     /// What the sink gave back; of a file it is to be [closed](billing_sink::Finished::close).
     pub output: O,

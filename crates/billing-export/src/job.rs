@@ -52,7 +52,8 @@ pub struct Job<P: Place> {
 }
 
 impl<P: Place> Job<P> {
-    /// What an earlier run left to go on with, when there is any.
+    /// What an earlier run left, when there is any. Its `complete_until` is where this run goes on; without it nothing came that can be
+    /// kept, and only the window is that of the earlier run. A run that wrote everything and was not closed is left too.
     pub fn left(&self) -> Option<&Begun> {
         self.found.left()
     }
@@ -68,19 +69,20 @@ impl<P: Place> Job<P> {
         self
     }
 
-    /// Says at the end what these notes, which the client's observer makes, have of the walk.
+    /// Says at the end what these notes, which the client's observer makes, have of the walk. They serve one job at a time, as
+    /// their client does: one client for each job that runs at once. See [`Notes`].
     pub fn noted_in(mut self, notes: &Notes) -> Self {
         self.notes = notes.clone();
         self
     }
 
-    /// Runs it. `now` is the present by the local clock, which decides the window only where the service does not tell the
+    /// Runs it with a client of the service and the key that the export is of. `now` is the present by the local clock, which decides the window only where the service does not tell the
     /// time. `observe` is told what happens, in the middle of the work: be quick.
     ///
     /// The future may be dropped at any time; the place is then left as by a process that ends.
     ///
     /// # Errors
-    /// [`Error`], with what is kept for another run. Of entries that arrive behind each walk nothing is kept: what is there
+    /// [`Error`], with what is kept for another run. With a client of another service or key nothing is sent. Of entries that arrive behind each walk nothing is kept: what is there
     /// is not the ledger any more.
     pub async fn run(
         self,
@@ -89,7 +91,7 @@ impl<P: Place> Job<P> {
         observe: impl Fn(&Event<'_>),
     ) -> Result<Exported<Output<P>>, Error<SinkError<P>>> {
         let Self { export, place, found, stop, notes } = self;
-        let run = Run { export, place, stop, notes, client, now, observe };
+        let run = Run { export, place, stop, notes, client, sent: client.traffic(), now, observe };
         run.to_end(found).await
     }
 }

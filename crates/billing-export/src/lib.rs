@@ -5,7 +5,10 @@
 //! window by the service's clock, goes on with what an earlier run left, walks again where entries arrived behind the walk, and
 //! [stops](Stop) where the next run can go on. What happens it tells as [`Event`]s. `billing-http` knows how a window is
 //! walked, `billing-sink` how a file survives; what is here is the job that has both. It catches no signals, prints nothing
-//! and reads no clock.
+//! and reads no wall clock: a stop that waits is timed, and the present is the caller's to tell.
+//!
+//! A client serves many jobs, one after the other. Jobs that run at once on one client share its limits, which is good, and its
+//! counts: what [`Exported::traffic`] has, and the facts in [`Notes`], for which each needs a client of its own.
 //!
 //! ```
 //! use billing_export::{Event, Export, ExportFile, Stop};

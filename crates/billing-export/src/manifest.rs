@@ -63,7 +63,8 @@ pub struct Manifest<'a> {
     service_total: Option<u64>,
     started: String,
     finished: String,
-    /// True when the file was written by more than one run. Requests and retries are those of the last.
+    /// True when the file was written by more than one run. Requests and retries are those of the last, as
+    /// [`Exported::traffic`] has them.
     resumed: bool,
     requests: u64,
     retries: u64,

@@ -11,6 +11,9 @@ use crate::mended::Mended;
 /// texts came with half a character. Clones share it: the client's observer hands its events to one, the
 /// [job](crate::Job::noted_in) has another.
 ///
+/// An event does not say which walk it is of. So a client and its notes serve one job at a time; jobs that run at once get each other's
+/// facts, unless each has a client and notes of its own.
+///
 /// ```
 /// use billing_export::Notes;
 /// use billing_http::{ApiKey, Client};

@@ -148,7 +148,8 @@ pub(crate) enum Started<S: Sink> {
 
 impl<S: Sink> Found<S> {
     /// There is nothing to go on with. `begin` makes the sink; it is given what the export settles for all runs that go on
-    /// with this one, to be kept in [`Begun::settled`], and the present time by the caller's clock.
+    /// with this one, to be kept in [`Begun::settled`], and the present time by the caller's clock. A place that does not give
+    /// it back cannot be gone on with: [`Cause::Settled`](crate::Cause::Settled).
     pub fn new(
         begin: impl FnOnce(BTreeMap<String, String>, Timestamp) -> Result<S, S::Error> + Send + 'static,
     ) -> Self {
@@ -173,8 +174,8 @@ impl<S: Sink> Found<S> {
         Self { begun: Some(begun), takes_back: true, start: Box::new(start) }
     }
 
-    /// Says that what is written cannot be taken back, as in a pipe: the window is then walked once and not again, and nothing is
-    /// gone on with.
+    /// Says that what is written cannot be taken back, as in a pipe: the window is then walked once and not again, and a run that
+    /// fails keeps nothing. It is for a place that is [new](Found::new): what [an earlier run left](Found::begun) is gone on with.
     #[must_use]
     pub fn passing(mut self) -> Self {
         self.takes_back = false;

@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 
-use billing_http::{Begun as BegunWalk, Client, ErrorKind};
-use billing_model::{Summary, TimeWindow, Timestamp};
+use billing_http::{Begun as BegunWalk, Client, ErrorKind, Traffic};
+use billing_model::{Sink, Summary, TimeWindow, Timestamp};
 use billing_sink::{Begun, DrainError, Drained, drain};
 use futures::StreamExt;
 
-use crate::error::{Cause, Error, Kept, Progress};
+use crate::error::{Cause, Error, Kept, Progress, Remains};
 use crate::event::Event;
 use crate::export::Export;
 use crate::exported::Exported;
@@ -27,6 +27,8 @@ pub(crate) struct Run<'a, P, N, F> {
     pub(crate) stop: Stop,
     pub(crate) notes: Notes,
     pub(crate) client: &'a Client,
+    /// What the client had sent before the run.
+    pub(crate) sent: Traffic,
     pub(crate) now: N,
     pub(crate) observe: F,
 }
@@ -45,7 +47,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
         // The client may have had other walks.
         self.notes.clear();
-        let unsettled = |cause| Error::new(cause, Progress::default(), None);
+        self.check_client().map_err(|cause| Error::new(cause, Progress::default(), remains_in(&found)))?;
+        let unsettled = |cause| Error::new(cause, Progress::default(), Remains::Nothing);
         let (window, first) = match found.left() {
             Some(left) => (window(&left.settled).map_err(Cause::Settled).map_err(unsettled)?, None),
             None => {
@@ -55,6 +58,16 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         };
         let started = found.left().map_or_else(&self.now, |left| left.started);
         self.walks(found, Frame { window, started }, first).await
+    }
+
+    /// Nobody's entries get into the file of another.
+    fn check_client(&self) -> Result<(), P> {
+        let (export, client) = (&self.export, self.client);
+        if !client.is_of(&export.service) {
+            let (export, client) = (export.service.clone(), client.base_url().to_owned());
+            return Err(Cause::OtherService { export, client });
+        }
+        if client.key_fingerprint() != export.fingerprint { Err(Cause::OtherKey) } else { Ok(()) }
     }
 
     /// Begins the walk of an export that is new, by its first page. The service's clock settles the window: a local clock that
@@ -82,11 +95,20 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             let takes_back = found.takes_back();
             let left = found.left().filter(|left| left.complete_until.is_some()).cloned();
             let mut progress = Progress { is_settled: true, added: 0, is_resumed: left.is_some() };
-            let failed = |cause, progress| Error::new(cause, progress, None);
+            let failed = |cause, progress| Error::new(cause, progress, Remains::NotKnown);
+            let is_new = found.left().is_none();
             let sink = match found.start(settled(frame.window), frame.started) {
                 Ok(Started::Taking(sink)) => sink,
                 Ok(Started::Written(output)) => return Ok(self.written(output, left, frame)),
-                Err(error) => return Err(failed(Cause::Sink(error), progress)),
+                Err(error) => {
+                    let remains = match (takes_back, is_new) {
+                        (false, _) => Remains::Nothing,
+                        // A place that fails as it is begun may or may not have thrown away what was there.
+                        (true, true) => Remains::NotKnown,
+                        (true, false) => self.look_up(),
+                    };
+                    return Err(Error::new(Cause::Sink(error), progress, remains));
+                }
             };
             (self.observe)(&Event::Begun { window: frame.window, left: left.as_ref() });
             let added = &mut progress.added;
@@ -96,8 +118,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
                 // What was written can be taken back.
                 Err(Cause::Service(error)) if error.kind() == ErrorKind::Moved && takes_back => error,
                 Err(cause) => {
-                    let kept = if takes_back { self.kept() } else { None };
-                    return Err(Error::new(cause, progress, kept));
+                    let remains = if takes_back { self.look_up() } else { Remains::Nothing };
+                    return Err(Error::new(cause, progress, remains));
                 }
             };
             found = self.open_anew().map_err(|cause| failed(cause, progress))?;
@@ -105,7 +127,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
                 // What is there is not the ledger any more, so there is nothing to go on with.
                 let begun = found.start(settled(frame.window), frame.started);
                 begun.map_err(|error| failed(Cause::Sink(error), progress))?;
-                return Err(failed(Cause::Service(moved), progress));
+                return Err(Error::new(Cause::Service(moved), progress, Remains::Nothing));
             }
             walk += 1;
             before.most = before.most.max(progress.added + left.map_or(0, |left| left.summary.entries));
@@ -151,15 +173,19 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         })
     }
 
+    /// What the client sent since the run began.
+    fn traffic(&self) -> Traffic {
+        let (sent, all) = (self.sent, self.client.traffic());
+        Traffic { requests: all.requests - sent.requests, retries: all.retries - sent.retries }
+    }
+
     fn open_anew(&self) -> Result<Found<P::Sink>, P> {
         self.place.open(&self.export.asked, true).map_err(Cause::Sink)
     }
 
     /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
-    fn kept(&self) -> Option<Kept> {
-        let found = self.place.open(&self.export.asked, false).ok()?;
-        let left = found.left()?;
-        Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
+    fn look_up(&self) -> Remains {
+        self.place.open(&self.export.asked, false).map_or(Remains::NotKnown, |found| remains_in(&found))
     }
 
     fn exported(
@@ -200,8 +226,16 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             endpoint: None,
             service_total: None,
             half_characters: 0,
-            traffic: self.client.traffic(),
+            traffic: self.traffic(),
             output,
         }
+    }
+}
+
+/// What there is to go on with.
+fn remains_in<S: Sink>(found: &Found<S>) -> Remains {
+    match found.left().and_then(|left| Some((left.summary.entries, left.complete_until?))) {
+        Some((entries, complete_until)) => Remains::Kept(Kept { entries, complete_until }),
+        None => Remains::Nothing,
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use billing_model::{Stretch, TimeWindow, Timestamp};
 use futures::Stream;
 use futures::future::{Either, select};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::client::Client;
+use crate::client::{Client, at_unix_s};
 use crate::error::{Error, ErrorKind};
 use crate::planner::{LEAST_WINDOW, earlier, wider};
 use crate::times::{Border, Times};
@@ -39,9 +40,10 @@ pub struct Begun {
 }
 
 impl RelativeWalk {
-    /// Fetches the first page, and settles the window by the `Date` of the first answer that has one, an error's too: no
-    /// request is sent for the time alone. `now` is the present by the local clock. It decides what the first page is asked
-    /// for, and the window only when the service does not tell the time.
+    /// Fetches the first page, and settles the window by the `Date` of the first answer from here on that has one, an error's
+    /// too: no request is sent for the time alone. Where the client has other walks at the same time, it may be an answer to one of
+    /// them. What the service said before does not count: it was another present. `now` is the present by the local clock. It
+    /// decides what the first page of the client is asked for, and the window only when the service does not tell the time.
     ///
     /// A window that does not depend on the present is settled without a request.
     ///
@@ -63,27 +65,32 @@ impl RelativeWalk {
             let windows = Windows::new(client.clone(), walk.with_window(window));
             return Ok(Begun { window, service_time: None, windows });
         }
-        // The time that this service told last is nearer to its clock than the local clock is, however long ago that was.
-        let mut now = client.present().unwrap_or(now);
+        let (began, mut dates, mut first) = (Instant::now(), client.dates(), None);
+        // The time that this service told last is nearer to its clock than a local clock may be. It is only asked by.
+        let mut present = client.present().unwrap_or(now);
         for _ in 0..MAX_GUESSES {
-            let guess = guess(times, now);
+            let guess = guess(times, present);
             let guessed = walk.clone().with_window(guess);
             let mut walker = Walker::new(client.clone(), &guessed, guess, Arc::default());
-            let began = Instant::now();
             // The time comes with the headers, and the page may take much longer.
-            let page = match client.first_time() {
+            let page = match first {
                 Some(_) => Some(walker.next_page().await?),
-                None => match select(pin!(walker.next_page()), pin!(client.first_told())).await {
+                None => match select(pin!(walker.next_page()), pin!(next_told(&mut dates))).await {
                     Either::Left((page, _)) => Some(page?),
-                    // The page is waited for only when it is one of the window. A window that is empty, or another than was
-                    // guessed, is known already.
-                    Either::Right((time, fetch)) if covers(guess, settle(time)?) => Some(fetch.await?),
-                    Either::Right(_) => None,
+                    Either::Right((time, fetch)) => {
+                        first = Some(time);
+                        // The page is waited for only when it is one of the window. A window that is empty, or another than
+                        // was guessed, is known already.
+                        if covers(guess, settle(time)?) { Some(fetch.await?) } else { None }
+                    }
                 },
             };
-            let service_time = told(client, began.elapsed());
-            now = service_time.unwrap_or(now);
-            let window = settle(now)?;
+            // The page may have come at once with its time.
+            first = first.or_else(|| told_meanwhile(&mut dates));
+            let latest = client.present();
+            let service_time = first.zip(latest).map(|(first, latest)| told(first, latest, began.elapsed()));
+            present = service_time.unwrap_or(now);
+            let window = settle(present)?;
             if let Some(mut page) = page
                 && covers(guess, window)
             {
@@ -105,7 +112,7 @@ impl Begun {
         self.window
     }
 
-    /// The service's own clock at the first answer, to the second. `None` when it did not tell the time, or was not asked.
+    /// The service's own clock at the first answer since the walk began, to the second. `None` when it did not tell the time, or was not asked.
     pub fn service_time(&self) -> Option<Timestamp> {
         self.service_time
     }
@@ -116,12 +123,30 @@ impl Begun {
     }
 }
 
-/// The present by the service's clock. The first answer has told it, unless the page, which came `elapsed` later, says
-/// something quite different: the first answer may have been an error of a machine in between.
-fn told(client: &Client, elapsed: Duration) -> Option<Timestamp> {
-    let (first, latest) = (client.first_time()?, client.present()?);
+/// The time that the next answer tells.
+async fn next_told(dates: &mut watch::Receiver<Option<u64>>) -> Timestamp {
+    loop {
+        if dates.changed().await.is_err() {
+            // The sender is the client, which is at hand.
+            std::future::pending::<()>().await;
+        }
+        if let Some(unix_s) = *dates.borrow_and_update() {
+            return at_unix_s(unix_s);
+        }
+    }
+}
+
+/// The time that an answer told since the last look.
+fn told_meanwhile(dates: &mut watch::Receiver<Option<u64>>) -> Option<Timestamp> {
+    let is_news = dates.has_changed().unwrap_or(false);
+    is_news.then(|| *dates.borrow_and_update())?.map(at_unix_s)
+}
+
+/// The present by the service's clock. The first answer has told it, unless the latest, which came at most `elapsed` later,
+/// says something quite different: the first one may have been an error of a machine in between.
+fn told(first: Timestamp, latest: Timestamp, elapsed: Duration) -> Timestamp {
     let is_same = earlier(first, MAX_SKEW) <= latest && earlier(latest, elapsed + MAX_SKEW) <= first;
-    Some(if is_same { first } else { latest })
+    if is_same { first } else { latest }
 }
 
 /// The window that the first page is asked for: all that the real one may turn out to hold, as far as the local clock can

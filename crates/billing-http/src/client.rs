@@ -81,10 +81,8 @@ pub(crate) struct Inner {
     pub(crate) served: AtomicBool,
     pub(crate) requests: AtomicU64,
     pub(crate) retries: AtomicU64,
-    /// The `Date` of the latest answer that had one, in unix seconds; zero before it.
-    pub(crate) date_unix_s: AtomicU64,
-    /// That of the first answer that had one.
-    pub(crate) first_date_unix_s: watch::Sender<Option<u64>>,
+    /// The `Date` of the latest answer that had one, in unix seconds.
+    pub(crate) date_unix_s: watch::Sender<Option<u64>>,
     /// The longest time of the latest pages, in milliseconds.
     pub(crate) page_time_ms: AtomicU64,
     /// Endpoints in whose place the other one is used, and whether the service ended them.
@@ -92,6 +90,21 @@ pub(crate) struct Inner {
 }
 
 impl Client {
+    /// The URL below which its service is, as it is used: in one spelling, with a `/` at its end.
+    pub fn base_url(&self) -> &str {
+        self.0.base.as_str()
+    }
+
+    /// True when its service is the one below this URL, in whatever spelling.
+    pub fn is_of(&self, base_url: &str) -> bool {
+        BaseUrl::parse(base_url).is_ok_and(|base| base.as_str() == self.base_url())
+    }
+
+    /// The [fingerprint](ApiKey::fingerprint) of its key.
+    pub fn key_fingerprint(&self) -> String {
+        self.0.key.fingerprint()
+    }
+
     /// What this client and its clones have sent so far.
     pub fn traffic(&self) -> Traffic {
         Traffic {
@@ -128,33 +141,19 @@ impl Client {
 
     /// The present by the service's clock, as its latest answer has it.
     pub(crate) fn present(&self) -> Option<Timestamp> {
-        let unix_s = self.0.date_unix_s.load(Ordering::Relaxed);
-        (unix_s > 0).then(|| at_unix_s(unix_s))
+        self.0.date_unix_s.borrow().map(at_unix_s)
     }
 
-    /// The service's clock at the first answer that had one.
-    pub(crate) fn first_time(&self) -> Option<Timestamp> {
-        self.0.first_date_unix_s.borrow().map(at_unix_s)
+    /// The `Date` of each answer that comes from now on, whoever asked.
+    pub(crate) fn dates(&self) -> watch::Receiver<Option<u64>> {
+        self.0.date_unix_s.subscribe()
     }
 
-    /// The same, as soon as it is known.
-    pub(crate) async fn first_told(&self) -> Timestamp {
-        let mut told = self.0.first_date_unix_s.subscribe();
-        match told.wait_for(Option::is_some).await.ok().and_then(|unix_s| *unix_s) {
-            Some(unix_s) => at_unix_s(unix_s),
-            // The sender is this client's own.
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Notes the `Date` of an answer.
+    /// Notes the `Date` of an answer. A clock that stands at zero tells no time.
     pub(crate) fn note_date(&self, unix_s: u64) {
-        self.0.date_unix_s.store(unix_s, Ordering::Relaxed);
-        self.0.first_date_unix_s.send_if_modified(|first| {
-            let is_first = first.is_none();
-            first.get_or_insert(unix_s);
-            is_first
-        });
+        if unix_s > 0 {
+            self.0.date_unix_s.send_replace(Some(unix_s));
+        }
     }
 
     /// How long a request is waited for that a plain walk would not send: a few times what pages take.

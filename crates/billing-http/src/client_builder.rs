@@ -174,8 +174,7 @@ impl ClientBuilder {
             served: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            date_unix_s: AtomicU64::new(0),
-            first_date_unix_s: watch::Sender::new(None),
+            date_unix_s: watch::Sender::new(None),
             page_time_ms: AtomicU64::new(0),
             replaced: Mutex::default(),
         })))

@@ -208,7 +208,7 @@ impl Client {
     /// When to come back to a service that wants to be left alone for longer than there is patience.
     fn later(&self, wait: Duration) -> String {
         let seconds = wait.as_secs();
-        let now = self.0.date_unix_s.load(Ordering::Relaxed);
+        let now = self.0.date_unix_s.borrow().unwrap_or_default();
         let at = match now {
             0 => String::new(),
             now => format!(", at {}", at_unix_s(now.saturating_add(seconds))),

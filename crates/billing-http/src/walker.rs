@@ -177,8 +177,9 @@ impl Walker {
                 let url = self.client.url(request.path());
                 return Err(Error::of(ErrorKind::TooManyPages).at(url, 0, Duration::ZERO));
             }
-            // A failure of a question that only makes sure is an answer too, where the page itself has said that it is the last.
-            let may_fail = self.ending.is_making_sure && self.is_believed_at_once();
+            // A failure of a question that only makes sure is an answer too, where the page itself has said that it is the last, and
+            // no cursor has said since that more may follow.
+            let may_fail = self.ending.is_making_sure && self.ending.is_told && self.is_believed_at_once();
             let persistence = self.persistence(may_fail);
             match self.client.page_or_failure(&request, persistence, &mut self.timer).await {
                 Ok(page) => {

@@ -35,7 +35,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Ending {
     /// True while it makes sure that a page without a cursor was the last.
     pub(super) is_making_sure: bool,
-    /// True when the page of which it makes sure has said itself that nothing follows.
+    /// True when the page of which it makes sure has said itself that nothing follows, and no cursor has come since.
     pub(super) is_told: bool,
     /// True when a page without a cursor was not the last. Those after it are looked at as if they were not either.
     pub(super) has_lost_cursor: bool,

@@ -135,6 +135,45 @@ async fn an_answer_from_before_what_came_was_the_end() {
     }
 }
 
+/// Named after what broke: a full page loses its cursor, and the answer that was to make sure is an empty page with a cursor. What it
+/// leads to failed, and the walk ended there.
+#[tokio::test]
+async fn a_cursor_that_fails_while_an_end_is_made_sure_of_was_the_end() {
+    let all = uneven(200);
+    // The page that loses its cursor, and how often what follows the empty page fails.
+    for (lost, failures, status, expected) in [
+        (3, 1, 500, Ok(200)),
+        (3, 1, 400, Ok(200)),
+        (3, 7, 500, Ok(200)),
+        (3, usize::MAX, 401, Err(ErrorKind::Unauthorized)),
+        (3, usize::MAX, 500, Err(ErrorKind::Unavailable)),
+        // Where the ledger ends, the cursor leads to the end.
+        (10, 0, 0, Ok(200)),
+        (10, 1, 400, Ok(200)),
+        (10, usize::MAX, 403, Err(ErrorKind::Unauthorized)),
+    ] {
+        let (mut book, mut requests) = (Book::new(all.clone()), 0);
+        let upstream = Upstream::start(move |request| {
+            requests += 1;
+            match requests {
+                n if n == lost => without_cursor(book.answer(request)),
+                n if n == lost + 1 => Reply::json(200, r#"{"data":[],"nextCursor":"more"}"#),
+                n if n > lost && n - lost - 2 < failures => Reply::error(status, "not now"),
+                _ if request.query.contains("cursor=more") && lost == 10 => {
+                    Reply::json(200, r#"{"data":[],"nextCursor":null}"#)
+                }
+                _ if request.query.contains("cursor=more") => Reply::error(400, "unknown cursor"),
+                _ => book.answer(request),
+            }
+        })
+        .await;
+        let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(20).concurrency(1);
+        let found = walk.build().unwrap().entries(&client(&upstream)).try_collect::<Vec<_>>().await;
+        let found = found.map(|found| found.len()).map_err(|error| error.kind());
+        assert_eq!(found, expected, "{lost} {failures} {status}");
+    }
+}
+
 /// A page that is one instant to its end, exactly as long as what is asked for to make sure: in that size nothing new comes.
 #[tokio::test]
 async fn a_page_of_one_instant_was_the_end() {
