@@ -296,7 +296,7 @@ fn the_days_that_are_asked_for_are_those_that_were_typed() {
         ),
         (
             &["--since", "last week"],
-            "error: --since: `last week` is not a day\nhint: give days, as 2026-06-15, 2026-06, today or yesterday; ",
+            "error: --since: `last week` is not a day\nhint: give days, as 2026-06-15, 2026-06, today, yesterday or tomorrow; ",
         ),
     ] {
         ask(&service.base_url(), "80", &[&["analytics"], flags].concat()).failed(2, said);
