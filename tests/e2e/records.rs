@@ -132,7 +132,7 @@ fn a_page_is_no_batch() {
     let place = Place::new();
     let array = String::from_utf8(json(&entries())).unwrap();
     let page = format!(r#"{{"data":{array},"nextCursor":null}}"#);
-    let pretty = format!("\u{feff}\n{{\r\n\t\"data\" : [ ],\n  \"pagination\": {{}}}}");
+    let pretty = "\u{feff}\n{\r\n\t\"data\" : [ ],\n  \"pagination\": {}}";
     let record = |bytes: &[u8], format: &[&str]| {
         let path = place.write("page.json", bytes);
         let args = [&[path.as_str(), "--idempotency-key", "k", "--max-wait", "0"], format].concat();
