@@ -1,8 +1,11 @@
 //! Who may read what.
 
+use billing_testkit::Reply;
+
 use crate::billing::{command, finish, run};
 use crate::ledger::{Ledger, noted};
 use crate::place::Place;
+use crate::scripted::Scripted;
 
 /// The id of the only key, as `keys list` shows it.
 fn only_id(ledger: &Ledger) -> String {
@@ -108,4 +111,35 @@ fn a_key_comes_from_a_file_from_stdin_or_from_a_variable() {
     let elsewhere = [("BILLING_BASE_URL", "http://127.0.0.1:1/api/v1"), ("BILLING_API_KEY", key)];
     export(&["--base-url", &server.base_url], &elsewhere, "").done();
     export(&[], &elsewhere, "").failed(5, "cannot connect");
+}
+
+/// It may read somebody's ledger at Venice, and the server of a batch is somebody else's.
+#[test]
+fn a_key_of_venice_is_not_sent_with_a_batch() {
+    let (service, place) = (Scripted::answering(Reply::error(401, "asked")), Place::new());
+    let file = place.write("day.ndjson", crate::billing::ndjson(&[noted("2026-05-01T00:00:00Z", "")]));
+    let record = |ours: &str| {
+        let base_url = service.base_url();
+        let mut command = command(&["record", &file, "--idempotency-key", "k", "--base-url", &base_url]);
+        command.env("VENICE_API_KEY", "venice-admin-key-of-somebody").env("BILLING_API_KEY", ours);
+        finish(command, b"")
+    };
+    for ours in ["", " "] {
+        let run = record(ours);
+        run.failed(4, "");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(run.stderr, @"
+            error: no API key: that of VENICE_API_KEY is for Venice, and was not sent
+            hint: put an ingest key of the service in BILLING_API_KEY, or in a file for --api-key-file
+            hint: whoever runs the service makes one with `billing keys create --kind ingest`
+            ");
+        }
+    }
+    assert!(service.requests().is_empty());
+    record("ingest-key").failed(4, "hint: the key is that of BILLING_API_KEY");
+    let keys: Vec<_> =
+        service.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
+    assert_eq!(keys, ["Bearer ingest-key"]);
+    let help = run(&["record", "--help"]).done();
+    assert!(help.text().contains("otherwise BILLING_API_KEY") && !help.text().contains("VENICE_API_KEY"));
 }

@@ -229,6 +229,7 @@ fn a_balance_of_another_day_is_understood() {
                           left  a day
         DIEM             -0.25      0
         BUNDLED_CREDITS    1.5
+        GOLD                 7
         A request would be refused.
         "
     );
@@ -240,6 +241,78 @@ fn a_balance_of_another_day_is_understood() {
         The next request is charged in GOLD.
         "
     );
+}
+
+/// What is left is not denied because this program knows no such currency.
+#[test]
+fn a_currency_that_nobody_knew_is_shown() {
+    let shown = |body: &str| of_service(body, "80", &["balance"]);
+    insta::assert_snapshot!(shown(r#"{"canConsume":true,"consumptionCurrency":"VCU","balances":{"diem":null,"usd":null,"vcu":50,"promoCredits":0.10},"diemEpochAllocation":0}"#), @"
+                   left
+    VCU              50
+    PROMO_CREDITS   0.1
+    The next request is charged in VCU.
+    ");
+    insta::assert_snapshot!(shown(r#"{"canConsume":true,"consumptionCurrency":"VCU","balances":{"diem":null,"usd":null,"vcu":null},"diemEpochAllocation":0}"#), @"
+    The service lists no currency with something left.
+    The next request is charged in VCU.
+    ");
+    insta::assert_snapshot!(shown(r#"{"canConsume":false,"consumptionCurrency":null,"balances":{"diem":null,"usd":null,"gold":{"oz":1},"a\u001b[2J":"much"},"diemEpochAllocation":0}"#), @"
+    The service lists no currency with something left.
+    The answer has more than is shown here: a [2J, gold. See --json.
+    A request would be refused.
+    ");
+    for currency in [r#""""#, r#"" ""#, r#""\u200b""#, "null"] {
+        let body = r#"{"canConsume":true,"consumptionCurrency":IT,"balances":{"diem":null,"usd":1},"diemEpochAllocation":0}"#;
+        let body = body.replace("IT", currency);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(shown(&body), @"
+                 left
+            USD     1
+            A request would be served.
+            ");
+        }
+    }
+}
+
+#[test]
+fn what_was_spent_in_a_currency_that_nobody_knew_is_said() {
+    let days = |first: &str, second: &str| {
+        let answer = r#"{"lookback":"2d","byDate":[{"date":"2026-05-01","USD":0,"DIEM":0 FIRST},{"date":"2026-05-02","USD":0,"DIEM":SECOND}],"byModel":[],"byModelDaily":[],"topModels":[],"byKey":[],"byKeyDaily":[],"topKeyNames":[]}"#;
+        let body = answer.replace("FIRST", first).replace("SECOND", second);
+        of_service(&body, "80", &["analytics", "--month", "2026-05"])
+    };
+    insta::assert_snapshot!(days(r#","EUR":5"#, "0"), @"
+    No USD, bundled credits or DIEM were spent from 2026-05-01 to 2026-05-02 (UTC).
+    The answer has more than is shown here: EUR. See --json.
+    ");
+    insta::assert_snapshot!(days(r#","EUR":5"#, r#"1,"GBP":0,"CHF":"0.5""#), @"
+    Spend from 2026-05-01 to 2026-05-02 (UTC), before refunds.
+
+    By day
+    day         USD  DIEM
+    2026-05-01    0     0
+    2026-05-02    0     1
+    all           0     1
+
+    USD includes bundled credits. Earned credits, VCU and others are in no sum.
+    The answer has more than is shown here: CHF, EUR. See --json.
+    ");
+    // Of nothing nothing is said.
+    assert_eq!(days(r#","EUR":0,"GBP":null"#, "0"), days("", "0"));
+    let many = days(r#","a":1,"b":1,"c":{},"d":"x","e":1,"f":1,"g":1"#, r#"0,"a":2"#);
+    assert!(
+        many.contains("\nThe answer has more than is shown here: a, b, c, d, e, 2 more. See --json.\n"),
+        "{many}"
+    );
+}
+
+#[test]
+fn a_key_without_a_name_is_shown_by_its_id() {
+    for name in ["", "  ", "\\u200b", "\\n\\t"] {
+        let shown = of_service(&ANALYTICS.replace("Gateway", name), "140", &["analytics"]);
+        assert!(shown.contains("\nkey-1    key-1  50000"), "{shown}");
+    }
 }
 
 /// To the last byte, with one line break behind it.
@@ -296,7 +369,7 @@ fn the_days_that_are_asked_for_are_those_that_were_typed() {
         ),
         (
             &["--since", "last week"],
-            "error: --since: `last week` is not a day\nhint: give days, as 2026-06-15, 2026-06, today or yesterday; ",
+            "error: --since: `last week` is not a day\nhint: give days, as 2026-06-15, 2026-06, today, yesterday or tomorrow; ",
         ),
     ] {
         ask(&service.base_url(), "80", &[&["analytics"], flags].concat()).failed(2, said);

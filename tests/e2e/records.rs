@@ -116,6 +116,49 @@ fn what_is_refused_is_said_with_its_row() {
 }
 
 #[test]
+fn all_rows_that_are_refused_are_counted() {
+    let ((server, key), place) = (server(), Place::new());
+    let path = place.write("bad.ndjson", "{}\n".repeat(50_000));
+    let run = finish(record_command(&server.base_url, &key, &[&path, "--idempotency-key", "k"]), b"");
+    run.failed(1, "422 50000 of 50000 rows cannot be recorded; nothing was stored");
+    assert_eq!(run.stderr.matches("\n  row ").count(), 20, "{}", run.stderr);
+    assert!(run.stderr.contains("\n  and 49980 more\nhint: "), "{}", run.stderr);
+}
+
+/// A page as a service answers it is one object, and would be sent as an entry in which everything is missing.
+#[test]
+fn a_page_is_no_batch() {
+    let service = Scripted::answering(Reply::error(500, "asked"));
+    let place = Place::new();
+    let array = String::from_utf8(json(&entries())).unwrap();
+    let page = format!(r#"{{"data":{array},"nextCursor":null}}"#);
+    let pretty = "\u{feff}\n{\r\n\t\"data\" : [ ],\n  \"pagination\": {}}";
+    let record = |bytes: &[u8], format: &[&str]| {
+        let path = place.write("page.json", bytes);
+        let args = [&[path.as_str(), "--idempotency-key", "k", "--max-wait", "0"], format].concat();
+        let run = finish(record_command(&service.base_url(), "any-key", &args), b"");
+        run.said(address(&service.base_url())).replace(&path, "FILE")
+    };
+    for page in [page.as_bytes(), pretty.as_bytes(), &gzip(page.as_bytes())] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(record(page, &[]), @"
+            error: `FILE` is a page of a service's answer and no batch, so nothing was sent
+            hint: `billing import` reads it; `jq -c '.data[]'` makes NDJSON of it, and may round long numbers
+            exit code 1
+            ");
+        }
+    }
+    assert!(service.requests().is_empty());
+    // What is no page for sure, or was said to be a batch, is the service's to judge.
+    let row = r#"{"data":7,"sku":"x"}"#;
+    for (bytes, format) in [(row, &[][..]), (&page, &["--format", "ndjson"]), (&page, &["--format", "json"])]
+    {
+        let said = record(bytes.as_bytes(), format);
+        assert!(said.contains("500 asked"), "{said}");
+    }
+}
+
+#[test]
 fn what_cannot_be_sent_is_not() {
     let (service, place) = (Scripted::answering(Reply::error(500, "asked")), Place::new());
     let (base_url, empty) = (service.base_url(), place.write("empty", " \n"));
@@ -216,6 +259,12 @@ fn an_outcome_that_is_not_known_is_said_to_be_safe_to_repeat() {
     ");
     insta::assert_snapshot!(refused(Reply::error(504, "too long")), @"
     error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 504 too long
+    hint: run the same command again: under the same --idempotency-key it is recorded once
+    exit code 6
+    ");
+    insta::assert_snapshot!(refused(Reply::error(503, "closed").header("retry-after", "3600")), @"
+    error: stdin: POST http://ADDRESS/api/v1/billing/usage: it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once: 503 the service asks to come back in 3600 s, which is longer than this client waits
+    hint: the service asks for patience; try again later, or allow more with --max-wait
     hint: run the same command again: under the same --idempotency-key it is recorded once
     exit code 6
     ");

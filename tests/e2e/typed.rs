@@ -38,6 +38,35 @@ fn a_base_url_without_its_path_is_told_what_it_may_be() {
     );
 }
 
+/// Without a scheme, a user name looks like one.
+#[test]
+fn a_password_in_a_base_url_is_not_shown() {
+    let place = Place::new();
+    let file = place.write("day.csv", "x");
+    for words in [&["export"][..], &["analytics"], &["balance"], &["record", &file, "--idempotency-key", "k"]]
+    {
+        let said = |base_url: &str| {
+            let mut command = command(words);
+            command.args(["--base-url", base_url]).env("BILLING_API_KEY", "any-key");
+            finish(command, b"").said("no address")
+        };
+        insta::allow_duplicates! {
+            for base_url in ["user:secret@billing.example", "https://user:secret@billing.example/api/v1"] {
+                insta::assert_snapshot!(said(base_url), @"
+                error: the base URL holds a user name or password; give the key as a key
+                hint: a base URL looks like https://api.venice.ai/api/v1
+                exit code 2
+                ");
+            }
+            insta::assert_snapshot!(said("https://user:secret@billing.example:port"), @"
+            error: base URL `https://***@billing.example:port` is not a URL: invalid port number
+            hint: a base URL looks like https://api.venice.ai/api/v1
+            exit code 2
+            ");
+        }
+    }
+}
+
 #[test]
 fn a_key_that_is_refused_is_told_from_others() {
     let service = Scripted::answering(Reply::error(401, "Authentication failed"));

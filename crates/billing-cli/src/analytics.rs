@@ -15,7 +15,7 @@ use crate::exit::Failure;
 use crate::{stdout, terminal};
 
 /// What is said to whoever gave a time within a day, or a span back, which ends within one.
-const WHOLE_DAYS: &str = "give days, as 2026-06-15, 2026-06, today or yesterday; --lookback 7d is today and the six days before it";
+const WHOLE_DAYS: &str = "give days, as 2026-06-15, 2026-06, today, yesterday or tomorrow; --lookback 7d is today and the six days before it";
 
 /// What is said where today is among the days. Services keep an answer for ten minutes, which matters while more is spent.
 const MAY_BE_OLD: &str = "note: today has not ended, and figures may be ten minutes old";
@@ -62,8 +62,13 @@ fn query(args: &args::Analytics, now: Timestamp) -> Result<AnalyticsQuery, Failu
 /// The days from `--since` up to `--until`, or of a month; `None` where neither was given.
 fn days(args: &args::Analytics, now: Timestamp) -> Result<Option<DayRange>, Failure> {
     let wrong = |flag: &str, error: TimeWordError| Failure::usage(anyhow!("{flag}: {error}"));
+    let tomorrow = || Day::of(now).map(|today| TypedTime::At(Day(today.0 + 1).start()));
     // A time on which a day begins.
     let day = |flag: &str, text: &str| {
+        // Only where days are whole is it a time that is of use: the first one that has not begun.
+        if let Some(tomorrow) = tomorrow().filter(|_| text == "tomorrow") {
+            return Ok(tomorrow);
+        }
         let not_a_time =
             |_: TimeWordError| Failure::usage(anyhow!("{flag}: `{text}` is not a day")).hint(WHOLE_DAYS);
         let time: TypedTime = text.parse().map_err(not_a_time)?;
@@ -81,7 +86,7 @@ fn days(args: &args::Analytics, now: Timestamp) -> Result<Option<DayRange>, Fail
             let until = match &args.until {
                 Some(until) => Some(day("--until", until)?),
                 // Up to the end of today.
-                None => Day::of(now).map(|today| TypedTime::At(Day(today.0 + 1).start())),
+                None => tomorrow(),
             };
             TypedWindow { since: Some(day("--since", since)?), until }
         }
@@ -140,6 +145,8 @@ mod tests {
             (&["--since", "2026-06-01", "--until", "2026-06-02"], "endDate=2026-06-01&startDate=2026-06-01"),
             (&["--since", "2026-05", "--until", "2026-06"], "endDate=2026-05-31&startDate=2026-05-01"),
             (&["--since", "yesterday", "--until", "today"], "endDate=2026-06-14&startDate=2026-06-14"),
+            (&["--since", "today", "--until", "tomorrow"], "endDate=2026-06-15&startDate=2026-06-15"),
+            (&["--since", "tomorrow", "--until", "2026-06-17"], "endDate=2026-06-16&startDate=2026-06-16"),
             (&["--from", "yesterday"], "endDate=2026-06-15&startDate=2026-06-14"),
             (&["--since", "2026-06-14T02:00:00+02:00"], "endDate=2026-06-15&startDate=2026-06-14"),
         ] {
@@ -173,6 +180,11 @@ mod tests {
             (
                 &["--since", "2026-06-02", "--until", "2026-06-02"],
                 "there is no day in it: --since 2026-06-02 is not before --until 2026-06-02",
+            ),
+            (&["--since", "tomorrow"], "there is no day in it: --since tomorrow lies after today"),
+            (
+                &["--since", "tomorrow", "--until", "tomorrow"],
+                "--since tomorrow is not before --until tomorrow",
             ),
             (&["--since", "2026-06-16"], "there is no day in it: --since 2026-06-16 lies after today"),
             (&["--month", "2300-06"], "no ledger reaches to these days"),

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use crate::args::AskedOnce;
 use crate::base_url::with_path;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, MORE_PATIENCE};
 use crate::interrupt::{self, Cause};
 use crate::key_source::{self, Needed};
 use crate::network::Network;
@@ -73,7 +73,8 @@ pub(crate) fn ask<T>(
     runtime.shutdown_background();
     answer?.map_err(|error| {
         let kind = error.kind();
-        let is_no_receipt = came_of(&error) == Some(ErrorKind::NotTheApi);
+        let is_no_receipt = came_of(&error).is_some_and(|cause| cause.kind() == ErrorKind::NotTheApi);
+        let needs_patience = came_of(&error).is_some_and(billing_http::Error::asks_for_patience);
         let failure = question.failed(error);
         let may_be_at =
             || with_path(&service.base_url).map(|url| format!("the API may be at --base-url {url}"));
@@ -87,14 +88,15 @@ pub(crate) fn ask<T>(
             ErrorKind::OutcomeUnknown if is_no_receipt => {
                 failure.hint_first(may_be_at().unwrap_or_else(|| NOT_THE_API.to_owned()))
             }
+            ErrorKind::OutcomeUnknown if needs_patience => failure.hint_first(MORE_PATIENCE),
             _ => failure,
         }
     })
 }
 
-/// The kind of the failure that a failure came of.
-fn came_of(error: &billing_http::Error) -> Option<ErrorKind> {
-    error.source()?.downcast_ref().map(billing_http::Error::kind)
+/// The failure that a failure came of.
+fn came_of(error: &billing_http::Error) -> Option<&billing_http::Error> {
+    error.source()?.downcast_ref()
 }
 
 /// Patience for one long wait is patience for another, and no more: somebody waits for the answer.

@@ -8,6 +8,10 @@ use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
 use crate::terminal;
 
+/// What is said of a service that asks to come back later than there was patience for.
+pub(crate) const MORE_PATIENCE: &str =
+    "the service asks for patience; try again later, or allow more with --max-wait";
+
 /// The exit codes. They change only with a line in the CHANGELOG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -132,11 +136,11 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::Unavailable if matches!(error.status(), Some(501 | 505 | 511)) => {
                 (Exit::Unreachable, "check --base-url; a proxy or a login page may be in between")
             }
+            ErrorKind::Unavailable | ErrorKind::RateLimited if error.asks_for_patience() => {
+                (Exit::Unreachable, MORE_PATIENCE)
+            }
             ErrorKind::Unavailable => (Exit::Unreachable, "the service fails; try again later"),
-            ErrorKind::RateLimited => (
-                Exit::Unreachable,
-                "the service asks for patience; try again later, or allow more with --max-wait",
-            ),
+            ErrorKind::RateLimited => (Exit::Unreachable, MORE_PATIENCE),
             ErrorKind::Interrupted => {
                 (Exit::Incomplete, "nothing is lost; try again, or a smaller --page-size")
             }

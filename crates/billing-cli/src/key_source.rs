@@ -17,6 +17,9 @@ const MAX_KEY_BYTES: u64 = 16 << 10;
 const SHOWN: usize = 6;
 const LEAST_TO_SHOW: usize = 20;
 
+/// The variable with a key of Venice.
+const VENICE: &str = "VENICE_API_KEY";
+
 /// The kind of key that a command needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Needed {
@@ -27,6 +30,15 @@ pub(crate) enum Needed {
 }
 
 impl Needed {
+    /// The variables that may have it, the first one before the other. A key of Venice, which reads somebody's ledger there, is
+    /// sent to nobody who takes batches: Venice takes none.
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Admin => &["BILLING_API_KEY", VENICE],
+            Self::Ingest => &["BILLING_API_KEY"],
+        }
+    }
+
     /// What is said to who gave none.
     fn hints(self) -> [&'static str; 2] {
         match self {
@@ -62,7 +74,7 @@ impl Key {
     }
 }
 
-/// The key from the file, or from `BILLING_API_KEY` or `VENICE_API_KEY`.
+/// The key from the file, or from one of the variables that may have it.
 pub(crate) fn read(needed: Needed, file: Option<&Path>) -> Result<Key, Failure> {
     let (text, source) = match file {
         Some(path) => {
@@ -73,19 +85,28 @@ pub(crate) fn read(needed: Needed, file: Option<&Path>) -> Result<Key, Failure> 
             let is_stdin = path == Path::new("-");
             (text, if is_stdin { "stdin".to_owned() } else { format!("`{}`", path.display()) })
         }
-        None => ["BILLING_API_KEY", "VENICE_API_KEY"]
-            .into_iter()
-            .filter_map(|name| Some((env::var(name).ok()?, name.to_owned())))
-            .find(|(text, _)| !text.trim().is_empty())
-            .ok_or_else(|| {
-                let none = Failure::new(Exit::Key, anyhow!("no API key"));
-                needed.hints().into_iter().fold(none, Failure::hint)
-            })?,
+        None => {
+            let variables = needed.variables();
+            variables.iter().find_map(|name| Some((variable(name)?, (*name).to_owned()))).ok_or_else(
+                || {
+                    let error = match variable(VENICE) {
+                        Some(_) => anyhow!("no API key: that of {VENICE} is for Venice, and was not sent"),
+                        None => anyhow!("no API key"),
+                    };
+                    needed.hints().into_iter().fold(Failure::new(Exit::Key, error), Failure::hint)
+                },
+            )?
+        }
     };
     let key = ApiKey::new(&text)?;
     let text = text.trim();
     let end = (text.len() >= LEAST_TO_SHOW).then(|| text.get(text.len() - SHOWN..).map(str::to_owned));
     Ok(Key { key, source, end: end.flatten() })
+}
+
+/// What a variable holds, if it holds anything.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.trim().is_empty())
 }
 
 fn read_file(path: &Path) -> io::Result<String> {

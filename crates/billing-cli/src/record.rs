@@ -32,6 +32,12 @@ pub(crate) fn run(args: &args::Record) -> Result<(), Failure> {
     }
     let shown = if is_stdin(&args.file) { "stdin".to_owned() } else { format!("`{}`", args.file.display()) };
     let body = read(&args.file).map_err(|failure| failure.context(shown.clone()))?;
+    if matches!(args.format, BatchFormat::Auto) && is_page(&body) {
+        let error = anyhow!("{shown} is a page of a service's answer and no batch, so nothing was sent");
+        return Err(Failure::failed(error).hint(
+            "`billing import` reads it; `jq -c '.data[]'` makes NDJSON of it, and may round long numbers",
+        ));
+    }
     let format = format_of(args.format, &body);
     let batch = Batch::of_text(key, format, body);
     let recorded =
@@ -82,10 +88,26 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
+/// What stands behind a byte order mark and white space.
+fn start(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BOM).unwrap_or(body).trim_ascii_start()
+}
+
+/// True for what begins as a page does, `{"data":[{`: as NDJSON it would be an entry in which everything is missing. A file of
+/// entries is read the same way, whatever else such an object holds.
+fn is_page(body: &[u8]) -> bool {
+    let mut rest = start(body);
+    let expected: [&[u8]; 4] = [b"{", b"\"data\"", b":", b"["];
+    for token in expected {
+        let Some(behind) = rest.strip_prefix(token) else { return false };
+        rest = behind.trim_ascii_start();
+    }
+    matches!(rest.first(), Some(b'{' | b']'))
+}
+
 /// The form of a text, as it was said or as its first character says.
 fn format_of(said: BatchFormat, body: &[u8]) -> billing_http::BatchFormat {
-    let text = body.strip_prefix(BOM).unwrap_or(body).trim_ascii_start();
-    match (said, text.first()) {
+    match (said, start(body).first()) {
         (BatchFormat::Json, _) | (BatchFormat::Auto, Some(b'[')) => billing_http::BatchFormat::Json,
         (BatchFormat::Ndjson, _) | (BatchFormat::Auto, Some(b'{')) => billing_http::BatchFormat::Ndjson,
         (BatchFormat::Csv | BatchFormat::Auto, _) => billing_http::BatchFormat::Csv,

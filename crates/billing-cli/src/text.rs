@@ -1,5 +1,6 @@
 //! Figures as people read them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use billing_model::{Summary, one_line};
@@ -26,6 +27,22 @@ pub(crate) fn grouped(number: u64) -> String {
 /// `1 entry`, `43,635 entries`.
 pub(crate) fn entries(count: u64) -> String {
     format!("{} {}", grouped(count), if count == 1 { "entry" } else { "entries" })
+}
+
+/// Names of other amounts that are listed.
+const MOST_OF_OTHERS: usize = 5;
+
+/// Says what an answer has that is in no table, where there is something.
+pub(crate) fn not_shown<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    let listed = names.iter().take(MOST_OF_OTHERS).map(|name| one_line(name, MOST_OF_A_CURRENCY));
+    let mut listed: Vec<String> = listed.collect();
+    match names.len().saturating_sub(MOST_OF_OTHERS) {
+        0 => {}
+        more => listed.push(format!("{more} more")),
+    }
+    let listed = listed.join(", ");
+    (!names.is_empty()).then(|| format!("The answer has more than is shown here: {listed}. See --json.\n"))
 }
 
 /// Entries a second, in whole ones.

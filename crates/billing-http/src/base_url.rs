@@ -1,5 +1,6 @@
 //! Where the API is: https, or http to this machine.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use reqwest::Url;
@@ -41,11 +42,14 @@ pub(crate) struct BaseUrl(Url);
 impl BaseUrl {
     pub(crate) fn parse(typed: &str) -> Result<Self, Error> {
         let text = &with_scheme(typed);
+        let shown = without_password(text);
         let invalid =
-            |why: &str| Error::of(ErrorKind::InvalidUrl).with_message(format!("base URL `{text}` {why}"));
+            |why: &str| Error::of(ErrorKind::InvalidUrl).with_message(format!("base URL `{shown}` {why}"));
         let mut url = Url::parse(text).map_err(|error| invalid("is not a URL").because(error))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            // Not shown: it may hold a password.
+        // Without a scheme, a user name is taken for one.
+        let is_user = url.cannot_be_a_base() && text.contains('@');
+        // Nothing of it is shown: it may hold a password.
+        if is_user || !url.username().is_empty() || url.password().is_some() {
             let message = "the base URL holds a user name or password; give the key as a key";
             return Err(Error::of(ErrorKind::InvalidUrl).with_message(message));
         }
@@ -56,7 +60,7 @@ impl BaseUrl {
             "https" => {}
             "http" if is_loopback(&url) => {}
             "http" => {
-                let message = format!("base URL `{text}` would send the key in the clear; use https");
+                let message = format!("base URL `{shown}` would send the key in the clear; use https");
                 return Err(Error::of(ErrorKind::InsecureUrl).with_message(message));
             }
             _ => return Err(invalid("is neither https nor http")),
@@ -103,6 +107,16 @@ impl BaseUrl {
     /// True when a link of the service, absolute or relative, stays with the service.
     pub(crate) fn same_origin(&self, link: &str) -> bool {
         self.0.join(link).is_ok_and(|target| target.origin() == self.0.origin())
+    }
+}
+
+/// A base URL as it is shown: what stands before the last `@` may be a user name and a password.
+fn without_password(url: &str) -> Cow<'_, str> {
+    let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let start = url.find("://").filter(|at| is_scheme(&url[..*at])).map_or(0, |at| at + 3);
+    match url[start..].rsplit_once('@') {
+        Some((_, rest)) => Cow::Owned(format!("{}***@{rest}", &url[..start])),
+        None => Cow::Borrowed(url),
     }
 }
 
@@ -157,8 +171,37 @@ mod tests {
         ] {
             check(text, Err(InvalidUrl));
         }
-        let error = BaseUrl::parse("https://u:secret@x").unwrap_err();
-        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        for text in [
+            "https://u:secret@x",
+            "user:secret@x",
+            "user:secret@x/api/v1",
+            "user:se/secret@x",
+            "https://user:se/secret@x",
+            "https://user:secret@/",
+            "https://user:secret@x:y/",
+            "ftp://user:secret@x",
+            "http://user:secret@10.0.0.1",
+            "https://user:secret@x y",
+            "https:/user:secret@x:y",
+            "user:a@secret@x",
+            " user:secret@x",
+            "user:secret@http://x",
+        ] {
+            let error = BaseUrl::parse(text).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        let error = BaseUrl::parse("user:secret@x").unwrap_err().to_string();
+        assert_eq!(error, "the base URL holds a user name or password; give the key as a key");
+        let error = BaseUrl::parse("https://u:secret@x:y").unwrap_err().to_string();
+        assert_eq!(error, "base URL `https://***@x:y` is not a URL");
+        // An address in a path hides no more than itself.
+        let error = BaseUrl::parse("http://10.0.0.1/@a/v1").unwrap_err().to_string();
+        assert_eq!(error, "base URL `http://***@a/v1` would send the key in the clear; use https");
     }
 
     #[test]

@@ -33,6 +33,7 @@ struct Inner {
     timed_out: bool,
     certificate_fault: Option<CertificateFault>,
     slow: bool,
+    asks_for_patience: bool,
     refused_batch: Option<RefusedBatch>,
     cause: Option<Cause>,
 }
@@ -139,6 +140,7 @@ impl Error {
             timed_out: false,
             certificate_fault: None,
             slow: false,
+            asks_for_patience: false,
             refused_batch: None,
             cause: None,
         }))
@@ -190,6 +192,11 @@ impl Error {
     /// Notes another method than GET.
     pub(crate) fn by(mut self, method: &Method) -> Self {
         self.0.method = method.clone();
+        self
+    }
+
+    pub(crate) fn asking_for_patience(mut self, asks: bool) -> Self {
+        self.0.asks_for_patience = asks;
         self
     }
 
@@ -262,6 +269,12 @@ impl Error {
     /// [`ErrorKind::BatchRefused`].
     pub fn refused_batch(&self) -> Option<&RefusedBatch> {
         self.0.refused_batch.as_ref()
+    }
+
+    /// True when the service asked to come back later: 429, or 503 with a time to come back. A longer
+    /// [`RetryPolicy::max_wait`](crate::RetryPolicy::max_wait) may help, and patience does.
+    pub fn asks_for_patience(&self) -> bool {
+        self.0.asks_for_patience
     }
 
     /// How often the request was sent.

@@ -1,6 +1,6 @@
 //! Records a batch: all of it and once, or says that it is not stored, or that this is not known.
 
-use billing_model::{BadRows, BatchReceipt, ConflictingBatch, RefusedBatch};
+use billing_model::{BatchReceipt, ConflictingBatch, RefusedBatch};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 
@@ -117,8 +117,7 @@ impl Call for Batch {
             StatusCode::PAYLOAD_TOO_LARGE => Some(Error::of(ErrorKind::BatchTooLarge)),
             StatusCode::UNPROCESSABLE_ENTITY => {
                 let refused = RefusedBatch::from_json(std::str::from_utf8(body).ok()?).ok()?;
-                let mut rows = BadRows::default();
-                refused.issues.iter().for_each(|issue| rows.add(|| issue.to_string()));
+                let rows = refused.to_bad_rows();
                 let error = Error::of(ErrorKind::BatchRefused).with_message(refused.error.clone());
                 Some(error.because(rows).with_refused_batch(refused))
             }

@@ -58,7 +58,10 @@ pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], own:
         // The clocks of a passing fault say when a full budget returns, not when to come back.
         requested_wait: requested_wait(headers).filter(|_| class == Class::Throttled),
         successor: successor(headers).filter(|_| status == StatusCode::GONE),
-        ..Failure::new(class, error.with_status(status.as_u16()))
+        ..Failure::new(
+            class,
+            error.with_status(status.as_u16()).asking_for_patience(class == Class::Throttled),
+        )
     }
 }
 
@@ -201,12 +204,14 @@ mod tests {
         ] {
             let failure = failure(status, &[], "");
             assert_eq!((failure.class, failure.error.kind()), (class, kind), "{status}");
+            assert_eq!(failure.error.asks_for_patience(), status == 429, "{status}");
         }
         let throttled = failure(503, &[("retry-after", "7")], "");
         assert_eq!(
             (throttled.class, throttled.requested_wait),
             (Class::Throttled, Some(Duration::from_secs(7)))
         );
+        assert!(throttled.error.asks_for_patience());
     }
 
     /// A proxy says 502, 503 and 504 also when it has passed the request on.

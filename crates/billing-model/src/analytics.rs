@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::day::Day;
+use crate::other_amount::OtherAmount;
 use crate::total::Total;
 
 /// The answer of `GET /billing/usage-analytics`.
@@ -57,17 +58,16 @@ pub struct Analytics {
 }
 
 /// What was spent on a day.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaySpend {
     /// The UTC day.
-    #[serde(deserialize_with = "crate::analytics_json::day")]
     pub date: Day,
     /// USD and bundled credits.
-    #[serde(rename = "USD", deserialize_with = "crate::analytics_json::or_default")]
     pub usd: Total,
     /// DIEM.
-    #[serde(rename = "DIEM", deserialize_with = "crate::analytics_json::or_default")]
     pub diem: Total,
+    /// Whatever else the service says of the day, such as other currencies, in its order.
+    pub others: Vec<OtherAmount>,
 }
 
 /// What was spent on a model.

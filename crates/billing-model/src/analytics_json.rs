@@ -1,10 +1,10 @@
 //! Usage analytics to JSON and from JSON.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::analytics::{Analytics, DaySeries, DaySpend, KeySpend, ModelSpend, SpendPart};
 use crate::day::Day;
@@ -12,13 +12,18 @@ use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
 use crate::json_text::write_string;
 use crate::object::read_object;
+use crate::other_amount::{OtherAmount, once};
 use crate::total::Total;
 
 /// The key of a daily row that is not a name.
 const DATE: &str = DaySeries::DATE;
 
+/// The currencies of a day.
+const USD: &str = "USD";
+const DIEM: &str = "DIEM";
+
 impl Analytics {
-    /// Reads the JSON that `GET /billing/usage-analytics` answers. Unknown fields are ignored.
+    /// Reads the JSON that `GET /billing/usage-analytics` answers. Unknown fields are ignored, but for those of a day.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer, or holds a number that cannot be kept exactly.
@@ -46,8 +51,13 @@ impl DaySpend {
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = JsonObject::open(out);
         object.text(DATE, &self.date.to_string());
-        object.total("USD", &self.usd);
-        object.total("DIEM", &self.diem);
+        object.total(USD, &self.usd);
+        object.total(DIEM, &self.diem);
+        for other in &self.others {
+            if let Some(amount) = &other.amount {
+                object.total(&other.name, amount);
+            }
+        }
         object.close();
     }
 }
@@ -133,9 +143,39 @@ impl<'de> Visitor<'de> for DaySeriesVisitor {
     }
 }
 
-/// A day from its date.
-pub(crate) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-    Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+impl<'de> Deserialize<'de> for DaySpend {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DaySpendVisitor)
+    }
+}
+
+struct DaySpendVisitor;
+
+impl<'de> Visitor<'de> for DaySpendVisitor {
+    type Value = DaySpend;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of a date and the spend by currency")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DaySpend, A::Error> {
+        let (mut date, mut usd, mut diem, mut others) = (None, None, None, Vec::new());
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                DATE => once(&mut date, DATE, map.next_value::<String>()?)?,
+                USD => once(&mut usd, USD, map.next_value::<Option<Total>>()?.unwrap_or_default())?,
+                DIEM => once(&mut diem, DIEM, map.next_value::<Option<Total>>()?.unwrap_or_default())?,
+                _ => OtherAmount::keep(&mut others, name, &map.next_value::<Box<RawValue>>()?),
+            }
+        }
+        let date = date.ok_or_else(|| de::Error::missing_field(DATE))?;
+        Ok(DaySpend {
+            date: date.parse::<Day>().map_err(de::Error::custom)?,
+            usd: usd.ok_or_else(|| de::Error::missing_field(USD))?,
+            diem: diem.ok_or_else(|| de::Error::missing_field(DIEM))?,
+            others,
+        })
+    }
 }
 
 /// What null stands for: a list without anything, a name that there is none of, or nothing spent.
@@ -212,6 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn what_else_is_said_of_a_day_is_kept() {
+        let more = r#""USD":0,"EUR":5.000000000000000000000001,"GBP":"0","note":"fair","CHF":null,"#;
+        let analytics = Analytics::from_json(&BODY.replace("\"USD\":0,", more)).unwrap();
+        let others = &analytics.by_date[0].others;
+        let amounts: Vec<_> = others.iter().map(|other| (other.name.as_str(), &other.amount)).collect();
+        let (five, zero) = ("5.000000000000000000000001".parse().unwrap(), Total::default());
+        assert_eq!(amounts, [("EUR", &Some(five)), ("GBP", &Some(zero)), ("note", &None)]);
+        let something: Vec<_> = others.iter().map(OtherAmount::is_something).collect();
+        assert_eq!(something, [true, false, true]);
+        assert!(analytics.by_date[1].others.is_empty());
+        let mut numbers = analytics;
+        numbers.by_date[0].others.pop();
+        assert_eq!(Analytics::from_json(&written(&numbers)).unwrap(), numbers);
+        assert!(Analytics::from_json(&BODY.replace("\"USD\":0,", "\"USD\":0,\"USD\":0,")).is_err());
+    }
+
+    #[test]
     fn what_is_no_answer_says_where() {
         for (from, to, cause) in [
             ("0.0000008", "1e-351", "`1e-351` does not fit"),
@@ -245,7 +302,7 @@ mod tests {
 
     fn dates() -> impl Strategy<Value = Vec<DaySpend>> {
         let row = (Day::FIRST.0..=Day::LAST.0, total(), total());
-        vec(row.prop_map(|(day, usd, diem)| DaySpend { date: Day(day), usd, diem }), 0..4)
+        vec(row.prop_map(|(day, usd, diem)| DaySpend { date: Day(day), usd, diem, others: Vec::new() }), 0..4)
     }
 
     fn models() -> impl Strategy<Value = Vec<ModelSpend>> {

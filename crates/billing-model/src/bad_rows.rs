@@ -37,6 +37,19 @@ impl BadRows {
         }
     }
 
+    /// Counts so many more, of which nothing is known but that they are bad.
+    ///
+    /// ```
+    /// use billing_model::BadRows;
+    /// let mut bad = BadRows::default();
+    /// bad.add(|| "row 7: is missing".to_owned());
+    /// bad.add_unnamed(49);
+    /// assert_eq!(bad.to_string(), "row 7: is missing; and 49 more");
+    /// ```
+    pub fn add_unnamed(&mut self, count: u64) {
+        self.count = self.count.saturating_add(count);
+    }
+
     /// How many.
     pub fn count(&self) -> u64 {
         self.count

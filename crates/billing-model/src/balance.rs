@@ -1,15 +1,18 @@
 //! `GET /billing/balance`: what is left to spend.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::decode_error::DecodeError;
 use crate::json_object::JsonObject;
 use crate::object::{object, read_object};
+use crate::other_amount::{OtherAmount, once};
 use crate::total::Total;
 
 /// The answer of `GET /billing/balance`.
@@ -40,8 +43,7 @@ pub struct Balance {
 
 /// What is left of each currency. USD and the credits are `None` when nothing is left or something is owed: a balance
 /// does not tell debts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Balances {
     /// DIEM of this UTC day, zero and less too; `None` for an account that gets none.
     pub diem: Option<Total>,
@@ -51,6 +53,8 @@ pub struct Balances {
     pub bundled_credits: Option<Total>,
     /// Earned credits, in USD; also `None` where the service does not say.
     pub earned_credits: Option<Total>,
+    /// Whatever else the service lists, such as currencies that came later, in its order.
+    pub others: Vec<OtherAmount>,
 }
 
 /// What a balance is made of: sums of a ledger, signed as in it.
@@ -113,12 +117,12 @@ impl Balance {
         Self {
             can_consume,
             consumption_currency: pays.map(|(currency, _)| currency).filter(|_| can_consume),
-            balances: Balances { diem, usd, bundled_credits, earned_credits },
+            balances: Balances { diem, usd, bundled_credits, earned_credits, others: Vec::new() },
             diem_epoch_allocation: parts.diem_allocation.map(Total::from).unwrap_or_default(),
         }
     }
 
-    /// Reads the JSON that `GET /billing/balance` answers. Unknown fields are ignored.
+    /// Reads the JSON that `GET /billing/balance` answers. Unknown fields are ignored, but for those among what is left.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer, or holds a number that cannot be kept exactly.
@@ -144,7 +148,50 @@ impl Balances {
         object.optional_total("usd", self.usd.as_ref());
         object.optional_total("bundledCredits", self.bundled_credits.as_ref());
         object.optional_total("earnedCredits", self.earned_credits.as_ref());
+        for other in &self.others {
+            if let Some(amount) = &other.amount {
+                object.total(&other.name, amount);
+            }
+        }
         object.close();
+    }
+}
+
+impl<'de> Deserialize<'de> for Balances {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BalancesVisitor)
+    }
+}
+
+/// Derived code would take what it does not know for text that it may change, digits of numbers too.
+struct BalancesVisitor;
+
+impl<'de> Visitor<'de> for BalancesVisitor {
+    type Value = Balances;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of what is left by currency")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Balances, A::Error> {
+        let (mut diem, mut usd, mut bundled_credits, mut earned_credits) = (None, None, None, None);
+        let mut others = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "diem" => once(&mut diem, "diem", map.next_value()?)?,
+                "usd" => once(&mut usd, "usd", map.next_value()?)?,
+                "bundledCredits" => once(&mut bundled_credits, "bundledCredits", map.next_value()?)?,
+                "earnedCredits" => once(&mut earned_credits, "earnedCredits", map.next_value()?)?,
+                _ => OtherAmount::keep(&mut others, name, &map.next_value::<Box<RawValue>>()?),
+            }
+        }
+        Ok(Balances {
+            diem: diem.flatten(),
+            usd: usd.flatten(),
+            bundled_credits: bundled_credits.flatten(),
+            earned_credits: earned_credits.flatten(),
+            others,
+        })
     }
 }
 
@@ -228,6 +275,37 @@ mod tests {
         let with_credits =
             text.replace(r#""usd":null"#, r#""usd":null,"bundledCredits":null,"earnedCredits":null"#);
         assert_eq!(written(&balance), with_credits);
+    }
+
+    /// Their digits too, which binary floating point would not keep.
+    #[test]
+    fn currencies_of_a_later_service_are_kept() {
+        let text = r#"{"canConsume":true,"consumptionCurrency":"VCU","balances":{"diem":null,"vcu":0.10000000000000000000000001,"usd":1,"promoCredits":"2.50","gold":null,"more":{"a":1},"huge":1e999999,"zero":0},"diemEpochAllocation":0}"#;
+        let balance = Balance::from_json(text).unwrap();
+        let others: Vec<_> = balance
+            .balances
+            .others
+            .iter()
+            .map(|other| {
+                let amount = other.amount.as_ref().map(ToString::to_string);
+                (other.name.as_str(), amount.unwrap_or_default(), other.is_something())
+            })
+            .collect();
+        let kept = |name, amount: &str, is_something| (name, amount.to_owned(), is_something);
+        assert_eq!(
+            others,
+            [
+                kept("vcu", "0.10000000000000000000000001", true),
+                kept("promoCredits", "2.5", true),
+                kept("more", "", true),
+                kept("huge", "", true),
+                kept("zero", "0", false),
+            ]
+        );
+        let read_again = Balance::from_json(&written(&balance)).unwrap().balances.others;
+        assert_eq!(read_again.len(), 3, "what is no number is not written: {read_again:?}");
+        let twice = text.replace("\"usd\":1", "\"usd\":1,\"usd\":2");
+        assert!(Balance::from_json(&twice).is_err());
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `POST /billing/usage`, which is ours: what a server answers to a batch of entries.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use crate::bad_rows::BadRows;
 use crate::decode_error::DecodeError;
 use crate::object::{objects, read_object};
 use crate::one_line::one_line;
@@ -110,6 +112,28 @@ impl RefusedBatch {
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
         read_object(text).map_err(|cause| DecodeError::json(cause, text).of("the refusal of a batch"))
     }
+
+    /// The bad rows: the first of them with what is wrong, and how many there are.
+    ///
+    /// ```
+    /// use billing_model::RefusedBatch;
+    /// let refused = RefusedBatch::from_json(r#"{"error":"3 of 3 rows cannot be recorded; nothing was stored","rows":3,
+    ///   "badRows":[[1,3]],"issues":[{"row":1,"field":null,"message":"is no object"}]}"#)?;
+    /// assert_eq!(refused.to_bad_rows().to_string(), "row 1: is no object; and 2 more");
+    /// # Ok::<(), billing_model::DecodeError>(())
+    /// ```
+    pub fn to_bad_rows(&self) -> BadRows {
+        let mut bad = BadRows::default();
+        self.issues.iter().for_each(|issue| bad.add(|| issue.to_string()));
+        // A row may have several issues, and an issue no row.
+        let explained: BTreeSet<u64> = self.issues.iter().filter_map(|issue| issue.row).collect();
+        let length = |rows: &RangeInclusive<u64>| {
+            rows.end().checked_sub(*rows.start()).map_or(0, |more| more.saturating_add(1))
+        };
+        let all = self.bad_rows.iter().map(length).fold(0, u64::saturating_add);
+        bad.add_unnamed(all.saturating_sub(explained.len() as u64));
+        bad
+    }
 }
 
 impl ConflictingBatch {
@@ -175,6 +199,35 @@ mod tests {
                 "field `sku`: [2Jclear",
             ]
         );
+    }
+
+    #[test]
+    fn all_bad_rows_are_counted() {
+        let check = |bad_rows: &str, issues: std::ops::Range<u64>, expect: &str| {
+            let issues: Vec<_> =
+                issues.map(|row| format!(r#"{{"row":{row},"field":null,"message":"bad"}}"#)).collect();
+            let issues = issues.join(",");
+            let body = format!(r#"{{"error":"x","rows":9,"badRows":{bad_rows},"issues":[{issues}]}}"#);
+            let bad = RefusedBatch::from_json(&body).unwrap().to_bad_rows();
+            assert_eq!(bad.lines().last().as_deref(), Some(expect), "{bad_rows}");
+        };
+        check("[[1,50000]]", 1..1001, "and 49980 more");
+        check("[[1,30],[41,60]]", 1..31, "and 30 more");
+        check("[[1,20]]", 1..21, "row 20: bad");
+        check("[[1,21]]", 1..21, "and 1 more");
+        // Of a service that contradicts itself, what is there is said.
+        check("[]", 1..22, "and 1 more");
+        check("[[9,2]]", 1..2, "row 1: bad");
+        check("[[0,18446744073709551615],[0,18446744073709551615]]", 1..2, "and 18446744073709551614 more");
+    }
+
+    #[test]
+    fn two_issues_of_a_row_are_one_row() {
+        let body = r#"{"error":"x","rows":9,"badRows":[[2,4]],"issues":[{"row":2,"field":"sku","message":"bad"},
+            {"row":2,"field":"amount","message":"bad"},{"row":null,"field":null,"message":"cut off"}]}"#;
+        let bad = RefusedBatch::from_json(body).unwrap().to_bad_rows();
+        let lines: Vec<_> = bad.lines().collect();
+        assert_eq!(lines, ["row 2, field `sku`: bad", "row 2, field `amount`: bad", "cut off", "and 2 more"]);
     }
 
     #[test]

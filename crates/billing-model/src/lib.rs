@@ -74,6 +74,7 @@ mod batch_answer;
 mod json_object;
 mod json_text;
 mod object;
+mod other_amount;
 
 #[cfg(test)]
 mod both_ways;
@@ -102,6 +103,7 @@ pub use identity::{EntryDigest, WholeDigest};
 pub use lent_entry::{LentEntry, NumberText};
 pub use likeness::Likeness;
 pub use one_line::{is_invisible, one_line};
+pub use other_amount::OtherAmount;
 pub use other_fields::OtherFields;
 pub use page::{HalfCharacters, Page, PageWriter, Pagination, Paging};
 pub use read_notes::ReadNotes;

@@ -160,7 +160,8 @@ impl AnalyticsBuilder {
     /// to a MiB of names, and then one row `Other` with the sums of all others; daily rows have up to four MiB of names, and
     /// then `Other` too.
     pub fn finish(self, describe: impl FnMut(&str) -> Option<String>) -> Analytics {
-        let day_spend = |(date, sums): (Day, Sums)| DaySpend { date, usd: sums.usd, diem: sums.diem };
+        let day_spend =
+            |(date, sums): (Day, Sums)| DaySpend { date, usd: sums.usd, diem: sums.diem, others: Vec::new() };
         let (by_model, (by_model_daily, top_models)) = models(&self.skus, self.days, self.top_n);
         let (by_key, (by_key_daily, top_key_names)) =
             keys(&self.keys, self.no_key, describe, self.days, self.top_n);

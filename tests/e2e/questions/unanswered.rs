@@ -46,6 +46,11 @@ fn a_service_that_fails_is_told_what_it_may_be() {
             hint: the service fails; try again later
             exit code 5
             ");
+            insta::assert_snapshot!(said(Reply::error(503, "closed").header("retry-after", "3600")), @"
+            error: GET http://ADDRESS/api/v1/PATH: 503 the service asks to come back in 3600 s, which is longer than this client waits
+            hint: the service asks for patience; try again later, or allow more with --max-wait
+            exit code 5
+            ");
             insta::assert_snapshot!(said(Reply::error(410, "ended")), @"
             error: GET http://ADDRESS/api/v1/PATH: 410 ended
             hint: the service has ended this route

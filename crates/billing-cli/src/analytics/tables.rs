@@ -1,8 +1,9 @@
 //! Analytics for a person: a table by day, one by model and one by API key, exact to the last digit.
 
-use billing_model::{Analytics, DaySpend, KeySpend, ModelSpend, Total, one_line};
+use billing_model::{Analytics, DaySpend, KeySpend, ModelSpend, OtherAmount, Total, one_line};
 
 use crate::table::{Fitted, Room};
+use crate::text;
 
 /// Characters of a name or an id that are shown where there is room for them.
 const MOST_OF_A_NAME: usize = 200;
@@ -34,11 +35,17 @@ pub(super) fn shown(analytics: &Analytics, room: Room) -> Shown {
         (Some(first), Some(last)) => format!("from {} to {} (UTC)", first.date, last.date),
         _ => format!("in {}", one_line(&analytics.lookback, MOST_OF_A_WORD)),
     };
-    days.retain(|day| !(day.usd.is_zero() && day.diem.is_zero()));
-    if days.is_empty() && analytics.by_model.is_empty() && analytics.by_key.is_empty() {
-        let text = format!("No USD, bundled credits or DIEM were spent {span}.\n{NOTHING_OF_OTHERS}");
+    let others = |day: &DaySpend| day.others.iter().any(OtherAmount::is_something);
+    let something = days.iter().flat_map(|day| &day.others).filter(|other| other.is_something());
+    let more = text::not_shown(something.map(|other| other.name.as_str()));
+    let is_quiet = |day: &DaySpend| day.usd.is_zero() && day.diem.is_zero();
+    if days.iter().all(|day| is_quiet(day)) && analytics.by_model.is_empty() && analytics.by_key.is_empty() {
+        let more = more.as_deref().unwrap_or(NOTHING_OF_OTHERS);
+        let text = format!("No USD, bundled credits or DIEM were spent {span}.\n{more}");
         return Shown { text, left_out: Vec::new() };
     }
+    // A day on which something else was spent is none without spend.
+    days.retain(|day| !is_quiet(day) || others(day));
     let mut shown = Shown { text: format!("Spend {span}, before refunds.\n"), left_out: Vec::new() };
     let quiet = analytics.by_date.len() - days.len();
     shown.add("By day", &by_day(&days), &[&["DIEM"]], room);
@@ -49,7 +56,7 @@ pub(super) fn shown(analytics: &Analytics, room: Room) -> Shown {
     }
     shown.add("By model", &by_model(&analytics.by_model), &[&["type"], &["units", "unit"], &["DIEM"]], room);
     shown.add("By API key", &by_key(&analytics.by_key), &[&["id"], &["units"], &["DIEM"]], room);
-    shown.text.push_str(&format!("\n{WHAT_THE_SUMS_ARE_OF}"));
+    shown.text.push_str(&format!("\n{WHAT_THE_SUMS_ARE_OF}{}", more.unwrap_or_default()));
     shown
 }
 
@@ -120,7 +127,7 @@ fn by_key(keys: &[KeySpend]) -> Vec<[String; 5]> {
         let name = one_line(&key.description, MOST_OF_A_NAME);
         [
             // A key need not be called anything.
-            if name.is_empty() { id.clone() } else { name },
+            if name.trim().is_empty() { id.clone() } else { name },
             id,
             key.total_units.to_string(),
             key.total_usd.to_string(),

@@ -9,8 +9,8 @@ const S_PER_DAY: u64 = 24 * 60 * 60;
 
 const ANALYTICS: &str = "\
 Days are whole and in UTC. Times T are 2026-06-15, 2026-06 (its first day),
-today and yesterday, by the clock of this machine. Venice sums up 90 days at
-most, `billing serve` 366, and what both say may be ten minutes old.
+today, yesterday and tomorrow, by the clock of this machine. Venice sums up 90
+days at most, `billing serve` 366, and what both say may be ten minutes old.
 
 Spend is what was charged, before refunds. USD includes bundled credits; DIEM
 stands apart; earned credits, VCU and others are in no sum. Sums are exact.

@@ -15,6 +15,8 @@ changed. The batch is recorded whole, or nothing of it is; each row that is
 refused is named, the first one being 1 (a header of CSV is none). It goes to a
 `billing serve`, with a key of kind ingest. Venice takes no batches.
 
+A page of a service's answer, {\"data\":[...]}, is no batch: import reads it.
+
 A batch is recorded once under its key, however often it is sent. So when
 nothing is known of what came of it (exit code 6), run the same command again.
 Another file under the same key is refused (2). The entries of the first one are
@@ -32,6 +34,8 @@ Examples:
 #[command(max_term_width = WIDTH, after_help = RECORD)]
 // The default service takes no batches, and rows of somebody's users are nobody else's business.
 #[command(mut_arg("base_url", |url| url.default_value(Resettable::Reset).required(true)))]
+// Nor does a key of Venice go there.
+#[command(mut_arg("api_key_file", |file| file.help("File with the API key, `-` for stdin; otherwise BILLING_API_KEY")))]
 pub(crate) struct Record {
     /// File to record, `-` for stdin; in gzip or zstd too
     #[arg(value_name = "FILE")]
