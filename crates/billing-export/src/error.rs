@@ -1,16 +1,16 @@
-//! Why an export did not come to its end.
+//! The error of an export, and what was kept.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use billing_model::{QueryError, Timestamp, ValueError};
 
-/// An export that did not come to its end, and what of it is there.
+/// An export that did not come to its end, and what of it was kept.
 ///
 /// # What to do
-/// [`cause`](Error::cause) says who can help. Where something is [`kept`](Error::kept), the same export goes on with it, whatever
-/// the cause was. Otherwise the place is as it was before, if it takes back what was written; in a pipe there is what
-/// [`added`](Error::added) counts, and it is not the window.
+/// [`cause`](Error::cause) says where the fault is. When something is [`kept`](Error::kept), run the same export again: it
+/// continues there, whatever the cause was. When nothing is kept, a file is as it was before. A pipe has got
+/// [`added`](Error::added) entries, which are not the whole window.
 pub struct Error<S>(Box<Inner<S>>);
 
 struct Inner<S> {
@@ -25,18 +25,18 @@ struct Inner<S> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause<S> {
-    /// It was told to [`Stop`](crate::Stop).
+    /// The export was told to [`Stop`](crate::Stop).
     #[error("the export was stopped")]
     Stopped,
-    /// The endpoint does not take the question.
+    /// The endpoint cannot answer the export.
     #[error(transparent)]
     Query(QueryError),
-    /// What an earlier run left has no window, so that it is not known what is missing. Begin anew, by
+    /// What an earlier run left has no window, so it is not known what is missing. Begin anew with
     /// [`open_anew`](crate::Export::open_anew).
     #[error("the checkpoint has no window")]
     Settled(#[source] ValueError),
-    /// The service failed, or what came of it is not the window. After [`Moved`](billing_http::ErrorKind::Moved) the window was
-    /// walked as often as is done.
+    /// The service failed, or the walk is not whole. After [`Moved`](billing_http::ErrorKind::Moved) in a place that
+    /// can take back what was written, the window was walked three times.
     #[error(transparent)]
     Service(billing_http::Error),
     /// The place failed.
@@ -47,9 +47,9 @@ pub enum Cause<S> {
 /// What is kept for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// They are all that lie before this instant.
+    /// They are all entries of the window before this instant.
     pub complete_until: Timestamp,
 }
 
@@ -67,17 +67,18 @@ impl<S> Error<S> {
         Self(Box::new(Inner { cause, is_settled, added, is_resumed, kept }))
     }
 
-    /// What ended it.
+    /// Why the export ended.
     pub fn cause(&self) -> &Cause<S> {
         &self.0.cause
     }
 
-    /// The same, to be handed on.
+    /// Why the export ended, as an owned value.
     pub fn into_cause(self) -> Cause<S> {
         self.0.cause
     }
 
-    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came.
+    /// What another run can continue. It was looked up in the place after the failure, because a disk that fails keeps
+    /// less than came.
     pub fn kept(&self) -> Option<Kept> {
         self.0.kept
     }
@@ -87,17 +88,17 @@ impl<S> Error<S> {
         self.0.added
     }
 
-    /// True when this run went on with what an earlier one left.
+    /// True when this run continued an earlier one.
     pub fn is_resumed(&self) -> bool {
         self.0.is_resumed
     }
 
-    /// False when it ended before its window was known, and so before the place was touched.
+    /// False when the run ended before its window was known, and so before it changed the place.
     pub fn is_settled(&self) -> bool {
         self.0.is_settled
     }
 
-    /// True when it was told to stop.
+    /// True when the export was told to stop.
     pub fn is_stopped(&self) -> bool {
         matches!(self.0.cause, Cause::Stopped)
     }

@@ -1,4 +1,4 @@
-//! An export that is opened at a place, and run.
+//! The export job: an export that is opened at a place, and run.
 
 use billing_http::Client;
 use billing_model::Timestamp;
@@ -14,16 +14,16 @@ use crate::run::Run;
 use crate::stop::Stop;
 
 impl Export {
-    /// Opens the place: what an earlier run of the same export left there is gone on with. Nothing is fetched, and nothing
-    /// changed.
+    /// Opens the place. The run will continue what an earlier run of the same export left there. Nothing is fetched or
+    /// changed yet.
     ///
     /// # Errors
-    /// Those of [`Place::open`]: a wrong path costs no hours.
+    /// Those of [`Place::open`]. So a wrong path is found before anything is fetched.
     pub fn open<P: Place>(&self, place: P) -> Result<Job<P>, SinkError<P>> {
         self.open_with(place, false)
     }
 
-    /// The same, but what an earlier run left is thrown away when the export begins.
+    /// Like [`Export::open`], but what an earlier run left is dropped when the export begins.
     ///
     /// # Errors
     /// Those of [`Place::open`].
@@ -40,8 +40,12 @@ impl Export {
 
 /// An [`Export`] that is opened at a [`Place`], to be run once.
 ///
-/// The run settles the window by the service's clock if it depends on the present and nobody has settled it before; walks it
-/// from where an earlier run was complete; and where entries arrived behind the walk, walks it again, three times at most.
+/// A run has these steps:
+///
+/// - It settles the window by the service's clock, if the window depends on the present and no earlier run has settled
+///   it.
+/// - It walks the window, from the instant up to which an earlier run was complete.
+/// - When entries arrived behind the walk, it walks the window again. There are three walks at most.
 #[must_use = "an export that is not run does nothing"]
 pub struct Job<P: Place> {
     export: Export,
@@ -52,36 +56,36 @@ pub struct Job<P: Place> {
 }
 
 impl<P: Place> Job<P> {
-    /// What an earlier run left to go on with, when there is any.
+    /// What an earlier run left, if this run continues one.
     pub fn left(&self) -> Option<&Begun> {
         self.found.left()
     }
 
-    /// False when what is written cannot be taken back: it goes through a pipe, or to a device.
+    /// False when what is written cannot be taken back, as in a pipe or a device.
     pub fn takes_back(&self) -> bool {
         self.found.takes_back()
     }
 
-    /// Ends when this says so. What came is kept for the next run, as far as the place can.
+    /// Makes the run end when `stop` says so. What came is kept for the next run, if the place can keep it.
     pub fn stopped_by(mut self, stop: &Stop) -> Self {
         self.stop = stop.clone();
         self
     }
 
-    /// Says at the end what these notes, which the client's observer makes, have of the walk.
+    /// Adds to the result what these notes know about the walk. The client's observer has to fill them.
     pub fn noted_in(mut self, notes: &Notes) -> Self {
         self.notes = notes.clone();
         self
     }
 
-    /// Runs it. `now` is the present by the local clock, which decides the window only where the service does not tell the
-    /// time. `observe` is told what happens, in the middle of the work: be quick.
+    /// Runs the export. `now` is the present by the local clock; it decides the window only when the service does not
+    /// tell the time. `observe` is told what happens. It runs in the middle of the work, so it has to return quickly.
     ///
-    /// The future may be dropped at any time; the place is then left as by a process that ends.
+    /// The future may be dropped at any time. The place is then as if the process had ended.
     ///
     /// # Errors
-    /// [`Error`], with what is kept for another run. Of entries that arrive behind each walk nothing is kept: what is there
-    /// is not the ledger any more.
+    /// [`Error`], with what is kept for another run. When entries arrive behind every walk nothing is kept, because what was
+    /// written is not the ledger any more.
     pub async fn run(
         self,
         client: &Client,

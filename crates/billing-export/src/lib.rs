@@ -1,11 +1,11 @@
-//! The export job: a window of the ledger, from a service to a file that is whole or not there, however often the program
-//! that runs it is stopped or killed.
+//! The export job: it fetches a window of the ledger from a service into a file that is whole or not there, however often
+//! the program is stopped or killed.
 //!
-//! An [`Export`] says whose entries of which window. [Opened](Export::open) at a [`Place`], it is a [`Job`]: it settles the
-//! window by the service's clock, goes on with what an earlier run left, walks again where entries arrived behind the walk, and
-//! [stops](Stop) where the next run can go on. What happens it tells as [`Event`]s. `billing-http` knows how a window is
-//! walked, `billing-sink` how a file survives; what is here is the job that has both. It catches no signals, prints nothing
-//! and reads no clock.
+//! An [`Export`] says which service, key and window. [Opened](Export::open) at a [`Place`], it is a [`Job`]. The job
+//! settles the window by the service's clock, continues what an earlier run left, walks again when entries arrived
+//! behind the walk, and [stops](Stop) where the next run can continue. It tells what happens as [`Event`]s.
+//! `billing-http` walks the window and `billing-sink` makes the file survive; this crate joins them. It catches no
+//! signals, prints nothing and reads no clock.
 //!
 //! ```
 //! use billing_export::{Event, Export, ExportFile, Stop};
@@ -25,7 +25,7 @@
 //! let june = TimeWindow::new(Some("2026-06-01T00:00:00Z".parse()?), Some("2026-07-01T00:00:00Z".parse()?))?;
 //! let export = Export::of(&base_url, &key).over(june).build()?;
 //! let client = Client::builder(base_url, key).build()?;
-//! let stop = Stop::default(); // for whoever hears a signal
+//! let stop = Stop::default(); // for the code that hears a signal
 //! let job = export.open(ExportFile::new(&path, Format::Ndjson))?.stopped_by(&stop);
 //! let now = || Timestamp::from(chrono::Utc::now());
 //! let progress = |event: &Event<'_>| if let Event::Came { so_far, .. } = event { println!("{so_far} entries") };
