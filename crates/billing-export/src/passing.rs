@@ -26,7 +26,7 @@ pub(crate) enum Broken {
 /// What earlier walks over the window had, each of which ended because entries arrived behind it.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
-/// The most entries that one of them had, and the error of the latest one.
+    /// The most entries that one of them had, and the error of the latest one.
     pub(crate) most: u64,
     pub(crate) moved: Option<Error>,
 }
