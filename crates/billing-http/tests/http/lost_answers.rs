@@ -1,4 +1,4 @@
-//! Batches whose answer is lost: sent again they are stored once, and what is not known is said.
+//! Batches whose answer is lost: they are sent again and stored once, and an unknown outcome is reported as unknown.
 
 use std::error::Error as _;
 
@@ -16,7 +16,8 @@ fn batch() -> Batch {
     Batch::new(key("batch-1"), &entries(2))
 }
 
-/// The answer of the first connection of each client is cut after ever more bytes; by then the server has stored the batch.
+/// The answer on the first connection of each client is cut, one byte later each time. The server has stored the batch
+/// by then.
 #[tokio::test]
 async fn a_batch_whose_answer_is_cut_at_any_byte_is_stored_once() {
     let server = Server::start().await;
@@ -58,7 +59,7 @@ async fn an_answer_that_is_lost_every_time_is_not_known_and_safe_to_ask_for_agai
     assert_eq!((recorded, server.entries().await), (Recorded::Repeated(2), entries(2)));
 }
 
-/// What the tries came to, and what the last word on the batch is.
+/// A table of the replies to two tries, and the error that follows from them.
 #[tokio::test]
 async fn what_is_known_is_known_from_the_answers() {
     let lost = || Reply::json(201, RECEIPT).closed();
@@ -67,7 +68,7 @@ async fn what_is_known_is_known_from_the_answers() {
         (lost(), Reply::error(401, "revoked"), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(413, "large"), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(422, "not a list of rows"), ErrorKind::OutcomeUnknown),
-        // Whoever gives these has looked under the key.
+        // A server that gives these answers has looked up the key.
         (lost(), Reply::error(409, "another"), ErrorKind::IdempotencyConflict),
         (lost(), Reply::json(422, refused), ErrorKind::BatchRefused),
         (Reply::error(500, "?"), Reply::error(500, "?"), ErrorKind::OutcomeUnknown),
@@ -77,7 +78,7 @@ async fn what_is_known_is_known_from_the_answers() {
         (Reply::json(201, "{\"idem"), Reply::error(404, "?"), ErrorKind::OutcomeUnknown),
         (Reply::json(201, RECEIPT.replace("batch-1", "other")), lost(), ErrorKind::OutcomeUnknown),
         (Reply::json(201, RECEIPT.replace('2', "3")), lost(), ErrorKind::OutcomeUnknown),
-        // Nobody has stored anything.
+        // Nothing was stored.
         (Reply::error(429, "enough"), Reply::error(401, "revoked"), ErrorKind::Unauthorized),
         (Reply::error(408, "slow"), Reply::error(401, "revoked"), ErrorKind::Unauthorized),
         (Reply::error(507, "full"), Reply::error(413, "large"), ErrorKind::BatchTooLarge),
@@ -127,7 +128,7 @@ async fn a_batch_that_never_left_is_not_stored() {
     let error = client_of(base_url).0.build().unwrap().record(&batch()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable);
 
-    // The first try has arrived perhaps, and then there was nobody: that is what is known.
+    // The first try may have arrived, and then no connection could be made: the outcome is unknown.
     let server = Server::start().await;
     let address = cutting(server.address.clone(), |_| Some(0)).await;
     let policy = RetryPolicy { max_tries: 1, ..RetryPolicy::default() };
