@@ -92,6 +92,8 @@ impl Progress {
         }
     }
 
+    /// Shows an event of the client. The moving line has the state: how far the walk is, or why no page comes. Lines that stay
+    /// are for what the user should still see later, and for waits where there is no moving line.
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Page { entries, reached, total } => {

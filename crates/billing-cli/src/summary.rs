@@ -137,7 +137,7 @@ impl Summarized<'_> {
 /// Whether entries may still come into a window.
 enum Finality {
     Final,
-    /// The window ended less than a day ago, and entries may come hours late.
+    /// The window ends within a day of now, before or after. Entries may come hours late.
     EndsToday,
     NotEnded,
 }

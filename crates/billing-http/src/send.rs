@@ -147,7 +147,7 @@ impl Client {
         if is_enough {
             return Decision::GiveUp;
         }
-        // Who wants one try only gets no more.
+        // With a policy of one try there is no second one.
         let not_the_last = self.0.policy.max_tries.saturating_sub(1).max(1);
         let counted = if is_outage { counted.min(not_the_last) } else { counted };
         self.0.policy.decide(class, counted, elapsed, requested_wait, fastrand::u32(..))

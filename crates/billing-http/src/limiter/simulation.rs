@@ -48,6 +48,10 @@ enum Event {
 }
 
 /// Runs until so many requests are served.
+///
+/// The simulation jumps from event to event. In each round the head of the queue asks the gate: its request is sent, or it
+/// waits for an instant, or for another request to end. Then the next event is taken: a request arrives at the service, its
+/// answer arrives here, or a wait is over.
 fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     let mut service = service(kind, concurrency, phase);
     let mut gate = Gate::new(PROBING);
@@ -63,6 +67,7 @@ fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     let mut head_sleeps = false;
     let mut now = Time::ZERO;
     while run.served < served {
+        // Send what the gate admits now.
         while let Some(worker) = queue.front().filter(|_| !head_sleeps) {
             match gate.admission(now) {
                 Admission::Now => {
@@ -77,6 +82,7 @@ fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
                 Admission::AfterAnother => break,
             }
         }
+        // Go on to the next event.
         let ((at, _), event) = events.pop_first().expect("somebody waits for something");
         now = at;
         match event {

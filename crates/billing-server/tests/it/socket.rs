@@ -203,6 +203,7 @@ async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
         let opens = answer.header("access-control-allow-origin") == Some("*");
         assert_eq!(opens, address == at_api, "{said}: {answer:?}");
     }
+    // The metrics count all of these requests, and have no name, id or secret of an account.
     let answer = exchange(at_metrics, keyless("/metrics")).await;
     let answer = format!("{}{}", answer.head(), answer.text());
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("access-control"), "{answer}");

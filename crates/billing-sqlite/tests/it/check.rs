@@ -216,6 +216,7 @@ fn each_column_of_a_sum_is_compared() {
 
 #[test]
 fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
+    // Another amount.
     differs(
         "UPDATE entries SET numbers = '[4.84,2,-0.11]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `amount` is -0.3 and should be -0.31
@@ -224,12 +225,14 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
          block, block 1: `whole_set` is a set of 4 and should be a set of 4
          block, block 1, `USD`: `amount` is -1.3 and should be -1.31",
     );
+    // Other units.
     differs(
         "UPDATE entries SET numbers = '[4.84,3,-0.1]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5
          block, block 1: `entry_set` is a set of 4 and should be a set of 4
          block, block 1: `whole_set` is a set of 4 and should be a set of 4",
     );
+    // A minute earlier.
     differs(
         "UPDATE entries SET timestamp_ns = timestamp_ns - 60000000000 WHERE sequence = 0",
         "count, minute 29691111, from 2026-06-14T19:51:00.000Z, `USD`: `entries` is missing and should be 1
@@ -243,6 +246,7 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
     let (day, days) =
         ("day 20619, from 2026-06-15T00:00:00.000Z", "64 days 322, from 2026-06-04T00:00:00.000Z");
     let charges = "rollup, day 20619, 2026-06-15, `a`, `USD`, no API key, charges";
+    // An entry is missing.
     differs(
         "DELETE FROM entries WHERE sequence = 3",
         &format!(
@@ -263,6 +267,7 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
              block, block 1, `USD`: `amount` is -1.3 and should be -0.3"
         ),
     );
+    // An entry is there once more.
     differs(
         "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, currency, notes, api_key, numbers,
              request_id, other_fields

@@ -164,6 +164,7 @@ fn each_number_is_in_one_block() {
 
 #[test]
 fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
+    // Another removal.
     differs(
         "UPDATE removed SET removal = 7 WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `removal` is 7 and should be the number of a removal that is there
@@ -173,19 +174,23 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 1
          block, block 3, a removal, `USD`: `amount` is -1.2 and should be -1",
     );
+    // The number of another entry.
     differs(
         "UPDATE removed SET sequence = 0 WHERE sequence = 1",
         "sequence, 2026-06-14T19:52:46.000Z, sequence 0: `sequence` is 0, once more and should be there once
          sequence, sequence 1: `entries` is missing and should be 1",
     );
+    // The same number in another form.
     differs(
         "UPDATE removed SET numbers = '[4.84,2.0,-0.2]' WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `units` is `2.0` and should be `2`",
     );
+    // A text that does not exist.
     differs(
         "UPDATE removed SET notes = 77 WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `notes` is text 77 and should be a text that is there",
     );
+    // Another field, which only the digests have.
     differs(
         "UPDATE removed SET request_id = 'r' WHERE sequence = 1",
         "block, block 1: `entry_set` is a set of 4 and should be a set of 4
@@ -193,6 +198,7 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `entry_set` is a set of 2 and should be a set of 2
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 2",
     );
+    // The entry is missing.
     differs(
         "DELETE FROM removed WHERE sequence = 1",
         "sequence, sequence 1: `entries` is missing and should be 1
@@ -206,6 +212,7 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 1
          block, block 3, a removal, `USD`: `amount` is -1.2 and should be -1",
     );
+    // The entry is back, and removed too.
     differs(
         "INSERT INTO entries SELECT account, timestamp_ns, sequence, sku, currency, notes, api_key, numbers, request_id,
              other_fields

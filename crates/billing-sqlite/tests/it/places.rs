@@ -162,6 +162,7 @@ fn check(case: Case) {
     let mut scene = Scene { account, sent: 0 };
     let copy = path.with_file_name("copy.db");
 
+    // The ledger gets its first batches, and the copy is made.
     scene.record(&ledger, case.batches.0);
     if case.copied.0 {
         copy_log_back(&path);
@@ -202,12 +203,14 @@ fn check(case: Case) {
     }
     let alone = SqliteLedger::open(&there).ok().map(|copy| found(&copy, account, &there));
 
+    // The ledger gets further batches after the copy.
     scene.record(&ledger, case.batches.1);
     if case.copied.1 {
         copy_log_back(&path);
     }
     let all = of_batches(scene.sent);
 
+    // The server stops, is killed, or still runs while the copy is put in the ledger's place.
     let (path, ledger) = match case.server {
         Server::Stopped => {
             drop(ledger);
@@ -228,6 +231,7 @@ fn check(case: Case) {
     if case.left == Left::Removed {
         let _ = fs::remove_file(log(&path));
     }
+    // The copy is put in the ledger's place.
     let place = |from: &Path, to: &Path| match case.put {
         Put::Rename => fs::rename(from, to).unwrap(),
         Put::Overwrite | Put::Log => cp(from, to),
@@ -269,6 +273,7 @@ fn check(case: Case) {
         }
     };
 
+    // What opens now is the ledger or the copy, or it is refused.
     let judge = |found: Vec<String>| {
         // Batches that were acknowledged while the copy was in place are not in the copy.
         let is_known = match later.is_empty() {
