@@ -1,13 +1,13 @@
-//! A made-up history as text, to be piped into what is measured: `history SEED ENTRIES` prints NDJSON.
+//! Prints a made-up history as NDJSON, to be piped into another program: `history SEED ENTRIES`.
 //!
-//! `cargo xtask bench server` imports one and sends others to be recorded. It stands apart from both, as data does that
-//! comes from elsewhere.
+//! `cargo xtask bench server` imports one history and sends others as batches. It is a program of its own,
+//! because in use the data comes from another program too.
 
 use std::io::{self, Write};
 
 use billing_sample::History;
 
-/// What is written at a time: large enough that a pipe's reader is woken for something.
+/// The bytes of one write: enough that the reader of the pipe is not woken for little.
 const PIECE_BYTES: usize = 64 << 10;
 
 fn main() -> io::Result<()> {

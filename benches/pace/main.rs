@@ -1,5 +1,6 @@
-//! How long refusals take on real sockets: pages from services that refuse and do not say when to come back, beside the best
-//! possible time. `cargo xtask bench pace` starts it; it waits in earnest, for a minute in all.
+//! Measures on real sockets how much time refusals cost. The services refuse and do not say when to come back; the
+//! result is compared with the best possible time. `cargo xtask bench pace` starts it. It takes a minute, because its
+//! waits are real.
 #![expect(clippy::print_stdout, reason = "figures are for whoever asked for them")]
 
 use std::error::Error;
@@ -36,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }))
 }
 
-/// `waits` is what a client loses that knows the service; `takes` says whether a request is taken, that long after the first.
+/// `waits` is the time that even a client which knows the service loses. `takes` says whether a request is taken so
+/// long after the first one.
 async fn measure(
     name: &str,
     waits: Duration,

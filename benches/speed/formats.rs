@@ -1,4 +1,4 @@
-//! Reading and writing the formats, from memory to memory: one page of 1000 entries.
+//! Measures reading and writing of the formats, from memory to memory: one page of 1000 entries.
 
 use std::hint::black_box;
 
@@ -26,7 +26,7 @@ pub(crate) fn run(criterion: &mut Criterion) {
     sums(&mut group(criterion, "sums", json.len()), &page.entries);
 }
 
-/// A group whose rates are of entries and of the bytes of the format.
+/// A group that shows the rates of entries and of bytes.
 fn group<'a>(criterion: &'a mut Criterion, name: &str, bytes: usize) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::ElementsAndBytes { elements: PAGE_ENTRIES, bytes: bytes as u64 });
@@ -40,7 +40,7 @@ fn json_read(group: &mut BenchmarkGroup<'_, WallTime>, json: &str) {
     group.bench_function("floor-tokens", |b| {
         b.iter(|| serde_json::from_str::<IgnoredAny>(black_box(json)).expect("JSON"));
     });
-    // As the client does it: bytes of which nobody has checked yet that they are text.
+    // As in the client, it begins with bytes that still have to be checked as UTF-8.
     group.bench_function("page", |b| b.iter(|| read_json(black_box(json.as_bytes()))));
 }
 
@@ -111,14 +111,14 @@ fn csv_write(group: &mut BenchmarkGroup<'_, WallTime>, entries: &[UsageEntry], c
     group.bench_function("csv-sink", |b| b.iter(|| sink(Format::Csv(Columns::WithApiKeyId), entries)));
 }
 
-/// A whole file of one page, in memory.
+/// A whole file with one page, in memory.
 fn sink(format: Format, entries: &[UsageEntry]) -> Vec<u8> {
     let mut sink = FileSink::new(format, Plain(Vec::new()));
     sink.write(black_box(entries)).expect("memory");
     sink.finish().expect("memory")
 }
 
-/// The way of an export without network and disk.
+/// The path of the data in an export, without network and disk.
 fn json_to_csv(group: &mut BenchmarkGroup<'_, WallTime>, json: &str) {
     group.bench_function("floor-tokens", |b| {
         b.iter(|| serde_json::from_str::<IgnoredAny>(black_box(json)).expect("JSON"));

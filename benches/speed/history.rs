@@ -1,17 +1,17 @@
-//! What is measured on: a made-up history, the same in every run.
+//! The data of the benchmarks: a made-up history, the same in every run.
 
 use billing_model::{Page, Paging, UsageEntry};
 use billing_sample::History;
 
-/// Entries on a page of `usage-history`, as large as it may be.
+/// The most entries on a page of `usage-history`.
 pub(crate) const PAGE_ENTRIES: u64 = 1000;
 
-/// A history of so many entries, as it is made.
+/// A history of so many entries, made while it is read.
 pub(crate) fn history(entries: u64) -> History {
     History::new(1, entries)
 }
 
-/// A history in pieces of a page.
+/// A history in pieces of the size of a page.
 pub(crate) fn batches(entries: u64) -> impl Iterator<Item = Vec<UsageEntry>> {
     let mut history = history(entries);
     std::iter::from_fn(move || {
@@ -20,13 +20,13 @@ pub(crate) fn batches(entries: u64) -> impl Iterator<Item = Vec<UsageEntry>> {
     })
 }
 
-/// One page of `usage-history`, out of the middle of a history.
+/// One page of `usage-history`, from the middle of a history.
 pub(crate) fn page() -> Page {
     let entries = history(100_000).skip(50_000).take(1000).collect();
     Page { entries, paging: Paging::ByCursor(None), warning: None }
 }
 
-/// A page as its endpoint answers it.
+/// A page as the body of its endpoint's answer.
 pub(crate) fn json(page: &Page) -> String {
     let mut body = Vec::new();
     page.write_json(&mut body);

@@ -1,4 +1,4 @@
-//! The ledger alone: entries into it, durably, and pages out of it.
+//! Measures the ledger alone: durable imports, and pages.
 
 use std::cell::LazyCell;
 use std::fs::{self, File};
@@ -18,13 +18,14 @@ use crate::history::{PAGE_ENTRIES, batches, history};
 /// Entries of one import.
 const IMPORTED: u64 = 100_000;
 
-/// Entries of the ledger that pages are read from: deep enough that a page which counts its way there would show it.
+/// Entries of the ledger that pages are read from: so many that a page which is found by counting would be slow.
 const STORED: u64 = 1_000_000;
 
-/// Entries on a page by number, as large as it may be.
+/// The most entries on a page by number.
 const LIMIT: u32 = 500;
 
-/// A ledger in a directory of its own, beside the build: `/tmp` is memory on many machines, and nothing is durable in it.
+/// A ledger in a directory of its own. It is beside the build: on many machines `/tmp` is memory, in which nothing is
+/// durable.
 pub(crate) struct Place {
     pub(crate) ledger: SqliteLedger,
     pub(crate) account: AccountId,
@@ -64,7 +65,7 @@ fn import(criterion: &mut Criterion) {
     let file = LazyCell::new(|| {
         let place = Place::with_history(IMPORTED);
         let path = place.directory.path().join("ledger.db");
-        // The last connection of a ledger empties its log into the file.
+        // When the last connection of a ledger is closed, its log is copied into the file.
         drop(place.ledger);
         fs::read(path).expect("the ledger's file")
     });
@@ -82,7 +83,7 @@ fn import(criterion: &mut Criterion) {
     });
 }
 
-/// The bytes of a ledger in a new file, on the disk.
+/// Writes the bytes of a ledger into a new file and syncs it.
 fn write_durably(bytes: &[u8]) {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floor-fsync");
     let mut file = File::create(path).expect("a file");

@@ -1,7 +1,7 @@
-//! What the parts and the whole cost, each beside a floor: the least that anything could cost that does the same.
+//! Measures the parts and the whole. Each group has a floor: the least that the same task could cost.
 //!
-//! A benchmark whose name starts with `floor` is the yardstick of its group; `cargo xtask bench` prints the ratios.
-//! Both are measured in the same run, because machines differ and so do their hours.
+//! The name of a floor starts with `floor`, and `cargo xtask bench` prints the ratios to it. Both are measured in the
+//! same run, because machines differ, and so do their hours.
 
 mod history;
 
@@ -16,7 +16,8 @@ use std::time::Duration;
 use criterion::Criterion;
 
 fn main() {
-    // Short: the medians move by a few percent between runs anyway, and the whole must end within minutes.
+    // The times are short, because all benchmarks have to end within minutes, and medians vary by a few percent between
+    // runs anyway.
     let mut criterion = Criterion::default()
         .sample_size(30)
         .warm_up_time(Duration::from_millis(500))

@@ -1,7 +1,7 @@
-//! The whole walk: 100,000 entries from a server on loopback, over either endpoint.
+//! Measures a whole walk: 100,000 entries from a server on loopback, over both endpoints.
 //!
-//! Once from the project's own server over a ledger, and once from pages that are ready in memory, so that what the
-//! client costs is told from what the server does. The floor asks for the same pages and only reads their bytes.
+//! One walk is from the project's own server, another from pages that are ready in memory: the difference is the cost
+//! of the server. The floor fetches the same pages and only reads their bytes.
 
 use std::cell::LazyCell;
 use std::io;
@@ -29,11 +29,12 @@ use crate::ledger::Place;
 /// Entries of the window.
 const ENTRIES: u64 = 100_000;
 
-/// Entries on a page by number, as large as it may be.
+/// The most entries on a page by number.
 const LIMIT: u32 = 500;
 
 pub(crate) fn run(criterion: &mut Criterion) {
-    // One of two or three threads, as `billing serve` has it; the client has its own, as another program would.
+    // The server has a runtime of its own with two threads, as `billing serve` has two or three. The client has another
+    // runtime, as it would in a process of its own.
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let service = LazyCell::new(|| Service::of_ledger(&runtime));
     by_cursor(&mut group(criterion, "walk-usage-history"), &service);
@@ -49,17 +50,17 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
 }
 
-/// A server that is up, and what it takes to ask it.
+/// A running server, and what a client of it needs.
 struct Service {
     base_url: String,
     key: String,
-    /// What must live as long as it does.
+    /// Values that have to live as long as the server.
     _place: Option<Place>,
     _upstream: Option<Upstream>,
 }
 
 impl Service {
-    /// The project's server, over a ledger on disk.
+    /// The project's server with a ledger on disk.
     fn of_ledger(runtime: &Runtime) -> Self {
         let now = || Timestamp::from_unix_ns(1_783_502_130_123_000_000);
         let place = Place::with_history(ENTRIES);
@@ -81,7 +82,7 @@ impl Service {
         }
     }
 
-    /// Pages that only need to be sent.
+    /// A server whose pages are ready in memory.
     fn of_ready_pages(runtime: &Runtime) -> Self {
         let (by_cursor, by_number) = (pages_by_cursor(), pages_by_number());
         let answer = move |request: &testkit::Request| {
@@ -170,7 +171,7 @@ fn by_number(
     walks(group, service, Endpoint::Usage);
 }
 
-/// Fetching without understanding, the floor of a walk: it asks for a page and reads its bytes.
+/// The floor of a walk: fetches pages and only reads their bytes.
 fn fetch<'a>(connection: &'a mut Connection, service: &Service, target: &str) -> Answer<'a> {
     let request = Request::get(target).bearing(&service.key).header("accept", "application/json");
     let page = connection.ask(&request).expect("an answer");
@@ -195,12 +196,12 @@ fn walks(
     });
 }
 
-/// What `billing export` does: every page through the client into a CSV sink.
+/// What `billing export` does: all pages go through the client into a CSV sink.
 fn walk(runtime: &Runtime, client: &Client, endpoint: Endpoint, target: impl Target) {
     let walk = Walk::over(TimeWindow::ALL).endpoint(endpoint).build().expect("a walk");
     let sink = FileSink::new(Format::Csv(Columns::Documented), target);
     let drained = runtime.block_on(drain(walk.stretches(client), sink));
     let entries = drained.map(|drained| drained.summary.entries);
-    // A walk that fails early would look fast.
+    // The number is checked, because a walk that fails early would look fast.
     assert_eq!(entries.ok(), Some(ENTRIES));
 }

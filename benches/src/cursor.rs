@@ -1,10 +1,11 @@
-//! Where a page says what follows it.
+//! Finds the cursor in the bytes of a page.
 
-/// The cursor that stands at the end of a page of `usage-history`; `None` on the last one.
+/// The cursor at the end of a page of `usage-history`; `None` on the last page.
 ///
-/// The page is not read: what looks for the cursor must cost next to nothing.
+/// The page is not parsed, because finding the cursor must cost next to nothing.
 pub fn next_cursor(page: &[u8]) -> Option<&str> {
-    // Behind the entries, whose texts could hold anything: a cursor has at most 512 characters.
+    // Only the end of the page is searched, because texts of entries may hold anything. A cursor has at most 512
+    // characters.
     let tail = &page[page.len().saturating_sub(600)..];
     let key = b"\"nextCursor\":\"";
     let start = tail.windows(key.len()).rposition(|window| window == key)? + key.len();

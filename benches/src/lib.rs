@@ -1,4 +1,4 @@
-//! Benchmarks, and what several of them need. `docs/performance.md` says how they are run and what they found.
+//! Benchmarks, and code that several of them use. `docs/performance.md` says how they are run and has their results.
 
 mod cursor;
 

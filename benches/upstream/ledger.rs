@@ -1,4 +1,4 @@
-//! A made-up ledger as the bytes that go over the wire, and the pages cut out of it.
+//! A made-up ledger as the bytes of its JSON. Its pages are slices of these bytes.
 
 use std::ops::Range;
 
@@ -9,36 +9,37 @@ use billing_model::{
 use billing_sample::History;
 use billing_testkit::Reply;
 
-/// How a page begins, of either endpoint.
+/// The first bytes of a page, on both endpoints.
 const HEAD: &[u8] = b"{\"data\":[";
 
-/// Days of the made-up history, whatever its length, and of the end of it that a ledger of recent entries keeps.
+/// The days of the made-up history, whatever the number of its entries, and the days at its end that a ledger of recent
+/// entries keeps.
 const DAYS: u64 = 181;
 const RECENT_DAYS: u64 = 151;
 
-/// A window that is narrower hangs, where anything does.
+/// Windows below this width hang, when the upstream hangs at all.
 const NARROW_NS: i64 = 15 * 60 * NS_PER_S;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// Every entry is written once, when the ledger is made: a page is a stretch of these bytes.
+/// A ledger. Every entry is written as JSON once, when the ledger is made; a page is a slice of these bytes.
 pub(crate) struct Ledger {
     /// The entries as JSON, oldest first, with a comma after each.
     json: Vec<u8>,
-    /// Where each entry begins in it, and where the last one ends.
+    /// The index at which each entry begins in `json`, and the one at which the last entry ends.
     starts: Vec<usize>,
     timestamps: Vec<Timestamp>,
 }
 
 impl Ledger {
-    /// The same entries as everywhere in the benchmarks: the made-up history of seed 1.
+    /// The entries that all benchmarks use: the made-up history of seed 1.
     pub(crate) fn new(entries: u64) -> Self {
         Self::of(History::new(1, entries))
     }
 
-    /// As many entries of the five months up to an instant, at which the last one stands.
+    /// So many entries of the five months up to an instant. The last entry is at this instant.
     ///
-    /// They are the end of a longer history, moved as a whole: its days keep their length and their busy hours.
+    /// They are the end of a longer history, moved as a whole, so its days keep their length and their busy hours.
     pub(crate) fn ending(entries: u64, end_unix_s: i64) -> Self {
         let longer = (entries * DAYS).div_ceil(RECENT_DAYS);
         let history = || History::new(1, longer);
@@ -63,7 +64,7 @@ impl Ledger {
         Self { json, starts, timestamps }
     }
 
-    /// The borders of a window that holds all entries and is so much wider at either end.
+    /// The borders of a window that holds all entries, and is wider by the margin at either end.
     pub(crate) fn borders(&self, margin_s: i64) -> [Timestamp; 2] {
         let border = |at: Option<&Timestamp>, away_s: i64| {
             let instant_ns = at.and_then(|at| at.unix_ns()).unwrap_or_default();
@@ -72,7 +73,7 @@ impl Ledger {
         [border(self.timestamps.first(), -margin_s), border(self.timestamps.last(), margin_s)]
     }
 
-    /// For each endpoint the targets of all its pages, as large as they may be, in the words of curl: `[1-9:2]` is each
+    /// For each endpoint the targets of all its pages of the largest size, in curl's notation: `[1-9:2]` is every
     /// second number from 1 to 9.
     pub(crate) fn counted_targets(&self) -> [String; 2] {
         let (entries, size, limit) =
@@ -85,7 +86,7 @@ impl Ledger {
         ]
     }
 
-    /// The answer to a GET, a page or an error.
+    /// The answer to a GET: a page or an error.
     pub(crate) fn answer(&self, path: &str, query: &str) -> Reply {
         let page = match path {
             "/api/v1/billing/usage-history" => self.by_cursor(query),
@@ -95,8 +96,8 @@ impl Ledger {
         page.unwrap_or_else(|refused| refused)
     }
 
-    /// True when a request is the first of its walk, and the window that it asks for has no entry or is known to be too
-    /// narrow for the service: under 15 minutes between two borders.
+    /// True for the first request of a walk whose window has no entry, or is too narrow for the real service: under 15
+    /// minutes between its two borders.
     pub(crate) fn is_narrow_or_empty(&self, path: &str, query: &str) -> bool {
         let window = match path {
             "/api/v1/billing/usage-history" => match HistoryRequest::parse(query) {
@@ -153,7 +154,7 @@ impl Ledger {
         is_ours.then_some((start..end, size))
     }
 
-    /// Where the entries of a window stand.
+    /// The positions of the entries in a window.
     fn positions(&self, window: TimeWindow) -> Range<usize> {
         let first_from = |instant| self.timestamps.partition_point(|at| *at < instant);
         window.since().map_or(0, first_from)..window.until().map_or(self.timestamps.len(), first_from)
@@ -161,7 +162,7 @@ impl Ledger {
 
     fn page(&self, positions: Range<usize>, paging: Paging) -> Reply {
         let entries = &self.json[self.starts[positions.start]..self.starts[positions.end]];
-        // What stands behind the entries is what stands behind none.
+        // The bytes after the entries are those of a page without entries.
         let mut tail = Vec::new();
         Page { entries: Vec::new(), paging, warning: None }.write_json(&mut tail);
         let body = [HEAD, entries.strip_suffix(b",").unwrap_or(entries), &tail[HEAD.len()..]].concat();

@@ -1,14 +1,14 @@
-//! A scripted upstream of its own: a made-up ledger over both endpoints, every answer as late as asked.
+//! The upstream as a program of its own: it serves a made-up ledger on both endpoints, with a given latency.
 //!
-//! What it costs is a search and a copy, so that what is measured against it is the client. `cargo xtask bench` starts
-//! it as `upstream ENTRIES LATENCY_MS`. It prints its base URL, for each endpoint the URL of its pages as curl counts
-//! them through, and the borders of a window around all entries: half an hour wider at either end, and twenty days. For
-//! every line on its standard input it prints what happened since the line before: requests, how many of them it held
-//! at once at most, the bytes of its answers, and how many requests hung. It ends when its input does.
+//! A page costs it one search and one copy, so measurements show the cost of the client. `cargo xtask bench` starts it
+//! as `upstream ENTRIES LATENCY_MS`. First it prints its base URL, for each endpoint the URL of all its pages in curl's
+//! notation, and the borders of two windows around all entries, wider by half an hour and by twenty days at either end.
+//! For every line on its standard input it prints what happened since the line before: the requests, the most of them
+//! at the same time, the bytes of the answers, and the requests that hung. It ends at the end of its input.
 //!
-//! Two options make it the service as it really is. `--end UNIX_S`: its entries are of the five months up to that second.
-//! `--hang-ms MS`: a first request for a narrow window, or for one in which nothing lies, is answered with 500 after
-//! that time; cursors and later pages are not.
+//! Two options make it behave as the real service does. `--end UNIX_S`: its entries are of the five months up to that
+//! second. `--hang-ms MS`: the first request of a walk over a narrow or empty window is answered with 500 after that
+//! time; requests for later pages are not.
 
 mod ledger;
 
@@ -54,7 +54,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What was typed.
+/// The arguments of the command line.
 struct Arguments {
     entries: u64,
     latency: Duration,
@@ -63,7 +63,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// Nothing when it is not as [`USAGE`] has it.
+    /// `None` when the arguments are not as [`USAGE`] says.
     fn read(mut typed: impl Iterator<Item = String>) -> Option<Self> {
         let entries = typed.next()?.parse().ok()?;
         let latency = Duration::from_millis(typed.next()?.parse().ok()?);

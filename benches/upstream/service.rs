@@ -1,4 +1,4 @@
-//! What the upstream says to a request, and what it counts. The connections are the testkit's.
+//! Answers the upstream's requests and counts them. The testkit does the connections.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
@@ -7,25 +7,25 @@ use billing_testkit::{Reply, Request, Upstream};
 
 use crate::ledger::Ledger;
 
-/// A ledger, how late its answers are, and who asked.
+/// A ledger, the latency of its answers, and counts of requests.
 pub(crate) struct Service {
     ledger: Ledger,
     latency: Duration,
-    /// How long the requests are kept that it does not answer well; `None` answers all of them.
+    /// How long requests hang that the real service does not answer well; `None` when none hangs.
     hang: Option<Duration>,
     requests: AtomicU64,
     hung: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// What happened since it was last asked.
+/// Counts since the last call of [`Service::take_counts`].
 pub(crate) struct Counts {
     pub(crate) requests: u64,
-    /// Requests that were held at once, at most.
+    /// The most requests at the same time.
     pub(crate) most_held: u64,
     /// Bytes of the answers' bodies.
     pub(crate) bytes: u64,
-    /// Requests that were answered with 500 after a long time, or whose client did not wait for it.
+    /// Requests that hung: they were answered with 500 after a long time, or the client did not wait for that.
     pub(crate) hung: u64,
 }
 
@@ -39,7 +39,7 @@ impl Service {
         &self.ledger
     }
 
-    /// What happened since the last call. `upstream` is the server that this service answers for.
+    /// The counts since the last call. `upstream` is the server that this service answers for.
     pub(crate) fn take_counts(&self, upstream: &Upstream) -> Counts {
         let take = |count: &AtomicU64| count.swap(0, Relaxed);
         let most_held = upstream.most_at_once() as u64;
@@ -57,9 +57,9 @@ impl Service {
             }
             None => self.ledger.answer(path, query).after(self.latency),
         };
-        // Before it is sent: whoever has the answer finds it counted.
+        // Counted before the answer is sent, so that a client which has the answer finds it in the counts.
         self.bytes.fetch_add(reply.body().len() as u64, Relaxed);
-        // Dated, as every service's answers are.
+        // Answers have a `Date`, as those of every service.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         reply.dated(now.map_or(0, |now| now.as_secs()))
     }

@@ -1,15 +1,15 @@
-//! Asking a server over one connection and only reading the bytes of its answers, so that a client's own cost is left out.
+//! A connection that sends requests and reads only the bytes of the answers, so that no client's cost is measured.
 
 use anyhow::{Context, Result, bail};
 use billing_testkit::wire::{self, Answer, Request};
 
-/// Bytes of an answer that was not wanted that are shown.
+/// The most bytes of an unexpected answer that are shown.
 const SHOWN: usize = 500;
 
-/// A connection that stays open, and what is sent with each request on it.
+/// A connection that stays open, and the headers of its requests.
 pub(super) struct Connection {
     wire: wire::Connection,
-    /// What stands before each target, `/api/v1`.
+    /// The prefix of each target, `/api/v1`.
     base: String,
     headers: Vec<(&'static str, String)>,
 }
@@ -18,7 +18,7 @@ impl Connection {
     /// Connects to the service at `http://host:port/base`, with headers for all requests.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When no connection can be made.
     pub(super) fn open(base_url: &str, headers: Vec<(&'static str, String)>) -> Result<Self> {
         let wire = wire::Connection::to(base_url).with_context(|| format!("cannot connect to {base_url}"))?;
         let place = base_url.trim_start_matches("http://");
@@ -26,28 +26,28 @@ impl Connection {
         Ok(Self { wire, base, headers })
     }
 
-    /// Connects as the holder of a key.
+    /// Connects with a key.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When no connection can be made.
     pub(super) fn bearer(base_url: &str, key: &str) -> Result<Self> {
         Self::open(base_url, vec![("authorization", format!("Bearer {key}"))])
     }
 
-    /// The same, asking for answers in an encoding.
+    /// Connects with a key, and asks for answers in an encoding.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When no connection can be made.
     pub(super) fn encoded(base_url: &str, key: &str, encoding: &str) -> Result<Self> {
         let mut connection = Self::bearer(base_url, key)?;
         connection.headers.push(("accept-encoding", encoding.to_owned()));
         Ok(connection)
     }
 
-    /// Asks for a target, and gives the answer as it came.
+    /// Fetches a target, and returns the answer as it came.
     ///
     /// # Errors
-    /// When it is not a whole one of status 200.
+    /// When the answer is not whole, or its status is not 200.
     pub(super) fn get(&mut self, target: &str) -> Result<Answer<'_>> {
         let request = Request::get(&[&self.base, target].concat());
         self.ask(request, 200).with_context(|| format!("GET {target}"))
@@ -56,7 +56,7 @@ impl Connection {
     /// Sends entries, and waits until they are recorded.
     ///
     /// # Errors
-    /// When the answer is not a whole one of status 201.
+    /// When the answer is not whole, or its status is not 201.
     pub(super) fn post(&mut self, target: &str, idempotency_key: &str, ndjson: &[u8]) -> Result<()> {
         let request = Request::post(&[&self.base, target].concat(), ndjson)
             .header("content-type", "application/x-ndjson")
@@ -76,7 +76,7 @@ impl Connection {
     }
 }
 
-/// The target of the page of `usage-history` after this one; `None` behind the last.
+/// The target of the page of `usage-history` after this one; `None` after the last page.
 pub(super) fn next_target(page: &[u8]) -> Option<String> {
     billing_benches::next_cursor(page).map(|cursor| format!("/billing/usage-history?cursor={cursor}"))
 }

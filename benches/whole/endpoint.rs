@@ -1,6 +1,6 @@
-//! The endpoints that are exported from.
+//! The endpoints from which the benchmarks export.
 
-/// An endpoint, and the entries on a page of it, as many as there may be.
+/// An endpoint, and the most entries on one of its pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) name: &'static str,

@@ -1,4 +1,4 @@
-//! One run of `billing export` over the upstream of `benches/upstream/`: the real program, and a file that is whole.
+//! One run of the real `billing export` over the upstream of `benches/upstream/`, whose file has to be whole.
 
 use std::fs;
 use std::path::Path;
@@ -12,28 +12,28 @@ use super::measured::Measured;
 use super::process::{check_lines, measure, measure_within};
 use super::upstream::Upstream;
 
-/// The made-up history ends in 2026, whatever day it is.
+/// The window of the made-up history, which is of 2026 whatever the date of today.
 pub(super) const MADE_UP_WINDOW: [&str; 2] = ["--until", "2027-01"];
 
-/// What is exported, by which program, and where to.
+/// One export: the program, the window, and the file.
 pub(super) struct Export<'a> {
     pub(super) billing: &'a Path,
     pub(super) endpoint: Endpoint,
-    /// Entries that must come out.
+    /// The number of entries that the file has to have.
     pub(super) entries: u64,
     /// The flags of the window.
     pub(super) window: &'a [&'a str],
     pub(super) concurrency: Option<u32>,
     pub(super) file: &'a Path,
-    /// It is killed when it takes longer than this, where there is a limit.
+    /// The time after which the program is killed; `None` for no limit.
     pub(super) patience: Option<Duration>,
 }
 
 impl Export<'_> {
-    /// Exports, over a file that is there, and adds what it took.
+    /// Exports, overwriting an existing file, and adds the measurements.
     ///
     /// # Errors
-    /// When the export does not end well, or is not whole.
+    /// When the export fails, or its file is not whole.
     pub(super) fn run(&self, upstream: &mut Upstream, measured: &mut Measured) -> Result<()> {
         if self.file.exists() {
             fs::remove_file(self.file)?;
@@ -44,7 +44,7 @@ impl Export<'_> {
             .args(self.window)
             .args(["--format", "csv", "--output"])
             .arg(self.file)
-            // This upstream asks for none.
+            // The program needs a key, but this upstream does not check it.
             .env("BILLING_API_KEY", "none");
         if let Some(concurrency) = self.concurrency {
             process.args(["--concurrency", &concurrency.to_string()]);
@@ -53,18 +53,18 @@ impl Export<'_> {
             Some(patience) => measure_within(process, "billing export", patience),
             None => measure(process, "billing export"),
         };
-        // Asked also when it failed: the next run's counts begin here.
+        // The counts are taken even after a failure, because those of the next run begin here.
         let counts = upstream.counts()?;
         measured.add(ended?, counts);
-        // A header, and a line an entry.
+        // The file has a header, and a line for each entry.
         check_lines(self.file, self.entries + 1)
     }
 }
 
-/// Fails unless two files are the same to the byte.
+/// Checks that two files have the same bytes.
 ///
 /// # Errors
-/// When they are not, or cannot be read.
+/// When they have not, or when one cannot be read.
 pub(super) fn check_equal(one: &Path, other: &Path) -> Result<()> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     if read(one)? != read(other)? {

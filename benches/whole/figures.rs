@@ -1,9 +1,9 @@
-//! Figures as they are printed. All are whole numbers underneath: nothing here needs binary floating point.
+//! Formats figures for the tables. All of them are whole numbers; nothing needs binary floating point.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The times that one thing took, over and over.
+/// The times of one measurement, repeated.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times(Vec<Duration>);
 
@@ -20,7 +20,7 @@ impl Times {
         self.0.len()
     }
 
-    /// The time that so many of a hundred did not exceed.
+    /// The percentile: the time that so many of a hundred did not exceed.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut times = self.0.clone();
         times.sort_unstable();
@@ -41,7 +41,7 @@ impl Times {
     }
 }
 
-/// A table as `docs/performance.md` has them: words on the left, figures on the right.
+/// A table in the form of `docs/performance.md`: words on the left, figures on the right.
 pub(super) struct Table(String);
 
 impl Table {
@@ -61,29 +61,29 @@ impl fmt::Display for Table {
     }
 }
 
-/// How many times the one goes into the other, to the hundredth.
+/// The ratio of two times, with two decimal places.
 pub(super) fn times(long: Duration, short: Duration) -> String {
     ratio(long.as_micros(), short.as_micros())
 }
 
-/// The same of any two numbers.
+/// The ratio of two numbers, with two decimal places.
 pub(super) fn ratio(large: u128, small: u128) -> String {
     let hundredths = large * 100 / small.max(1);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// Milliseconds to the hundredth, without their unit.
+/// Milliseconds with two decimal places, without the unit.
 pub(super) fn milliseconds(time: Duration) -> String {
     ratio(time.as_micros(), 1000)
 }
 
-/// How many a second, whole ones.
+/// The rate per second, as a whole number.
 pub(super) fn per_second(count: u64, elapsed: Duration) -> u64 {
     let rate = u128::from(count) * 1_000_000 / elapsed.as_micros().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// With a comma after every three digits: `5,000,000`.
+/// A number with a comma between groups of three digits: `5,000,000`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -1,9 +1,9 @@
-//! Walking a service that hangs: the real program, beside a plain walk of the same pages.
+//! Measures an export from a service that hangs, and compares it with a plain walk over the same pages.
 //!
-//! The upstream answers 500 after half a minute where the real service is known to: to a first request for a narrow
-//! window, or for one in which nothing lies. Whoever only follows the cursor never sees it. So that is the measure: an
-//! export may take little longer than it, less with windows side by side, and writes the same file as from a service
-//! that behaves.
+//! The upstream answers 500 after half a minute where the real service does so: to a first request for a narrow or an
+//! empty window. A plain walk only follows the cursor and never meets this. So an export may take only a little longer
+//! than a plain walk, and less with windows side by side. It has to write the same file as from a service that does not
+//! hang.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,25 +22,25 @@ use super::say;
 use super::upstream::{Traits, Upstream};
 use xtask::{bench, workspace};
 
-/// Entries unless `--entries` says otherwise: a heavy user's five months.
+/// The number of entries without `--entries`: five months of a heavy user.
 const ENTRIES: u64 = 1_000_000;
 
-/// How late each page is.
+/// The latency of each page.
 const LATENCY_MS: u64 = 100;
 
-/// How long it hangs.
+/// How long a request hangs.
 const HANG_MS: u64 = 30_000;
 
-/// The last entry is so old when the run begins: behind it lies a window with nothing in it.
+/// The age of the last entry when the run begins. After it there is an empty window.
 const QUIET: Duration = Duration::from_secs(3600);
 
-/// An export of one window after the other takes at most this many hundredths of a plain walk.
+/// The limit for the time of an export without concurrency, in hundredths of a plain walk's.
 const ALONE_HUNDREDTHS: u32 = 120;
 
-/// Beside three times a plain walk, how long an export may take before it is killed.
+/// An export is killed when it takes longer than this and three times a plain walk.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Windows side by side, where there are any.
+/// The concurrency of exports with windows side by side.
 const SIDE_BY_SIDE: u32 = 4;
 
 /// Measures, prints a table, and judges.
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     bench.export(&mut service, "20 days wider, 1", &wide.flags(), 1, Limit::Alone(plain))?;
     bench.export(&mut service, "20 days wider, 4", &wide.flags(), SIDE_BY_SIDE, Limit::SideBySide(plain))?;
     bench.export(&mut service, "30 min wider, 4", &close.flags(), SIDE_BY_SIDE, Limit::SideBySide(plain))?;
-    // One at a time: each holds the whole ledger in memory.
+    // Only one service at a time, because each has the whole ledger in memory.
     drop(service);
     let mut behaving = Upstream::start_with(&upstream, entries, Traits { hang_ms: None, ..traits })?;
     bench.export(&mut behaving, "without hangs, 4", &[], SIDE_BY_SIDE, Limit::Behaving(plain))?;
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
 struct Options {
     entries: u64,
     endpoint: Endpoint,
-    /// Another program than that of the present code.
+    /// Another program to measure; `None` for that of the present code.
     billing: Option<PathBuf>,
 }
 
@@ -115,29 +115,29 @@ impl Options {
     }
 }
 
-/// What an export's time is held to, beside that of the plain walk.
+/// The limit for an export's time, with the time of the plain walk.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// Nothing is asked of it.
+    /// No limit: the service does not hang.
     Behaving(Duration),
-    /// Little longer than this.
+    /// At most [`ALONE_HUNDREDTHS`] of this.
     Alone(Duration),
     /// Less than this.
     SideBySide(Duration),
 }
 
 impl Limit {
-    /// An export that takes longer is killed: what is that far over its limit could go on for hours.
+    /// The time after which an export is killed. One that is so far beyond its limit could go on for hours.
     fn patience(self) -> Duration {
         let (Self::Behaving(plain) | Self::Alone(plain) | Self::SideBySide(plain)) = self;
         plain * 3 + PATIENCE
     }
 }
 
-/// What it takes to measure, what came out, and what did not hold.
+/// What the measurement needs, the files that were written, and the limits that were missed.
 struct Bench {
     billing: PathBuf,
-    /// Where exports are written: beside the build, since `/tmp` is memory on many machines.
+    /// The directory of the exports. It is beside the build, because `/tmp` is memory on many machines.
     directory: PathBuf,
     endpoint: Endpoint,
     entries: u64,
@@ -146,7 +146,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// All pages one after the other over one connection, read and dropped.
+    /// Fetches all pages one after the other over one connection, and drops them.
     fn plain_walk(&self, service: &mut Upstream) -> Result<Duration> {
         let mut connection = Connection::bearer(service.base_url(), "none")?;
         let size = self.endpoint.page_entries;
@@ -175,8 +175,8 @@ impl Bench {
         Ok(elapsed)
     }
 
-    /// Exports once, prints the line, and judges. An export that fails is one more limit that was missed: the others are
-    /// worth knowing.
+    /// Exports once, prints the line, and compares it with the limit. An export that fails counts as a missed limit, so
+    /// that the others are still measured.
     fn export(
         &mut self,
         service: &mut Upstream,
@@ -225,7 +225,7 @@ impl Bench {
         Ok(())
     }
 
-    /// All files must be the same, whoever was asked and how.
+    /// Checks that all files are the same, whatever the service and the flags were.
     fn compare(&mut self) -> Result<()> {
         let Some((first, others)) = self.files.split_first() else { return Ok(()) };
         let differ = |other: &PathBuf| check_equal(first, other).err().map(|error| error.to_string());

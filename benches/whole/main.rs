@@ -1,6 +1,6 @@
-//! What the whole costs: `billing export` and `billing serve` as programs, started, asked and measured from outside.
+//! Measures the whole programs, `billing export` and `billing serve`, from outside.
 //!
-//! `cargo xtask bench` builds and starts this one. What it found is kept in `docs/performance.md`.
+//! `cargo xtask bench` builds and starts this program. Its results are in `docs/performance.md`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are for whoever asked for them")]
 
 mod hangs;
@@ -25,12 +25,12 @@ use std::time::SystemTime;
 use anyhow::Result;
 use xtask::{command, workspace};
 
-/// Four words are benchmarks of the whole: `memory`, the peak memory of an export; `walk`, what windows side by side bring
-/// to it and what it takes beside curl, or beside another program; `hangs`, what it takes from a service that hangs;
-/// `server`, what the server does under load. All else goes to criterion, as its own arguments: a filter by name is the
-/// first of them.
+/// Four words name benchmarks of whole programs. `memory` is the peak memory of an export. `walk` is the time of an
+/// export: with windows side by side, compared with curl, or compared with another program. `hangs` is the time of an
+/// export from a service that hangs. `server` is the server under load. All other arguments go to criterion; the first
+/// one is a filter by name.
 ///
-/// Criterion's own walks are still reached by more of their names, `walk-` for all of them.
+/// Criterion's own walks are reached by a longer part of their names, `walk-` for all of them.
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn parts(arguments: &[&str]) -> Result<()> {
     let results = workspace::target_directory()?.join("criterion");
     let start = SystemTime::now();
-    // `--benches`, all that measure by themselves: the test harness of a library would not understand criterion's arguments.
+    // `--benches` runs the benchmarks alone: a library's test harness does not know criterion's arguments.
     let mut cargo = command::cargo(["bench", "--locked", "--package", "billing-benches", "--benches", "--"]);
     cargo.args(arguments).env("CRITERION_HOME", &results);
     command::run(cargo)?;

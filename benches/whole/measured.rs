@@ -1,4 +1,4 @@
-//! The runs of one thing, as a line of a table.
+//! The runs of one measurement, as a line of a table.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::endpoint::Endpoint;
 use super::process::{Ended, mebibytes};
 use super::upstream::Counts;
 
-/// How long each run took, and what the upstream saw of it.
+/// The times of all runs, and the upstream's counts.
 pub(super) struct Measured {
     pub(super) name: &'static str,
     pub(super) times: Vec<Duration>,
-    /// Of all runs the most; zero where nobody looked.
+    /// The peak memory of all runs; zero when it was not measured.
     pub(super) peak_kib: u64,
-    /// Of the last run.
+    /// The upstream's counts of the last run.
     pub(super) counts: Counts,
 }
 
@@ -37,7 +37,7 @@ impl Measured {
         self.times.iter().min().copied().unwrap_or_default()
     }
 
-    /// A line under [`title`], with what is to be said of it.
+    /// A line of the table under [`title`], with a remark at its end.
     pub(super) fn line(&self, said: &str) -> String {
         let Counts { requests, most_held, bytes, .. } = self.counts;
         let line = format!(

@@ -1,4 +1,4 @@
-//! The peak memory of `billing export`: of the real program, against the real server, over ledgers of two sizes.
+//! Measures the peak memory of `billing export`: the real program, with the real server, over ledgers of two sizes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,13 +10,13 @@ use super::program::{self, Server};
 use super::say;
 use xtask::workspace;
 
-/// Entries of the ledgers. What grows with the ledger would show between the two.
+/// The entries of the two ledgers. Memory that grows with the ledger shows as a difference between them.
 const SIZES: [u64; 2] = [100_000, 1_000_000];
 
 /// Measures and prints a table.
 ///
 /// # Errors
-/// When something cannot be run, an export is not whole, or one takes more than it may.
+/// When something cannot be run, or when an export is not whole or takes too much memory.
 pub(super) fn run() -> Result<()> {
     let billing = program::billing()?;
     let directory = workspace::target_directory()?.join("bench-memory");
@@ -33,7 +33,7 @@ pub(super) fn run() -> Result<()> {
         for (endpoint, format) in
             [("usage-history", "csv"), ("usage-history", "json"), ("usage", "csv"), ("usage", "json")]
         {
-            // A server for each export, so that its peak is that export's too.
+            // Each export has a server of its own, so that the server's peak belongs to this export.
             let server = Server::start(&billing, &directory.join("ledger.db"))?;
             let export_kib = export(&billing, &directory, server.base_url(), endpoint, format, entries)?;
             let server_kib = peak_kib(server.id()).context("the server is gone")?;
@@ -52,7 +52,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Exports the whole ledger, and gives the peak memory of that.
+/// Exports the whole ledger, and returns the peak memory.
 fn export(
     billing: &Path,
     directory: &Path,
@@ -65,13 +65,13 @@ fn export(
     let mut process = Command::new(billing);
     process
         .args(["export", "--quiet", "--base-url", base_url, "--endpoint", endpoint, "--format", format])
-        // The made-up history ends in 2026, whatever day it is.
+        // The made-up history is of 2026, whatever the date of today.
         .args(["--until", "2027-01", "--api-key-file"])
         .arg(directory.join("api-key"))
         .arg("--output")
         .arg(&file);
     let ended = measure(process, "billing export")?;
-    // A header in CSV; a bracket at either end in JSON.
+    // CSV has a header; JSON has a bracket at either end.
     check_lines(&file, entries + if format == "csv" { 1 } else { 2 })?;
     Ok(ended.peak_kib)
 }

@@ -1,4 +1,4 @@
-//! A program as it is measured: from its start to its end, with the most memory that it had.
+//! Runs a program from its start to its end, and measures its time and peak memory.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -11,13 +11,13 @@ use anyhow::{Context, Result, bail};
 
 use super::program::Running;
 
-/// What an export may take, whatever it exports.
+/// The limit for the peak memory of any export.
 pub(super) const LIMIT_KIB: u64 = 48 << 10;
 
-/// How often the kernel's mark is read. It never falls, so only what a program takes in its last moments escapes.
+/// How often the kernel's peak value is read. It never falls, so only a peak in the last moments of a program is missed.
 const POLL: Duration = Duration::from_millis(1);
 
-/// A program that ended well.
+/// The measurements of a program that ended well.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     pub(super) elapsed: Duration,
@@ -32,7 +32,7 @@ pub(super) fn measure(mut command: Command, name: &str) -> Result<Ended> {
     let start = Instant::now();
     let mut process = command.spawn().with_context(|| format!("cannot start `{name}`"))?;
     let id = process.id();
-    // Beside the wait, not between looks at the process: its end is seen when it comes.
+    // A thread of its own reads the memory, so that the wait sees the end of the process at once.
     let watch = thread::spawn(move || {
         let mut peak = None;
         while let Some(kib) = peak_kib(id) {
@@ -43,17 +43,17 @@ pub(super) fn measure(mut command: Command, name: &str) -> Result<Ended> {
     });
     let status = process.wait();
     let elapsed = start.elapsed();
-    // It ends by itself: a process that is gone has no memory.
+    // The thread ends by itself, because a process that has ended has no memory.
     let peak = watch.join().ok().flatten();
     succeeded(status?, name)?;
     let peak_kib = peak.context("peak memory is read from /proc, which only Linux has")?;
     Ok(Ended { elapsed, peak_kib })
 }
 
-/// The same of a program that may not end: it is killed when it takes longer than this. Its end is seen a moment late.
+/// The same for a program that may not end. It is killed after the limit. Its end is seen a moment late.
 ///
 /// # Errors
-/// As those of [`measure`], and when it was killed.
+/// Those of [`measure`], and when the program was killed.
 pub(super) fn measure_within(mut command: Command, name: &str, patience: Duration) -> Result<Ended> {
     let start = Instant::now();
     let mut process = Running(command.spawn().with_context(|| format!("cannot start `{name}`"))?);
@@ -89,24 +89,24 @@ pub(super) fn peak_kib(process: u32) -> Option<u64> {
     peak.trim().trim_end_matches("kB").trim_end().parse().ok()
 }
 
-/// What the processes that we started, and that have ended, have had of the processors so far. In hundredths of a second:
-/// the kernel rounds the sum, not each of them.
+/// The CPU time of all processes that we started and that have ended. It is in hundredths of a second: the kernel
+/// rounds the sum, not the time of each process.
 ///
 /// # Errors
-/// When the kernel does not say so, which only Linux does.
+/// When the kernel does not tell; only Linux does.
 pub(super) fn children_cpu() -> Result<Duration> {
     let status = fs::read_to_string("/proc/self/stat").context("only Linux has /proc")?;
-    // The name of the program, in brackets, may hold anything; behind it come the state and numbers.
+    // The name of the program, in brackets, may hold anything. The state and numbers follow it.
     let (_, fields) = status.rsplit_once(')').context("/proc/self/stat has no name")?;
     let ticks: std::result::Result<Vec<u64>, _> =
         fields.split_whitespace().skip(13).take(2).map(str::parse).collect();
     Ok(Duration::from_millis(ticks.context("/proc/self/stat has no times")?.iter().sum::<u64>() * 10))
 }
 
-/// Fails unless the file has so many lines.
+/// Checks that the file has so many lines.
 ///
 /// # Errors
-/// When it has not, or cannot be read.
+/// When it has not, or when it cannot be read.
 pub(super) fn check_lines(path: &Path, expected: u64) -> Result<()> {
     let found = lines(path)?;
     if found != expected {
@@ -115,7 +115,7 @@ pub(super) fn check_lines(path: &Path, expected: u64) -> Result<()> {
     Ok(())
 }
 
-/// Counted in pieces: the file may be larger than the memory.
+/// Counts in pieces, because the file may be larger than the memory.
 fn lines(path: &Path) -> Result<u64> {
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut buffer = vec![0; 1 << 20];
@@ -129,10 +129,10 @@ fn lines(path: &Path) -> Result<u64> {
     }
 }
 
-/// Removes what an earlier run left, if it left anything.
+/// Removes what an earlier run left, if there is anything.
 ///
 /// # Errors
-/// When what is there cannot be removed.
+/// When it cannot be removed.
 pub(super) fn clear(directory: &Path) -> Result<()> {
     if directory.exists() {
         fs::remove_dir_all(directory).with_context(|| format!("cannot clear {}", directory.display()))?;

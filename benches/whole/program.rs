@@ -1,4 +1,4 @@
-//! The programs that are measured and those they are measured against: built, started, and ended with the run.
+//! Builds and starts the programs that are measured or compared, and ends them with the run.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -9,16 +9,16 @@ use anyhow::{Context, Result, bail};
 
 use xtask::{command, workspace};
 
-/// Builds `billing` as it is shipped, and says where it is.
+/// Builds `billing` as it is released, and returns its path.
 ///
 /// # Errors
-/// When it does not build.
+/// When it cannot be built.
 pub(super) fn billing() -> Result<PathBuf> {
     command::run(command::cargo(["build", "--release", "--locked", "--package", "billing-cli"]))?;
     Ok(workspace::target_directory()?.join("release").join("billing"))
 }
 
-/// A program that somebody names, to be started from any directory.
+/// The absolute path of a program that the user named.
 ///
 /// # Errors
 /// When it is not there.
@@ -26,18 +26,18 @@ pub(super) fn existing(path: &str) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("there is no program `{path}`"))
 }
 
-/// A process that is killed when this value goes, however the run ends.
+/// A process that is killed when this value is dropped, however the run ends.
 pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // What it writes is thrown away after it.
+        // What it writes is removed afterwards, so it need not end in order.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// `billing serve`, up as long as this value lives.
+/// A running `billing serve`. It ends when this value is dropped.
 pub(super) struct Server {
     process: Running,
     base_url: String,
@@ -47,9 +47,9 @@ impl Server {
     /// Serves a ledger on a free port.
     ///
     /// # Errors
-    /// When it cannot be started, or does not say where it is.
+    /// When it cannot be started, or does not print its address.
     pub(super) fn start(billing: &Path, ledger: &Path) -> Result<Self> {
-        // It logs every request, as it does when it is used: into a file, which costs the same and is there to look into.
+        // It logs every request, as it does in use. The log goes into a file, which costs the same and can be read later.
         let log = workspace::target_directory()?.join("billing-serve.log");
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let process = Command::new(billing)

@@ -1,4 +1,4 @@
-//! What criterion measured, as one table: medians, rates, and the ratio to the floor of the group.
+//! Prints the results of criterion as one table: medians, rates, and the ratio to the floor of the group.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// One benchmark's result.
+/// The result of one benchmark.
 #[derive(Debug)]
 struct Measured {
     group: String,
@@ -25,10 +25,11 @@ impl Measured {
     }
 }
 
-/// A table of what was measured since `start`. The floor of a group is the slowest of those that say so.
+/// A table of what was measured since `start`. The floor of a group is the slowest benchmark whose name starts with
+/// `floor`.
 ///
 /// # Errors
-/// When criterion's files are not as they were.
+/// When criterion's files have another form than expected.
 pub(super) fn of(results: &Path, start: SystemTime) -> Result<String> {
     let mut measured = Vec::new();
     for group in directories(results)? {
@@ -103,7 +104,7 @@ fn read(directory: &Path) -> Result<Measured> {
     let Benchmark { group_id, function_id, throughput } = serde_json::from_str(&benchmark)?;
     let estimates = fs::read_to_string(directory.join("estimates.json"))?;
     let estimates: Estimates<'_> = serde_json::from_str(&estimates)?;
-    // Nanoseconds with a fraction; whole ones are more than precise.
+    // Criterion writes nanoseconds with a fraction. Whole ones are precise enough.
     let median = estimates.median.point_estimate.get();
     let whole = median.split('.').next().unwrap_or(median);
     let (entries, bytes) = match throughput {

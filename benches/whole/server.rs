@@ -1,7 +1,7 @@
-//! The server: the real program over a large ledger, as its clients see it.
+//! Measures the server: the real program over a large ledger, as its clients see it.
 //!
-//! Each section stands in a file of its own, prints a table for `docs/performance.md`, and says which of its limits were
-//! missed. All are measured before the run fails: one figure that is off says less than all of them.
+//! Each section has its own file, prints a table for `docs/performance.md`, and returns the limits that were missed. All
+//! sections are measured before the run fails, because all figures together say more than one.
 
 mod analytics;
 mod encodings;
@@ -25,16 +25,16 @@ use super::process::{mebibytes, peak_kib};
 use super::program::Server;
 use super::say;
 
-/// Entries of the ledger unless `--entries` says otherwise.
+/// The entries of the ledger without `--entries`.
 const ENTRIES: u64 = 5_000_000;
 
-/// Entries on a page: as many as `usage` gives.
+/// Entries on a page: the most that `usage` gives.
 const PAGE_ENTRIES: u64 = 500;
 
-/// With fewer pages the deep ones are not deep.
+/// The least number of pages. With fewer the deep ones are not deep.
 const MIN_ENTRIES: u64 = 100 * PAGE_ENTRIES;
 
-/// The account that is read. What is recorded meanwhile goes into another one, so that all sections read the same.
+/// The account that is read. Batches go into another one, so that all sections read the same entries.
 const ACCOUNT: &str = "default";
 
 /// The limits that a section missed, in words.
@@ -43,7 +43,7 @@ type Missed = Vec<String>;
 /// Measures one thing and prints its table.
 type Section = fn(&Bench) -> Result<Missed>;
 
-/// By name, in the order in which they are measured: those that write come last.
+/// The sections by name, in the order in which they are measured. Those that write are last.
 const SECTIONS: [(&str, Section); 6] = [
     ("pages", pages::run),
     ("analytics", analytics::run),
@@ -53,7 +53,7 @@ const SECTIONS: [(&str, Section); 6] = [
     ("readers", readers::run),
 ];
 
-/// Measures, prints the tables, and judges.
+/// Measures, prints the tables, and checks the limits.
 ///
 /// # Errors
 /// When something cannot be run, and at the end when a section could not be measured or a limit was missed.
@@ -90,11 +90,11 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
 
 struct Options {
     entries: Option<u64>,
-    /// The program of before, to be measured by turns with this one.
+    /// The earlier program, to be measured by turns with this one.
     before: Option<String>,
-    /// Leave the ledger for the next run.
+    /// Whether the ledger is kept for the next run.
     keep: bool,
-    /// What to measure; all when none is named.
+    /// The sections to measure; all when none is named.
     sections: Vec<String>,
 }
 
@@ -128,9 +128,9 @@ impl Options {
     }
 }
 
-/// A server over a copy of the made ledger, and the key of who reads it.
+/// A server over a copy of the ledger, and the key of its reader.
 struct Bench {
-    /// First, so that it ends before its file goes.
+    /// The first field, so that the server ends before its file is removed.
     server: Server,
     ledger: Ledger,
     admin_key: String,
@@ -156,12 +156,12 @@ impl Bench {
         Ok(bench)
     }
 
-    /// A new connection of the account's reader.
+    /// A new connection with the reader's key.
     fn connect(&self) -> Result<Connection> {
         Connection::bearer(self.server.base_url(), &self.admin_key)
     }
 
-    /// The number of the last page that is full.
+    /// The number of the last full page.
     fn last_page(&self) -> u64 {
         self.ledger.entries() / PAGE_ENTRIES
     }
@@ -191,7 +191,7 @@ fn total(connection: &mut Connection) -> Result<u64> {
     Ok(page.pagination.total)
 }
 
-/// Says how a limit was kept, and keeps what is said when it was not.
+/// Prints a sentence about a limit, and adds it to the missed ones when the limit was missed.
 fn judge(missed: &mut Missed, holds: bool, said: String) {
     say(&format!("{}{said}", if holds { "" } else { "MISSED: " }));
     if !holds {
@@ -199,7 +199,7 @@ fn judge(missed: &mut Missed, holds: bool, said: String) {
     }
 }
 
-/// Judges how many times as long as another a thing may take.
+/// Checks that one time is at most so many times another one.
 fn judge_times(missed: &mut Missed, what: &str, long: Duration, short: Duration, limit: u32) {
     judge(
         missed,

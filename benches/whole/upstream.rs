@@ -1,4 +1,4 @@
-//! The upstream of `benches/upstream/`, as a program: started, asked what it saw.
+//! Starts the upstream of `benches/upstream/` as a program, and reads its counts.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// The service that is walked over, up as long as this value lives.
+/// The running service of a walk. It ends when this value is dropped.
 pub(super) struct Upstream {
     process: Child,
-    /// It lives as long as this is open.
+    /// Its standard input: the program runs as long as this is open.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     base_url: String,
     counted_urls: [String; 2],
-    /// Windows around all entries.
+    /// Two windows around all entries: half an hour wider at either end, and twenty days.
     windows: [Window; 2],
 }
 
-/// A window that is typed.
+/// A window as arguments of the command line.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) since: String,
@@ -31,42 +31,42 @@ impl Window {
     }
 }
 
-/// How an upstream is other than prompt, patient and of the first half of 2026.
+/// The properties of an upstream. By default it answers at once, never hangs, and has entries of the first half of 2026.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
-    /// How late each page is.
+    /// The latency of each page.
     pub(super) latency_ms: u64,
-    /// The entries are of the five months up to this second.
+    /// If set, the entries are of the five months up to this second.
     pub(super) end_unix_s: Option<u64>,
-    /// How long it keeps a first request for a narrow or an empty window, before it answers 500.
+    /// How long a first request for a narrow or an empty window hangs before it is answered with 500.
     pub(super) hang_ms: Option<u64>,
 }
 
-/// What an upstream saw since it was last asked.
+/// The counts of an upstream since they were last read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) requests: u64,
-    /// Requests that it held at once, at most.
+    /// The most requests at the same time.
     pub(super) most_held: u64,
-    /// Bytes of what it answered.
+    /// Bytes of the answers' bodies.
     pub(super) bytes: u64,
-    /// Requests that it did not answer well.
+    /// Requests that hung.
     pub(super) hung: u64,
 }
 
 impl Upstream {
-    /// Starts one with so many entries, each page so late.
+    /// Starts an upstream with so many entries and this latency.
     ///
     /// # Errors
-    /// When it cannot be started, or does not say where it is.
+    /// When it cannot be started, or does not print its address.
     pub(super) fn start(program: &Path, entries: u64, latency_ms: u64) -> Result<Self> {
         Self::start_with(program, entries, Traits { latency_ms, ..Traits::default() })
     }
 
-    /// Starts one with so many entries that is as it is told.
+    /// Starts an upstream with so many entries and these properties.
     ///
     /// # Errors
-    /// When it cannot be started, or does not say where it is.
+    /// When it cannot be started, or does not print its address.
     pub(super) fn start_with(program: &Path, entries: u64, traits: Traits) -> Result<Self> {
         let mut command = Command::new(program);
         command.args([entries.to_string(), traits.latency_ms.to_string()]);
@@ -101,7 +101,7 @@ impl Upstream {
         self.windows.clone()
     }
 
-    /// The URL by which curl fetches every page of an endpoint, one after the other.
+    /// The URL with which curl fetches all pages of an endpoint, one after the other.
     ///
     /// # Errors
     /// When it has no such endpoint.
@@ -111,10 +111,10 @@ impl Upstream {
         url.map(String::as_str).with_context(|| format!("the upstream has no `{endpoint}`"))
     }
 
-    /// What it saw since it was last asked.
+    /// The counts since the last call.
     ///
     /// # Errors
-    /// When it is gone.
+    /// When the program has ended.
     pub(super) fn counts(&mut self) -> Result<Counts> {
         let stdin = self.stdin.as_mut().context("the upstream has no input")?;
         writeln!(stdin).context("the upstream is gone")?;

@@ -1,7 +1,7 @@
-//! Two programs by turns: what `billing export` took before a change, and what it takes after it.
+//! Compares the time of `billing export` before and after a change, with two programs that take turns.
 //!
-//! A machine that others use has good and bad minutes, and each of them must be one of both programs. So they take
-//! turns within one run, and who goes first changes with each turn.
+//! A machine that others use has good and bad minutes, and both programs must have the same ones. So they take turns
+//! within one run, and the order changes with each turn.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,26 +19,26 @@ use super::say;
 use super::upstream::Upstream;
 use xtask::{bench, workspace};
 
-/// The later program takes at most this many hundredths of the earlier one's time.
+/// The limit for the time of the later program, in hundredths of the earlier one's.
 const LIMIT_HUNDREDTHS: u32 = 105;
 
-/// Pages that are late: so many, by so much.
+/// The number of late pages, and their latency.
 const LATE_PAGES: u64 = 200;
 const LATE_MS: u64 = 50;
 
-/// Entries of pages at once.
+/// Entries of a run without latency.
 const ENTRIES: u64 = 100_000;
 
-/// One way to export, and how many turns both programs have at it: odd, so that a median is one of them.
+/// One way to export, and the number of turns of each program. The number is odd, so that the median is a measured time.
 struct Scenario {
     concurrency: Option<u32>,
     latency_ms: u64,
     turns: usize,
 }
 
-/// Short runs need many turns, and long ones, which mostly wait, few. One program beside itself, on two cores that were
-/// wanted three times over: of 15 turns the medians were 0.77 to 1.07 times each other and the fastest runs 0.85 to 1.5
-/// times; of 31 turns one comparison of eight was still at 1.09 in both.
+/// Short runs need many turns. Long runs mostly wait, and need few. A program was compared with itself on two cores
+/// that had three times as much work as they could do. With 15 turns the ratio of the medians was 0.77 to 1.07, and
+/// that of the fastest runs 0.85 to 1.5. With 31 turns one comparison of eight still had 1.09 for both.
 const SCENARIOS: [Scenario; 4] = [
     Scenario { concurrency: None, latency_ms: 0, turns: 31 },
     Scenario { concurrency: Some(1), latency_ms: 0, turns: 31 },
@@ -73,17 +73,17 @@ pub(super) fn run(before: &str) -> Result<()> {
     Ok(())
 }
 
-/// The two programs, and what they are let loose on.
+/// The two programs, the upstream, and the directory for the files.
 struct Bench {
     before: PathBuf,
     after: PathBuf,
     upstream: PathBuf,
-    /// Where exports are written: beside the build, since `/tmp` is memory on many machines.
+    /// The directory of the exports. It is beside the build, because `/tmp` is memory on many machines.
     directory: PathBuf,
 }
 
 impl Bench {
-    /// Runs both programs by turns, prints the line, and gives the limit that was missed.
+    /// Runs both programs by turns and prints the line. Returns the limit that was missed, if one was.
     fn by_turns(&self, scenario: &Scenario, endpoint: Endpoint) -> Result<Option<String>> {
         let Scenario { concurrency, latency_ms, turns } = *scenario;
         let entries = if latency_ms > 0 { LATE_PAGES * endpoint.page_entries } else { ENTRIES };
@@ -96,12 +96,12 @@ impl Bench {
             sides: [Side::new("before", &self.before), Side::new("after", &self.after)],
         };
         pair.turn()?;
-        // It warmed up what both use, and shows that they do the same.
+        // The first turn only warms up the machine, and shows that both programs write the same file.
         let [before, after] = &pair.sides;
         check_equal(&before.file(pair.directory), &after.file(pair.directory))?;
         pair.sides.iter_mut().for_each(Side::forget);
         (0..turns).try_for_each(|_| pair.turn())?;
-        // A bad minute passes, and a slower program stays one.
+        // A limit that was missed is measured once more: a bad minute passes, but a slower program stays slower.
         if pair.is_over() {
             (0..2 * turns).try_for_each(|_| pair.turn())?;
         }
@@ -116,7 +116,7 @@ impl Bench {
     }
 }
 
-/// Two programs at one scenario.
+/// The runs of two programs in one scenario.
 struct Pair<'a> {
     upstream: Upstream,
     directory: &'a Path,
@@ -128,7 +128,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Lets both export once. Who was first is second the next time.
+    /// Lets both programs export once. The one that was first is second the next time.
     fn turn(&mut self) -> Result<()> {
         let mut order: Vec<&mut Side<'_>> = self.sides.iter_mut().collect();
         if order[0].measured.times.len() % 2 == 1 {
@@ -164,8 +164,8 @@ impl Pair<'_> {
         (after.measured.fastest(), before.measured.fastest())
     }
 
-    /// The work of others makes a run longer, never shorter: a program that is slower is slower in its median *and* in
-    /// its fastest run.
+    /// Other work on the machine makes a run longer, never shorter. So a program counts as slower only when both its
+    /// median *and* its fastest run are slower.
     fn is_over(&self) -> bool {
         let is_over = |(after, before): (Duration, Duration)| after * 100 > before * LIMIT_HUNDREDTHS;
         is_over(self.of_medians()) && is_over(self.of_fastest())
@@ -180,7 +180,8 @@ impl Pair<'_> {
             tenths_ms(medians.0),
             times(medians.0, medians.1),
             times(fastest.0, fastest.1),
-            // For the reader: it says little of a program that waits, and much where the other two contradict each other.
+            // The CPU time is only shown. It says little about a program that waits, and helps when the other two
+            // contradict each other.
             times(after.cpu, before.cpu),
             if self.is_over() { format!("  MISSED: at most {}", limit()) } else { String::new() },
         )
@@ -191,7 +192,7 @@ impl Pair<'_> {
 struct Side<'a> {
     billing: &'a Path,
     measured: Measured,
-    /// What all runs took of the processors.
+    /// The CPU time of all runs.
     cpu: Duration,
 }
 

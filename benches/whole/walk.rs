@@ -1,7 +1,7 @@
-//! The time of `billing export`: the real program, over pages that are late and over pages that are not.
+//! Measures the time of `billing export`, the real program, with late pages and with immediate ones.
 //!
-//! Late pages show what walking side by side brings; pages at once show what the client itself takes, beside curl, which
-//! only fetches. The pages come from `benches/upstream/`, a program of its own as the service is in life.
+//! Late pages show the gain of windows side by side. Immediate pages show the cost of the client itself, compared with
+//! curl, which only fetches. The pages come from `benches/upstream/`, a process of its own like a real service.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,28 +19,28 @@ use super::say;
 use super::upstream::Upstream;
 use xtask::{bench, command, workspace};
 
-/// How late a page of the first table is.
+/// The latency of a page in the first table.
 const LATENCY_MS: u64 = 50;
 
-/// The pages that are late. Each endpoint has as many entries on them as it gives.
+/// The number of late pages. Each has the most entries that its endpoint gives.
 const PAGES: u64 = 200;
 
-/// At least so many times as fast is an export of eight windows side by side.
+/// An export of eight windows side by side has to be at least so many times as fast.
 const FASTER_TIMES: u32 = 6;
 
-/// Entries of pages at once.
+/// Entries of a run with immediate pages.
 const ENTRIES: u64 = 100_000;
 
-/// At most so many times as long as curl takes an export of them.
+/// An export of immediate pages may take at most so many times as long as curl.
 const CURL_TIMES: u32 = 4;
 
-/// Measured runs of each program, over pages at once: short ones, of which one is no measure.
+/// Measured runs of each program with immediate pages. They are short, so one is not enough.
 const RUNS: usize = 5;
 
-/// Measures, and prints a table of both.
+/// Measures both kinds of pages, and prints a table of each.
 ///
 /// # Errors
-/// When something cannot be run, an export is not whole, or one takes more time or memory than it may.
+/// When something cannot be run, or when an export is not whole or takes too much time or memory.
 pub(super) fn run() -> Result<()> {
     let curl =
         command::output(curl(&["--version"])).context("the export is measured beside curl: install it")?;
@@ -65,17 +65,17 @@ fn first_words(version: &str) -> String {
     version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// What it takes to measure, and what did not hold.
+/// What the measurement needs, and the limits that were missed.
 struct Bench {
     billing: PathBuf,
     upstream: PathBuf,
-    /// Where exports are written: beside the build, since `/tmp` is memory on many machines.
+    /// The directory of the exports. It is beside the build, because `/tmp` is memory on many machines.
     directory: PathBuf,
     broken: Vec<String>,
 }
 
 impl Bench {
-    /// Late pages, one after the other and eight at a time. The files must be the same.
+    /// Exports late pages, one after the other and eight at a time. The files have to be the same.
     fn side_by_side(&mut self, endpoint: Endpoint, limit: Option<u32>) -> Result<()> {
         let entries = PAGES * endpoint.page_entries;
         let mut upstream = Upstream::start(&self.upstream, entries, LATENCY_MS)?;
@@ -100,7 +100,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Pages at once, fetched by curl and exported: in turns, so that an hour of the machine is an hour of both.
+    /// Fetches immediate pages with curl and exports them. The two take turns, so that a slow hour of the machine hits
+    /// both.
     fn beside_curl(&mut self, endpoint: Endpoint, limit: Option<u32>) -> Result<()> {
         let mut upstream = Upstream::start(&self.upstream, ENTRIES, 0)?;
         say(&title(endpoint, ENTRIES, 0));
@@ -111,7 +112,7 @@ impl Bench {
             self.export(&mut upstream, &mut export, endpoint, ENTRIES, None)?;
             self.export(&mut upstream, &mut alone, endpoint, ENTRIES, Some(1))?;
             if run == 0 {
-                // The first warms up what all use; of its memory nothing is forgiven.
+                // The time of the first run is not counted, because it warms up the machine. Its memory is counted.
                 [&mut curl, &mut export, &mut alone].into_iter().for_each(|measured| measured.times.clear());
             }
         }
@@ -128,7 +129,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Exports all that the upstream has, once more, and gives the file.
+    /// Exports everything from the upstream once more, and returns the file.
     fn export(
         &self,
         upstream: &mut Upstream,
@@ -164,9 +165,9 @@ impl Bench {
     }
 }
 
-/// Fetches the pages one after the other over one connection, as large as they may be, and throws them away.
+/// Fetches pages of the largest size one after the other over one connection, and drops them.
 fn fetch(upstream: &mut Upstream, measured: &mut Measured, endpoint: Endpoint) -> Result<()> {
-    // One that fails must not look fast: `--fail-early`, else only the last page would count.
+    // Without `--fail-early` only the last page decides about success, and a failed walk would look fast.
     let url = upstream.counted_url(endpoint.name)?;
     let process = curl(&["--silent", "--show-error", "--fail", "--fail-early", "--output", "/dev/null", url]);
     let ended = measure(process, "curl")?;
@@ -179,7 +180,7 @@ fn fetch(upstream: &mut Upstream, measured: &mut Measured, endpoint: Endpoint) -
     Ok(())
 }
 
-/// `curl`, without what a user has set up for it.
+/// `curl`, without the user's own configuration.
 fn curl(arguments: &[&str]) -> Command {
     let mut curl = Command::new("curl");
     curl.args(["--disable", "--noproxy", "*"]).args(arguments).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! Sums over 90 days, each asked for the first time.
+//! Measures analytics over 90 days, each range asked for the first time.
 
 use std::time::{Duration, Instant};
 
@@ -8,27 +8,27 @@ use super::{Bench, Missed, judge};
 use crate::figures::{Table, Times, milliseconds};
 use crate::say;
 
-/// The longest span that the API sums over.
+/// The longest range that the API takes.
 const SPAN_DAYS: usize = 90;
 
-/// The days of the months of the made-up history, which runs from the first of January 2026 to the last of June.
+/// The days of each month of the made-up history, which is of January to June 2026.
 const MONTHS: [usize; 6] = [31, 28, 31, 30, 31, 30];
 
-/// Days between the ends of two ranges: it leaves 46 ranges within the history.
+/// The days between the ends of two ranges, which gives 46 ranges within the history.
 const STEP_DAYS: usize = 2;
 
-/// An answer that must be computed may take so long.
+/// The limit for the time of an answer that has to be computed.
 const LIMIT: Duration = Duration::from_millis(50);
 
-/// Times answers that no earlier one can be kept for, and the same again.
+/// Measures answers that the server has to compute, and then the same ones again.
 ///
 /// # Errors
-/// When there is no answer.
+/// When an answer cannot be fetched.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let mut connection = bench.connect()?;
     let (mut first, mut again) = (Times::default(), Times::default());
     let days = MONTHS.iter().sum();
-    // Answers are kept for ten minutes by what was asked: every range is another one.
+    // The server keeps an answer for ten minutes, so every request has another range.
     for end in (SPAN_DAYS..=days).step_by(STEP_DAYS) {
         let (since, until) = (date(end - SPAN_DAYS), date(end - 1));
         let target = format!("/billing/usage-analytics?startDate={since}&endDate={until}");

@@ -1,4 +1,4 @@
-//! What compression makes of a page, and what it costs.
+//! Measures the size of compressed pages, and the time that compression costs.
 
 use anyhow::Result;
 
@@ -8,15 +8,15 @@ use crate::connection::Connection;
 use crate::figures::{Table, grouped};
 use crate::say;
 
-/// Pages that are asked for in turns: enough that none is still at hand from the time before.
+/// The number of pages that are fetched in turn: so many that none is still prepared or cached from the last time.
 const PAGES: usize = 200;
 
-/// Fetches the same pages in each encoding. It has no limit: a client asks for what suits its network.
+/// Fetches the same pages in each encoding. There is no limit, because a client chooses what suits its network.
 ///
 /// # Errors
-/// When a page is not had.
+/// When a page cannot be fetched.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
-    // Found out beforehand: the cursor of a page that is compressed is not in sight.
+    // The targets are found beforehand, because the cursor in a compressed page cannot be seen.
     let targets = load::targets_by_cursor(&mut bench.connect()?, PAGES)?;
     let mut table = Table::new([
         "`Accept-Encoding`, `usage-history?pageSize=500`",

@@ -1,4 +1,4 @@
-//! Entries on their way in: recorded, synced, and only then answered.
+//! Measures how fast batches are recorded. An answer comes only after the sync.
 
 use std::io::{BufRead, BufReader};
 use std::process::ChildStdout;
@@ -18,7 +18,7 @@ use crate::say;
 /// Entries of a batch.
 const BATCH_ENTRIES: usize = 1000;
 
-/// Batches that are sent side by side: some seconds of them.
+/// Batches that are sent over several connections: some seconds of work.
 const BATCHES: usize = 600;
 
 /// Connections that send them.
@@ -27,16 +27,16 @@ const CONNECTIONS: usize = 8;
 /// Batches that one connection sends alone.
 const BATCHES_ALONE: usize = 150;
 
-/// The account that they go into: not the one that is read, which stays as it is for all sections.
+/// The account of the batches. It is not the one that is read, which stays the same for all sections.
 const ACCOUNT: &str = "ingest";
 
-/// At least so many entries a second are recorded.
+/// The server has to record at least so many entries a second.
 const LIMIT: u64 = 100_000;
 
 /// Times batches from several connections at once, and from one.
 ///
 /// # Errors
-/// When a batch is not recorded, and when there are then not exactly as many entries as were sent.
+/// When a batch is not recorded, or when the account does not have exactly the entries that were sent.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let batches = Batches::prepare(bench, "ingest", BATCHES)?;
     let before = batches.recorded()?;
@@ -70,10 +70,10 @@ pub(super) fn run(bench: &Bench) -> Result<Missed> {
     Ok(missed)
 }
 
-/// Entries that are ready to be sent, and who may send them.
+/// Batches that are ready to be sent, and the key to send them with.
 pub(super) struct Batches {
     bodies: Vec<Vec<u8>>,
-    /// What the idempotency keys begin with. Each key is used once: a second time would record nothing.
+    /// The prefix of the idempotency keys. Each key is used once, because a second batch with it would record nothing.
     name: &'static str,
     next: AtomicUsize,
     ingest_key: String,
@@ -82,14 +82,14 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    /// Writes the bodies beforehand, so that the clock sees the server's work alone.
+    /// Writes the bodies beforehand, so that only the server's work is measured.
     ///
     /// # Errors
     /// When there is no history, or `billing keys` makes no keys.
     pub(super) fn prepare(bench: &Bench, name: &'static str, count: usize) -> Result<Self> {
         let ingest_key = bench.ledger.create_key(ACCOUNT, "ingest")?;
         let admin_key = bench.ledger.create_key(ACCOUNT, "admin")?;
-        // Not the seed of the ledger: other entries than those that are there.
+        // Not the seed of the ledger, so these entries are not in it yet.
         let (mut history, mut lines) = bench.ledger.history(2, (count * BATCH_ENTRIES) as u64)?;
         let bodies = (0..count).map(|_| batch(&mut lines)).collect::<Result<_>>()?;
         succeeded(history.0.wait()?, "history")?;
@@ -100,15 +100,16 @@ impl Batches {
     /// The entries that the account has.
     ///
     /// # Errors
-    /// When the server does not say.
+    /// When the server does not tell.
     pub(super) fn recorded(&self) -> Result<u64> {
         total(&mut Connection::bearer(&self.base_url, &self.admin_key)?)
     }
 
-    /// Sends batches over so many connections, as long as `goes_on` says so of the batches that were begun and the time.
+    /// Sends batches over so many connections, as long as `goes_on` returns true for the number of batches begun and
+    /// the time passed.
     ///
     /// # Errors
-    /// When one is not recorded.
+    /// When a batch is not recorded.
     pub(super) fn send(
         &self,
         bench: &Bench,

@@ -1,4 +1,4 @@
-//! The ledger that is served: made once, kept as it was made, and served from a copy.
+//! The ledger of the benchmarks: it is made once and never written to; a copy of it is served.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -15,25 +15,25 @@ use crate::program::{self, Running, Server};
 use crate::say;
 use xtask::{bench, command, workspace};
 
-/// Where ledgers stand, and what makes them.
+/// The directory of the ledgers, and the program that makes them.
 pub(super) struct Ledger {
     billing: PathBuf,
     history: PathBuf,
-    /// Beside the build: `/tmp` is memory on many machines, and nothing is durable in it.
+    /// The directory is beside the build: on many machines `/tmp` is memory, in which nothing is durable.
     directory: PathBuf,
     entries: u64,
 }
 
 impl Ledger {
-    /// Makes a ledger of so many entries, unless an earlier run left one, and a copy to work on.
+    /// Makes a ledger of so many entries, unless an earlier run left one, and a copy of it to serve.
     ///
     /// # Errors
-    /// When a program does not build or does not end well, or a file cannot be written.
+    /// When a program cannot be built or fails, or when a file cannot be written.
     pub(super) fn prepare(entries: u64) -> Result<Self> {
         Self::of(program::billing()?, "bench-server", entries)
     }
 
-    /// The same by another program, elsewhere.
+    /// The same with another program, in another directory.
     ///
     /// # Errors
     /// As [`Ledger::prepare`].
@@ -45,13 +45,13 @@ impl Ledger {
         if ledger.made_path().exists() {
             say(&format!("taking {} of an earlier run", ledger.made()));
         } else {
-            // One of another size would only take up the disk.
+            // A ledger of another size would only use up the disk.
             clear(&ledger.directory)?;
             ledger.make()?;
         }
         fs::create_dir_all(ledger.run_directory())?;
         fs::copy(ledger.made_path(), ledger.served_path())?;
-        // What is still to be written of it must not be written while others are timed.
+        // Synced now, so that the system does not write it while something is measured.
         File::open(ledger.served_path())?.sync_all()?;
         Ok(ledger)
     }
@@ -60,20 +60,20 @@ impl Ledger {
         self.entries
     }
 
-    /// The file as it was made, which nobody writes to any more.
+    /// The original file, which is not written to any more.
     pub(super) fn made_path(&self) -> PathBuf {
         self.directory.join(format!("history-{}.db", self.entries))
     }
 
-    /// The same in words, for messages.
+    /// The ledger in words, for messages.
     pub(super) fn made(&self) -> String {
         self.made_path().display().to_string()
     }
 
-    /// Makes a key of the served ledger, also while it is served.
+    /// Makes a key in the served ledger. The server may be running.
     ///
     /// # Errors
-    /// When `billing keys` does not.
+    /// When `billing keys` fails.
     pub(super) fn create_key(&self, account: &str, kind: &str) -> Result<String> {
         let mut keys = Command::new(&self.billing);
         keys.args(["keys", "create", "--account", account, "--kind", kind, "--ledger"])
@@ -89,7 +89,7 @@ impl Ledger {
         Server::start(&self.billing, &self.served_path())
     }
 
-    /// A made-up history as lines of JSON, as they are written.
+    /// Starts the program that prints a made-up history, as lines of JSON.
     ///
     /// # Errors
     /// When its program cannot be started.
@@ -103,7 +103,7 @@ impl Ledger {
         Ok((history, BufReader::with_capacity(1 << 20, lines)))
     }
 
-    /// Removes what the run wrote; the ledger as it was made too, unless it is to be kept.
+    /// Removes what the run wrote, and the original ledger too unless it is to be kept.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -111,12 +111,12 @@ impl Ledger {
         clear(&if keep_made { self.run_directory() } else { self.directory.clone() })
     }
 
-    /// A file that has its name is whole: it is made under another one.
+    /// Makes the original ledger under another name and then renames it, so a file of this name is whole.
     fn make(&self) -> Result<()> {
         let start = Instant::now();
         fs::create_dir_all(self.run_directory())?;
         let half_made = self.run_directory().join("history.db");
-        // The same entries as everywhere in the benchmarks: the made-up history of seed 1.
+        // The entries that all benchmarks use: the made-up history of seed 1.
         let (mut history, lines) = self.history(1, self.entries)?;
         let mut import = Command::new(&self.billing);
         import
@@ -124,7 +124,7 @@ impl Ledger {
             .arg(&half_made)
             .stdin(Stdio::from(lines.into_inner()));
         succeeded(import.status().context("cannot start billing")?, "billing import")?;
-        // To the importer a history that broke off looks like one that ended.
+        // For the importer a history that broke off looks complete, so the exit status of its program is checked.
         succeeded(history.0.wait()?, "history")?;
         ensure!(!Path::new(&log_of(&half_made)).exists(), "the import left its log behind");
         fs::rename(&half_made, self.made_path())?;
@@ -146,7 +146,7 @@ impl Ledger {
     }
 }
 
-/// Where SQLite keeps what is not in the file yet.
+/// The log of SQLite, which has what is not in the file yet.
 fn log_of(file: &Path) -> PathBuf {
     file.with_extension("db-wal")
 }

@@ -1,4 +1,4 @@
-//! As many pages as several connections get in a time.
+//! Counts the pages that several connections can fetch in a given time.
 
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -9,19 +9,20 @@ use super::{Bench, PAGE_ENTRIES, numbered};
 use crate::connection::{Connection, next_target};
 use crate::figures::per_second;
 
-/// How long walks go at a time: thousands of our pages, and of the peer's some hundred.
+/// How long a measurement is: thousands of our pages, and some hundred of the peer's.
 const TIME: Duration = Duration::from_millis(2500);
 
-/// How many connections ask at the same time: one shows the time of a page, four what two cores have to give.
+/// Connections at the same time. One shows the time of a page, four show what two cores can do.
 pub(super) const CONNECTIONS: [usize; 2] = [1, 4];
 
-/// A pass over pages: each call asks for the next one and gives the bytes of its body. At the end it begins anew.
+/// A walk over pages. Each call fetches the next page and returns the bytes of its body. After the last page it begins
+/// anew.
 pub(super) type Walk<'a> = Box<dyn FnMut() -> Result<usize> + Send + 'a>;
 
-/// How such a pass begins.
+/// How such a walk begins.
 pub(super) type Begin<'a> = &'a dyn Fn(&Bench) -> Result<Walk<'static>>;
 
-/// What a load got.
+/// The result of a measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
     pages: u64,
@@ -40,36 +41,36 @@ impl Load {
         per_second(self.pages, self.elapsed)
     }
 
-    /// Kilobytes of a page, on the average, to the tenth.
+    /// The mean size of a page in kilobytes, with one decimal place.
     pub(super) fn page_kilobytes(&self) -> String {
         let tenths = self.bytes / self.pages.max(1) / 100;
         format!("{}.{}", tenths / 10, tenths % 10)
     }
 }
 
-/// Lets so many walks go side by side.
+/// Begins so many walks and measures them side by side.
 ///
 /// # Errors
-/// When one of them cannot be begun, or a page is not had.
+/// When a walk cannot be begun, or a page cannot be fetched.
 pub(super) fn run<'a>(connections: usize, begin: &dyn Fn() -> Result<Walk<'a>>) -> Result<Load> {
     let mut walks = begun(connections, begin)?;
     go_on(&mut walks, TIME)
 }
 
-/// So many walks, each at its second page: the first one warms up what all later ones use.
+/// Begins so many walks, each at its second page. The first page warms up what the later ones use.
 ///
 /// # Errors
-/// When one of them cannot be begun, or its first page is not had.
+/// When a walk cannot be begun, or its first page cannot be fetched.
 pub(super) fn begun<'a>(connections: usize, begin: &dyn Fn() -> Result<Walk<'a>>) -> Result<Vec<Walk<'a>>> {
     let mut walks = (0..connections).map(|_| begin()).collect::<Result<Vec<_>>>()?;
     walks.iter_mut().try_for_each(|walk| walk().map(drop))?;
     Ok(walks)
 }
 
-/// Lets walks go on side by side for a time.
+/// Measures walks side by side for a turn.
 ///
 /// # Errors
-/// When a page is not had.
+/// When a page cannot be fetched.
 pub(super) fn go_on(walks: &mut [Walk<'_>], time: Duration) -> Result<Load> {
     let start = Instant::now();
     let pages = thread::scope(|scope| {
@@ -89,7 +90,7 @@ pub(super) fn go_on(walks: &mut [Walk<'_>], time: Duration) -> Result<Load> {
     Ok(Load { pages, bytes, elapsed })
 }
 
-/// What all threads found, or what the first of them complained about.
+/// The results of all threads, or the first error.
 ///
 /// # Errors
 /// When one of them failed.
@@ -125,10 +126,10 @@ pub(super) fn by_number(bench: &Bench) -> Result<Walk<'static>> {
     }))
 }
 
-/// The targets of so many pages by cursor, which can be asked for as often as one likes.
+/// The targets of so many pages by cursor. Each can be fetched any number of times.
 ///
 /// # Errors
-/// When a page is not had.
+/// When a page cannot be fetched.
 pub(super) fn targets_by_cursor(connection: &mut Connection, count: usize) -> Result<Vec<String>> {
     let mut targets = vec![first_by_cursor()];
     while targets.len() < count

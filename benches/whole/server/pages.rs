@@ -1,4 +1,4 @@
-//! Pages by number, at any depth: none may be much slower than another.
+//! Measures pages by number at different depths: none may be much slower than another.
 
 use std::time::Instant;
 
@@ -9,16 +9,16 @@ use super::{Bench, Missed, judge_times, numbered};
 use crate::figures::{Table, Times, grouped, milliseconds};
 use crate::say;
 
-/// How often each page is asked for: enough that a hundredth of it is more than one unlucky request.
+/// How often each page is fetched: so often that the slowest hundredth is more than one request.
 const ROUNDS: usize = 500;
 
-/// At most so many times as long as the fastest page takes the slowest, in the middle and at the edge.
+/// The slowest page may take at most so many times as long as the fastest, in the median and in the slowest hundredth.
 const DEPTH_TIMES: u32 = 3;
 
 /// Times pages from the first to the last, over one connection.
 ///
 /// # Errors
-/// When a page is not had.
+/// When a page cannot be fetched.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let last = bench.last_page();
     // Of 5,000,000 entries these are 1, 100, 5,000 and 10,000.
@@ -27,7 +27,8 @@ pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let mut random = Rng::with_seed(1);
     let mut order = [0, 1, 2, 3];
     for round in 0..=ROUNDS {
-        // In turns and shuffled: no page has the machine's good moments or the same page before it each time.
+        // The order is random in each round, so that no page always has the machine's good moments, or always follows the
+        // same page.
         random.shuffle(&mut order);
         for at in order {
             let (page, times) = &mut measured[at];

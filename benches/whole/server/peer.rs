@@ -1,9 +1,10 @@
-//! Beside datasette, which many know for the same task: an SQLite file as pages of JSON.
+//! Compares our server with datasette, a well-known program for the same task: an SQLite file as pages of JSON.
 //!
-//! It serves the very file that our server has a copy of, with all that it could leave out left out, and its entries as
-//! they are stored: texts as the ids of texts, most numbers as text. Ours looks the texts up. How it reaches a page is its
-//! own: its `_next` compares the three columns of the key one by one, for which SQLite reads the table from its start, so
-//! that its pages grow slower on the way. Beside that stand pages by an SQL query that a user could write who knows this.
+//! Datasette serves the same file of which our server has a copy, without everything that it can leave out. It shows
+//! entries as they are stored: texts as their ids, and most numbers as text. Our server looks the texts up. Datasette
+//! finds a page in its own way: `_next` compares the three columns of the key one by one, so SQLite reads the table
+//! from its start, and pages become slower on the way. So pages by an SQL query are measured too, which a user could
+//! write who knows this.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -20,29 +21,29 @@ use crate::program::Running;
 use crate::say;
 use xtask::python;
 
-/// The version that it is measured in, so that figures can be compared.
+/// The version of datasette. It is fixed, so that figures can be compared.
 const VERSION: &str = "0.65.5";
 
-/// At least so many times as many pages a second are ours.
+/// Our server has to give at least so many times as many pages a second.
 const FASTER_TIMES: u64 = 10;
 
-/// Turns of all walks, so that an hour of the machine is an hour of each.
+/// The turns of each walk. They alternate, so that a slow hour of the machine hits all of them.
 const TURNS: usize = 2;
 
 /// The columns of an entry as it is stored.
 const STORED: &str = "sku, price_per_unit_usd, units, amount, currency, notes, api_key, request_id, execution_time_ms, \
     prompt_tokens, completion_tokens FROM entries";
 
-/// The same with the texts that our pages show.
+/// The same columns, with the texts that our pages show.
 const JOINED: &str = "skus.text AS sku, price_per_unit_usd, units, amount, currencies.text AS currency, \
     noted.text AS notes, api_keys.text AS api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens \
     FROM entries JOIN strings skus ON skus.id = sku JOIN strings currencies ON currencies.id = currency \
     JOIN strings noted ON noted.id = notes LEFT JOIN strings api_keys ON api_keys.id = api_key";
 
-/// Walks over both, over one connection and over several.
+/// Walks both servers, over one connection and over several.
 ///
 /// # Errors
-/// When datasette cannot be installed or started, or a page is not had.
+/// When datasette cannot be installed or started, or a page cannot be fetched.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let peer = Datasette::start(&bench.ledger.made_path())?;
     let walks: [(&str, &dyn Fn() -> Result<Walk<'static>>); 5] = [
@@ -87,11 +88,11 @@ fn judge_faster(missed: &mut Missed, what: &str, ours: Load, theirs: Load, query
     judge(missed, ours >= theirs * FASTER_TIMES, said);
 }
 
-/// A datasette over a file that nobody writes to, up as long as this value lives.
+/// A running datasette over a file that is not written to. It ends when this value is dropped.
 struct Datasette {
     _process: Running,
     base_url: String,
-    /// The file as it calls it.
+    /// Datasette's name for the file.
     database: String,
 }
 
@@ -99,14 +100,14 @@ impl Datasette {
     fn start(file: &Path) -> Result<Self> {
         let program = python::environment("datasette", &format!("datasette=={VERSION}\n"))?;
         let process = Command::new(program.join("bin").join("datasette"))
-            // `-i`: it may take for granted that the file never changes.
+            // `-i`: datasette may assume that the file never changes.
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "-i"])
             .arg(file)
             .args(["--setting", "max_returned_rows", "1000", "--setting", "suggest_facets", "off"])
-            // Deep pages take longer than the second that it would allow them.
+            // Deep pages take longer than its default limit of a second.
             .args(["--setting", "sql_time_limit_ms", "60000"])
             .stdin(Stdio::null())
-            // A line for each request, which need not go anywhere.
+            // Its log has a line for each request, which is not needed.
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
@@ -117,7 +118,7 @@ impl Datasette {
         Ok(Self { _process: process, base_url, database })
     }
 
-    /// Its own pages of a table, without what it would count and suggest. Rows are arrays, its shortest form.
+    /// Datasette's own pages of a table, without counts and suggestions. Rows are arrays, its shortest form.
     fn by_next(&self) -> Result<Walk<'static>> {
         let first = format!(
             "/{}/entries.json?_size={PAGE_ENTRIES}&_shape=arrays&_nocount=1&_nofacet=1&_nosuggest=1",
@@ -132,14 +133,14 @@ impl Datasette {
         }))
     }
 
-    /// Pages of a query that goes on behind the key of the last row, which SQLite finds at once.
+    /// Pages of a query that continues after the key of the last row, which SQLite finds at once.
     fn by_query(&self, entries: &str) -> Result<Walk<'static>> {
         let query = format!(
             "SELECT {entries} WHERE account = 1 \
              AND (timestamp_ns, sequence) > (CAST(:at AS INTEGER), CAST(:sequence AS INTEGER)) \
              ORDER BY timestamp_ns, sequence LIMIT {PAGE_ENTRIES}"
         )
-        // The key comes last in a row, where it is found without reading the row.
+        // The key is last in a row, where it is found without parsing the row.
         .replacen(" FROM", ", timestamp_ns, sequence FROM", 1)
         .replace(' ', "+");
         let first = format!("/{}.json?sql={query}&_shape=arrays", self.database);
@@ -154,7 +155,8 @@ impl Datasette {
     }
 }
 
-/// Where it says that it is. What it says later is read too, or it would wait for a reader.
+/// Reads the address from its output. The rest of the output is read too, because the program would otherwise wait for a
+/// reader.
 fn address(mut stderr: impl BufRead + Send + 'static) -> Result<String> {
     let mut said = String::new();
     while stderr.read_line(&mut said)? > 0 {
@@ -177,7 +179,7 @@ fn next_target(link: &str) -> Option<String> {
 
 /// The key in the last row of a page; `None` when it has no rows.
 fn last_key(body: &[u8]) -> Option<(String, String)> {
-    // Behind the rows stands the query, in which there are no such brackets.
+    // The query follows the rows, and has no such brackets.
     let end = body.windows(2).rposition(|window| window == b"]]")?;
     let row = String::from_utf8_lossy(&body[end.saturating_sub(64)..end]).into_owned();
     let mut cells = row.rsplit(", ");

@@ -1,4 +1,4 @@
-//! Readers at their own pace, without and with entries coming in at full speed: recording must not keep them waiting.
+//! Measures readers at a fixed pace, without and with batches at full speed: recording must not make them wait.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,32 +12,33 @@ use super::{Bench, Missed, judge_times, numbered};
 use crate::figures::{Table, Times, grouped, milliseconds, times};
 use crate::say;
 
-/// Readers, each over a connection of its own.
+/// The number of readers. Each has its own connection.
 const READERS: u64 = 16;
 
-/// Each asks 20 times a second: 320 pages a second in all, which is less than half of what one core gives. Readers that
-/// by themselves filled the machine would be slowed by whatever runs beside them.
+/// The time between two requests of a reader: 20 a second, 320 pages a second in all. That is less than half of what
+/// one core can do. Readers that used the whole machine would become slower by anything beside them.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How long they read at a time: more than 1500 pages.
+/// How long a turn of the readers is: more than 1500 pages.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Turns without and with ingest, so that both have the machine's good and bad moments.
+/// Turns without and with ingest. They alternate, so that both have the machine's good and bad moments.
 const TURNS: u64 = 2;
 
-/// Connections that send batches meanwhile, each the next one as soon as the one before is recorded.
+/// Connections that send batches meanwhile. Each sends the next batch as soon as the one before is recorded.
 const WRITERS: usize = 4;
 
-/// Batches that are sent over and over: equal entries are legal.
+/// The number of different batches. They are sent again and again, because equal entries are legal.
 const BATCHES: usize = 200;
 
-/// At most so many times as long as without ingest a page takes with it, at the edge.
+/// With ingest the slowest pages may take at most so many times as long as without it.
 const INGEST_TIMES: u32 = 3;
 
 /// Times pages without and with ingest.
 ///
 /// # Errors
-/// When a page is not had or a batch is not recorded, and when there are then not as many entries as were sent.
+/// When a page cannot be fetched or a batch is not recorded, or when the account does not have the entries that were
+/// sent.
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let batches = Batches::prepare(bench, "readers", BATCHES)?;
     let before = batches.recorded()?;
@@ -93,17 +94,18 @@ fn read(bench: &Bench, turn: u64) -> Result<Times> {
     Ok(times)
 }
 
-/// One reader. The pages of the two kinds of turns are the same.
+/// One reader. It reads the same pages in both kinds of turns.
 fn read_at_pace(bench: &Bench, seed: u64, end: Instant) -> Result<Times> {
     let mut connection = bench.connect()?;
     let mut random = Rng::with_seed(seed);
     let mut times = Times::default();
-    // Not all at the same moment.
+    // The readers do not begin at the same moment.
     let mut due = Instant::now() + PACE * random.u32(0..1000) / 1000;
     while due < end {
         let early = due.saturating_duration_since(Instant::now());
         thread::sleep(early);
-        // One that still waited for its last page when the next was due has waited for this one too.
+        // A page counts from the moment when it was due. A reader that still waited for the page before has waited for
+        // this one too.
         let start = if early.is_zero() { due } else { Instant::now() };
         connection.get(&numbered(random.u64(1..=bench.last_page())))?;
         times.add(start.elapsed());

@@ -1,7 +1,7 @@
-//! Two programs by turns: what the server gave before a change, and what it gives after it.
+//! Compares the speed of the server before and after a change, with two programs that take turns.
 //!
-//! Each serves a ledger that it has made itself, because the later program may take a ledger to a form that the earlier one
-//! does not know.
+//! Each program serves a ledger that it has made itself, because the later one may migrate a ledger to a version that the
+//! earlier one does not know.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::process::{mebibytes, peak_kib};
 use crate::program;
 use crate::say;
 
-/// Entries of the two ledgers unless `--entries` says otherwise: they are made anew each time.
+/// The entries of each ledger without `--entries`. The ledgers are made anew each time.
 pub(super) const ENTRIES: u64 = 500_000;
 
-/// How often each program has its turn at each thing, and for how long. Other work on a machine comes and goes by the second:
-/// of two short turns side by side both have it, or none.
+/// The number of turns of each program, and the length of a turn. Other work on a machine comes and goes by the second.
+/// With short turns side by side it hits both programs, or none.
 const TURNS: usize = 51;
 const TURN: Duration = Duration::from_millis(300);
 
-/// The later program does at least so many hundredths of what the earlier one does.
+/// The limit for the rate of the later program, in hundredths of the earlier one's.
 const LEAST_HUNDREDTHS: u64 = 95;
 
-/// Connections that record, and different batches that they send.
+/// The connections that send batches, and the number of different batches.
 const WRITERS: usize = 8;
 const BATCHES: usize = 300;
 
-/// A walk to be compared, by its name: over how many connections, and how it begins.
+/// The walks that are compared: name, connections, and how each begins.
 const WALKS: [(&str, usize, load::Begin<'_>); 3] = [
     ("pages/s by cursor, 1 connection", 1, &load::by_cursor),
     ("pages/s by cursor, 4 connections", 4, &load::by_cursor),
@@ -43,7 +43,7 @@ struct Side {
     batches: Batches,
 }
 
-/// How much of a thing a program does in a second, in a turn of its own.
+/// One turn of a program. It returns the rate per second.
 type Measure<'a> = Box<dyn FnMut() -> Result<u64> + 'a>;
 
 impl Side {
@@ -66,7 +66,7 @@ impl Side {
     }
 }
 
-/// Measures both, prints the table, and gives the limits that were missed.
+/// Measures both programs, prints the table, and returns the limits that were missed.
 ///
 /// # Errors
 /// When something cannot be run.
@@ -100,11 +100,11 @@ pub(super) fn run(before: &str, entries: u64) -> Result<Missed> {
     Ok(missed)
 }
 
-/// Measures a thing of both, by turns, and judges the median of what two turns side by side give.
+/// Measures one thing in both programs by turns. The median of the ratios of two turns side by side is held to the limit.
 fn compare(name: &str, mut pair: [Measure<'_>; 2], table: &mut Table, missed: &mut Missed) -> Result<()> {
     let (mut rates, mut hundredths) = ([Vec::new(), Vec::new()], Vec::new());
     for turn in 0..TURNS {
-        // Who was first is second the next time.
+        // The program that was first is second the next time.
         for place in [turn % 2, (turn + 1) % 2] {
             rates[place].push(pair[place]()?);
         }

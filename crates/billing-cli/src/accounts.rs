@@ -1,4 +1,4 @@
-//! `billing accounts`: whose entries a ledger holds, and what they get.
+//! `billing accounts`: the accounts of a ledger, and their daily allocations.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
 use crate::{ledgers, stdout, table, terminal, text};
 
-/// What is said to whoever gave something else.
+/// The hint for an amount that is none.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
 
-/// What is said to whoever gave another name to a new account.
+/// The hint for a name that a new account may not have.
 const NAME: &str = "a name has 1 to 128 characters, no space at either end, no control characters and none that \
      change the direction of reading";
 
-/// What is said of an account that stays.
+/// The hint for an account that cannot be removed.
 const STAYS: &str = "what was recorded is never removed; `billing keys revoke ID` revokes a key, and an import ends by itself";
 
-/// Characters of a name in a list. A ledger may have names from before there was a limit.
+/// The most characters of a name in a list. Older ledgers may have longer names, from before there was a limit.
 const MOST_OF_A_NAME: usize = 128;
 
 pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
@@ -50,7 +50,7 @@ fn table(accounts: Vec<Account>) -> String {
     table::table(&rows)
 }
 
-/// What `--json` prints. Amounts are text, because readers of JSON make binary floating point of numbers.
+/// The output of `--json`. Amounts are texts, because readers of JSON turn numbers into binary floating point.
 #[derive(Serialize)]
 struct Json {
     ledger: String,
@@ -78,13 +78,13 @@ fn json(path: &Path, accounts: Vec<Account>) -> Result<String, Failure> {
     Ok(stdout::plain_json(&text) + "\n")
 }
 
-/// The account of this name, and whether it was made.
+/// The account of this name, which is made if there is none, and whether it was made.
 pub(crate) fn find_or_create(ledger: &dyn Ledger, name: &str) -> Result<(AccountId, bool), Failure> {
     let is_new = ledger.account(name)?.is_none();
     Ok((ledger.create_account(name).map_err(refused)?, is_new))
 }
 
-/// What it means that an account was not made: a name that is none is wrong usage.
+/// The failure for an account that was not made. An invalid name is wrong usage.
 pub(crate) fn refused(error: billing_ledger::Error) -> Failure {
     match error.kind() {
         ErrorKind::InvalidName => Failure::usage(anyhow::Error::new(error).context("--account")).hint(NAME),
@@ -92,7 +92,7 @@ pub(crate) fn refused(error: billing_ledger::Error) -> Failure {
     }
 }
 
-/// A name on a line of a list, whatever is in it.
+/// A name as one line of a list, whatever characters it has.
 pub(crate) fn shown(name: &str) -> String {
     one_line(name, MOST_OF_A_NAME)
 }

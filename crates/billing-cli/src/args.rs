@@ -1,4 +1,4 @@
-//! What was typed.
+//! The command line: commands and flags, as they were typed.
 
 mod analytics;
 mod balance;
@@ -25,10 +25,10 @@ pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
 pub(crate) use service::{AskedOnce, Service};
 pub(crate) use shell::{Completions, Man, Shell};
 
-/// The account that is meant when none is named.
+/// The account when none is named.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
-/// Columns that the help fits in, of every command.
+/// The width of every command's help, in columns.
 const HELP_WIDTH: usize = 80;
 
 /// Gets an AI provider's billing usage out, whole and exact.
@@ -111,7 +111,7 @@ mod tests {
         Args::command().debug_assert();
     }
 
-    /// Up to where the shell takes over.
+    /// Each example is parsed up to the first character that belongs to the shell.
     #[test]
     fn the_examples_can_be_typed() {
         let mut command = Args::command();

@@ -1,4 +1,4 @@
-//! `billing backup`: a copy of a ledger, also while it is served.
+//! `billing backup`: a copy of a ledger. The ledger may be in use.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::{ledgers, terminal, text};
 pub(crate) fn run(args: &args::Backup) -> Result<(), Failure> {
     let start = Instant::now();
     ledgers::open(&args.ledger)?.back_up(&args.to)?;
-    // Counted in the copy: what is said here is what is there.
+    // The entries are counted in the copy, so the message is about what the copy has.
     let entries = ledgers::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}; it holds the keys too, so keep it as private",

@@ -1,4 +1,4 @@
-//! `billing check`: a ledger held against its own entries.
+//! `billing check`: compares everything in a ledger with its entries.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::progress::moving_line;
 use crate::text::grouped;
 use crate::{stdout, terminal, text};
 
-/// Characters of a difference: more than any that quotes no text of a thousand.
+/// The most characters of a difference in the list. Only a difference that quotes a very long text has more.
 const MOST_CHARS: usize = 1000;
 
-/// What to do about a ledger that differs.
+/// The hint for a ledger with differences.
 const DIFFERS: &str =
     "keep this file, and go on with a backup that is clean or import the entries from their source";
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
         false => stdout::print(&list(&report)),
     };
     if !report.is_clean() {
-        // Whether or not somebody reads the list: the exit code is what was asked for.
+        // The exit code says it even when nobody reads the list.
         let (path, total) = (args.ledger.display(), report.total());
         let error = match total {
             1 => anyhow!("`{path}` differs from its entries in one place"),
@@ -94,7 +94,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
     )
 }
 
-/// A line for each difference that is listed, and one for each kind that has more.
+/// A line for each listed difference, and one for each kind with more differences than are listed.
 fn list(report: &Report) -> String {
     let mut lines: Vec<_> =
         report.differences.iter().map(|difference| one_line(&difference.to_string(), MOST_CHARS)).collect();
@@ -107,14 +107,14 @@ fn list(report: &Report) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// What `--json` prints. What differs is text, because readers of JSON make binary floating point of numbers.
+/// The output of `--json`. Differing values are texts, because readers of JSON turn numbers into binary floating point.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Json<'a> {
     ledger: String,
     clean: bool,
     checked: JsonChecked,
-    /// How many differences there are of each kind, those that are not listed too.
+    /// The number of differences of each kind, including those that are not listed.
     found: BTreeMap<&'static str, u64>,
     differences: Vec<JsonDifference<'a>>,
 }

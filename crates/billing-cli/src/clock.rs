@@ -1,9 +1,9 @@
-//! The present by this machine's clock.
+//! The present time, by this machine's clock.
 
 use billing_model::Timestamp;
 use chrono::Utc;
 
-/// To the millisecond, as services have it.
+/// The present in whole milliseconds, as services have it.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(Utc::now()).floor_ms()
 }

@@ -1,4 +1,4 @@
-//! `billing completions`: what lets a shell complete what is typed, made of the flags themselves.
+//! `billing completions`: scripts with which a shell completes the command line. They are made from the flags.
 
 use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::generate;
@@ -20,14 +20,14 @@ fn script(shell: Shell) -> String {
     };
     let mut script = Vec::new();
     generate(shell, &mut hinted(Args::command()), "billing", &mut script);
-    // Text, as all that it is made of.
+    // The script is UTF-8, because everything that it is made of is.
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Says of every value whether files are to be offered for it.
+/// Tells the shell for which values to offer files.
 ///
-/// A shell that knows nothing of a value offers files. That is right for paths, of which each but those of directories
-/// is one of a file here. It is wrong for the rest: no number, name or time is a file.
+/// By default a shell offers files for a value. That is right for paths: each path here is one of a file, except those of
+/// directories. It is wrong for numbers, names and times.
 fn hinted(command: Command) -> Command {
     let command = command.mut_args(|arg| match arg.get_value_hint() {
         ValueHint::AnyPath => arg.value_hint(ValueHint::FilePath),
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use clap::ValueEnum;
 
-    /// Printing replaces what could steer a terminal: a tab, say, would be lost.
+    /// Printing replaces control characters, so a script with one, such as a tab, would be damaged.
     #[test]
     fn a_script_is_plain_lines() {
         for shell in Shell::value_variants() {

@@ -1,4 +1,4 @@
-//! What a failure means for the caller: an exit code, a line that says what happened, a line that says what to do.
+//! Failures of commands: the exit code, the line that says what happened, and the hints that say what to do.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ pub(crate) const MORE_PATIENCE: &str =
 /// The exit codes. They change only with a line in the CHANGELOG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Success after all: the reader of stdout has gone.
+    /// Success. As a failure it means that the reader of stdout has gone, which is none.
     Done = 0,
     Failed = 1,
     Usage = 2,
@@ -23,9 +23,9 @@ pub(crate) enum Exit {
     Key = 4,
     Unreachable = 5,
     Incomplete = 6,
-    /// By SIGINT (and SIGHUP): 128 and the number of the signal, as shells have it.
+    /// Ended by SIGINT or SIGHUP: 128 and the number of SIGINT, as in shells.
     Interrupted = 130,
-    /// By SIGTERM.
+    /// Ended by SIGTERM.
     Terminated = 143,
 }
 
@@ -55,7 +55,7 @@ impl Failure {
         self
     }
 
-    /// A hint before the others.
+    /// Adds a hint before the others.
     pub(crate) fn hint_first(mut self, hint: impl Into<String>) -> Self {
         self.hints.insert(0, hint.into());
         self
@@ -72,13 +72,13 @@ impl Failure {
         self.error.downcast_ref::<billing_http::Error>().map(billing_http::Error::kind)
     }
 
-    /// Says what was being done.
+    /// Adds what the command was doing.
     pub(crate) fn context(mut self, doing: impl std::fmt::Display + Send + Sync + 'static) -> Self {
         self.error = self.error.context(doing);
         self
     }
 
-    /// Says it on stderr, and gives the code to exit with.
+    /// Writes the error and the hints to stderr, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if self.exit != Exit::Done {
             self.report_error();
@@ -87,7 +87,7 @@ impl Failure {
         ExitCode::from(self.exit as u8)
     }
 
-    /// Says the error on a line; where it is of several rows, each of them on one more.
+    /// Writes the error on one line. When it is about several rows, each row has one more line.
     fn report_error(&self) {
         let bad_rows = self.error.chain().last().and_then(|cause| cause.downcast_ref::<BadRows>());
         let Some(bad_rows) = bad_rows else { return terminal::error(&format!("{:#}", self.error)) };
@@ -182,7 +182,7 @@ impl From<billing_http::Error> for Failure {
     }
 }
 
-/// What to do about a handshake that failed, which depends on the certificate.
+/// The hint for a failed TLS handshake, which depends on what is wrong with the certificate.
 fn tls_hint(fault: Option<CertificateFault>) -> &'static str {
     match fault {
         Some(CertificateFault::UnknownIssuer) => {
@@ -205,9 +205,9 @@ impl From<billing_sink::Error> for Failure {
             gone if gone.is_broken_pipe() => Self::new(Exit::Done, error),
             full if full.is_storage_full() => {
                 let hint = match full.kind() {
-                    // At the very last of its steps the new file, whole, is in the place of the old one.
+                    // In the last steps the new file, which is whole, may already be in the place of the old one.
                     SinkErrorKind::Commit | SinkErrorKind::Remove => "the disk is full",
-                    // Nor is there anything of before where entries go out as they come.
+                    // On stdout there is no earlier file.
                     _ if full.path().is_none() => "the disk is full",
                     _ => "the disk is full; a file that was there before is as it was",
                 };
@@ -275,11 +275,11 @@ mod tests {
         client.page(&PageRequest::ByCursor(request)).await
     }
 
-    /// What is said of a page that failed, and the code to exit with, at any address and pace.
+    /// The error, hints and exit code of a failed page. Address and time are replaced by words.
     async fn said(client: &Client, address: &str) -> String {
         let failure = Failure::from(page(client).await.unwrap_err());
         let text = format!("{:#}", failure.error).replace(address, "ADDRESS");
-        // `(tried 5 times in 2.3s)`.
+        // The text has `(tried 5 times in 2.3s)`.
         let text = match text.split_once(" times in ") {
             Some((before, rest)) => format!("{before} times in TIME{}", &rest[rest.find(')').unwrap()..]),
             None => text,
@@ -288,7 +288,7 @@ mod tests {
         format!("error: {text}\n{}\nexit code {}", hints.join("\n"), failure.exit as u8)
     }
 
-    /// What is said of a service that gives this reply every time.
+    /// The error, hints and exit code for a service that always gives this reply.
     async fn said_of(reply: Reply, try_timeout: Duration, max_tries: u32) -> String {
         let upstream = Upstream::start(move |_| reply.clone()).await;
         let base_url = upstream.base_url();
@@ -328,7 +328,7 @@ mod tests {
         let base_url = upstream.base_url();
         let address = base_url.trim_start_matches("http://").trim_end_matches("/api/v1").to_owned();
         let client = client(base_url, Duration::from_millis(20), 10);
-        // On a busy machine a good answer may take longer than that too.
+        // On a busy machine even a good answer may take longer than the limit.
         while page(&client).await.is_err() {}
         is_silent.store(true, Ordering::Relaxed);
         insta::assert_snapshot!(said(&client, &address).await, @"

@@ -1,5 +1,5 @@
-//! `billing export`: a window of the ledger, from a service to a file or stdout. The job is billing-export's; what is said of it is
-//! here.
+//! `billing export`: a window of the ledger, from a service to a file or stdout. billing-export does the job; this file
+//! has the words for it.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -25,10 +25,10 @@ use crate::runtime::runtime;
 use crate::summary::{Summarized, is_a_day_before};
 use crate::{terminal, text};
 
-/// What is said where nothing is kept.
+/// The hint for an export that left nothing.
 const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
 
-/// What is said when the file has its name, and something beside it failed.
+/// The hint for a failure after the file was renamed.
 const IN_PLACE: &str = "the file itself is complete and in its place; the same command does the rest";
 
 const WRITTEN_BY: &str = concat!("billing ", env!("CARGO_PKG_VERSION"));
@@ -41,12 +41,12 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
             .hint("-o usage.csv writes them to a file")
             .hint("-o - prints them here"));
     }
-    // Before the key is read: a base URL to which no key may go is wrong with any key.
+    // The base URL is checked before the key is read, because a wrong one is wrong with any key.
     plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
     let key = key_source::read(Needed::Admin, service.api_key_file.as_deref())?;
     let which_key = key.described();
     let export = plan.export(&service.base_url, &key.key)?;
-    // Before anything is fetched: a wrong path costs no hours.
+    // The place is opened before anything is fetched, so that a wrong path is found at once.
     let job = if plan.restart { export.open_anew(plan.place()?)? } else { export.open(plan.place()?)? };
     if let Some(path) = plan.output.as_deref().filter(|_| plan.manifest) {
         check_place_of_manifest(path, &job)?;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     });
     let (elapsed, warnings) = (progress.elapsed(), progress.kept());
     progress.end();
-    // Tasks that still fetch are of no more use.
+    // Tasks that still fetch pages are not needed any more.
     runtime.shutdown_background();
     let exported = result.map_err(|failure| match failure.of_service() {
         Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
@@ -95,7 +95,8 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Entries on a terminal, or on their way to another program there, must not be torn by a line that moves.
+/// How much progress is shown. When entries go to a terminal, or to a program that may write to it, a moving line would
+/// tear them apart.
 fn shown(plan: &Plan) -> Shown {
     let is_apart = plan.output.is_some() || output::is_stdout_a_file();
     match (plan.quiet, plan.json, is_apart) {
@@ -116,7 +117,7 @@ fn client(
     let default = RetryPolicy::default();
     let policy = RetryPolicy {
         max_wait: plan.max_wait,
-        // Patience for one long wait is patience for another.
+        // A request has time for two of the longest waits.
         budget: default.budget.max(plan.max_wait.saturating_mul(2)),
         ..default
     };
@@ -137,7 +138,7 @@ fn client(
     Ok(client)
 }
 
-/// Finds out whether there can be a manifest.
+/// Checks that a manifest can be written.
 fn check_place_of_manifest(path: &Path, job: &Job<Output>) -> Result<(), Failure> {
     if !job.takes_back() {
         return Err(Failure::usage(anyhow!("a manifest stands beside a file, and this output is none")));
@@ -148,7 +149,7 @@ fn check_place_of_manifest(path: &Path, job: &Job<Output>) -> Result<(), Failure
     })
 }
 
-/// What of the entries that came the summary has to know.
+/// What the summary needs to know about the entries that came.
 #[derive(Default)]
 struct Came {
     any_key_id: Cell<bool>,
@@ -161,7 +162,7 @@ impl Came {
             what.set(what.get() || entries.iter().any(has));
         };
         match event {
-            // Of each walk anew.
+            // Each walk begins anew.
             Event::Begun { .. } => {
                 self.any_key_id.set(false);
                 self.any_other_fields.set(false);
@@ -175,7 +176,7 @@ impl Came {
     }
 }
 
-/// Says what happens.
+/// Tells the user what happens.
 fn say(event: &Event<'_>, plan: &Plan, progress: &Progress, interrupted: &Interrupted) {
     match event {
         Event::Settled { window, service_time } => say_of_clocks(*window, *service_time, progress),
@@ -212,7 +213,8 @@ fn say_going_on(window: TimeWindow, left: &Begun, plan: &Plan, progress: &Progre
     let Some(until) = left.complete_until else { return };
     let going_on = format!("going on with the export begun {}, window {window}", left.started);
     match plan.times.need_clock() {
-        // Who asks for the last week gets another one: that has to be said in any case.
+        // The window depends on the present, so it is another one now than when the export began. This is told even with
+        // `--quiet`.
         true => progress.warn(&going_on),
         false => progress.say(&format!("note: {going_on}")),
     }
@@ -220,8 +222,8 @@ fn say_going_on(window: TimeWindow, left: &Begun, plan: &Plan, progress: &Progre
     progress.say(&format!("{entries} up to {until} are there; --restart begins anew"));
 }
 
-/// Writes the manifest, if there is to be one, and then leaves nothing but the file. Killed before the end, the next run
-/// finds the file written and does this again.
+/// Writes the manifest if there is to be one, and then removes everything but the file. When the program is killed before
+/// the end, the next run finds the file written and does this again.
 fn close(
     mut exported: Exported<Option<Finished>>,
     plan: &Plan,
@@ -246,7 +248,7 @@ fn close(
     Ok(exported)
 }
 
-/// What it means that the export did not come to its end.
+/// The failure for an export that did not come to its end.
 fn failure(
     error: billing_export::Error<billing_sink::Error>,
     plan: &Plan,
@@ -258,7 +260,7 @@ fn failure(
     let failure = match error.into_cause() {
         Cause::Stopped => interrupted.cause().into(),
         Cause::Query(refused) => Failure::usage(refused),
-        // Before anything came, it is the question that was refused.
+        // When nothing has come yet, the request itself may be wrong.
         Cause::Service(error) if is_first => refused(error, plan),
         Cause::Service(error) => error.into(),
         Cause::Sink(error) => error.into(),
@@ -277,8 +279,8 @@ fn failure(
     }
 }
 
-/// What it means that nothing came. A request with a currency that was refused may be refused for that: which ones
-/// there are, only the service knows.
+/// The failure for an export of which nothing came. When a request with a currency was refused, the currency may be the
+/// reason, because only the service knows which ones there are.
 fn refused(error: billing_http::Error, plan: &Plan) -> Failure {
     let is_refused = error.kind() == ErrorKind::Rejected && matches!(error.status(), Some(400 | 422));
     let Some(currency) = plan.currency.as_ref().filter(|_| is_refused) else { return error.into() };

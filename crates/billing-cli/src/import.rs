@@ -1,4 +1,4 @@
-//! `billing import`: entries from files into a ledger, all of them or none, and the content of a file once.
+//! `billing import`: records entries from files in a ledger, all or none, and the same content only once.
 
 use std::path::Path;
 use std::time::Instant;
@@ -22,14 +22,14 @@ mod report;
 use input::Input;
 use report::{FileReport, Report};
 
-/// Pairs of files that an error names. One pair is enough to look for the mistake.
+/// The most pairs of files that an error names. One pair is enough to find the mistake.
 const NAMED_PAIRS: usize = 5;
 
 const NOTHING: &str = "nothing was imported";
 
 pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     let start = Instant::now();
-    // All are opened before the ledger is touched: a slip in a name leaves no trace.
+    // All files are opened before the ledger is made, so that a wrong name leaves nothing behind.
     let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
     let report = match args.dry_run {
         true => rehearse(args, inputs)?,
@@ -48,24 +48,24 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
     let ledger = ledgers::open_or_create(&args.ledger)?;
     import(args, inputs, &ledger).inspect_err(|_| {
-        // What cannot be removed is an empty ledger; what failed before says why.
+        // If this fails, an empty ledger stays. The error that is returned is the one from before.
         let _ = ledger.remove_if_unused();
     })
 }
 
-/// Imports all, or nothing. What it had stored when it failed is removed before it returns.
+/// Imports all or nothing. When it fails, it removes what it has stored before it returns.
 fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Result<Report, Failure> {
     let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
     let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
-    // A digest of its own takes a part of the time of an import. So it is made where it can spare one.
+    // To hash a file first takes a part of the time of an import. It is done only where it may spare an import.
     let is_worth_a_look = !args.again && (inputs.len() > 1 || ledger.has_imported_files(account)?);
     for (path, mut input) in args.files.iter().zip(inputs) {
         if is_worth_a_look && let Some(sha256) = input.sha256() {
             reading.check_content(path, &sha256, imported_before(ledger, account, &sha256)?.as_ref())?;
         }
         let (read, sha256) = reading.read(path, input, &mut import)?;
-        // Looked at again, because what was read is what counts, and stdin was not looked at at all.
+        // The digest of what was read is the one that counts, so it is looked up too. stdin could not be hashed before.
         reading.end_file(path, &read, sha256, imported_before(ledger, account, &sha256)?)?;
         import.end_file(FileContent {
             name: path.display().to_string(),
@@ -75,7 +75,7 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Resul
         });
     }
     reading.end()?;
-    // Somebody else may have imported the same meanwhile; the transaction that shows the entries finds out.
+    // Another process may have imported the same content meanwhile. The transaction that shows the entries refuses it.
     import.finish().map_err(|error| match error.kind() {
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
         _ => Failure::from(error),
@@ -94,7 +94,7 @@ fn imported_before(
     Ok(ledger.imported_file(account, sha256)?)
 }
 
-/// Reads and checks all that an import would, and touches no ledger.
+/// A dry run: reads and checks everything that an import would, and changes no ledger.
 fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
     if let Err(error) = check_account_name(&args.account)
         && !SqliteLedger::has_account(&args.ledger, &args.account)?
@@ -102,7 +102,7 @@ fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> 
         return Err(accounts::refused(error));
     }
     let mut rehearsal = Rehearsal;
-    // What is no ledger is found out before anything is read.
+    // A file that is no ledger is found before anything is read.
     let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(&args.ledger, &args.account, sha256s);
     look_up(&[])?;
     let mut reading = Reading::new(args)?;
@@ -114,13 +114,13 @@ fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> 
     Ok(reading.report)
 }
 
-/// The files of one call, as they are read.
+/// The files of one call while they are read, and what was found so far.
 struct Reading<'a> {
     args: &'a args::Import,
     now: Timestamp,
     report: Report,
     notices: Notices,
-    /// Of several files.
+    /// Looks for equal entries; `None` when there is only one file.
     overlaps: Option<Overlaps>,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Reading<'a> {
         Ok(Self { args, now, report: Report::new(args.dry_run), notices: Notices::default(), overlaps })
     }
 
-    /// Reads a file into the sink. Gives what its entries come to, and the SHA-256 of its content.
+    /// Reads a file into the sink. Returns the sums of its entries and the SHA-256 of its content.
     fn read(
         &mut self,
         path: &Path,
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
         Ok((read, sha256))
     }
 
-    /// Notes a file that was read.
+    /// Adds a file that was read to the report. Refuses content that was imported before.
     fn end_file(
         &mut self,
         path: &Path,
@@ -178,7 +178,7 @@ impl<'a> Reading<'a> {
         sha256: [u8; 32],
         before: Option<ImportedFile>,
     ) -> Result<(), Failure> {
-        // Of one without entries nothing can be there twice.
+        // A file without entries is never refused, because nothing of it can be there twice.
         match read.entries {
             0 => self.report.warn(format!("`{}` has no entries", path.display())),
             _ => self.check_content(path, &sha256, before.as_ref())?,
@@ -188,7 +188,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Refuses content that the account has, or that a file before it had.
+    /// Refuses content that the account or an earlier file of this call has.
     fn check_content(
         &mut self,
         path: &Path,
@@ -208,9 +208,9 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Says what was noticed of all files, and refuses those that hold the same entries in the time that they share.
+    /// Tells the notices of all files. Refuses files that have equal entries in the time that they share.
     fn end(&mut self) -> Result<(), Failure> {
-        // Here is all that a reader noticed. What is missing from a page is only known when the last file was read: it may be in another one.
+        // Only after the last file is it known which pages are missing, because a page may be in any file.
         for notice in self.notices.list() {
             match notice.kind.is_warning() {
                 true => self.report.warn(notice.to_string()),
@@ -223,7 +223,7 @@ impl<'a> Reading<'a> {
         self.check_overlaps()
     }
 
-    /// Refuses files that hold the same entries in the time that they share.
+    /// Refuses files that have equal entries in the time that they share.
     fn check_overlaps(&mut self) -> Result<(), Failure> {
         let Some(overlaps) = &self.overlaps else { return Ok(()) };
         let (borders, overlaps): (Vec<_>, Vec<_>) =
@@ -252,7 +252,7 @@ impl<'a> Reading<'a> {
         )
     }
 
-    /// Refuses, or says it only, where that was asked for.
+    /// Returns an error, or only a warning with `--again` or in a dry run.
     fn refuse(&mut self, told: String, hint: String) -> Result<(), Failure> {
         match (self.args.again, self.args.dry_run) {
             (true, _) => self.report.warn(told),
@@ -275,7 +275,7 @@ fn equal(entries: u64) -> String {
     text::entries(entries).replace(' ', " equal ")
 }
 
-/// A sink, and the look at what goes into it.
+/// A sink whose entries are also compared with those of other files.
 struct Noted<'a, S> {
     sink: &'a mut S,
     overlaps: Option<&'a mut Overlaps>,
@@ -293,13 +293,13 @@ impl<S: Sink<Error = Error>> Sink for Noted<'_, S> {
         self.sink.write(entries)
     }
 
-    /// The sink takes the next file.
+    /// Does nothing: the inner sink also takes the next file.
     fn finish(self) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// Refuses what an import would refuse, and stores nothing: it needs no ledger.
+/// The sink of a dry run. It refuses the entries that an import would refuse, and stores nothing.
 struct Rehearsal;
 
 impl Sink for Rehearsal {
@@ -315,7 +315,7 @@ impl Sink for Rehearsal {
     }
 }
 
-/// True for text that is neither JSON nor ends with a line: the last field of a CSV file has no other end.
+/// True when the last byte neither ends a line nor JSON. Then the last field of a CSV file may be cut.
 fn may_be_cut(last: Option<u8>) -> bool {
     !matches!(last, None | Some(b'\n' | b'\r' | b'}' | b']' | b' '))
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, and the signals by which a system ends a process.
+//! Handles Ctrl-C and the signals by which a system ends a process.
 
 use std::process;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use tokio::time::sleep;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
-/// What is said where something went out that cannot be taken back.
+/// The hint after an interrupt when the output cannot be taken back.
 pub(crate) const INCOMPLETE: &str = "what was written so far is incomplete: do not use it";
 
-/// How long a process may take to stop at once: it may wait where it cannot be interrupted.
+/// How long the process may take after it was told to stop at once. It may wait where it cannot be interrupted.
 const LAST_GRACE: Duration = Duration::from_secs(3);
 
-/// Says stop to an export, and what made it.
+/// The stop of an export, and the signal that caused it.
 #[derive(Clone)]
 pub(crate) struct Interrupted {
     pub(crate) stop: Stop,
-    /// By what it was interrupted at first, once it was.
+    /// The first signal; `None` as long as there was none.
     cause: watch::Receiver<Option<Cause>>,
 }
 
-/// What interrupts a process.
+/// The kind of signal that interrupted the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Cause {
     /// Ctrl-C, or a terminal that was closed.
@@ -52,12 +52,17 @@ impl From<Cause> for Failure {
     }
 }
 
-/// Listens for the signals. The first lets what is half done come to a good place, the second stops it at once, and the
-/// third ends the process; the first does when `at_once`, because there is nothing that could be gone on with.
+/// Listens for the signals:
+///
+/// - the first one stops the export at the next place where another run can continue;
+/// - the second one stops it at once;
+/// - the third one, or a grace time after the second, ends the process.
+///
+/// With `at_once` the first one already ends the process, because no run could continue.
 pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     let ignored = ignored_signals();
     let on = |kind: SignalKind| {
-        // `nohup` and background jobs of a script want some signals to be ignored, and so they stay.
+        // `nohup` and background jobs of scripts start the process with some signals ignored. These stay ignored.
         let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
         let caught = (!is_ignored).then(|| signal(kind)).transpose();
         caught.map_err(|error| Failure::failed(anyhow::Error::new(error).context("signals cannot be caught")))
@@ -83,7 +88,7 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
                 () = comes(&mut terminate) => Cause::Terminate,
                 () = comes(&mut hang_up) => Cause::Interrupt,
             };
-            // The first signal says how it ends.
+            // The first signal decides the exit code.
             let first = *first.get_or_insert(cause);
             heard.send_replace(Some(first));
             if at_once || times > 2 {
@@ -102,7 +107,7 @@ pub(crate) fn watch(at_once: bool) -> Result<Interrupted, Failure> {
     Ok(interrupted)
 }
 
-/// Ready when the signal comes; never, when it is ignored.
+/// Ready when the signal comes; never when it is ignored.
 async fn comes(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
@@ -110,7 +115,7 @@ async fn comes(signal: &mut Option<Signal>) {
     }
 }
 
-/// The signals that whoever started this process wants to be ignored, bit by bit. None where that cannot be known.
+/// The signals that were ignored when this process was started, one bit for each; zero where the system does not tell.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -118,16 +123,16 @@ fn ignored_signals() -> u64 {
 }
 
 impl Interrupted {
-    /// What made it stop at first.
+    /// The first signal that stopped the export.
     pub(crate) fn cause(&self) -> Cause {
         self.cause.borrow().unwrap_or(Cause::Interrupt)
     }
 
-    /// Ready at the first interrupt.
+    /// Ready at the first signal.
     pub(crate) async fn happens(&mut self) -> Cause {
         match self.cause.wait_for(Option::is_some).await.map(|cause| *cause) {
             Ok(Some(cause)) => cause,
-            // Nobody listens any more, so there is no interrupt to come.
+            // The listener has ended, so no signal can come.
             _ => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! `billing keys`: who may read which account.
+//! `billing keys`: makes, lists and revokes the API keys of a ledger.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
 fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
     let ledger = ledgers::open_or_create(path)?;
     create_in(&ledger, account, kind, description).inspect_err(|_| {
-        // What cannot be removed is an empty ledger; what failed before says why.
+        // If this fails, an empty ledger stays. The error that is returned is the one from before.
         let _ = ledger.remove_if_unused();
     })
 }
@@ -47,7 +47,7 @@ fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &st
     }
     terminal::note(&format!("note: key {} of account `{account}`, shown this once", key.id));
     stdout::print(&format!("{}\n", secret.expose())).inspect_err(|_| {
-        // Nobody has seen it: a key that opens an account and that nobody knows of must not stay.
+        // The key could not be printed, so nobody knows it. It must not stay valid.
         if ledger.revoke_key(&key.id, now()).is_ok() {
             terminal::note("note: the key could not be shown and was revoked");
         }
@@ -85,7 +85,7 @@ fn table(keys: Vec<Key>) -> String {
     }
 }
 
-/// What `--json` prints: no more of a key than its last six characters.
+/// The output of `--json`. Of a key it has only the last six characters.
 #[derive(Serialize)]
 struct Json {
     ledger: String,
@@ -134,7 +134,7 @@ fn now() -> Timestamp {
     Timestamp::from(Utc::now())
 }
 
-/// Enough to tell keys apart, and short enough for a table.
+/// The day of a time: enough to tell keys apart, and short enough for a table.
 fn date(at: Timestamp) -> String {
     chrono::DateTime::<Utc>::from(at).format("%Y-%m-%d").to_string()
 }

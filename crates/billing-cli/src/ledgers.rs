@@ -1,4 +1,4 @@
-//! Ledgers that are opened: one of an older version is taken forward, and says how far it is.
+//! Opens ledgers. A ledger of an older version is migrated, and progress is shown.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::progress::moving_line;
 use crate::terminal;
 use crate::text::{entries, grouped};
 
-/// Where no line moves, one is written so often.
+/// The time between two notes where there is no moving line.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Opens a ledger that is there.
+/// Opens an existing ledger.
 pub(crate) fn open(path: &Path) -> Result<SqliteLedger, Error> {
     open_saying(path, &plain_note)
 }
 
-/// The same for whoever has notes said in another way.
+/// Opens an existing ledger, and writes notes with `note`.
 pub(crate) fn open_saying(path: &Path, note: &dyn Fn(&str)) -> Result<SqliteLedger, Error> {
     let mut forward = Forward::new(path, note);
     let ledger = SqliteLedger::open_with_progress(path, |migration| forward.show(migration));
@@ -27,7 +27,7 @@ pub(crate) fn open_saying(path: &Path, note: &dyn Fn(&str)) -> Result<SqliteLedg
     ledger
 }
 
-/// Opens a ledger, or makes one.
+/// Opens a ledger, and makes it if there is none.
 pub(crate) fn open_or_create(path: &Path) -> Result<SqliteLedger, Error> {
     let mut forward = Forward::new(path, &plain_note);
     let ledger = SqliteLedger::open_or_create_with_progress(path, |migration| forward.show(migration));
@@ -39,11 +39,11 @@ fn plain_note(text: &str) {
     terminal::note(&format!("note: {text}"));
 }
 
-/// How far a ledger is taken forward. Nothing of it is shown of one that has no entries, or is of today.
+/// Shows the progress of a migration. Nothing is shown for a ledger without entries or of the present version.
 struct Forward<'f> {
     path: &'f Path,
     note: &'f dyn Fn(&str),
-    /// The line that moves, and when the last note was.
+    /// The moving line, and the time of the last note.
     shown: Option<(ProgressBar, Instant)>,
 }
 

@@ -1,7 +1,7 @@
-//! The log of `billing serve`: lines on stderr, which never hold the server up.
+//! The log of `billing serve`: lines on stderr, for which the server never waits.
 //!
-//! Whoever reads stderr may be slow, or stop. Lines wait for it in a queue of bounded length, and when that is full they are
-//! lost and counted: a server that bills does not wait for its log.
+//! The reader of stderr may be slow or stop. So lines wait in a queue of bounded length. When the queue is full, lines
+//! are lost and counted.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{LogFormat, LogLevel};
 
-/// Lines that wait, at most: some MiB.
+/// The most lines that wait: some MiB.
 const QUEUE: usize = 10_000;
 
-/// How long the last lines may take.
+/// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 enum Item {
     Line(Vec<u8>),
-    /// All lines before it were written when this is dropped.
+    /// Dropped by the writer when all lines before it are written.
     Flush(#[expect(dead_code, reason = "its end is the message")] SyncSender<()>),
 }
 
-/// The way into the queue.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub(crate) struct Log {
     queue: SyncSender<Item>,
@@ -36,7 +36,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Begins the log of this process, which can be done once.
+    /// Begins the log of this process. It can be called once.
     pub(crate) fn start(format: LogFormat, level: LogLevel) -> Self {
         let (queue, lines) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
@@ -55,7 +55,7 @@ impl Log {
         log
     }
 
-    /// Waits until what was logged is written, or until that takes too long.
+    /// Waits until all lines so far are written, or until that takes too long.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(0);
         if self.queue.try_send(Item::Flush(done)).is_ok() {
@@ -73,8 +73,8 @@ fn level_filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// What the server says for whoever looks for a fault is its own: libraries say so much at that level that it would hide
-/// the rest, and nobody has looked whether it could have a key in it.
+/// The level of each crate. Below info only this project's crates log. Libraries log so much there that it would hide
+/// the rest, and it is not known whether it could have a key in it.
 fn targets(level: LogLevel) -> Targets {
     let most = level_filter(level);
     Targets::new().with_default(most.min(LevelFilter::INFO)).with_target("billing_", most)
@@ -82,7 +82,7 @@ fn targets(level: LogLevel) -> Targets {
 
 fn write_lines(lines: &Receiver<Item>, lost: &AtomicU64) {
     let mut stderr = io::stderr();
-    // A line that cannot be written is lost like one that finds no room.
+    // A line that cannot be written is lost, like one that finds the queue full.
     for item in lines {
         if let Item::Line(line) = item {
             let _ = stderr.write_all(&line);
@@ -105,7 +105,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// One line, which goes into the queue when it is complete.
+/// One line. It is put into the queue when it is complete.
 pub(crate) struct Line<'a> {
     log: &'a Log,
     text: Vec<u8>,

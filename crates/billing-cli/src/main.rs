@@ -1,7 +1,7 @@
-//! The command-line tool `billing`: flags and glue over the crates below.
+//! The command-line tool `billing`: flags, and glue over the library crates.
 //!
-//! Data goes to stdout, everything else to stderr. What the flags say is in `args`; each command has a file of its
-//! own; what a failure means for the caller is in `exit`.
+//! Data goes to stdout, everything else to stderr. `args` has the flags, each command has a file of its own, and `exit`
+//! has the exit codes and the messages of failures.
 
 mod args;
 mod base_url;

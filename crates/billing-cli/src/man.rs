@@ -1,4 +1,4 @@
-//! `billing man`: a page for each command, made of the same words as its help.
+//! `billing man`: a page for each command, made from its help.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::args::{self, Args};
 use crate::exit::Failure;
 use crate::terminal;
 
-/// User commands.
+/// The section of user commands.
 const SECTION: &str = "1";
 
 pub(crate) fn run(args: &args::Man) -> Result<(), Failure> {
@@ -29,9 +29,9 @@ pub(crate) fn run(args: &args::Man) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The pages, by the names of their files.
+/// The name and content of each page.
 fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
-    // `help` says what the pages say.
+    // `help` has no page, because it only repeats the others.
     let mut command = Args::command().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
@@ -47,11 +47,11 @@ fn add(command: &Command, above: Option<&str>, pages: &mut Vec<(String, Vec<u8>)
 
 fn page(command: &Command, above: Option<&str>) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    // What stands below a help has sections of its own here, and the version is in the last line of each page.
+    // The text below a help becomes sections of its own, and the version is in the last line of each page.
     let plain = command.clone().after_help(Resettable::Reset).version(Resettable::Reset);
     Man::new(plain)
-        // An empty one is left out by clap_mangen, and what follows would take its place. There is none: the same program
-        // writes the same pages on any day.
+        // A date would make the pages differ from day to day. clap_mangen leaves out an empty one, and then the next
+        // argument would take its place; so it is a quoted empty text.
         .date("\"\"")
         .source(concat!("billing ", env!("CARGO_PKG_VERSION")))
         .manual("billing")
@@ -67,7 +67,7 @@ fn page(command: &Command, above: Option<&str>) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Adds what stands below a help, paragraph by paragraph.
+/// Adds the text below a help, paragraph by paragraph.
 fn add_notes(roff: &mut Roff, text: &str) {
     let mut is_noting = false;
     for paragraph in text.split("\n\n") {
@@ -86,7 +86,7 @@ fn add_notes(roff: &mut Roff, text: &str) {
             }
         };
         is_noting = false;
-        // As they stand, but for the indent that all of them have.
+        // The lines stay as they are, without their common indent.
         roff.control("SH", [heading]).control("nf", []);
         for line in lines.lines() {
             roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
@@ -109,7 +109,7 @@ mod tests {
         );
     }
 
-    /// Two headings of one page with the same name would hide that a paragraph was put into the wrong one.
+    /// If a page had two headings of one name, a paragraph in the wrong section would not be noticed.
     #[test]
     fn no_page_has_a_section_twice() {
         for (name, page) in pages().unwrap() {

@@ -1,5 +1,5 @@
-//! The way to the service: by which proxy, and whom to trust. What no flag says is in the variables that curl and openssl
-//! know.
+//! The network settings: the proxy, and the certificates to trust. Without flags they come from the environment
+//! variables that curl and openssl read.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,19 +10,19 @@ use billing_http::{Certificates, ClientBuilder, Proxy};
 use crate::args::Service;
 use crate::exit::Failure;
 
-/// The proxy and the certificates, if they are not the usual ones.
+/// The proxy, and the certificates to trust instead of the system's.
 pub(crate) struct Network {
     proxy: Option<Proxy>,
     certificates: Option<Certificates>,
 }
 
 impl Network {
-    /// From the flags, and from the environment as `variable` reads it.
+    /// The settings from the flags, and from the environment through `variable`.
     pub(crate) fn new(
         service: &Service,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Failure> {
-        // http goes only to this machine, where there is neither proxy nor certificate: then nothing is wrong with them.
+        // http goes only to this machine, without proxy and certificates. So they are not read, and cannot be wrong.
         let is_https = service
             .base_url
             .trim_start()
@@ -42,7 +42,7 @@ impl Network {
         Ok(Self { proxy, certificates })
     }
 
-    /// The client, by this way.
+    /// The client with these settings.
     pub(crate) fn of(&self, mut client: ClientBuilder) -> ClientBuilder {
         if let Some(proxy) = &self.proxy {
             client = client.proxy(proxy.clone());
@@ -54,8 +54,8 @@ impl Network {
     }
 }
 
-/// The proxy for https that the environment names. As curl does it: a name in lower case goes before the same in upper
-/// case, and one for https before one for all.
+/// The proxy for https from the environment, in curl's order: a name in lower case before the same one in upper case,
+/// and the one for https before the one for all.
 fn proxy_of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Proxy>, Failure> {
     let text = |name: &str| Some(variable(name)?.to_string_lossy().into_owned());
     let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -96,7 +96,7 @@ mod tests {
         }
     }
 
-    /// How the way is shown in debug form, which leaves passwords out, or what is wrong with it.
+    /// The settings in debug form, which leaves passwords out, or the error.
     fn way(service: &Service, variables: &[(&str, &str)]) -> String {
         let variable = |name: &str| {
             let mut found = variables.iter().filter(|(known, _)| *known == name);
@@ -141,7 +141,7 @@ mod tests {
             cacert: cacert.map(PathBuf::from),
             ..service("https://api.example")
         };
-        // The variable names a file without a certificate.
+        // The variable names a file without certificates.
         assert!(way(&flags(None, false, None), &variables).contains("SSL_CERT_FILE `/dev/null`"));
         assert!(way(&flags(None, false, Some("missing")), &variables).contains("--cacert `missing`"));
         assert_eq!(way(&flags(Some("b:1"), false, None), &variables[..2]), "Proxy(http://b:1, except \"\")");

@@ -1,4 +1,4 @@
-//! Where an export goes: a file that is whole or not there, or stdout.
+//! The output of an export: a file that is whole or not there, or stdout.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::exit::Failure;
 /// The place of an export.
 pub(crate) enum Output {
     File(ExportFile),
-    /// Standard output without the buffer of its own that flushes at every line.
+    /// Standard output, without Rust's buffer, which flushes at every line.
     Stdout(Format, Arc<File>),
 }
 
@@ -44,13 +44,13 @@ impl Place for Output {
     }
 }
 
-/// True when stdout is a file, which nobody reads meanwhile.
+/// True when stdout is a regular file. Then nothing on the terminal comes from it.
 pub(crate) fn is_stdout_a_file() -> bool {
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     stdout.and_then(|stdout| stdout.metadata()).is_ok_and(|about| about.is_file())
 }
 
-/// What the bytes of an export are written to.
+/// The target of an export's bytes.
 pub(crate) enum Opened {
     File(Box<ResumableFile>),
     Stdout(Plain<Arc<File>>),
@@ -73,7 +73,7 @@ impl Write for Opened {
 }
 
 impl Target for Opened {
-    /// What a file came to.
+    /// The facts about a finished file; `None` for stdout.
     type Done = Option<Finished>;
 
     fn commit(self) -> Result<Self::Done, Error> {

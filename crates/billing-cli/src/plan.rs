@@ -1,4 +1,4 @@
-//! What an export will do: the flags, once everything that can be wrong with them has been found.
+//! The plan of an export: its flags, after they were checked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::exit::Failure;
 use crate::network::Network;
 use crate::output::Output;
 
-/// What will be done.
+/// What an export will do.
 pub(crate) struct Plan {
     pub(crate) times: Times,
-    /// What is to be said of the window as it was typed.
+    /// A note about the window that was typed.
     pub(crate) note: Option<String>,
     endpoint: billing_http::Endpoint,
     pub(crate) currency: Option<Currency>,
@@ -31,9 +31,9 @@ pub(crate) struct Plan {
     concurrency: u32,
     pub(crate) wire: args::Wire,
     format: Format,
-    /// `None` is stdout.
+    /// The path of the file; `None` is stdout.
     pub(crate) output: Option<PathBuf>,
-    /// True when the file is gzip, as its name says.
+    /// True when the name of the file asks for gzip.
     is_gzip: bool,
     pub(crate) manifest: bool,
     pub(crate) restart: bool,
@@ -43,15 +43,16 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
     pub(crate) verbose: bool,
     pub(crate) network: Network,
-    /// True when the output has a place for `apiKeyId`.
+    /// True when the output has `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
-    /// True when a place for other fields was asked for.
+    /// True when a column for undocumented fields was asked for.
     pub(crate) wants_other_fields: bool,
-    /// What decides which entries come, as it was typed: who goes on with a file has to ask for the same.
+    /// The arguments that decide which entries come, as they were typed. A run that continues a file must have the same
+    /// ones.
     asked: BTreeMap<&'static str, String>,
 }
 
-/// The window as it was typed: what depends on the present is settled when the service has told the time.
+/// The window as it was typed. If it depends on the present, it is settled when the service has told the time.
 #[derive(Clone, Copy)]
 pub(crate) struct Times(TypedWindow);
 
@@ -104,12 +105,12 @@ impl Plan {
             ))
             .hint("name the file with -o, or leave --restart out"));
         }
-        // Before the key is read: what is wrong with the query is wrong with any key.
+        // The query is checked before the key is read, because a wrong query is wrong with any key.
         plan.export(&args.service.base_url, &ApiKey::new("none")?)?;
         Ok(plan)
     }
 
-    /// The export from a service, with a key.
+    /// The export from this service with this key.
     pub(crate) fn export(&self, base_url: &str, key: &ApiKey) -> Result<Export, Failure> {
         let export = Export::of(base_url, key)
             .over_times(self.times.by_any_clock())
@@ -121,14 +122,14 @@ impl Plan {
         asked.build().map_err(|refused| self.refusal(&refused))
     }
 
-    /// Where it goes.
+    /// The output of the export.
     pub(crate) fn place(&self) -> Result<Output, Failure> {
         let Some(path) = &self.output else { return Output::stdout(self.format) };
         let file = ExportFile::new(path, self.format).gzip(self.is_gzip);
         Ok(Output::File(file.checkpoint_every(self.checkpoint_every)))
     }
 
-    /// The faults of a query, under the names of the flags that they came from.
+    /// The failure for a refused query. Its faults have the names of the flags.
     fn refusal(&self, refused: &QueryError) -> Failure {
         let fault = |fault: &Fault| match fault.field {
             Some("limit" | "pageSize") => {
@@ -179,13 +180,13 @@ impl Times {
         self.0.needs_clock()
     }
 
-    /// The times, for whoever tells the present. The end is fixed before anything is handed out: a window without one has no
-    /// last entry while entries arrive.
+    /// The times, to be settled by any clock. The end is settled before anything is handed out, because a window
+    /// without an end has no last entry while entries arrive.
     pub(crate) fn by_any_clock(self) -> billing_http::Times {
         billing_http::Times::from(self.0)
     }
 
-    /// Refuses what is wrong whatever the present is, and spans that are longer than there is time.
+    /// Refuses times that are wrong whatever the present is, and spans that reach back before all of time.
     fn check(self, now: Timestamp) -> Result<(), Failure> {
         let time = |flag: &str, time: TypedTime| {
             time.at(now).ok_or_else(|| Failure::usage(anyhow!("{flag} lies before all of time")))
@@ -201,7 +202,7 @@ impl Times {
     }
 }
 
-/// What to say of an end that is the last day of a month: whoever means the month has typed one day less.
+/// The note for an end that is the last day of a month. Who means the whole month has typed one day too few.
 fn last_day(until: &str) -> Option<String> {
     let Ok(TypedTime::At(at)) = until.parse() else { return None };
     let day = DateTime::<Utc>::from(at);
@@ -213,7 +214,8 @@ fn last_day(until: &str) -> Option<String> {
     })
 }
 
-/// What decides which entries come, in the words in which it was typed, and how they travel: text/csv may lack a field.
+/// The arguments that decide which entries come, as they were typed. The format on the wire is one, because text/csv
+/// may lack a field.
 fn asked(args: &args::Export, Times(window): Times) -> BTreeMap<&'static str, String> {
     let wire = args.wire.to_possible_value().map(|value| value.get_name().to_owned());
     let last_days = args.days.map(|days| format!("{days}d"));
@@ -227,7 +229,7 @@ fn asked(args: &args::Export, Times(window): Times) -> BTreeMap<&'static str, St
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The columns of a csv.
+/// The columns of the CSV.
 fn columns(args: &args::Export) -> Columns {
     match (args.with_api_key_id, args.with_other_fields) {
         (false, false) => Columns::Documented,
@@ -237,7 +239,7 @@ fn columns(args: &args::Export) -> Columns {
     }
 }
 
-/// A time in one form, however it was typed. How long ago stays in the words that it was typed in.
+/// A time in one form, however it was typed. A relative time stays as it was typed.
 fn one_form(time: TypedTime, typed: Option<&str>) -> Option<String> {
     match time {
         TypedTime::At(at) => Some(at.to_string()),
@@ -245,10 +247,10 @@ fn one_form(time: TypedTime, typed: Option<&str>) -> Option<String> {
     }
 }
 
-/// How the name of a file ends that is to be compressed.
+/// The extension of a file that is to be compressed.
 const GZIP: &str = "gz";
 
-/// The format that the name of a file asks for; csv unless it asks for something.
+/// The format that the name of a file asks for; CSV by default.
 fn format_of(output: Option<&Path>) -> Result<ExportFormat, Failure> {
     let inner = output.filter(|output| has_extension(output, GZIP)).map(|output| output.with_extension(""));
     let extension =
@@ -257,9 +259,9 @@ fn format_of(output: Option<&Path>) -> Result<ExportFormat, Failure> {
         Some("ndjson" | "jsonl") => Ok(ExportFormat::Ndjson),
         Some("json") => Ok(ExportFormat::Json),
         Some("csv") => Ok(ExportFormat::Csv),
-        // What would be in it nobody has said.
+        // The name says that it is compressed, but not what the content is.
         _ if inner.is_some() => Err(unwritable(GZIP)),
-        // Plain text under such a name would be taken for something else.
+        // Programs would not expect plain text in a file of this name.
         Some(other @ ("zst" | "xz" | "bz2" | "zip" | "tsv" | "xlsx" | "xls" | "parquet")) => {
             Err(unwritable(other))
         }
@@ -279,7 +281,8 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
-/// stdout for no file, for `-`, and for its name, which would be opened anew and written from its start.
+/// The path of the file; `None` for stdout. stdout is meant without a path, with `-`, and with the path of stdout
+/// itself, which would otherwise be opened anew and written from its start.
 fn file(output: Option<&Path>) -> Option<PathBuf> {
     output.filter(|path| !["-", "/dev/stdout"].map(Path::new).contains(path)).map(Path::to_owned)
 }

@@ -1,4 +1,4 @@
-//! What a command says while it runs, an export above all: a line that moves on a terminal, and the events that a user has to know of.
+//! Progress of a running command, mostly of an export: a moving line on a terminal, and events that the user has to know.
 
 mod line;
 mod way;
@@ -17,53 +17,54 @@ use crate::{terminal, text};
 pub(crate) use line::moving_line;
 use way::{Until, Way, seconds_up};
 
-/// A wait shorter than this needs no words where there is no moving line.
+/// Shorter waits are not told where there is no moving line.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
-/// The moving line counts seconds.
+/// The time between two updates of the moving line, which counts seconds.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Ticks between two lines where none moves.
+/// Ticks between two lines where there is no moving line.
 const TICKS_OF_A_LINE: u32 = 10;
 
 const CURSOR_REFUSED: &str =
     "the service refused a cursor, so the export went on from its last entry: its entries are of two moments";
 
-/// Characters of a parameter of a query that are shown: cursors may be long.
+/// The most characters of a query parameter that are shown, because cursors may be long.
 const MOST_OF_A_PARAMETER: usize = 60;
 
-/// Where words of progress would stand between other words.
+/// How much of the progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// What happens, and how far it came.
+    /// Events and the moving line.
     All,
-    /// What happens: entries go to a terminal or to another program, which may write to this terminal too.
+    /// Events only: the entries go to a terminal, or to a program that may write to this terminal.
     Events,
-    /// Nothing but warnings.
+    /// Warnings only.
     Quiet,
-    /// Nothing; warnings are kept for the summary.
+    /// Nothing. Warnings are kept for the summary.
     Kept,
 }
 
 pub(crate) struct Progress {
     shown: Shown,
-    /// Each request is shown.
+    /// True when each request is shown.
     is_verbose: bool,
     start: Instant,
     way: Arc<Mutex<Way>>,
-    /// The moving line; hidden where stderr is not a terminal.
+    /// The moving line. It is hidden where stderr is not a terminal.
     line: ProgressBar,
-    /// Keeps the line up to the second, until its sender is gone.
+    /// The thread that updates the line every second, until its sender is dropped.
     ticker: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
-    /// The longest wait for the service's limits.
+    /// The longest wait for the service's limits so far.
     longest_wait: Mutex<Duration>,
-    /// The longest that a try had been without an end.
+    /// The longest time so far that a try lasted without an end.
     longest_silence: Mutex<Duration>,
-    /// That the walk has gone to the other endpoint, until a page comes from there: where neither is, it is no news.
+    /// The note that the walk has changed to the other endpoint. It is shown when a page comes from there: if neither
+    /// endpoint exists, the note would mislead.
     switched: Mutex<Option<String>>,
-    /// True when it was said that a cursor was refused.
+    /// True when the refusal of a cursor was told.
     has_refused_cursor: AtomicBool,
-    /// Warnings that are not shown.
+    /// Warnings for the summary, which are not shown.
     kept: Mutex<Vec<String>>,
 }
 
@@ -91,6 +92,8 @@ impl Progress {
         }
     }
 
+    /// Shows an event of the client. The moving line has the state: how far the walk is, or why no page comes. Lines that stay
+    /// are for what the user should still see later, and for waits where there is no moving line.
     pub(crate) fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Page { entries, reached, total } => {
@@ -108,13 +111,13 @@ impl Progress {
                     ErrorKind::RateLimited => {
                         self.trouble(&format!("{}; next request", error.brief()), next(*wait))
                     }
-                    // Another page may come before.
+                    // Another page may come before the next request.
                     _ => {
                         let text = format!("{}; again in {}", error.brief(), seconds_up(*wait));
                         self.trouble(&text, Until::Unknown);
                     }
                 }
-                // What ran into its time limit has cost a wait already.
+                // A request that ran into its time limit has cost a wait already.
                 if self.line.is_hidden() && (*wait >= WORTH_SAYING || error.is_timeout()) {
                     self.say(&format!("{error}; again in {}", seconds_up(*wait)));
                 }
@@ -160,8 +163,8 @@ impl Progress {
         }
     }
 
-    /// Says what is waited for where there is no moving line, unless half of it was said before: where every page has to
-    /// wait, once is enough.
+    /// Tells of a wait where there is no moving line, if it is more than twice the longest one that was told. When
+    /// every page has to wait, one note is enough.
     fn wait(&self, text: &str, wait: Duration, longest: &Mutex<Duration>) {
         let said = longest.lock().map_or(Duration::MAX, |mut longest| {
             let said = *longest;
@@ -173,7 +176,7 @@ impl Progress {
         }
     }
 
-    /// Shows what is in the way, behind how far it came.
+    /// Shows on the moving line why no page comes.
     fn trouble(&self, text: &str, until: Until) {
         self.change(|way| way.trouble(text, until));
     }
@@ -184,12 +187,12 @@ impl Progress {
         self.line.set_message(way.text(self.start.elapsed(), Instant::now()));
     }
 
-    /// Begins to count: a window of which so much is there already.
+    /// Begins to count the entries of a window. `there` is what earlier runs left.
     pub(crate) fn begin(&self, window: TimeWindow, there: Option<&Summary>) {
         self.change(|way| way.begin(window.until(), there.map_or(0, |there| there.entries)));
     }
 
-    /// Says a warning that stays, also when little is to be said.
+    /// Writes a warning that stays, also with `--quiet`; with `--json` it is kept for the summary.
     pub(crate) fn warn(&self, text: &str) {
         match self.shown {
             Shown::Kept => self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned()),
@@ -202,7 +205,7 @@ impl Progress {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says a line that stays.
+    /// Writes a line that stays.
     pub(crate) fn say(&self, text: &str) {
         if matches!(self.shown, Shown::All | Shown::Events) {
             self.line.suspend(|| terminal::note(text));
@@ -213,7 +216,7 @@ impl Progress {
         self.start.elapsed()
     }
 
-    /// Takes the moving line away: what comes now stands for itself. Who still observes is not heard any more.
+    /// Removes the moving line. Later events do not show it again.
     pub(crate) fn end(&self) {
         let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((sender, thread)) = ticker {
@@ -250,12 +253,12 @@ fn tried(
     format!("{time} {method} /{path}{query}: {what}, {} ms", took.as_millis())
 }
 
-/// After a wait from now on.
+/// The end of a wait that begins now.
 fn next(wait: Duration) -> Until {
     Instant::now().checked_add(wait).map_or(Until::Unknown, Until::Next)
 }
 
-/// Counts down on the moving line, or says now and then how far it came.
+/// Updates the moving line every second. Where there is none, writes from time to time how far the export is.
 fn tick(line: &ProgressBar, way: &Mutex<Way>, start: Instant, stop: &mpsc::Receiver<()>) {
     let mut ticks = 0;
     while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(TICK) {

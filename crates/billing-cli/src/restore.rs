@@ -1,4 +1,4 @@
-//! `billing restore`: a copy in the place of a ledger.
+//! `billing restore`: puts a copy in the place of a ledger.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::{ledgers, terminal, text};
 pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
     let start = Instant::now();
     let kept = SqliteLedger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
-    // Counted in the ledger: what is said here is what is there.
+    // The entries are counted in the ledger, so the message is about what the ledger has.
     let entries = ledgers::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}",

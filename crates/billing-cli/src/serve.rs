@@ -1,4 +1,4 @@
-//! `billing serve`: a ledger over the billing API.
+//! `billing serve`: serves a ledger over the billing API.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -22,14 +22,15 @@ use crate::{ledgers, stdout, terminal};
 
 const MIB: usize = 1 << 20;
 
-/// Time for running requests when the server is told to stop: a client that does not read must not hold it.
+/// How long running requests may take when the server is told to stop. A client that does not read must not delay the
+/// end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What is said beside the lines of requests, as far as it was asked for.
+/// How notes and warnings are written, beside the lines for requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Says {
     pub(crate) level: LogLevel,
-    /// Who reads the log by a program finds nothing else in it.
+    /// In the log, so that a program which reads the log finds nothing else in it.
     is_json: bool,
 }
 
@@ -51,7 +52,7 @@ impl Says {
     }
 }
 
-/// Files that are open beside those of connections: the ledger's, its readers', and a few more.
+/// Open files beside those of connections: the ledger's, its readers', and a few more.
 #[cfg(unix)]
 const FILES: u64 = 128;
 
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
             Some(address) => Some(listen_for_metrics(address, says).await?),
             None => None,
         };
-        // Before it says that it is ready: whoever reads that may tell it to stop at once.
+        // The signal is caught before the server says that it is ready, because it may be told to stop at once.
         let stop = stop_signal()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         stdout::print(&format!("{}\n", base_url(scheme, address)))?;
@@ -95,7 +96,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     served
 }
 
-/// The text as one word of a shell, so that a command can be copied.
+/// The text quoted as one word of a shell, so that the command can be copied.
 fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
@@ -104,8 +105,8 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-/// Lets the process have open what its connections and the ledger take, as far as the system lets it: usually a shell
-/// gives it less than it may have.
+/// Raises the limit of open files to what the connections and the ledger take, as far as the system allows it. The
+/// limit of a shell is usually lower than allowed.
 #[cfg(unix)]
 fn allow_files(connections: u32, says: Says) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -140,7 +141,7 @@ fn tls(certificate: &Path, key: &Path) -> Result<Tls, Failure> {
     })
 }
 
-/// As a server is that nobody said anything to.
+/// The configuration of a server without flags.
 pub(crate) fn config() -> Config {
     Config::new(|| Timestamp::from(Utc::now()))
 }
@@ -170,7 +171,7 @@ fn config_of(args: &args::Serve) -> Result<Config, Failure> {
     })
 }
 
-/// A star says all that there is to say.
+/// The allowed origins. `*` must be alone, because it allows every origin.
 fn allow_origins(origins: &[Origin]) -> Result<Vec<Origin>, Failure> {
     if origins.len() > 1 && origins.iter().any(Origin::is_any) {
         let error = anyhow::anyhow!(
@@ -181,7 +182,8 @@ fn allow_origins(origins: &[Origin]) -> Result<Vec<Origin>, Failure> {
     Ok(origins.to_vec())
 }
 
-/// What was asked for, when it has room for the largest batch; else as much as that, or what is usual.
+/// The memory for batches and answers. A given one must have room for the largest batch. The default is the usual one,
+/// or more where the largest batch needs it.
 fn memory(args: &args::Serve, body_limit: usize, usual: usize) -> Result<usize, Failure> {
     let least = Config::least_memory(body_limit);
     match args.memory.map(|mib| mib as usize * MIB) {
@@ -204,7 +206,7 @@ pub(crate) async fn listen(flag: &str, address: SocketAddr) -> Result<TcpListene
     })
 }
 
-/// Says where, since nobody is asked for a key there.
+/// Listens for scrapes of the metrics. Tells the address, because no key is needed there.
 async fn listen_for_metrics(address: SocketAddr, says: Says) -> Result<TcpListener, Failure> {
     let listener = listen("--metrics-listen", address).await?;
     let address = listener.local_addr().map_err(Failure::failed)?;
@@ -222,7 +224,7 @@ pub(crate) fn base_url(scheme: &str, address: SocketAddr) -> String {
     format!("{scheme}://{address}/api/v1")
 }
 
-/// Serves until it is told to stop; then running requests end first, in the time that they have for it.
+/// Serves until it is told to stop. Then running requests may still end, within a limit.
 pub(crate) async fn serve(
     listeners: impl Into<Listeners>,
     ledger: SqliteLedger,
@@ -250,7 +252,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Ctrl-C, or a polite kill, from the call on: until then either ends the process as it always does.
+/// Ready at SIGINT or SIGTERM. They are caught from the call on; before it they end the process.
 pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let on = |kind| {
         signal(kind)

@@ -1,4 +1,4 @@
-//! The way to stdout, which bears a closed pipe.
+//! Writes to stdout. A closed pipe is no failure.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -20,17 +20,17 @@ pub(crate) fn room() -> Room {
     }
 }
 
-/// Writes text to stdout, at once.
+/// Writes text to stdout and flushes it.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     write(&harmless(text))
 }
 
-/// Writes JSON of somebody else to stdout, byte for byte and with a line break behind it. On a terminal what would steer it
-/// is escaped: the JSON means the same.
+/// Writes JSON from a service to stdout, byte for byte, with a line break after it. On a terminal control characters are
+/// escaped, which does not change the meaning of the JSON.
 pub(crate) fn print_json(json: &str) -> Result<(), Failure> {
     let end = if json.ends_with('\n') { "" } else { "\n" };
     match io::stdout().is_terminal() {
-        // Outside of texts they are white space, and within them they cannot stand.
+        // Outside of strings they are white space. Within strings JSON does not allow them.
         true => write(&(plain_json(&json.replace(['\r', '\t'], " ")) + end)),
         false => write(&format!("{json}{end}")),
     }
@@ -44,8 +44,8 @@ fn write(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// The JSON with all that would steer a terminal escaped. Outside of texts JSON has none of it, so what a program reads is the
-/// same.
+/// The JSON with all characters escaped that could control a terminal. JSON has them only within strings, so its
+/// meaning stays the same.
 pub(crate) fn plain_json(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! What an export came to, for a person and for a program.
+//! The summary of an export, for people and for programs.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use crate::exit::Failure;
 use crate::plan::Plan;
 use crate::text;
 
-/// What an export came to, with what was asked for.
+/// The result of an export, with its plan.
 pub(crate) struct Summarized<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) exported: &'a Exported<Option<Finished>>,
-    /// False when entries came, and none with an `apiKeyId`.
+    /// False when entries came and none had an `apiKeyId`.
     pub(crate) has_key_ids: bool,
-    /// False when entries came, and none with fields that nobody documented.
+    /// False when entries came and none had undocumented fields.
     pub(crate) has_other_fields: bool,
     pub(crate) elapsed: Duration,
 }
 
-/// The summary for a program. Its names are those of the manifest.
+/// The summary for programs. It has the names of the manifest.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
-    /// As it was typed; `null` is stdout.
+    /// The path as it was typed; `null` is stdout.
     file: Option<String>,
     window: WindowText,
-    /// False when entries may still be to come.
+    /// False when entries may still come into the window.
     is_final: bool,
     service: &'a str,
     endpoint: Option<String>,
     currency: Option<String>,
     entries: u64,
-    /// Those of this run.
+    /// The entries of this run.
     added: u64,
     first: Option<String>,
     last: Option<String>,
@@ -52,7 +52,7 @@ struct Report<'a> {
 }
 
 impl Summarized<'_> {
-    /// For a person: the lines of it.
+    /// The lines of the summary for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Exported { window, summary, added, .. } = self.exported;
         let to = self.plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
@@ -74,7 +74,7 @@ impl Summarized<'_> {
         lines
     }
 
-    /// For a program: one object on one line.
+    /// The summary for programs: one JSON object on one line.
     pub(crate) fn json(&self, mut warnings: Vec<String>) -> Result<String, Failure> {
         let Exported { window, service, summary, added, is_resumed, traffic, .. } = self.exported;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
@@ -137,12 +137,12 @@ impl Summarized<'_> {
 /// Whether entries may still come into a window.
 enum Finality {
     Final,
-    /// They may come hours late.
+    /// The window ends within a day of now, before or after. Entries may come hours late.
     EndsToday,
     NotEnded,
 }
 
-/// True when one time is more than a day before another.
+/// True when the first time is more than a day before the second.
 pub(crate) fn is_a_day_before(one: Timestamp, other: Timestamp) -> bool {
     let time = |at: Timestamp| DateTime::<Utc>::from(at);
     time(other).signed_duration_since(time(one)) > TimeDelta::days(1)

@@ -1,4 +1,4 @@
-//! The one place that writes to stderr, how wide the terminal is, and what may be shown there.
+//! Writes errors, hints and notes to stderr. Also has the width of the terminal, and decides which characters are shown.
 
 use std::io::Write;
 
@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use billing_model::is_invisible;
 use console::Term;
 
-/// Characters of an error or a hint that are shown: room for some paths, each as long as a path can be. What a service
-/// sends in the place of a page may be megabytes, and an error that quotes it should not be.
+/// The most characters of an error or a hint: room for some paths of the greatest length. A service may send megabytes
+/// in the place of a page, and an error that quotes it must be shorter.
 const MOST_CHARS: usize = 10_000;
 
 pub(crate) fn error(text: &str) {
@@ -18,15 +18,15 @@ pub(crate) fn hint(text: &str) {
     note(&format!("hint: {}", on_one_line(text)));
 }
 
-/// A line of what an error is made of, below it.
+/// Writes a detail of an error, on a line below it.
 pub(crate) fn detail(text: &str) {
     note(&format!("  {}", on_one_line(text)));
 }
 
-/// Writes a line to stderr. One that cannot be written changes nothing about what was done.
+/// Writes a line to stderr. A failure to write it is ignored, because it does not change what the command did.
 pub(crate) fn note(text: &str) {
     let text = harmless(text);
-    // Without colours where stderr is no terminal, or NO_COLOR is set.
+    // This has no colours where stderr is not a terminal, or NO_COLOR is set.
     let mut stderr = anstream::stderr();
     let _ = match text.split_once(": ").and_then(|(word, rest)| Some((word, rest, style_of(word)?))) {
         Some((word, rest, style)) => writeln!(stderr, "{style}{word}:{style:#} {rest}"),
@@ -34,7 +34,7 @@ pub(crate) fn note(text: &str) {
     };
 }
 
-/// How the first word of a line is shown.
+/// The style of the first word of a line.
 fn style_of(word: &str) -> Option<Style> {
     match word {
         "error" => Some(AnsiColor::Red.on_default().bold()),
@@ -44,7 +44,7 @@ fn style_of(word: &str) -> Option<Style> {
     }
 }
 
-/// Columns that a table may take: those of the terminal, else what `COLUMNS` says, else 80.
+/// The width of a table: that of the terminal, or else `COLUMNS`, or else 80.
 pub(crate) fn columns() -> usize {
     let of_terminal = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
     of_terminal.filter(|columns| *columns > 0).or_else(columns_said).unwrap_or(80)
@@ -55,14 +55,14 @@ pub(crate) fn columns_said() -> Option<usize> {
     std::env::var("COLUMNS").ok()?.trim().parse().ok().filter(|columns| *columns > 0)
 }
 
-/// Text from files and services may hold sequences that move a terminal's cursor, or turn the direction of reading: they
-/// are shown, not obeyed.
+/// Text from files and services, safe to show. Sequences that move a terminal's cursor or change the direction of
+/// reading are replaced.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c != '\n' && is_steering(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same of what is one line. Unlike [`one_line`](billing_model::one_line) it leaves spaces as they are: there are
-/// paths with two in a row.
+/// The same for one line. Unlike [`one_line`](billing_model::one_line) it keeps all spaces, because a path may have two
+/// in a row.
 fn on_one_line(text: &str) -> String {
     let mut line: String =
         text.chars().take(MOST_CHARS).map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect();

@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Formats numbers, times and amounts for people.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use billing_model::{Summary, one_line};
 use crate::table::table;
 use crate::terminal;
 
-/// Characters of a currency that are shown in a table.
+/// The most characters of a currency in a table.
 const MOST_OF_A_CURRENCY: usize = 40;
 
-/// A number with its thousands apart: `43,635`.
+/// A number with a comma between groups of three digits: `43,635`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
@@ -51,12 +51,12 @@ pub(crate) fn rate(entries: u64, elapsed: Duration) -> u64 {
     u64::try_from(u128::from(entries) * 1_000_000_000 / ns).unwrap_or(u64::MAX)
 }
 
-/// Seconds with one digit after the point: `3.2 s`.
+/// Seconds with one decimal place: `3.2 s`.
 pub(crate) fn seconds(elapsed: Duration) -> String {
     format!("{}.{} s", elapsed.as_secs(), elapsed.subsec_millis() / 100)
 }
 
-/// Count, span and pace, each on a line. The pace is that of the entries that were added in that time.
+/// Count, time range and rate, each on a line. The rate is that of the entries that were added in the elapsed time.
 pub(crate) fn pace(summary: &Summary, added: u64, elapsed: Duration) -> String {
     let mut pace = format!("{}, {} entries/s", seconds(elapsed), grouped(rate(added, elapsed)));
     if added < summary.entries {
@@ -70,8 +70,9 @@ pub(crate) fn pace(summary: &Summary, added: u64, elapsed: Duration) -> String {
     }
 }
 
-/// For each currency entries, spend (the charges as money out), credits, and net, which is credits less spend; every digit
-/// of them. On a line each where it has room on the terminal, and otherwise below one another. Nothing for no entries.
+/// The sums of each currency with all digits: entries, spend (the charges as money out), credits, and net (credits less
+/// spend). A currency has one line if the terminal is wide enough, and otherwise one line for each number. The text is
+/// empty when there are no entries.
 pub(crate) fn amounts(summary: &Summary) -> String {
     amounts_within(summary, terminal::columns())
 }
@@ -84,7 +85,7 @@ fn amounts_within(summary: &Summary, columns: usize) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
         rows.push([
-            // One that nobody knows yet may be any text.
+            // An unknown currency may be any text.
             one_line(currency.as_str(), MOST_OF_A_CURRENCY),
             grouped(amounts.entries),
             amounts.spend().to_string(),

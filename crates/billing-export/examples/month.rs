@@ -1,4 +1,4 @@
-//! Exports June to a file, and goes on with it when run again: `BILLING_API_KEY=… cargo run --example month june.ndjson`
+//! Exports June to a file, and continues it when run again: `BILLING_API_KEY=… cargo run --example month june.ndjson`
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use billing_export::{Event, Export, ExportFile, Stop};

@@ -1,11 +1,11 @@
-//! Why an export did not come to its end.
+//! The error of an export, and what was kept.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use billing_model::{QueryError, Timestamp, ValueError};
 
-/// An export that did not come to its end, and what of it is there.
+/// An export that did not come to its end, and what of it was kept.
 ///
 /// # What to do
 /// [`cause`](Error::cause) says who can help. Where something is [`kept`](Error::kept), the same export goes on with it, whatever
@@ -26,7 +26,7 @@ struct Inner<S> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause<S> {
-    /// It was told to [`Stop`](crate::Stop).
+    /// The export was told to [`Stop`](crate::Stop).
     #[error("the export was stopped")]
     Stopped,
     /// The [`Client`](billing_http::Client) is of another service than the export, so nothing was sent.
@@ -59,9 +59,9 @@ pub enum Cause<S> {
 /// What is kept for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// They are all that lie before this instant.
+    /// They are all entries of the window before this instant.
     pub complete_until: Timestamp,
 }
 
@@ -88,12 +88,12 @@ impl<S> Error<S> {
         Self(Box::new(Inner { cause, is_settled, added, is_resumed, remains }))
     }
 
-    /// What ended it.
+    /// Why the export ended.
     pub fn cause(&self) -> &Cause<S> {
         &self.0.cause
     }
 
-    /// The same, to be handed on.
+    /// Why the export ended, as an owned value.
     pub fn into_cause(self) -> Cause<S> {
         self.0.cause
     }
@@ -118,17 +118,17 @@ impl<S> Error<S> {
         self.0.added
     }
 
-    /// True when this run went on with what an earlier one left.
+    /// True when this run continued an earlier one.
     pub fn is_resumed(&self) -> bool {
         self.0.is_resumed
     }
 
-    /// False when it ended before its window was known, and so before the place was touched.
+    /// False when the run ended before its window was known, and so before it changed the place.
     pub fn is_settled(&self) -> bool {
         self.0.is_settled
     }
 
-    /// True when it was told to stop.
+    /// True when the export was told to stop.
     pub fn is_stopped(&self) -> bool {
         matches!(self.0.cause, Cause::Stopped)
     }

@@ -1,50 +1,50 @@
-//! What happens to an export, for whoever shows its progress.
+//! The events of an export, for progress.
 
 use billing_model::{Summary, TimeWindow, Timestamp, UsageEntry};
 use billing_sink::Begun;
 
-/// Something that happened to an export. What the client does on the way, waits and retries, its own
-/// [observer](billing_http::ClientBuilder::observer) is told.
+/// Something that happened in an export. Waits and retries of the client are told to its own
+/// [observer](billing_http::ClientBuilder::observer).
 ///
-/// In order: `Settled` once, of an export that is new; `Begun` before the entries of each walk, with `Came` for each stretch
-/// of them; `Again` between two walks; `Finished` last. `Stopping` may come once amid a walk.
+/// The order is: `Settled` once, if the export is new; `Begun` before the entries of each walk, and `Came` for each
+/// stretch of them; `Again` between two walks; `Finished` last. `Stopping` may come once within a walk.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The window of a new export is settled. Runs that go on with it keep it.
+    /// The window of a new export is settled. Runs that continue the export keep this window.
     Settled {
         /// The window.
         window: TimeWindow,
-        /// The service's own clock. `None` when it did not tell the time, or the window does not depend on it.
+        /// The service's own clock. `None` when it did not tell the time, or when the window does not depend on it.
         service_time: Option<Timestamp>,
     },
-    /// The place takes entries from here on.
+    /// A walk begins, and the place is ready for its entries.
     Begun {
-        /// The window, all of it.
+        /// The whole window.
         window: TimeWindow,
-        /// What an earlier run left, when there is any; its `complete_until` is where this run goes on.
+        /// What an earlier run left, if there was one. This run continues at its `complete_until`.
         left: Option<&'a Begun>,
     },
     /// Entries came, and are about to be written.
     Came {
-        /// Those of this stretch.
+        /// The entries of this stretch.
         entries: &'a [UsageEntry],
-        /// How many came, these and those of earlier runs among them.
+        /// How many entries came so far, including these and those of earlier runs.
         so_far: u64,
-        /// Everything before this instant came. `None` amid entries of the same instants.
+        /// All entries before this instant have come. `None` when more entries of the same time may follow.
         complete_until: Option<Timestamp>,
     },
-    /// Entries arrived in the ledger behind the walk, so what came is not the window: it is thrown away, and the window walked
-    /// once more.
+    /// Entries arrived in the ledger behind the walk, so the walk is not whole. Its entries are dropped, and the window
+    /// is walked once more.
     Again {
-        /// Which walk begins: 2 is the second.
+        /// The number of the walk that begins: 2 for the second one.
         walk: u32,
     },
-    /// The export was told to stop, and first goes on to a place from which another run can go on.
+    /// The export was told to stop. It first goes on to a place where another run can continue.
     Stopping,
-    /// Everything is in its place.
+    /// The export is complete.
     Finished {
-        /// What it comes to, the entries of earlier runs among it.
+        /// Number, time range and sums of all entries, including those of earlier runs.
         summary: &'a Summary,
     },
 }

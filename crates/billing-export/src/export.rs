@@ -1,4 +1,4 @@
-//! What is exported: whose entries, of which window, and how they are asked for.
+//! What is exported: the service, the key, the window, and how entries are asked for.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use billing_http::{ApiKey, Border, Endpoint, Times, Walk, WalkBuilder};
 use billing_model::{Currency, QueryError, TimeWindow};
 
-/// An export: a window of the ledger of one key at one service. [Opened](Export::open) at a place, it is a
+/// An export: a window of the ledger that one key sees at one service. [Opened](Export::open) at a place, it is a
 /// [`Job`](crate::Job).
 #[derive(Clone, Debug)]
 pub struct Export {
@@ -50,7 +50,7 @@ impl Export {
         ExportBuilder { export, also_asked: BTreeMap::new() }
     }
 
-    /// The walk over a window, or over times that make one.
+    /// The walk over a window, or over times that still have to become a window.
     pub(crate) fn walk<W>(&self, window: W) -> WalkBuilder<W> {
         let walk = Walk::over(window)
             .endpoint(self.endpoint)
@@ -68,14 +68,14 @@ impl Export {
 }
 
 impl ExportBuilder {
-    /// The window. Without an end it ends now.
+    /// The window to export. Without an end it ends now.
     pub fn over(self, window: TimeWindow) -> Self {
         let until = window.until().map_or(Border::NOW, Border::At);
         self.over_times(Times { since: window.since().map(Border::At), until })
     }
 
-    /// A window that depends on the present. The run that begins the export settles it by the service's clock, and those
-    /// that go on with it keep it.
+    /// A window that depends on the present. The run that begins the export settles it by the service's clock. Runs that
+    /// continue the export keep it.
     pub fn over_times(mut self, times: Times) -> Self {
         self.export.times = times;
         self
@@ -111,15 +111,15 @@ impl ExportBuilder {
         self
     }
 
-    /// One more argument in which a run and those that go on with it have to agree, or another text for one of `base-url`,
-    /// `since`, `until`, `currency` and `endpoint`. Whoever has pages travel as text/csv, which may lack a field, names that.
-    /// It is kept, so it must hold no secret.
+    /// Adds an argument that has to be the same in all runs that continue this one, or replaces the text of `base-url`,
+    /// `since`, `until`, `currency` or `endpoint`. A program that fetches pages as text/csv, which may lack a field,
+    /// should add that. The argument is kept, so it must not hold a secret.
     pub fn asked(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.also_asked.insert(name.into(), value.into());
         self
     }
 
-    /// The export, when its endpoint takes the question. Nothing is sent.
+    /// Makes the export, if its endpoint can answer it. Nothing is sent.
     ///
     /// # Errors
     /// [`QueryError`] with every fault.
@@ -141,7 +141,7 @@ impl ExportBuilder {
     }
 }
 
-/// A border in words that are kept: the same border has the same ones.
+/// A border of the window as text that is kept. The same border always has the same text.
 struct Text(Border);
 
 impl fmt::Display for Text {

@@ -1,4 +1,4 @@
-//! The file that an export goes to, and goes on with.
+//! A file as the place of an export, which a later run can continue.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,10 +9,11 @@ use billing_sink::{Error, FileSink, Finished, Opened, ResumableFile, Target};
 
 use crate::place::{Found, Place};
 
-/// A file that is whole or not there, and that the next run goes on with when one was killed or stopped: a
-/// [`ResumableFile`], whose page says what is kept when.
+/// A file that is whole or not there. When a run is killed or stopped, the next run continues it. It is a
+/// [`ResumableFile`], whose documentation says what is kept when.
 ///
-/// The export gives its [`Finished`] back: whoever has no more to write about the file calls [`Finished::close`].
+/// The export returns its [`Finished`]. Call [`Finished::close`] when nothing more is to be written about the file,
+/// such as a manifest.
 #[derive(Clone, Debug)]
 pub struct ExportFile {
     path: PathBuf,
@@ -27,22 +28,22 @@ impl ExportFile {
         Self { path: path.into(), format, is_gzip: false, checkpoint_every: None }
     }
 
-    /// Compresses it. See [`ResumableFile::gzip`].
+    /// Compresses the file. See [`ResumableFile::gzip`].
     #[must_use]
     pub fn gzip(mut self, is_gzip: bool) -> Self {
         self.is_gzip = is_gzip;
         self
     }
 
-    /// How much time passes until what came is made durable once more: a second unless said otherwise, and
-    /// [`Duration::ZERO`] makes every mark durable.
+    /// The time between two moments at which the file is made durable; one second by default. With [`Duration::ZERO`]
+    /// every mark is made durable.
     #[must_use]
     pub fn checkpoint_every(mut self, interval: Duration) -> Self {
         self.checkpoint_every = Some(interval);
         self
     }
 
-    /// As [`Place::open`], with something around the file: a target that counts, or one that a test kills.
+    /// Like [`Place::open`], with a wrapper around the file, such as one that counts bytes or one that a test kills.
     ///
     /// # Errors
     /// Those of [`ResumableFile::open`].
@@ -76,7 +77,7 @@ impl ExportFile {
         })
     }
 
-    /// What decides the bytes of the file, beside its entries.
+    /// The arguments that decide the bytes of the file, beside those that decide its entries.
     fn asked(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let has = |name: &str| match self.format {
             Format::Csv(columns) => columns.names().any(|column| column == name),
@@ -91,7 +92,7 @@ impl ExportFile {
             ("format", Some(format)),
             ("with-api-key-id", has("apiKeyId").then_some("yes")),
             ("with-other-fields", has("otherFields").then_some("yes")),
-            // Two names may be links to the same file, so the name does not tell.
+            // The name does not tell whether the file is compressed: two names may be links to the same file.
             ("compression", self.is_gzip.then_some("gzip")),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?)))

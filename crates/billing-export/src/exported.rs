@@ -1,40 +1,40 @@
-//! What an export came to.
+//! The result of an export.
 
 use billing_http::{Route, Traffic};
 use billing_model::{Currency, Summary, TimeWindow, Timestamp};
 
-/// An export that came to its end.
+/// The result of an export that came to its end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exported<O> {
-    /// The window, which the present no longer moves.
+    /// The settled window: it does not depend on the present any more.
     pub window: TimeWindow,
-    /// The service's base URL, as it was named.
+    /// The service's base URL, as the caller gave it.
     pub service: String,
     /// The currency, when only entries of one were asked for.
     pub currency: Option<Currency>,
-    /// When the first run began it, by the caller's clock.
+    /// When the first run of the export began, by the caller's clock.
     pub started: Timestamp,
-    /// When this run ended, by the same.
+    /// When this run ended, by the caller's clock.
     pub finished: Timestamp,
-    /// What all of it comes to.
+    /// Number, time range and sums of all entries.
     pub summary: Summary,
-    /// What this run added.
+    /// The same of the entries that this run added.
     pub added: Summary,
-    /// True when this run went on with the entries of an earlier one.
+    /// True when this run continued an earlier one.
     pub is_resumed: bool,
-    /// True when an earlier run wrote everything, so that only the last step was left and nothing was fetched.
+    /// True when an earlier run had written everything. Then this run did only the last step and fetched nothing.
     pub was_written: bool,
     /// The endpoint on which the walk ended; `None` when nothing was fetched, or without [`Notes`](crate::Notes).
     pub endpoint: Option<Route>,
-    /// Entries in the window, as the service counts them. `None` where it does not, or without [`Notes`](crate::Notes):
-    /// `usage-history` has no total.
+    /// Entries in the window by the service's count. `None` for `usage-history`, which has no total, when nothing was
+    /// fetched, or without [`Notes`](crate::Notes).
     pub service_total: Option<u64>,
-    /// Texts of what this run added that had half a character; zero without [`Notes`](crate::Notes).
+    /// Texts with half a character among the entries that this run added; zero without [`Notes`](crate::Notes).
     pub half_characters: u64,
     /// What the client sent in this run. Jobs that run at once on one client, or on clones of it, share it: each counts what was
     /// sent for the others meanwhile.
     pub traffic: Traffic,
-    /// What the sink gave back; of a file it is to be [closed](billing_sink::Finished::close).
+    /// What the sink returned. That of a file has to be [closed](billing_sink::Finished::close).
     pub output: O,
 }

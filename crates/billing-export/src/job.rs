@@ -1,4 +1,4 @@
-//! An export that is opened at a place, and run.
+//! The export job: an export that is opened at a place, and run.
 
 use billing_http::Client;
 use billing_model::Timestamp;
@@ -14,16 +14,16 @@ use crate::run::Run;
 use crate::stop::Stop;
 
 impl Export {
-    /// Opens the place: what an earlier run of the same export left there is gone on with. Nothing is fetched, and nothing
-    /// changed.
+    /// Opens the place. The run will continue what an earlier run of the same export left there. Nothing is fetched or
+    /// changed yet.
     ///
     /// # Errors
-    /// Those of [`Place::open`]: a wrong path costs no hours.
+    /// Those of [`Place::open`]. So a wrong path is found before anything is fetched.
     pub fn open<P: Place>(&self, place: P) -> Result<Job<P>, SinkError<P>> {
         self.open_with(place, false)
     }
 
-    /// The same, but what an earlier run left is thrown away when the export begins.
+    /// Like [`Export::open`], but what an earlier run left is dropped when the export begins.
     ///
     /// # Errors
     /// Those of [`Place::open`].
@@ -40,8 +40,12 @@ impl Export {
 
 /// An [`Export`] that is opened at a [`Place`], to be run once.
 ///
-/// The run settles the window by the service's clock if it depends on the present and nobody has settled it before; walks it
-/// from where an earlier run was complete; and where entries arrived behind the walk, walks it again, three times at most.
+/// A run has these steps:
+///
+/// - It settles the window by the service's clock, if the window depends on the present and no earlier run has settled
+///   it.
+/// - It walks the window, from the instant up to which an earlier run was complete.
+/// - When entries arrived behind the walk, it walks the window again. There are three walks at most.
 #[must_use = "an export that is not run does nothing"]
 pub struct Job<P: Place> {
     export: Export,
@@ -58,12 +62,12 @@ impl<P: Place> Job<P> {
         self.found.left()
     }
 
-    /// False when what is written cannot be taken back: it goes through a pipe, or to a device.
+    /// False when what is written cannot be taken back, as in a pipe or a device.
     pub fn takes_back(&self) -> bool {
         self.found.takes_back()
     }
 
-    /// Ends when this says so. What came is kept for the next run, as far as the place can.
+    /// Makes the run end when `stop` says so. What came is kept for the next run, if the place can keep it.
     pub fn stopped_by(mut self, stop: &Stop) -> Self {
         self.stop = stop.clone();
         self
@@ -79,7 +83,7 @@ impl<P: Place> Job<P> {
     /// Runs it with a client of the service and the key that the export is of. `now` is the present by the local clock, which decides the window only where the service does not tell the
     /// time. `observe` is told what happens, in the middle of the work: be quick.
     ///
-    /// The future may be dropped at any time; the place is then left as by a process that ends.
+    /// The future may be dropped at any time. The place is then as if the process had ended.
     ///
     /// # Errors
     /// [`Error`], with what is kept for another run. With a client of another service or key nothing is sent. Of entries that arrive behind each walk nothing is kept: what is there

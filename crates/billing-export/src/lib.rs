@@ -1,5 +1,5 @@
-//! The export job: a window of the ledger, from a service to a file that is whole or not there, however often the program
-//! that runs it is stopped or killed.
+//! The export job: it fetches a window of the ledger from a service into a file that is whole or not there, however often
+//! the program is stopped or killed.
 //!
 //! An [`Export`] says whose entries of which window. [Opened](Export::open) at a [`Place`], it is a [`Job`]: it settles the
 //! window by the service's clock, goes on with what an earlier run left, walks again where entries arrived behind the walk, and
@@ -28,7 +28,7 @@
 //! let june = TimeWindow::new(Some("2026-06-01T00:00:00Z".parse()?), Some("2026-07-01T00:00:00Z".parse()?))?;
 //! let export = Export::of(&base_url, &key).over(june).build()?;
 //! let client = Client::builder(base_url, key).build()?;
-//! let stop = Stop::default(); // for whoever hears a signal
+//! let stop = Stop::default(); // for the code that hears a signal
 //! let job = export.open(ExportFile::new(&path, Format::Ndjson))?.stopped_by(&stop);
 //! let now = || Timestamp::from(chrono::Utc::now());
 //! let progress = |event: &Event<'_>| if let Event::Came { so_far, .. } = event { println!("{so_far} entries") };

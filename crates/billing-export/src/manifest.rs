@@ -1,4 +1,4 @@
-//! What is said of a file beside it, so that whoever gets it can check it.
+//! The manifest beside an exported file, by which its receiver can check it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::exported::Exported;
 
-/// The manifest of a file that was exported: window, sums, checksum, requests.
+/// The manifest of an exported file: window, sums, checksum, requests.
 ///
 /// ```
 /// use billing_export::{Export, ExportFile, Manifest};
@@ -35,7 +35,7 @@ use crate::exported::Exported;
 /// let client = Client::builder(base_url, key).build()?;
 /// let job = export.open(ExportFile::new(&path, Format::Ndjson))?;
 /// let exported = job.run(&client, now, |_| ()).await?;
-/// // Before the file is closed: killed in between, the next run finds it written and does this again.
+/// // Write it before the file is closed. When the program is killed in between, the next run does this step again.
 /// Manifest::new(&path, &exported, &exported.output, "my-service 1.0").write(&path)?;
 /// exported.output.close()?;
 /// let manifest = std::fs::read_to_string(Manifest::path_of(&path))?;
@@ -47,9 +47,9 @@ use crate::exported::Exported;
 #[serde(rename_all = "camelCase")]
 pub struct Manifest<'a> {
     file: String,
-    /// Of the file as it lies there, compressed where it is compressed.
+    /// The size of the file on the disk, compressed if it is compressed.
     bytes: u64,
-    /// Of those bytes, so that `sha256sum` shows it.
+    /// The SHA-256 of these bytes, which `sha256sum` shows.
     sha256: String,
     window: WindowText,
     service: &'a str,
@@ -59,7 +59,7 @@ pub struct Manifest<'a> {
     first: Option<String>,
     last: Option<String>,
     amounts: AmountsByCurrency,
-    /// Entries as the service counts them. `null` where it does not: `usage-history` has no total.
+    /// Entries by the service's count. `null` where there is none: `usage-history` has no total.
     service_total: Option<u64>,
     started: String,
     finished: String,
@@ -71,7 +71,7 @@ pub struct Manifest<'a> {
     written_by: &'a str,
 }
 
-/// A window as it stands in JSON: an end that is open is `null`.
+/// A window in JSON. An open end is `null`.
 #[derive(Clone, Debug, Serialize)]
 pub struct WindowText {
     since: Option<String>,
@@ -84,11 +84,11 @@ impl From<TimeWindow> for WindowText {
     }
 }
 
-/// The sums of each currency as they stand in JSON, by its name. They are text, because readers of JSON make binary floating
-/// point of numbers.
+/// The sums of each currency in JSON, by its name. They are texts, because readers of JSON turn numbers into binary
+/// floating point.
 pub type AmountsByCurrency = BTreeMap<String, AmountsText>;
 
-/// The sums of one currency as they stand in JSON.
+/// The sums of one currency in JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct AmountsText {
     entries: u64,
@@ -97,7 +97,7 @@ pub struct AmountsText {
     net: String,
 }
 
-/// The sums of a summary as they stand in JSON.
+/// The sums of a summary in JSON.
 pub fn amounts_text(summary: &Summary) -> AmountsByCurrency {
     let amounts = summary.amounts.iter().map(|(currency, amounts)| {
         let amounts = AmountsText {
@@ -111,26 +111,27 @@ pub fn amounts_text(summary: &Summary) -> AmountsByCurrency {
     amounts.collect()
 }
 
-/// A manifest that could not be written. The file that it is of is complete and in its place.
+/// A manifest that could not be written. The exported file itself is complete and in its place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// The place cannot be written, or is that of something else.
+    /// The manifest's path cannot be written, or is in use by something else.
     #[error(transparent)]
     Place(billing_sink::Error),
-    /// Something that is no file stands in its place.
+    /// At the manifest's path there is something that is not a regular file.
     #[error("`{}` is not a file", .0.display())]
     NotAFile(PathBuf),
-    /// The file that it is of cannot be looked at; the cause says why.
+    /// The exported file cannot be looked at. The cause says why.
     #[error("`{}` cannot be looked at", .0.display())]
     Look(PathBuf, #[source] io::Error),
-    /// Writing failed; the cause says why.
+    /// Writing failed. The cause says why.
     #[error("`{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
 }
 
 impl<'a> Manifest<'a> {
-    /// The manifest of the file at `path`, which an export came to, by the program that says so: its name and version.
+    /// The manifest of the file at `path` that an export has written. `written_by` is the name and version of the
+    /// program.
     pub fn new<O>(path: &Path, exported: &'a Exported<O>, finished: &Finished, written_by: &'a str) -> Self {
         let Summary { entries, first, last, .. } = finished.summary;
         Self {
@@ -155,10 +156,11 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// Writes it beside the file, whole or not at all, and for the same readers: it tells what the file comes to.
+    /// Writes the manifest beside the file, whole or not at all. It gets the same permissions as the file, because it
+    /// has the sums of the file.
     ///
     /// # Errors
-    /// [`ManifestError`], when it could not be written. One that was there before is as it was.
+    /// [`ManifestError`] when it could not be written. An older manifest stays as it was.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let permissions =
             fs::metadata(path).map_err(|error| ManifestError::Look(path.to_owned(), error))?.permissions();
@@ -166,7 +168,7 @@ impl<'a> Manifest<'a> {
         let mut file = AtomicFile::create(&path)
             .and_then(|file| file.with_permissions(permissions))
             .map_err(ManifestError::Place)?;
-        // One call: written as it is made, every word and every comma would be a call of its own.
+        // One write for all of it. `to_writer` on the file would make a system call for every token.
         serde_json::to_vec_pretty(self)
             .map_err(io::Error::from)
             .and_then(|text| file.write_all(&[&text, &b"\n"[..]].concat()))
@@ -174,10 +176,10 @@ impl<'a> Manifest<'a> {
         file.commit().map_err(ManifestError::Place)
     }
 
-    /// Finds out whether the manifest of a file could be written, before anything is fetched.
+    /// Checks that the manifest of a file could be written. Call it before anything is fetched.
     ///
     /// # Errors
-    /// [`ManifestError`], when it could not.
+    /// [`ManifestError`] when it could not be written.
     pub fn check_place(path: &Path) -> Result<(), ManifestError> {
         let path = Self::path_of(path);
         match AtomicFile::create(&path).map_err(ManifestError::Place)?.takes_back() {
@@ -186,7 +188,7 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// Where the manifest of a file stands: beside it, as `<name>.manifest.json`.
+    /// The path of a file's manifest: beside the file, as `<name>.manifest.json`.
     pub fn path_of(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
         name.push(".manifest.json");

@@ -1,20 +1,22 @@
-//! Texts that came with half a character, as far as they are in what was handed out.
+//! Counts the texts with half a character among the entries that were handed out.
 
 use std::collections::BTreeMap;
 
 use billing_model::{Stretch, Timestamp, UsageEntry};
 
-/// Entries that came so, and how many texts of those that were handed out. A page comes before its entries are handed out,
-/// may come twice, and some of its entries may lie outside the window: so only those of them count that are seen again.
+/// Entries with half a character, and the number of such texts that were handed out.
+///
+/// The client tells of a page before its entries are handed out. The page may be read twice, and some of its entries
+/// may lie outside the window. So the entries of pages are kept, and count only when they are handed out.
 #[derive(Debug, Default)]
 pub(crate) struct Mended {
-    /// By time, so that those of which no more can come are forgotten.
+    /// Entries of pages, by time, so that those that cannot come any more are dropped.
     came: BTreeMap<Timestamp, Vec<(UsageEntry, u64)>>,
     texts: u64,
 }
 
 impl Mended {
-    /// Notes entries of a page that came, each with how many of its texts it is.
+    /// Notes entries of a page, each with the number of its texts that had half a character.
     pub(crate) fn came(&mut self, entries: &[(&UsageEntry, u64)]) {
         for (entry, texts) in entries {
             let alike = self.came.entry(entry.timestamp).or_default();
@@ -24,7 +26,7 @@ impl Mended {
         }
     }
 
-    /// Counts the texts of entries that are handed out.
+    /// Counts the texts of the entries in a stretch that is handed out.
     pub(crate) fn count(&mut self, stretch: &Stretch) {
         if self.came.is_empty() {
             return;
@@ -38,7 +40,7 @@ impl Mended {
         }
     }
 
-    /// How many were handed out.
+    /// The number of such texts that were handed out.
     pub(crate) fn texts(&self) -> u64 {
         self.texts
     }

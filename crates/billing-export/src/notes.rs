@@ -1,4 +1,4 @@
-//! What a client tells on the way, and an export knows at its end.
+//! Facts about a walk that only the client's events tell.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,9 +7,9 @@ use billing_model::Stretch;
 
 use crate::mended::Mended;
 
-/// What only the client of an export sees: on which endpoint the walk ended, how many entries the service counted, and how many
-/// texts came with half a character. Clones share it: the client's observer hands its events to one, the
-/// [job](crate::Job::noted_in) has another.
+/// Facts that only the client of an export sees: the endpoint on which the walk ended, the service's count of entries,
+/// and the texts with half a character. Clones share them: give one to the client's observer and another to the
+/// [job](crate::Job::noted_in).
 ///
 /// An event does not say which walk it is of. So a client and its notes serve one job at a time; jobs that run at once get each other's
 /// facts, unless each has a client and notes of its own.
@@ -53,7 +53,7 @@ impl Notes {
         }
     }
 
-    /// Notes what is handed out.
+    /// Counts the texts of a stretch that is handed out.
     pub(crate) fn handed_out(&self, stretch: &Stretch) {
         self.noted().mended.count(stretch);
     }
@@ -66,7 +66,7 @@ impl Notes {
         self.noted().mended.texts()
     }
 
-    /// Begins anew, as the walk does.
+    /// Forgets everything, before a walk begins.
     pub(crate) fn clear(&self) {
         *self.noted() = Noted::default();
     }

@@ -1,4 +1,5 @@
-//! The entries of a walk on their way into a sink: told, counted, and stopped where another run can go on.
+//! Passes the entries of a walk on to the sink. On the way it tells and counts them, and it ends the walk after a stop,
+//! at a place where another run can continue.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::event::Event;
 use crate::notes::Notes;
 use crate::stop::{Stop, Urgency};
 
-/// How long a walk may take to come to a place from which it can go on. What it has by then is lost, and nothing else.
+/// How long a stopped walk may take to reach a place where another run can continue. After that the entries since the
+/// last such place are lost, and the next run fetches them again.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Why a walk did not come to its end.
@@ -21,14 +23,15 @@ pub(crate) enum Broken {
     Failed(Error),
 }
 
-/// What an earlier walk over the window had when entries arrived behind it, and what it said then.
+/// What earlier walks over the window had, each of which ended because entries arrived behind it.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
+    /// The most entries that one of them had, and the error of the latest one.
     pub(crate) most: u64,
     pub(crate) moved: Option<Error>,
 }
 
-/// A walk whose entries pass.
+/// A walk, and what its entries need on their way to the sink.
 pub(crate) struct Passing<'a, S, F> {
     pub(crate) stretches: S,
     pub(crate) stop: &'a Stop,
@@ -37,15 +40,18 @@ pub(crate) struct Passing<'a, S, F> {
     pub(crate) before: &'a mut Before,
     /// Entries that earlier runs left.
     pub(crate) left: u64,
-    /// Those that passed.
+    /// Entries that this walk has passed on.
     pub(crate) passed: &'a mut u64,
 }
 
-/// Where a walk is.
+/// How far a walk is.
+///
+/// The walk runs until it ends by itself, or until it is told to stop. After a stop (`until` is set) it goes on to the
+/// next place where another run can continue. A second, urgent stop or the end of the grace time ends it anywhere.
 struct State {
-    /// True where another run can go on.
+    /// True where another run can continue.
     is_complete: bool,
-    /// When it ends at the latest; set when it is told to stop.
+    /// When a stopped walk ends at the latest; `None` before a stop.
     until: Option<Instant>,
     has_ended: bool,
 }
@@ -55,7 +61,7 @@ where
     S: Stream<Item = Result<Stretch, Error>> + Unpin,
     F: Fn(&Event<'_>),
 {
-    /// The stretches, up to the first place after a stop from which a walk can go on.
+    /// The stretches, up to the first place after a stop where another run can continue.
     pub(crate) fn stretches(self) -> impl Stream<Item = Result<Stretch, Broken>> {
         let state = State { is_complete: true, until: None, has_ended: false };
         stream::unfold((self, state), |(mut passing, mut state)| async move {
@@ -122,8 +128,8 @@ where
         });
     }
 
-    /// The error of an earlier walk, when this one ends with fewer entries. The service may have removed some meanwhile, or a
-    /// copy that lags behind answers: what is there is not known to be the ledger.
+    /// The error of the earlier walk, when this one ends with fewer entries than an earlier one had. Then it is not
+    /// known to be whole: the service may have removed entries meanwhile, or a copy that lags behind may have answered.
     fn has_fewer(&mut self) -> Option<Error> {
         let has_fewer = *self.passed < self.before.most;
         self.before.moved.take_if(|_| has_fewer)
@@ -142,8 +148,8 @@ mod tests {
         Ok(Stretch { entries: vec![entry], complete_until })
     }
 
-    /// What becomes of a walk that hands these out and then nothing more, and is told to stop behind the first: `Some` of
-    /// what passed and of what was told when it ends, by the clock after so many seconds.
+    /// Runs a walk that hands out these stretches and then nothing more, and that is told to stop after the first one.
+    /// Returns how many stretches passed, which events were told, and after how many seconds the walk ended.
     async fn stopped(stretches: &[bool], says: impl Fn(&Stop)) -> (usize, Vec<&'static str>, u64) {
         let (stop, told) = (Stop::default(), Mutex::new(Vec::new()));
         let observe = |event: &Event<'_>| {
@@ -178,11 +184,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_lets_the_walk_come_to_a_place_for_a_while() {
         let soon = |stop: &Stop| stop.soon();
-        // At a place it ends, and what is ready is not taken.
+        // The walk ends at once where another run can continue. The stretch that is ready is not taken.
         assert_eq!(stopped(&[true, true], soon).await, (1, vec!["came"], 0));
         let all = vec!["came", "stopping", "came", "came"];
         assert_eq!(stopped(&[false, false, true, true], soon).await, (3, all, 0));
-        // One that does not come is not waited for for ever.
+        // When no such place comes, the walk ends after the grace time.
         assert_eq!(stopped(&[false, false], soon).await, (2, vec!["came", "stopping", "came"], 30));
     }
 

@@ -1,4 +1,4 @@
-//! Where an export goes, and what earlier runs left there.
+//! The place that an export is written to, and what earlier runs left there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::fmt;
 use billing_model::{Sink, Timestamp};
 use billing_sink::Begun;
 
-/// Where an export goes: a file, a ledger that is kept in step, a list in memory.
+/// The place that an export is written to: a file, a ledger that is kept in step, a list in memory.
 ///
-/// A place makes the [`Sink`] that takes the entries, and can say what an earlier run left in it. The sink decides what becomes of
-/// a *mark*: [`Sink::mark`] says that everything before an instant was written, so a file makes its bytes durable there, and a
-/// ledger would commit. What the last mark that was kept said, [`Begun::complete_until`] gives back to the next run, which walks
-/// from there. Until the export has finished a mark may be taken back: where entries arrive behind the walk, the place is opened
-/// with `restart`, and what was written goes.
+/// A place makes the [`Sink`] that takes the entries, and knows what an earlier run left in it. [`Sink::mark`] tells
+/// the sink that everything before an instant was written. What the sink does then is its own decision: a file makes
+/// its bytes durable, a ledger would commit. The next run reads the last mark that was kept from
+/// [`Begun::complete_until`], and walks from there. A mark is not final until the export has finished: when entries
+/// arrive behind the walk, the place is opened with `restart`, and what was written is dropped.
 ///
-/// [`ExportFile`](crate::ExportFile) is the place that most want. This one is a list that keeps what is marked:
+/// Most programs use [`ExportFile`](crate::ExportFile). This example is a list that keeps what is marked:
 ///
 /// ```
 /// use billing_export::{Event, Export, Found, Place, Stop};
@@ -49,7 +49,7 @@ use billing_sink::Begun;
 ///
 /// struct Taking {
 ///     kept: Kept,
-///     /// What was not marked yet.
+///     /// Entries that are not marked yet.
 ///     came: Vec<UsageEntry>,
 /// }
 ///
@@ -89,14 +89,14 @@ use billing_sink::Begun;
 /// let client = Client::builder(base_url, key).build()?;
 /// let kept = Kept::default();
 ///
-/// // A run that is stopped when its first page has come.
+/// // This run is stopped when its first page has come.
 /// let stop = Stop::default();
 /// let job = export.open(List(Arc::clone(&kept)))?.stopped_by(&stop);
 /// let stopped = job.run(&client, now, |event| if let Event::Came { .. } = event { stop.soon() }).await;
 /// let left = stopped.unwrap_err().kept().unwrap();
 /// assert!(left.entries > 0 && left.entries < 30);
 ///
-/// // The next one walks the rest.
+/// // The next run walks the rest.
 /// let exported = export.open(List(Arc::clone(&kept)))?.run(&client, now, |_| ()).await?;
 /// assert_eq!(exported.added.entries, 30 - left.entries);
 /// assert_eq!(kept.lock().unwrap().as_ref().unwrap().1.len(), 30);
@@ -104,17 +104,17 @@ use billing_sink::Begun;
 /// # }
 /// ```
 pub trait Place {
-    /// What takes the entries.
+    /// The sink that takes the entries.
     type Sink: Sink;
 
-    /// Looks what there is, and finds out now whether entries can be taken. Nothing is changed before the place is begun.
+    /// Looks at what is there, and checks that entries can be written. Nothing changes before the place is begun.
     ///
-    /// `asked` is what decides which entries come, each argument by its name, and holds no secret: who goes on with what an
-    /// earlier run left has to ask for the same. With `restart` nothing is gone on with; what there is goes when the place is
-    /// begun.
+    /// `asked` has the arguments that decide which entries come, by their names, and no secret. A run continues what an
+    /// earlier run left only when both have the same arguments. With `restart` nothing is continued: what is there is
+    /// dropped when the place is begun.
     ///
     /// # Errors
-    /// When entries could not be taken, or what is there was asked for otherwise.
+    /// When entries cannot be written, or when what is there belongs to other arguments.
     fn open(
         &self,
         asked: &BTreeMap<String, String>,
@@ -122,13 +122,14 @@ pub trait Place {
     ) -> Result<Found<Self::Sink>, <Self::Sink as Sink>::Error>;
 }
 
-/// What the sink of a place gives back.
+/// What the sink of a place returns when it is finished.
 pub(crate) type Output<P> = <<P as Place>::Sink as Sink>::Output;
 
-/// How the sink of a place fails.
+/// The error of the sink of a place.
 pub(crate) type SinkError<P> = <<P as Place>::Sink as Sink>::Error;
 
-/// What [`Place::open`] found. Dropped, it leaves everything as it was.
+/// What [`Place::open`] found: nothing, a run that did not end, or one that wrote everything. When it is dropped, the
+/// place stays as it was.
 pub struct Found<S: Sink> {
     begun: Option<Begun>,
     takes_back: bool,
@@ -138,11 +139,11 @@ pub struct Found<S: Sink> {
 type Start<S> =
     Box<dyn FnOnce(BTreeMap<String, String>, Timestamp) -> Result<Started<S>, <S as Sink>::Error> + Send>;
 
-/// A place that was begun or gone on with.
+/// A place that was begun or continued.
 pub(crate) enum Started<S: Sink> {
-    /// It takes entries.
+    /// Its sink takes entries.
     Taking(S),
-    /// It needs none.
+    /// Everything was written already. This is what the sink returned.
     Written(S::Output),
 }
 
@@ -157,15 +158,14 @@ impl<S: Sink> Found<S> {
         Self { begun: None, takes_back: true, start: Box::new(start) }
     }
 
-    /// An earlier run did not come to its end: `go_on` makes the sink that takes what comes from
+    /// An earlier run did not come to its end. `go_on` makes the sink that takes the entries from
     /// [`Begun::complete_until`] on.
     pub fn begun(begun: Begun, go_on: impl FnOnce() -> Result<S, S::Error> + Send + 'static) -> Self {
         let start = |_, _| Ok(Started::Taking(go_on()?));
         Self { begun: Some(begun), takes_back: true, start: Box::new(start) }
     }
 
-    /// An earlier run wrote everything, but was killed before it was through: `finish` does what is left, and nothing is
-    /// fetched.
+    /// An earlier run wrote everything, but was killed before its last step. `finish` does this step. Nothing is fetched.
     pub fn written(
         begun: Begun,
         finish: impl FnOnce() -> Result<S::Output, S::Error> + Send + 'static,

@@ -1,4 +1,5 @@
-//! An export as it runs: the window settled, walked into its place, and walked again where entries arrived behind the walk.
+//! A run of an export: it settles the window, walks it into the place, and walks it again when entries arrived behind
+//! the walk.
 
 use std::pin::pin;
 
@@ -17,10 +18,10 @@ use crate::place::{Found, Output, Place, SinkError, Started};
 use crate::settled::{settled, window};
 use crate::stop::{Stop, Urgency};
 
-/// Walks of one window, when entries keep arriving behind them.
+/// The most walks of one window when entries keep arriving behind them.
 const MAX_WALKS: u32 = 3;
 
-/// What a run has at hand.
+/// A run of an export, and what it needs.
 pub(crate) struct Run<'a, P, N, F> {
     pub(crate) export: Export,
     pub(crate) place: P,
@@ -45,7 +46,7 @@ type Outcome<P> = std::result::Result<Exported<Output<P>>, Error<SinkError<P>>>;
 
 impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
     pub(crate) async fn to_end(&self, found: Found<P::Sink>) -> Outcome<P> {
-        // The client may have had other walks.
+        // The notes may have facts of other walks of the same client.
         self.notes.clear();
         self.check_client().map_err(|cause| Error::new(cause, Progress::default(), remains_in(&found)))?;
         let unsettled = |cause| Error::new(cause, Progress::default(), Remains::Nothing);
@@ -82,7 +83,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         Ok(begun)
     }
 
-    /// Walks the window until nothing has moved behind the walk.
+    /// Walks the window until no entries arrived behind the walk. Each round opens the place, walks, and drops what was
+    /// written when entries did arrive.
     async fn walks(
         &self,
         mut found: Found<P::Sink>,
@@ -115,7 +117,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             let drained = self.walk(sink, left.as_ref(), frame, first.take(), &mut before, added).await;
             let moved = match drained {
                 Ok(drained) => return Ok(self.exported(drained, left, frame)),
-                // What was written can be taken back.
+                // Entries arrived behind the walk, and what was written can be taken back: walk once more.
                 Err(Cause::Service(error)) if error.kind() == ErrorKind::Moved && takes_back => error,
                 Err(cause) => {
                     let remains = if takes_back { self.look_up() } else { Remains::Nothing };
@@ -124,7 +126,8 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             };
             found = self.open_anew().map_err(|cause| failed(cause, progress))?;
             if walk == MAX_WALKS {
-                // What is there is not the ledger any more, so there is nothing to go on with.
+                // What was written is not the ledger any more. To begin the place anew drops it, so that no run
+                // continues it.
                 let begun = found.start(settled(frame.window), frame.started);
                 begun.map_err(|error| failed(Cause::Sink(error), progress))?;
                 return Err(Error::new(Cause::Service(moved), progress, Remains::Nothing));
@@ -137,7 +140,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         }
     }
 
-    /// Walks the window once, or what earlier runs left of it, into the sink.
+    /// Walks the window once into the sink, or the rest of it when earlier runs wrote a part.
     async fn walk(
         &self,
         sink: P::Sink,
@@ -204,7 +207,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         Exported { added, is_resumed, endpoint, service_total, half_characters, ..all }
     }
 
-    /// What an earlier run wrote, and did not come to give back.
+    /// The result of an export that an earlier run had written, but had not finished.
     fn written(&self, output: Output<P>, left: Option<Begun>, frame: Frame) -> Exported<Output<P>> {
         let summary = left.map(|left| left.summary).unwrap_or_default();
         Exported { is_resumed: true, was_written: true, ..self.all(summary, output, frame) }

@@ -1,4 +1,4 @@
-//! The window of an export, as it is kept for the runs that go on with it.
+//! The window of an export as texts, for the runs that continue it.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! Says stop to an export.
+//! Tells an export to stop.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Says stop to an export, from wherever a signal, a supervisor or a user is heard. Clones say it to the same exports.
+/// Tells an export to stop, from the code that hears a signal, a supervisor or a user. Clones stop the same exports.
 ///
 /// ```
 /// use billing_export::Stop;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<watch::Sender<Urgency>>);
 
-/// How soon an export has to end; the later is the stronger.
+/// How soon an export has to end. The order is from weak to strong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
     None,
@@ -32,18 +32,18 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Ends the export at the next place from which another run can go on: mostly where the page at hand ends. After 30
-    /// seconds without such a place it ends all the same, and is gone on with from the last one.
+    /// Ends the export at the next place where another run can continue, which is mostly the end of the present page.
+    /// After 30 seconds without such a place the export ends anyway, and the next run continues from the last one.
     pub fn soon(&self) {
         self.say(Urgency::Soon);
     }
 
-    /// Ends the export at once. What came since the last such place is fetched again by the next run.
+    /// Ends the export at once. The next run continues from the last such place, and fetches again what came since.
     pub fn now(&self) {
         self.say(Urgency::Now);
     }
 
-    /// What was said is never taken back.
+    /// Raises the urgency. It is never lowered.
     fn say(&self, urgency: Urgency) {
         self.0.send_if_modified(|said| {
             let is_more = *said < urgency;
@@ -52,9 +52,9 @@ impl Stop {
         });
     }
 
-    /// Ready when it was said, as urgently as this or more so.
+    /// Ready when a stop of at least this urgency was said.
     pub(crate) async fn said(&self, least: Urgency) {
-        // The sender is `self`, so there is no end to wait for.
+        // An error would mean that the sender is gone, but `self` has it.
         if self.0.subscribe().wait_for(|said| *said >= least).await.is_err() {
             std::future::pending().await
         }

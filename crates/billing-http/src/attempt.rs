@@ -1,4 +1,4 @@
-//! Sends a call once, and reads what comes of it.
+//! Sends a call once and reads its answer.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -20,15 +20,15 @@ use crate::retry::Class;
 use crate::timer::Timer;
 use crate::unanswered::{Circumstances, Innermost, unanswered};
 
-/// More than any answer needs: a page of 1,000 entries is 300 KB. What is larger is none.
+/// More than any answer needs: a page of 1,000 entries is 300 KB. A larger body is not read.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// An error answer is a sentence; a page of HTML is not read to its end.
+/// An error answer is a sentence. A long page of HTML is not read to its end.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
 
 impl Client {
-    /// Sends a call once, and has the answer within the limit. With the answer comes the time until the service takes
-    /// another request, when it is to be left alone until then.
+    /// Sends a call once and returns its answer, within the limit. The second value is the time until the service takes another
+    /// request, where its headers say that this was the last one for now.
     pub(crate) async fn attempt<C: Call>(
         &self,
         call: &C,
@@ -44,7 +44,7 @@ impl Client {
                 return done;
             }
             waited += step;
-            // Told again when it has lasted twice as long.
+            // The next notice comes when the try has lasted twice as long.
             step = waited;
             self.notify(&Event::Silent { path: request.path, waited, limit });
         }
@@ -71,7 +71,7 @@ impl Client {
         }
         let mut body = decoded(&headers, body, &room)?;
         if !room.is_answer {
-            // Before its words are cut to a line: a key that is cut is one that is not recognised.
+            // The key is blacked out before the text is cut to one line: half a key would not be recognised.
             body = self.black_out(&String::from_utf8_lossy(&body)).into_bytes();
             if !self.0.base.is_https() && reply::asks_for_https(status, &body) {
                 let error = Error::of(ErrorKind::Protocol).with_status(status.as_u16());
@@ -90,7 +90,7 @@ impl Client {
             .0
             .http
             .request(request.method.clone(), url)
-            // From connecting to the last byte, whatever comes meanwhile.
+            // The whole try, from connecting to the last byte.
             .timeout(limit)
             .header(AUTHORIZATION, self.0.key.header())
             .header(ACCEPT, request.accept.media_type());
@@ -104,7 +104,7 @@ impl Client {
             http = http.header("idempotency-key", key.as_str());
         }
         match &request.body {
-            // Of bytes that are shared, so each try sends the same ones.
+            // The bytes are shared, so each try sends the same ones.
             Some(body) => http.header(CONTENT_TYPE, body.media_type).body(body.bytes.clone()),
             None => http,
         }
@@ -121,9 +121,9 @@ impl Client {
     }
 }
 
-/// How much of a body is read.
+/// How much of a body is read, and whether it has to be whole.
 struct Room {
-    /// Whether it is the answer that was asked for, which counts only when it is whole.
+    /// Whether it is the answer that was asked for. Such a body has to be whole; an error's may be cut.
     is_answer: bool,
     bytes: usize,
 }
@@ -131,7 +131,7 @@ struct Room {
 impl Room {
     fn of(request: &Request<'_>, status: StatusCode) -> Self {
         let is_answer = status == request.done;
-        // What is refused of a body may be as long as the body.
+        // The list of refused rows may be as long as the body that was sent.
         let is_long = is_answer || request.body.is_some();
         Self { is_answer, bytes: if is_long { MAX_BODY_BYTES } else { MAX_ERROR_BODY_BYTES } }
     }
@@ -140,7 +140,7 @@ impl Room {
 /// Reads a body to its end, up to a limit.
 async fn read_body(mut response: reqwest::Response, room: &Room) -> Result<Vec<u8>, Failure> {
     let Room { is_answer, bytes: limit } = *room;
-    // A length that is promised and does not come costs nothing.
+    // The length is the service's word, and reserves no more than the limit.
     let promised =
         response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
     let mut body = Vec::with_capacity(promised.min(limit));
@@ -150,17 +150,17 @@ async fn read_body(mut response: reqwest::Response, room: &Room) -> Result<Vec<u
             Ok(Some(_)) if is_answer => return Err(too_large()),
             Ok(None) => return Ok(body),
             Err(cause) if is_answer => return Err(broken(cause)),
-            // The status says enough, even when its explanation is cut.
+            // The status says enough, even when the message is cut.
             Ok(Some(_)) | Err(_) => return Ok(body),
         }
     }
 }
 
-/// The body as it was before it was compressed.
+/// The decompressed body.
 fn decoded(headers: &HeaderMap, body: Vec<u8>, room: &Room) -> Result<Vec<u8>, Failure> {
     let decoded = coding::decode(headers, body, room.bytes);
     if !room.is_answer {
-        // The status says enough, also when its explanation cannot be read.
+        // The status says enough, even when the message cannot be read.
         return Ok(decoded.unwrap_or_default());
     }
     decoded.map_err(|error| match error {
@@ -183,10 +183,11 @@ fn too_large() -> Failure {
     Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message))
 }
 
-/// A body that ends with the connection cannot be told from one that was cut, and CSV cut at a row looks whole.
+/// Refuses a body that ends with the connection. It cannot be told from a cut one, and CSV that is cut at the end of a row
+/// looks whole.
 fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    // Of the transfer codings only a last `chunked` has an end of its own (RFC 9112, 6.3).
+    // Only `chunked` as the last transfer coding marks the end of the body (RFC 9112, 6.3).
     let chunked = codings.next_back().and_then(|codings| codings.rsplit(',').next());
     let chunked = chunked.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
     let delimited = chunked || headers.contains_key(CONTENT_LENGTH);
@@ -197,7 +198,7 @@ fn check_delimited(version: Version, headers: &HeaderMap) -> Result<(), Failure>
     Err(Failure::new(Class::Fatal, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 
-/// A body that broke off.
+/// The failure for a body that broke off.
 fn broken(cause: reqwest::Error) -> Failure {
     let error = Error::of(ErrorKind::Interrupted);
     let error = match cause.is_timeout() {

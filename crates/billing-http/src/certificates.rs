@@ -1,4 +1,4 @@
-//! Whom to trust in the place of the system's authorities.
+//! Certificates to trust instead of the system's authorities.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, ErrorKind};
 
-/// Certificates that a service's own has to come from: those of authorities, or the service's itself.
+/// Certificates to trust: those of authorities that sign services' certificates, or a service's own.
 ///
 /// ```
 /// use billing_http::Certificates;
@@ -18,10 +18,10 @@ use crate::error::{Error, ErrorKind};
 pub struct Certificates(RootCertStore);
 
 impl Certificates {
-    /// The certificates in a PEM file; what else stands in it is passed over.
+    /// The certificates in a PEM file. Anything else in the file is skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Setup`] when there is none in it, or one that cannot be read.
+    /// [`ErrorKind::Setup`] when the file has no certificate, or one that cannot be read.
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
         let wrong = |message: &str| Error::of(ErrorKind::Setup).with_message(message);
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();

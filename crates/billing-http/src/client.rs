@@ -1,4 +1,4 @@
-//! A client: what it is made of, and what it has come to know of its service.
+//! A client: its parts, and what it has learned about its service.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,31 +22,31 @@ use crate::wire::Wire;
 pub(crate) type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 pub(crate) type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A request that a plain walk would not send is waited for at least so long.
+/// The shortest time limit of a request that a plain walk would not send.
 const LEAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a request is tried for.
+/// How long a request is tried before it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Persistence {
-    /// As long as the policy has it.
+    /// As long as the retry policy allows.
     Full,
-    /// Until another window may be the better question.
+    /// Until it has failed so often that another window is worth asking for ([`Client::is_for_narrowing`]).
     WhileLikely,
-    /// The same of what a cursor leads to. It knows where it is, and another question may be answered by a copy that lags
-    /// behind: so a failure that costs no time is no reason to leave it.
+    /// Like `WhileLikely`, for a page that a cursor leads to. The cursor knows its place, and a request without it may be
+    /// answered by a copy that lags behind. So only failures that cost time are a reason to leave the cursor.
     AtCursor,
-    /// Once, and not long: it is a request that a plain walk would not send.
+    /// Once, with a short time limit: a plain walk would not send this request.
     Once,
-    /// The same, and some times more where a try costs no time: much hangs on the answer.
+    /// Like `Once`, but a few tries more when a try fails fast: a wrong end of the walk may follow from this answer.
     Briefly,
 }
 
 /// What a client has sent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests, the first tries and the others.
+    /// All requests, repeated ones included.
     pub requests: u64,
-    /// Those that tried again what had failed.
+    /// Of these, the requests that repeated a failed one.
     pub retries: u64,
 }
 
@@ -70,12 +70,12 @@ pub(crate) struct Inner {
     pub(crate) connect_timeout: Duration,
     pub(crate) try_timeout: Duration,
     pub(crate) silence_worth_telling: Duration,
-    /// The proxy that the requests go by, if they do.
+    /// The proxy through which requests go; `None` when they go straight to the service.
     pub(crate) proxy: Option<Proxy>,
     pub(crate) observer: Observer,
     pub(crate) sleep: Sleep,
     pub(crate) limiter: Arc<Limiter>,
-    /// Set by the first answer of the service, whatever it was.
+    /// Set by the first answer of the service, whatever its status.
     pub(crate) answered: AtomicBool,
     /// Set by the first success.
     pub(crate) served: AtomicBool,
@@ -85,7 +85,7 @@ pub(crate) struct Inner {
     pub(crate) date_unix_s: watch::Sender<Option<u64>>,
     /// The longest time of the latest pages, in milliseconds.
     pub(crate) page_time_ms: AtomicU64,
-    /// Endpoints in whose place the other one is used, and whether the service ended them.
+    /// Endpoints that were replaced by the other one, and whether the service ended them (410) or never had them (404).
     pub(crate) replaced: Mutex<Vec<(Route, bool)>>,
 }
 
@@ -118,15 +118,15 @@ impl Client {
         (self.0.sleep)(wait).await;
     }
 
-    /// True for a failure that has come often enough to suspect what was asked for.
+    /// True for a failure that has come so often that the window itself may be the reason.
     pub(crate) fn is_for_narrowing(&self, error: &Error) -> bool {
         let policy = &self.0.policy;
         match error.status() {
-            // One that has never answered is not there, whatever it is asked for.
+            // A service that has never answered is not there: no other window helps.
             _ if error.is_slow() => self.has_answered() && error.tries() >= policy.timeouts_before_narrowing,
-            // Says itself that the window is too much.
+            // A gateway's time was over: the window may be too much work.
             Some(504 | 524) => error.tries() >= policy.tries_before_narrowing,
-            // A service that has not served a single request is just not there.
+            // A service that has served no request yet is down: no other window helps.
             Some(500 | 502 | 520..=530) if self.0.served.load(Ordering::Relaxed) => {
                 error.tries() >= policy.tries_before_narrowing
             }
@@ -134,12 +134,12 @@ impl Client {
         }
     }
 
-    /// True when the service has answered, whatever it was.
+    /// True when the service has answered at least once, whatever the status.
     pub(crate) fn has_answered(&self) -> bool {
         self.0.answered.load(Ordering::Relaxed)
     }
 
-    /// The present by the service's clock, as its latest answer has it.
+    /// The service's clock at its latest answer that had a `Date`.
     pub(crate) fn present(&self) -> Option<Timestamp> {
         self.0.date_unix_s.borrow().map(at_unix_s)
     }
@@ -156,34 +156,34 @@ impl Client {
         }
     }
 
-    /// How long a request is waited for that a plain walk would not send: a few times what pages take.
+    /// The time limit of a request that a plain walk would not send: five times what a page takes, two seconds at least.
     pub(crate) fn patience(&self) -> Duration {
         let page = Duration::from_millis(self.0.page_time_ms.load(Ordering::Relaxed));
         (page * 5).max(LEAST_PATIENCE)
     }
 
-    /// True when a page says in its body that it is the last, and not by the lack of a header.
+    /// True when the body says whether a page is the last one. In text/csv a header says it, which a proxy may drop.
     pub(crate) fn ends_in_the_body(&self) -> bool {
         matches!(self.0.wire, Wire::Json)
     }
 
-    /// A service's words without the key.
+    /// A text of the service, with the key blacked out.
     pub(crate) fn black_out(&self, text: &str) -> String {
         self.0.key.black_out(text)
     }
 
-    /// The URL of a path, as errors show it: without a query, whose cursor is nobody's business.
+    /// The URL of a path as errors show it: without the query, because a cursor in it is not for other eyes.
     pub(crate) fn url(&self, path: &str) -> String {
         self.0.base.with(path, "").into()
     }
 
-    /// True when the other endpoint is used in the place of this one.
+    /// True when the other endpoint has replaced this one. Replacements after a 404 count only with `by_404_too`.
     pub(crate) fn is_replaced(&self, endpoint: Route, by_404_too: bool) -> bool {
         let replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         replaced.iter().any(|(found, gone)| *found == endpoint && (*gone || by_404_too))
     }
 
-    /// Notes that the other endpoint is to be used in the place of this one. False when that is known already.
+    /// Notes that the other endpoint replaces this one. Returns false when that was known already.
     pub(crate) fn replace(&self, endpoint: Route, gone: bool) -> bool {
         let mut replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = !replaced.contains(&(endpoint, gone));
@@ -197,7 +197,7 @@ impl Client {
         (self.0.observer)(event);
     }
 
-    /// True when a link of the service stays with the service.
+    /// True when a link in an answer leads to the same origin as the base URL.
     pub(crate) fn is_own(&self, link: &str) -> bool {
         self.0.base.same_origin(link)
     }

@@ -1,4 +1,4 @@
-//! What a client is made of.
+//! Builds a client: its settings, and what each one is when it is not set.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -61,70 +61,72 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// How pages travel; JSON unless said otherwise.
+    /// The format of pages on the wire; JSON by default.
     pub fn wire(mut self, wire: Wire) -> Self {
         self.wire = wire;
         self
     }
 
-    /// How patient the client is.
+    /// When and how often failed requests are repeated.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Time to connect; 10 s unless said otherwise.
+    /// Time to connect; 10 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Time for one try of one request, from connecting to the last byte; 120 s unless said otherwise. Nothing that a service
-    /// sends makes it longer: neither bytes that come one by one, nor interim answers (1xx), which are passed over.
+    /// Time for one try of one request, from connecting to the last byte; 120 s by default. Nothing that a service sends makes
+    /// it longer: neither bytes that come one by one, nor interim answers (1xx), which are skipped.
     pub fn try_timeout(mut self, timeout: Duration) -> Self {
         self.try_timeout = timeout;
         self
     }
 
-    /// The observer is told of a try that has lasted so long, when it has lasted twice as long, and so on
-    /// ([`Event::Silent`]); 15 s unless said otherwise.
+    /// After this time without an end of a try the observer is told ([`Event::Silent`]), and again each time that the time has
+    /// doubled; 15 s by default.
     pub fn silence_worth_telling(mut self, silence: Duration) -> Self {
         self.silence_worth_telling = silence;
         self
     }
 
-    /// Goes by a proxy; none unless said otherwise, whatever the environment says. Never to a service on this machine.
+    /// Sends requests through a proxy; none by default. The environment is not read, and a service on this machine is never
+    /// reached through a proxy.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// Trusts these certificates, and not the system's.
+    /// Trusts these certificates instead of the system's.
     pub fn certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates);
         self
     }
 
-    /// The `User-Agent`; `billing/` and the version unless said otherwise.
+    /// The `User-Agent`; `billing/` and the version by default.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// Whether to ask for compressed answers; yes unless the service is on this machine, where it costs more than it saves.
-    /// Never with [`Wire::Csv`]. Answers in gzip or zstd are read in any case.
+    /// Whether to ask for compressed answers. The default is yes, except for a service on this machine, where compression costs
+    /// more time than it saves. Pages in [`Wire::Csv`] are never asked for compressed. Answers in gzip or zstd are always read.
     pub fn compression(mut self, compression: bool) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// Is told of requests, retries and changes of endpoint as they happen. Called in the middle of the work: be quick.
+    /// A function that is told of requests, retries and changes of endpoint as they happen. It runs in the middle of the work,
+    /// so it has to return quickly.
     pub fn observer(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
         self
     }
 
-    /// Waits between tries; tokio's timer unless said otherwise.
+    /// The function that waits between tries; tokio's timer by default.
     pub fn sleep(
         mut self,
         sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
@@ -133,10 +135,10 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Nothing is sent yet.
+    /// Makes the client. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`] for http to another machine, [`ErrorKind::Setup`].
+    /// [`ErrorKind::InvalidUrl`]; [`ErrorKind::InsecureUrl`] for http to another machine; [`ErrorKind::Setup`].
     pub fn build(self) -> Result<Client, Error> {
         let base = BaseUrl::parse(&self.base_url)?;
         let mut http = reqwest::Client::builder()
@@ -144,7 +146,7 @@ impl ClientBuilder {
             .timeout(self.try_timeout)
             .user_agent(self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
-            // Tries are counted in one place.
+            // `Client::send` alone repeats requests, so that all tries are counted.
             .retry(reqwest::retry::never())
             .no_proxy();
         let setup = |cause: reqwest::Error| Error::of(ErrorKind::Setup).because(Innermost::of(cause));

@@ -1,4 +1,4 @@
-//! The clocks by which a service says when to come back.
+//! Reads the headers by which a service says when to come back.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,21 +11,22 @@ const RESETS: HeaderName = HeaderName::from_static("x-ratelimit-resets");
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// From here on a number is milliseconds of the epoch, and from [`UNIX_S`] on seconds of it; what is smaller are seconds
-/// from now. No header says its unit, and services have changed theirs (`docs/upstream-api.md`, HTTP).
+/// From [`UNIX_MS`] on a number is unix milliseconds, from [`UNIX_S`] on unix seconds. A smaller one is seconds from
+/// now. No header names its unit, and services have changed theirs (`docs/upstream-api.md`, HTTP).
 const UNIX_MS: u64 = 1_000_000_000_000;
 const UNIX_S: u64 = 1_000_000_000;
 
-/// A clock further away makes no sense. Of `Retry-After`, which says nothing but when to come back, a whole day is believed.
+/// Waits of a day and more are ignored, because they make no sense. A `Retry-After` of exactly a day is believed, because
+/// this header has no other meaning than when to come back.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a reply asks to wait: the longest of all that its headers say, or `None` when they say nothing.
+/// How long a reply asks to wait: the longest wait in its headers, or `None` when there is none.
 ///
-/// Read are `Retry-After` (a number, or an HTTP date), `x-ratelimit-reset-requests`, `x-ratelimit-reset-tokens`,
-/// `x-ratelimit-resets` and the draft standard's `RateLimit`. A number is read by its size, whatever the header: seconds from
-/// now, unix seconds or unix milliseconds. Points in time are taken against the reply's own `Date`, never against the local
-/// clock: a wrong local clock changes no wait. Without a `Date` they say nothing. Neither does a point in the past, nor one
-/// that is a day away or more.
+/// It reads `Retry-After` (a number or an HTTP date), `x-ratelimit-reset-requests`, `x-ratelimit-reset-tokens`,
+/// `x-ratelimit-resets` and the draft standard's `RateLimit`. In every header the size of a number tells its unit:
+/// seconds from now, unix seconds or unix milliseconds. The wait for a point in time is the difference to the reply's
+/// own `Date`, so a wrong local clock changes no wait. These are ignored: a point in time in a reply without a `Date`,
+/// one in the past, and a wait of a day or more (`Retry-After`: more than a day).
 ///
 /// Source: `docs/upstream-api.md`, HTTP; RFC 9110, 10.2.3.
 pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
@@ -42,8 +43,8 @@ pub fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     retry_after.filter(|wait| *wait <= DAY).chain(resets).max()
 }
 
-/// How long to wait after a success that says that it was the last one for now: `x-ratelimit-remaining-requests: 0` with its
-/// reset, or a `RateLimit` that has nothing left.
+/// How long to wait after a success that was the last one for now by its headers: `x-ratelimit-remaining-requests: 0`
+/// with its reset, or a `RateLimit` that has nothing left.
 pub(crate) fn wait_after_success(headers: &HeaderMap) -> Option<Duration> {
     let is_spent = text(headers, &REMAINING_REQUESTS) == Some("0");
     let reset = number_of(headers, &RESET_REQUESTS).filter(|_| is_spent);
@@ -51,7 +52,7 @@ pub(crate) fn wait_after_success(headers: &HeaderMap) -> Option<Duration> {
     resets.filter_map(|number| wait_until(headers, number)).filter(|wait| *wait < DAY).max()
 }
 
-/// What a number says of when to come back, by its size.
+/// The wait that a number means, by its size.
 fn wait_until(headers: &HeaderMap, number: u64) -> Option<Duration> {
     let since_epoch = match number {
         UNIX_MS.. => Duration::from_millis(number),
@@ -61,12 +62,13 @@ fn wait_until(headers: &HeaderMap, number: u64) -> Option<Duration> {
     UNIX_EPOCH.checked_add(since_epoch)?.duration_since(reply_date(headers)?).ok()
 }
 
-/// The service's own clock, to the second.
+/// The `Date` of a reply: the service's own clock, in whole seconds.
 pub(crate) fn reply_date(headers: &HeaderMap) -> Option<SystemTime> {
     text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok())
 }
 
-/// The `t` of a policy that has nothing left, `"default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers), the longest.
+/// The longest `t` of all policies that have nothing left, as in `"default";r=0;t=30`
+/// (draft-ietf-httpapi-ratelimit-headers).
 fn rate_limit_reset(headers: &HeaderMap) -> Option<u64> {
     let policies = text(headers, &RATE_LIMIT)?.split(',').filter_map(|policy| {
         let parameter = |name: &str| {
@@ -86,7 +88,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// A whole number; a fraction is rounded up, so that nobody comes back early.
+/// A whole number. A fraction is rounded up, so that no request comes too early.
 fn whole_number(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -129,7 +131,7 @@ mod tests {
                 ("1784111776", None),
                 ("1784111776999", None),
                 ("1000000000", None),
-                // A day away, or more, or without sense.
+                // A day or more away, or not a sensible time.
                 ("86399", Some(86_399)),
                 ("86401", None),
                 ("999999999", None),

@@ -1,37 +1,38 @@
-//! Takes the content codings off a body: gzip and zstd, whether they were asked for or not.
+//! Decompresses a body, gzip or zstd, whether compression was asked for or not.
 //!
-//! The whole body is there before it is decoded, so the length that the service gave stays in the head: a text/csv that
-//! was cut is seen by it, compressed or not.
+//! The body is read whole before it is decompressed, and the headers keep the length that the service gave. So a text/csv
+//! body that was cut is noticed, compressed or not.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-/// What is asked for where compression is wanted.
+/// The `Accept-Encoding` of requests that want compressed answers.
 pub(crate) const ASKED_FOR: &str = "zstd, gzip";
 
-/// One coding is usual, two are a mistake that can be undone, and each costs as much as a body may have.
+/// The most content codings of one body. One is usual, and two are a mistake that can be undone. Each costs as much
+/// memory as the largest body.
 const MAX_CODINGS: usize = 2;
 
-/// The window of a zstd frame that a decoder has to bear is 8 MiB (RFC 9659, 3), and more is not given to it.
+/// The largest zstd window that is accepted: 8 MiB, which is what a decoder has to support (RFC 9659, 3).
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Why a body cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodingError {
-    /// A coding that nobody asked for, or too many.
+    /// A coding other than gzip and zstd, or too many codings.
     #[error("`{0}` is not a content coding that was asked for")]
     Unknown(String),
-    /// It does not end where its coding ends, or its checksum is another.
+    /// The body is cut, has something behind its end, or has a wrong checksum.
     #[error("the compressed body is cut or damaged")]
     Damaged(#[source] io::Error),
-    /// More than the limit, of which no more than the limit was decoded.
+    /// The body decompresses to more than the limit. Decompression stopped there.
     #[error("the body is too large")]
     TooLarge,
 }
 
-/// The body without its codings, which may have up to `limit` bytes.
+/// The decompressed body, of at most `limit` bytes.
 pub(crate) fn decode(headers: &HeaderMap, mut body: Vec<u8>, limit: usize) -> Result<Vec<u8>, CodingError> {
     let all = headers.get_all(CONTENT_ENCODING).iter();
     let all = all.map(|value| value.to_str().unwrap_or("unreadable")).collect::<Vec<_>>().join(",");
@@ -40,9 +41,9 @@ pub(crate) fn decode(headers: &HeaderMap, mut body: Vec<u8>, limit: usize) -> Re
     if codings.len() > MAX_CODINGS {
         return Err(CodingError::Unknown(all));
     }
-    // They stand in the order in which they were applied (RFC 9110, 8.4).
+    // The header lists the codings in the order in which they were applied (RFC 9110, 8.4).
     for coding in codings.iter().rev() {
-        // Nothing is nothing, whatever it is said to be: an answer without a body keeps the headers of one.
+        // An answer without a body may still have the headers of one, so an empty body is not decompressed.
         if body.is_empty() {
             break;
         }
@@ -61,7 +62,7 @@ fn zstd_decoder<R: BufRead>(body: R) -> io::Result<zstd::Decoder<'static, R>> {
     Ok(decoder)
 }
 
-/// Reads to the end of the last member, and not beyond the limit: a small body can decode to one of any size.
+/// Reads to the end of the last gzip member or zstd frame, up to the limit: a small body can decompress to any size.
 fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, CodingError> {
     let mut decoded = Vec::new();
     let more_than_limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -92,7 +93,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// The decoded body, or the beginning of the error.
+    /// Compares the decompressed body, or the beginning of the error.
     fn check(coding: &str, body: &[u8], expect: Result<&[u8], &str>) {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_str(coding).unwrap())]);
         match (decode(&headers, body.to_vec(), 1000), expect) {
@@ -137,7 +138,7 @@ mod tests {
                 check(coding, &[&whole, rubbish].concat(), Err("the compressed body is cut or damaged"));
             }
             check(coding, TEXT, Err("the compressed body is cut or damaged"));
-            // In the last bytes stands the checksum.
+            // The checksum is in the last bytes.
             let mut flipped = whole.clone();
             let at = whole.len() - if coding == "gzip" { 6 } else { 2 };
             flipped[at] ^= 1;

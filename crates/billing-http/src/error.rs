@@ -1,4 +1,4 @@
-//! What can go wrong between here and the service.
+//! The error of calls and walks, and its kinds.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,23 +8,29 @@ use reqwest::Method;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A call or a walk that failed: what was asked, what came, and how often it was tried.
+/// A call or a walk that failed: the request, the answer, and the number of tries.
 ///
 /// # What to do
-/// The kind says who can help: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
-/// [`ErrorKind::InvalidIdempotencyKey`], [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`], [`ErrorKind::Protocol`],
-/// [`ErrorKind::BatchRefused`], [`ErrorKind::IdempotencyConflict`] and [`ErrorKind::BatchTooLarge`] the caller;
-/// [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`] and [`ErrorKind::NotTheApi`] the network between; [`ErrorKind::Tls`] whoever keeps the service's certificate, unless the
-/// caller knows better whom to trust ([`Error::certificate_fault`]); [`ErrorKind::RateLimited`], [`ErrorKind::NoAnswer`]
-/// and [`ErrorKind::Unavailable`] time; the others the service. After [`ErrorKind::Moved`] the same walk, begun anew, is
-/// likely to succeed. After [`ErrorKind::OutcomeUnknown`] the same batch is to be sent again with the same key.
+/// The kind says where the fault has to be looked for:
+///
+/// - the caller: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
+///   [`ErrorKind::InvalidIdempotencyKey`], [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`], [`ErrorKind::Protocol`],
+///   [`ErrorKind::BatchRefused`], [`ErrorKind::IdempotencyConflict`], [`ErrorKind::BatchTooLarge`];
+/// - the network: [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`], [`ErrorKind::NotTheApi`];
+/// - the service's certificate: [`ErrorKind::Tls`], unless the caller has to trust another authority
+///   ([`Error::certificate_fault`]);
+/// - faults that pass with time: [`ErrorKind::RateLimited`], [`ErrorKind::NoAnswer`], [`ErrorKind::Unavailable`];
+/// - the service: all others.
+///
+/// After [`ErrorKind::Moved`] the same walk is likely to succeed when it is begun anew. After
+/// [`ErrorKind::OutcomeUnknown`] send the same batch again with the same key.
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
     message: Option<String>,
     method: Method,
-    /// The URL that was asked, without a query.
+    /// The URL of the request, without its query.
     request: Option<String>,
     page: Option<u64>,
     status: Option<u16>,
@@ -42,34 +48,33 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A base URL that is none.
+    /// The base URL is not valid.
     InvalidUrl,
-    /// A base URL over which the key would travel in the clear.
+    /// The base URL would send the key unencrypted: http to another machine.
     InsecureUrl,
-    /// A key that cannot be one.
+    /// The text cannot be an API key.
     InvalidKey,
     /// The client could not be set up.
     Setup,
-    /// An idempotency key that is not 1 to 255 visible ASCII characters.
+    /// The idempotency key is not 1 to 255 visible ASCII characters.
     InvalidIdempotencyKey,
-    /// A window that turned out to be empty, now that the present is known.
+    /// The window is empty, as it turned out when the service's clock was known.
     EmptyWindow,
     /// The service refused the key: 401, 402, 403.
     Unauthorized,
     /// The service has no such endpoint: 404.
     NotFound,
-    /// The service no longer has the endpoint, and names no successor that can be followed: 410.
+    /// The service has ended the endpoint, and names no successor that can be followed: 410.
     Gone,
-    /// The service refused the request: another 4xx.
+    /// The service refused the request: any other 4xx.
     Rejected,
-    /// The endpoint that was asked is not there, and the other one does not take the question: a currency that it does not
-    /// filter by.
+    /// The endpoint is not there, and the other one cannot answer the request: it does not filter by this currency.
     Unsupported,
-    /// The service refused a cursor: the walk has to go back.
+    /// The service refused a cursor. The walk has to go back.
     CursorLost,
-    /// The service asks to come back later than the policy allows, or asked too often.
+    /// The service asks for a longer wait than the policy allows, or refused for too long.
     RateLimited,
-    /// The service failed, every time: 5xx.
+    /// The service failed at every try: 5xx.
     Unavailable,
     /// No connection.
     Unreachable,
@@ -77,52 +82,53 @@ pub enum ErrorKind {
     Proxy,
     /// The TLS handshake failed; [`Error::certificate_fault`] says more when it was the certificate.
     Tls,
-    /// Not the protocol that was spoken: https to a port of http, http to one of https, or neither.
+    /// The other side speaks another protocol: https was sent to an http port, http to an https port, or it is neither.
     Protocol,
-    /// A connection, and no answer: it never came, or the connection ended before it.
+    /// There was a connection but no answer: it never came, or the connection ended first.
     NoAnswer,
-    /// The connection broke within the answer, every time; an answer that stops for too long is one.
+    /// The connection broke within the answer at every try, or the answer was not complete in time.
     Interrupted,
-    /// The service points elsewhere; the key does not follow.
+    /// The service redirects elsewhere. A redirect is not followed, because the key would be sent there.
     Redirected,
-    /// An answer that is not the API's, such as the HTML of a proxy.
+    /// The answer is not the API's, such as the HTML of a proxy.
     NotTheApi,
-    /// An answer that cannot be read exactly, such as a page for one of its entries.
+    /// The answer cannot be read exactly, for example because of one entry of a page.
     Malformed,
-    /// An answer that contradicts the request, or a page those before it.
+    /// The answer contradicts the request, or a page contradicts an earlier one.
     Inconsistent,
-    /// The ledger changed behind the walk: what was read so far is not the window.
+    /// The ledger changed behind the walk. What was read so far is not the whole window.
     Moved,
-    /// More pages than a walk may have.
+    /// The walk had more pages than a walk may have.
     TooManyPages,
-    /// A batch has rows that the server cannot record, and nothing of it is stored: 422. [`Error::refused_batch`] says which
-    /// rows.
+    /// The batch has rows that the server cannot record, and nothing of it is stored: 422. [`Error::refused_batch`]
+    /// says which rows.
     BatchRefused,
     /// Another batch was sent with this idempotency key before, and this one is not stored: 409 with
     /// a body that names the key.
     IdempotencyConflict,
-    /// A batch is larger than the server takes, and nothing of it is stored: 413.
+    /// The batch is larger than the server takes. Nothing of it is stored: 413.
     BatchTooLarge,
-    /// Whether a batch was stored is not known: the connection was lost, or the server failed, when the batch was sent, every
-    /// time. It is safe to send it again with the same idempotency key. The source is what came of the last try.
+    /// It is not known whether the batch was stored: the connection was lost or the server failed after a try had sent
+    /// it, and no try had an answer that settles it. It is safe to send it again with the same idempotency key. The
+    /// source is the error of the last try.
     OutcomeUnknown,
 }
 
-/// What is wrong with the certificate that a service showed.
+/// What is wrong with a service's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateFault {
-    /// Nobody who is trusted here vouches for it.
+    /// No authority that is trusted here has signed it.
     UnknownIssuer,
-    /// It is for another name than the base URL's.
+    /// It is not for the name in the base URL.
     OtherName,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYetValid,
-    /// It is an authority's (CA), with which certificates are signed, and not a service's.
+    /// It is an authority's (CA), which signs certificates, and not a service's.
     Authority,
-    /// Anything else, such as a revoked one.
+    /// Anything else, such as a revoked certificate.
     Other,
 }
 
@@ -161,13 +167,14 @@ impl Error {
         self
     }
 
-    /// Notes whether the last try took long, however it ended.
+    /// Notes whether the last try took long.
     pub(crate) fn slow(mut self, slow: bool) -> Self {
         self.0.slow = slow;
         self
     }
 
-    /// True when the last try took long: the service has worked at it, and it is more likely the question than an outage.
+    /// True when the last try took long. Then the service has worked at it, and the request is more likely the reason
+    /// than an outage.
     pub(crate) fn is_slow(&self) -> bool {
         self.0.slow || self.0.timed_out
     }
@@ -189,7 +196,7 @@ impl Error {
         self
     }
 
-    /// Notes another method than GET.
+    /// Notes the method of the request; without it the method is GET.
     pub(crate) fn by(mut self, method: &Method) -> Self {
         self.0.method = method.clone();
         self
@@ -205,12 +212,12 @@ impl Error {
         self
     }
 
-    /// True when it has no words of its own yet.
+    /// True when it has no message of its own yet.
     pub(crate) fn says_nothing(&self) -> bool {
         self.0.message.is_none()
     }
 
-    /// That the outcome is not known, with this as the last thing that came of it.
+    /// Makes an [`ErrorKind::OutcomeUnknown`] with this error as its source.
     pub(crate) fn into_unknown_outcome(mut self) -> Self {
         let unknown = Self::of(ErrorKind::OutcomeUnknown);
         let request = self.0.request.take();
@@ -218,12 +225,12 @@ impl Error {
             Some(request) => unknown.at(request, self.0.tries, self.0.elapsed).by(&self.0.method),
             None => unknown,
         };
-        // Said once, by the error that is above it.
+        // The new error says how often the request was tried, so its source does not.
         self.0.tries = 0;
         unknown.because(self)
     }
 
-    /// With another message, made of the one it has.
+    /// Replaces the message by one that is made from it.
     pub(crate) fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
         self.0.message = self.0.message.as_deref().map(map);
         self
@@ -234,13 +241,13 @@ impl Error {
         self
     }
 
-    /// Counts the pages before the window in which the page was counted.
+    /// Adds the pages that the walk had before the window to which the page number belongs.
     pub(crate) fn after_pages(mut self, pages: u64) -> Self {
         self.0.page = self.0.page.map(|page| page + pages);
         self
     }
 
-    /// The page of the walk, from 1, when the failure belongs to one.
+    /// The page of the walk, from 1, when the failure belongs to a page.
     pub fn page(&self) -> Option<u64> {
         self.0.page
     }
@@ -255,18 +262,17 @@ impl Error {
         self.0.status
     }
 
-    /// True when the answer took longer than its time.
+    /// True when the last try was ended by a time limit.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
     }
 
-    /// What is wrong with the service's certificate, when it is that.
+    /// What is wrong with the service's certificate, when that is the reason.
     pub fn certificate_fault(&self) -> Option<CertificateFault> {
         self.0.certificate_fault
     }
 
-    /// Which rows of a batch the server cannot record, and what is wrong with them; only of
-    /// [`ErrorKind::BatchRefused`].
+    /// Which rows of a batch the server cannot record, and why. Only [`ErrorKind::BatchRefused`] has it.
     pub fn refused_batch(&self) -> Option<&RefusedBatch> {
         self.0.refused_batch.as_ref()
     }
@@ -283,21 +289,21 @@ impl Error {
     }
 }
 
-/// Characters of a service's words that are shown.
+/// The most characters of a service's message that are shown.
 const SHOWN: usize = 300;
 
-/// What the service said of its error, fit for one line of a terminal.
+/// The message in the body of an error answer, fit for one line of a terminal.
 pub(crate) fn server_message(body: &str) -> Option<String> {
     ServerMessage::from_json(body).map(|message| one_line(&message.to_string()))
 }
 
-/// A service's words, fit for one line of a terminal.
+/// A text of the service, fit for one line of a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     billing_model::one_line(text.trim(), SHOWN)
 }
 
 impl Error {
-    /// What happened, in a few words and without the URL: for a line that moves.
+    /// What happened, in a few words and without the URL: for a line of progress.
     pub fn brief(&self) -> String {
         let Inner { kind, message, status, .. } = &*self.0;
         let words = message.as_deref().unwrap_or(kind.text());
@@ -329,7 +335,7 @@ impl fmt::Display for Error {
 }
 
 impl ErrorKind {
-    /// Said where there is nothing better to say.
+    /// The message of an error that has none of its own.
     fn text(self) -> &'static str {
         match self {
             Self::InvalidUrl => "the base URL is not valid",

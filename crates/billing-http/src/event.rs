@@ -1,4 +1,4 @@
-//! What happens on the way, for progress and logs.
+//! Events of a client, for progress and logs.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use billing_model::{Timestamp, UsageEntry};
 use crate::endpoint::Route;
 use crate::error::Error;
 
-/// Something that a client did beside handing out entries.
+/// Something that happened in a client, as its observer hears it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -17,10 +17,10 @@ pub enum Event<'a> {
         entries: u64,
         /// The latest timestamp so far.
         reached: Option<Timestamp>,
-        /// Entries in the window, where the endpoint says it.
+        /// Entries in the window, where the endpoint says how many there are.
         total: Option<u64>,
     },
-    /// A request has ended: one of the tries of a call.
+    /// One try of a call has ended.
     Tried {
         /// `GET`, or `POST` of a batch.
         method: &'a str,
@@ -30,22 +30,22 @@ pub enum Event<'a> {
         query: &'a str,
         /// From sending it to the end of the answer.
         took: Duration,
-        /// Entries of the page or the batch, `None` where it is about none, or what went wrong.
+        /// The number of entries of the page or the batch, `None` for a call without entries; or what went wrong.
         result: Result<Option<usize>, &'a Error>,
     },
-    /// A try failed, and there will be another.
+    /// A try failed, and there will be another one.
     Retrying {
         /// What went wrong.
         error: &'a Error,
         /// The wait before the next try.
         wait: Duration,
     },
-    /// The service is not asked again for a while: it said that it takes no more for now, or too much has failed.
+    /// Nothing is sent for a while: the service takes no more requests for now, or too many have failed.
     Waiting {
         /// How long.
         wait: Duration,
     },
-    /// A try has lasted for a while, and nothing has come of it yet. It goes on.
+    /// A try has lasted for a while without a whole answer. It goes on.
     Silent {
         /// What was asked for, such as `billing/usage-history`.
         path: &'a str,
@@ -63,35 +63,35 @@ pub enum Event<'a> {
         /// True when the service says that the endpoint is gone and names its successor, false when it never had it.
         gone: bool,
     },
-    /// The service's paging broke off or moved; the walk went back to the last entry it is sure of.
+    /// Paging broke off, or pages shifted. The walk goes back to the last entry of which it is sure.
     Reanchored {
         /// The timestamp from which the walk goes on.
         at: Timestamp,
     },
-    /// The service refused a cursor that it gave. The walk goes on from its last entry, with what the service has by then: what was
-    /// taken out or put in behind it meanwhile is as it was before.
+    /// The service refused a cursor that it gave. The walk goes on from its last entry and sees the ledger as it is by then.
+    /// Changes before that entry are not seen: what was handed out stays as it was.
     CursorRefused,
-    /// The service does not give a page; the walk asks for a shorter window.
+    /// The service fails to give a page. The walk asks for a shorter window.
     Narrowed {
         /// Why.
         error: &'a Error,
         /// The end of the shorter window.
         until: Timestamp,
     },
-    /// The walk is at its end, and whole.
+    /// The walk has ended, and it is whole.
     Complete {
         /// The endpoint that it ended on.
         endpoint: Route,
-        /// Entries in the window, as the service counts them, which are those of the walk. `None` where it does not
-        /// count: `usage-history` has no total.
+        /// Entries in the window by the service's count, which is the number of the walk. `None` where there is no count:
+        /// `usage-history` has no total.
         total: Option<u64>,
     },
-    /// A page came with texts that had half a character, which became U+FFFD. It may come again, and what of it lies outside
-    /// the window is not handed out.
+    /// A page had texts with half a character, which became U+FFFD. The same page may be read and told again, and entries of
+    /// it that lie outside the window are not handed out.
     Mended {
         /// The entries of the page with such texts, and how many each has.
         entries: &'a [(&'a UsageEntry, u64)],
     },
-    /// What the service wants its users to know, on one line of bounded length. Sent once for each text.
+    /// A warning of the service to its users, on one line of bounded length. Each text is told once.
     Warning(&'a str),
 }

@@ -1,7 +1,7 @@
-//! One gate for all requests of a client: how many at a time, and not before when.
+//! The limiter: how many requests of a client may be under way, and when the next one may be sent.
 //!
-//! The gate is a pure state with the time passed in, `gate.rs`; what it believes of the service's pace is in `pace.rs`. Here
-//! is what is not pure: the queue in front of it, the clock, and the waiting.
+//! The decisions are made by `gate.rs`, a pure state with the time passed in. `pace.rs` has what the gate believes about the
+//! service's limit. This file has what is not pure: the queue in front of the gate, the clock, and the waiting.
 
 mod failures;
 mod gate;
@@ -24,7 +24,7 @@ pub(crate) use gate::{Outcome, Probing, Refusal};
 use crate::retry::RetryPolicy;
 pub(crate) use width::MAX_CONCURRENCY;
 
-/// The gate, shared by every request of a client.
+/// The limiter that all requests of a client share.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     gate: Mutex<Gate>,
@@ -32,7 +32,8 @@ pub(crate) struct Limiter {
     queue: Queue<()>,
     ended: Notify,
     start: Instant,
-    /// How far waits have brought us, whatever the clock says: a wait need not be the clock's.
+    /// The latest instant that was waited for. It counts as now even when the clock says less, because the function that
+    /// waits is the caller's and may return without waiting.
     waited_until: Mutex<Time>,
     /// The latest instant until which the observer knows that nothing is sent.
     announced: Mutex<Time>,
@@ -40,7 +41,7 @@ pub(crate) struct Limiter {
 
 impl Probing {
     pub(crate) fn of(policy: &RetryPolicy) -> Self {
-        // Without any wait a service that refuses for ever would be asked as fast as it answers.
+        // With a wait of zero, a service that always refuses would be asked as fast as it answers.
         Self { first: policy.throttled_base.max(Duration::from_millis(1)), longest: policy.max_delay }
     }
 }
@@ -57,8 +58,8 @@ impl Limiter {
         }
     }
 
-    /// Waits until one more request may be sent. `sleep` is given each time to wait, and whether that is news, and returns
-    /// after it.
+    /// Waits until one more request may be sent. `sleep` gets the time to wait, and whether the observer has not heard of it
+    /// yet; it returns when the time has passed.
     pub(crate) async fn admit<S: Future<Output = ()>>(
         self: &Arc<Self>,
         sleep: impl Fn(Duration, bool) -> S,
@@ -86,7 +87,7 @@ impl Limiter {
         }
     }
 
-    /// True when that is news to the observer.
+    /// Notes that nothing is sent until then. Returns true when the observer has not heard of it yet.
     fn announce(&self, until: Time) -> bool {
         let mut announced = locked(&self.announced);
         let is_news = *announced < until;
@@ -107,7 +108,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
-    /// Nothing when it has ended.
+    /// `None` once the request has ended.
     ticket: Option<Ticket>,
 }
 
@@ -122,10 +123,10 @@ impl Permit {
         let now = self.limiter.now();
         let refusal = locked(&self.limiter.gate).end(&ticket, outcome, now);
         if refusal.is_news {
-            // Whoever hears of the refusal hears how long it is waited for.
+            // The event of the refusal tells this wait already.
             self.limiter.announce(now + refusal.wait);
         }
-        // Only the head of the queue listens; the notice is kept for it when it does not yet.
+        // Only the head of the queue listens. `notify_one` keeps the notice until it does.
         self.limiter.ended.notify_one();
         refusal
     }
@@ -133,7 +134,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // A request that was given up.
+        // The request was dropped before it ended. After `end` there is no ticket, and nothing happens.
         self.close(Outcome::Broken);
     }
 }

@@ -1,4 +1,4 @@
-//! A proxy on the way to the service.
+//! A proxy between this client and the service.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use reqwest::Url;
 use crate::base_url::BaseUrl;
 use crate::error::{Error, ErrorKind};
 
-/// A proxy, and the hosts to which none is used. Never used for a service on this machine.
+/// A proxy, and the hosts that are reached without it. A service on this machine is always reached without it.
 ///
 /// ```
 /// use billing_http::Proxy;
@@ -26,14 +26,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy from its URL: `http://` or `https://`, which are asked to connect (CONNECT), `socks5://`, or `socks5h://`,
-    /// which looks up the service's name itself. `http` where no scheme is given. User and password may stand in it, and
-    /// are never shown.
+    /// A proxy from its URL. The schemes are `http://` and `https://` (asked with CONNECT), `socks5://`, and
+    /// `socks5h://`, where the proxy looks up the service's name. Without a scheme it is `http`. The URL may have a
+    /// user and a password, which are never shown.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidUrl`].
+    /// [`ErrorKind::InvalidUrl`] when the URL cannot be read or has another scheme.
     pub fn new(url: &str) -> Result<Self, Error> {
-        // A password may be in it, also in one that is no URL.
+        // The text may have a password, even when it is not a valid URL. So only what is behind the last `@` is shown.
         let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
         let invalid = |why: &str| {
             Error::of(ErrorKind::InvalidUrl).with_message(format!("`{shown}` is not a proxy: {why}"))
@@ -46,22 +46,23 @@ impl Proxy {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(invalid("it has no host"));
         }
-        // The connections below read it once more, in a stricter way, and would go without a proxy that they cannot read.
+        // hyper reads the URL once more, and is stricter. It would connect without the proxy when it cannot read the URL.
         if url.as_str().parse::<hyper::Uri>().is_err() {
             return Err(invalid("it has a character that no URL has"));
         }
         Ok(Self { url, except: String::new() })
     }
 
-    /// Not to these hosts, as `NO_PROXY` lists them: names with all below them, with or without a leading dot; addresses and
-    /// networks (`10.0.0.0/8`); any of them with a port (`example.org:8443`); `*` for all. Commas or blanks between.
+    /// Reaches these hosts without the proxy. The list is like `NO_PROXY`, with commas or blanks between its entries:
+    /// domains with their subdomains, with or without a leading dot; addresses and networks (`10.0.0.0/8`); each of
+    /// these with a port (`example.org:8443`); `*` for all hosts.
     #[must_use]
     pub fn except(mut self, hosts: impl Into<String>) -> Self {
         self.except = hosts.into();
         self
     }
 
-    /// True when requests to this base go by the proxy.
+    /// True when requests to this base URL go through the proxy.
     pub(crate) fn is_for(&self, base: &BaseUrl) -> bool {
         let mut entries = self.except.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
         let (host, port) = base.host_and_port();
@@ -72,19 +73,19 @@ impl Proxy {
         &self.url
     }
 
-    /// True when there is a user name or password to show to the proxy.
+    /// True when the URL has a user name or a password for the proxy.
     pub(crate) fn has_credentials(&self) -> bool {
         !self.url.username().is_empty() || self.url.password().is_some()
     }
 }
 
-/// True when an entry of `NO_PROXY` is about this host and port.
+/// True when an entry of `NO_PROXY` matches this host and port.
 fn is_meant(entry: &str, host: &str, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
     let (name, only_port) = match entry.rsplit_once(':') {
-        // The colons of an IPv6 address stand before no port, unless it is in brackets.
+        // An IPv6 address without brackets has colons, but no port.
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         _ => (entry, None),
     };
@@ -101,7 +102,7 @@ fn is_meant(entry: &str, host: &str, port: u16) -> bool {
     !name.is_empty() && (host == name || is_below())
 }
 
-/// Without user and password.
+/// Shows the proxy without user and password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;

@@ -1,4 +1,4 @@
-//! What an answer means: pure, from status, headers and body.
+//! Says what a failed answer means, from its status, headers and body. All functions are pure.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::clocks::requested_wait;
 use crate::error::{Error, ErrorKind, one_line, server_message};
 use crate::retry::Class;
 
-/// A try that failed.
+/// A failed try.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) class: Class,
     pub(crate) error: Error,
     /// How long the service asks to wait.
     pub(crate) requested_wait: Option<Duration>,
-    /// Where the service says that the endpoint has gone.
+    /// The endpoint that the service names as the successor of one that is gone.
     pub(crate) successor: Option<String>,
     /// True when the request was not sent: there was no connection for it.
     pub(crate) is_unsent: bool,
-    /// True when a try of what is to be stored, this one or an earlier one, may have been stored.
+    /// True for a call that stores, when this try or an earlier one may have been stored.
     pub(crate) in_doubt: bool,
 }
 
@@ -44,10 +44,10 @@ impl Failure {
     }
 }
 
-/// What an answer means that is not the one that was asked for. `own` is what the call makes of a refusal.
+/// The failure for an answer that is not a success. `own` is the call's own error for this refusal, if it has one.
 pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], own: Option<Error>) -> Failure {
     let (class, kind) = classify(status, headers);
-    // To come too often is said of every call in the same way.
+    // Only final refusals depend on the call. Faults that pass, and 429, mean the same for every call.
     let own = own.filter(|_| class == Class::Fatal);
     let error = own.unwrap_or_else(|| Error::of(kind));
     let error = match message(kind, status, headers, body) {
@@ -55,7 +55,7 @@ pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], own:
         _ => error,
     };
     Failure {
-        // The clocks of a passing fault say when a full budget returns, not when to come back.
+        // In the answers of other faults the rate-limit headers say when the limit resets, not when to come back.
         requested_wait: requested_wait(headers).filter(|_| class == Class::Throttled),
         successor: successor(headers).filter(|_| status == StatusCode::GONE),
         ..Failure::new(
@@ -65,7 +65,7 @@ pub(crate) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], own:
     }
 }
 
-/// True for an answer that web servers give to http at a port of https: nginx, Go's and Apache, in this order.
+/// True for the answers that web servers give to plain http on an https port: nginx, Go and Apache, in this order.
 pub(crate) fn asks_for_https(status: StatusCode, body: &[u8]) -> bool {
     if status != StatusCode::BAD_REQUEST {
         return false;
@@ -79,7 +79,7 @@ fn classify(status: StatusCode, headers: &HeaderMap) -> (Class, ErrorKind) {
     match status.as_u16() {
         429 => (Class::Throttled, ErrorKind::RateLimited),
         503 if headers.contains_key(RETRY_AFTER) => (Class::Throttled, ErrorKind::Unavailable),
-        // What the service cannot do, it cannot do the next time either.
+        // The service cannot do this, and another try does not change that.
         501 | 505 | 511 => (Class::Fatal, ErrorKind::Unavailable),
         408 | 425 | 500..=599 => (Class::Transient, ErrorKind::Unavailable),
         401..=403 => (Class::Fatal, ErrorKind::Unauthorized),
@@ -109,13 +109,14 @@ fn message(kind: ErrorKind, status: StatusCode, headers: &HeaderMap, body: &[u8]
         .or_else(|| status.canonical_reason().map(str::to_owned))
 }
 
-/// True for an answer that says that it is text/csv, or nothing of what it is.
+/// True for an answer whose `Content-Type` is text/csv or missing.
 pub(crate) fn is_csv(headers: &HeaderMap) -> bool {
     let found = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
     found.is_none_or(|found| found.trim_start().to_ascii_lowercase().starts_with("text/csv"))
 }
 
-/// A success has to be what was asked for. HTML, an empty body or another type is somebody else's answer.
+/// Checks that a success is what was asked for. HTML, an empty body or another type comes from something else than the
+/// API.
 pub(crate) fn check_media_type(
     asked: &str,
     status: StatusCode,
@@ -140,7 +141,8 @@ pub(crate) fn check_media_type(
     Err(Failure::new(Class::NotTheApi, Error::of(ErrorKind::NotTheApi).with_message(message)))
 }
 
-/// The target of `Link: <…>; rel="successor-version"` (RFC 8288, RFC 5829).
+/// The target of `Link: <…>; rel="successor-version"` (RFC 8288, RFC 5829). A comma or semicolon inside quotes or
+/// brackets is not handled: no endpoint has one.
 fn successor(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     links.flat_map(|links| links.split(',')).find_map(|link| {

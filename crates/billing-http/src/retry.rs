@@ -1,40 +1,46 @@
-//! Whether to try again, and when: plain data, and a pure function.
+//! Decides whether a failed request is tried again, and when: plain data and a pure function.
 
 use std::time::Duration;
 
-/// How patient a client is. Plain data; the default is right for exports.
+/// How often and how long a client tries. The default is meant for exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries of one request, the first included. A refusal for coming too often is bounded by time alone ([`RetryPolicy::budget`]):
-    /// a limit of one request a minute, or a block of one, is no reason to give up.
+    /// The most tries of one request, the first included. Refusals for too many requests do not count, and are bounded
+    /// by time alone ([`RetryPolicy::budget`]): a limit of one request a minute, or a block of a minute, is no reason
+    /// to give up.
     pub max_tries: u32,
-    /// Time for which a request is tried at least, however many tries that takes, when a service that has served one before breaks off,
-    /// refuses the connection or answers 503: what restarts takes its time, and the waits between tries are random.
+    /// The least time for which a request is tried, however many tries that takes, when a service that has served one
+    /// before breaks off, refuses the connection or answers 503. A restart takes its time, and the waits between tries
+    /// are random.
     pub outage: Duration,
-    /// Tries to reach a service that has not answered this client yet: enough for one that is being started, and few,
-    /// because nothing is won yet that patience could save.
+    /// The most tries to connect to a service that has not answered this client yet. They are enough for a service that
+    /// is being started. They are few, because no work is lost yet by giving up.
     pub first_contact_tries: u32,
-    /// Tries of a request that is answered with something other than the API.
+    /// The most tries of a request whose answer is not the API's.
     pub not_the_api_tries: u32,
-    /// Tries of a request that fails on the service's side (500, 502, 504, 520 to 530), after which a walk asks differently.
+    /// Tries of a request that fails on the service's side (500, 502, 504, 520 to 530), after which a walk asks in
+    /// another way.
     pub tries_before_narrowing: u32,
-    /// Tries of a request that takes longer than its time, or fails after many seconds, after which a walk asks differently.
+    /// Tries of a request that takes longer than its time, or fails after ten seconds or more, after which a walk asks in
+    /// another way.
     pub timeouts_before_narrowing: u32,
-    /// Time for one request, tries and waits together; and the time in which a service may refuse every request of a client.
+    /// The most time for one request, tries and waits together; also the most time in which a service may refuse every
+    /// request of a client.
     pub budget: Duration,
-    /// Time for one request, as `budget`, as long as the service has not sent a byte of any answer to this client: whoever
-    /// takes connections and says nothing is more likely the wrong machine than a slow one.
+    /// The same, as long as the service has not answered any request of this client. A machine that takes connections
+    /// and never answers is more likely the wrong machine than a slow service.
     pub first_answer_budget: Duration,
-    /// The longest wait that a service may ask for.
+    /// The longest wait that a service may ask for. A request for which it asks a longer one is given up.
     pub max_wait: Duration,
-    /// The first wait for a service that has not answered yet; it doubles with every try.
+    /// The first wait after a failed connection to a service that has not answered yet. It doubles with every try.
     pub first_contact_base: Duration,
-    /// The first wait after a fault; it doubles with every try.
+    /// The first wait after any other fault. It doubles with every try.
     pub transient_base: Duration,
-    /// The first wait after a refusal for coming too often, when the service does not say how long. All requests of a client
-    /// wait while one at a time finds out; each wait is half as long again as the one before.
+    /// The first wait after a refusal for too many requests, when the service does not say how long to wait. Then one
+    /// request at a time probes the service while all others of the client wait. Each wait is half as long again as the
+    /// one before.
     pub throttled_base: Duration,
-    /// No wait grows beyond it by itself.
+    /// The longest wait that the client makes of itself. The service may ask for a longer one.
     pub max_delay: Duration,
 }
 
@@ -58,39 +64,39 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What kind of failure a try ended with.
+/// How a try failed, as far as it matters for another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Class {
-    /// Likely gone next time: no connection, a cut body, a timeout, 408, 425, every 5xx but 501, 505 and 511.
+    /// A passing fault: no connection, a cut body, a timeout, 408, 425, and every 5xx but 501, 505 and 511.
     Transient,
     /// No connection, to a service that has not answered this client yet.
     NoFirstContact,
-    /// Connected, and no byte of an answer, from a service that has not answered this client yet.
+    /// A connection but no answer, from a service that has not answered this client yet.
     NoFirstAnswer,
     /// Too many requests: 429, or 503 with a time to come back.
     Throttled,
-    /// A success that is not the API's: HTML, an empty body.
+    /// A success that is not the API's, such as HTML or an empty body.
     NotTheApi,
-    /// The same next time.
+    /// A failure that another try would not change.
     Fatal,
 }
 
-/// What to do about it.
+/// What to do after a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Wait so long, then try again.
+    /// Wait this long, then try again.
     RetryAfter(Duration),
     /// Give up.
     GiveUp,
 }
 
 impl RetryPolicy {
-    /// Decides on try number `tries` (from 1) that failed `elapsed` after the first began.
+    /// Decides what to do after try number `tries` (from 1), which failed `elapsed` after the first one began.
     ///
-    /// The wait is a random part of a doubling delay (full jitter; `random` is uniform over all of `u32`), and never
-    /// shorter than what the service asked for. After a refusal for coming too often it is what was asked for: a client
-    /// waits for its own pace as well.
+    /// The wait is a random part of a delay that doubles with every try (full jitter; `random` is uniform over all of
+    /// `u32`), and never shorter than what the service asked for. After a refusal for too many requests it is exactly
+    /// what the service asked for, or nothing: the client's limiter adds its own wait.
     ///
     /// ```
     /// use billing_http::{Class, Decision, RetryPolicy};
@@ -114,7 +120,7 @@ impl RetryPolicy {
         let (max_tries, base) = match class {
             Class::Transient | Class::NoFirstAnswer => (self.max_tries, self.transient_base),
             Class::NoFirstContact => (self.first_contact_tries.min(self.max_tries), self.first_contact_base),
-            // How long is the limiter's business, which has it from all requests.
+            // The limiter decides how long to wait, because it knows all requests of the client.
             Class::Throttled => (u32::MAX, Duration::ZERO),
             Class::NotTheApi => (self.not_the_api_tries.min(self.max_tries), self.transient_base),
             Class::Fatal => return Decision::GiveUp,
@@ -126,7 +132,7 @@ impl RetryPolicy {
         let doubled =
             base.saturating_mul(1u32.checked_shl(tries - 1).unwrap_or(u32::MAX)).min(self.max_delay);
         let wait = requested_wait.max(part(doubled, random));
-        // What is left of the time is what the next try may take: none is no try.
+        // The next try may take what is left of the time. When nothing is left there is no next try.
         let is_over = elapsed.saturating_add(wait) >= self.time_for_answer(class);
         if is_over || elapsed.saturating_add(wait) > self.budget {
             return Decision::GiveUp;

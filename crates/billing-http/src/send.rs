@@ -137,7 +137,7 @@ impl Client {
                 let costs_time = error.is_slow() || matches!(error.status(), Some(504 | 524));
                 costs_time && self.is_for_narrowing(error)
             }
-            // Who comes too often has not been answered.
+            // A refusal for coming too often is no answer to the question, so it does not use up the one try.
             Persistence::Once => class != Class::Throttled,
             Persistence::Briefly => {
                 let costs_time = tried.took >= tried.limit / 2 || matches!(error.status(), Some(504 | 524));
@@ -147,7 +147,7 @@ impl Client {
         if is_enough {
             return Decision::GiveUp;
         }
-        // Who wants one try only gets no more.
+        // With a policy of one try there is no second one.
         let not_the_last = self.0.policy.max_tries.saturating_sub(1).max(1);
         let counted = if is_outage { counted.min(not_the_last) } else { counted };
         // The limiter may wait for longer than the service asks.

@@ -1,4 +1,4 @@
-//! A timer for one request after the other.
+//! A timer that several requests use one after the other.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that is put off instead of made anew. To put one off costs nothing; a new one wakes the thread that watches the clock,
-/// and one for each page took a twentieth of the processor time of pages that come at once.
+/// A timer that is reset instead of made anew. A reset costs nothing. A new timer wakes the thread that watches the clock, and
+/// with one for each page this took a twentieth of the processor time when pages came without a wait.
 #[derive(Debug, Default)]
 pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// What the work comes to, or `None` when it takes longer. It goes on where it was when it is waited for again.
+    /// Waits for the work, up to the limit. Returns `None` when the limit is over; the work can then be waited for again.
     pub(crate) async fn within<T>(
         &mut self,
         limit: Duration,

@@ -1,4 +1,4 @@
-//! Why a request got no answer: pure, from the chain of its causes to what it means and to words.
+//! Says why a request got no answer. Pure: reads the chain of causes, and makes a class, a kind and a message of it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,23 +15,23 @@ use crate::proxy::Proxy;
 use crate::reply::Failure;
 use crate::retry::Class;
 
-/// What is known beside the error.
+/// What is known about the request beside its error.
 pub(crate) struct Circumstances<'a> {
-    /// True when the service has answered this client before: then it is there, and what fails now may pass.
+    /// True when the service has answered this client before. Then it exists, and the failure may pass.
     pub(crate) answered: bool,
-    /// The proxy that the request goes by.
+    /// The proxy through which the request goes.
     pub(crate) proxy: Option<&'a Proxy>,
-    /// The service, `billing.example:443`.
+    /// Host and port of the service, such as `billing.example:443`.
     pub(crate) service: String,
-    /// The time that there was to connect.
+    /// The time limit for connecting.
     pub(crate) connect_timeout: Duration,
-    /// The time that there was for the whole try.
+    /// The time limit of the whole try.
     pub(crate) limit: Duration,
 }
 
-/// What a request that got no answer means.
+/// The failure for a request that got no answer.
 pub(crate) fn unanswered(cause: reqwest::Error, met: &Circumstances<'_>) -> Failure {
-    // Without a connection, by whatever way, nothing of a request is sent.
+    // Without a connection, direct or through a proxy, nothing of a request is sent.
     let is_unsent = cause.is_connect();
     Failure { is_unsent, ..why_unanswered(cause, met) }
 }
@@ -52,26 +52,27 @@ fn why_unanswered(cause: reqwest::Error, met: &Circumstances<'_>) -> Failure {
             (true, Some(proxy)) => Error::of(ErrorKind::Proxy)
                 .timed_out(format!("no connection through the proxy {proxy} within {within:?}")),
         };
-        // A time limit is its own reason.
+        // The message of a timeout says all, so it needs no cause.
         let error = if cause.is_timeout() { error } else { error.because(Innermost::of(cause)) };
         return Failure::new(class, error);
     }
     let class = if met.answered { Class::Transient } else { Class::NoFirstAnswer };
     let error = Error::of(ErrorKind::NoAnswer);
     if cause.is_timeout() {
-        // The cause would say the same once more.
+        // The cause would only repeat the message.
         return Failure::new(class, error.timed_out(format!("no answer within {:.0?}", met.limit)));
     }
     Failure::new(class, error.because(Innermost::of(cause)))
 }
 
-/// The first cause, without what each library on the way adds: `Connection refused`, not five times that something failed.
+/// An error of reqwest that is shown as its first cause only: `Connection refused`, without the words that each library
+/// between adds.
 #[derive(Debug)]
 pub(crate) struct Innermost(reqwest::Error);
 
 impl Innermost {
     pub(crate) fn of(cause: reqwest::Error) -> Self {
-        // The URL is in the error already, and a cursor in it is nobody's business.
+        // Our own error has the URL, without the query: a cursor in it is not for other eyes.
         Self(cause.without_url())
     }
 }
@@ -96,7 +97,7 @@ fn chain(error: &Cause) -> impl Iterator<Item = &Cause> {
 
 fn below(error: &Cause) -> Option<&Cause> {
     match error.downcast_ref::<io::Error>() {
-        // What an I/O error wraps it shows as itself, and gives only the cause of that as its source.
+        // `source()` of an I/O error skips the error that it wraps, so that one is taken by `get_ref`.
         Some(error) => error.get_ref().map(|inner| inner as &Cause),
         None => error.source(),
     }
@@ -106,8 +107,8 @@ fn find<E: StdError + 'static>(error: &Cause) -> Option<&E> {
     chain(error).find_map(|error| error.downcast_ref::<E>())
 }
 
-/// A failure on the way to the service. The libraries keep the types of these errors to themselves, so they are known by
-/// their words; the tests of the proxies would fail if the words changed.
+/// The failure for an error of the proxy. The types of these errors are private to the libraries, so they are
+/// recognised by their texts. The tests with proxies fail if a text changes.
 fn proxy_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure> {
     let proxy = met.proxy?;
     let words = chain(cause).map(ToString::to_string).find_map(|text| {
@@ -115,7 +116,8 @@ fn proxy_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failur
         tunnel.or_else(|| text.strip_prefix("SOCKS error: ").map(str::to_owned))
     })?;
     let service = &met.service;
-    // A proxy that has never let anything through will not do so later. One that has may have lost the service for a while.
+    // A proxy that has never let a request through will not do so at the next try. One that has let some through may have
+    // lost the service for a while.
     let refusal = if met.answered { Class::Transient } else { Class::Fatal };
     let (class, message) = match words.as_str() {
         "proxy authorization required" | "credentials not accepted" if proxy.has_credentials() => {
@@ -148,10 +150,11 @@ fn proxy_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failur
     Some(Failure::new(class, Error::of(ErrorKind::Proxy).with_message(message)))
 }
 
+/// The failure for an error of TLS.
 fn tls_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure> {
     let fault = find::<TlsError>(cause)?;
-    // A certificate does not get better by asking again. Other faults, of a connection that has worked before, are damage on
-    // the way.
+    // Another try does not change a certificate. Other faults may be damage on the network, if the service has answered
+    // before.
     let is_final = !met.answered || matches!(fault, TlsError::InvalidCertificate(_));
     let class = if is_final { Class::Fatal } else { Class::Transient };
     let (certificate_fault, words) = words_for(fault);
@@ -167,7 +170,7 @@ fn tls_fault(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure>
     Some(Failure::new(class, error))
 }
 
-/// What an error of TLS says in plain words.
+/// An error of TLS in plain words, and what is wrong with the certificate if it is that.
 fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
     let certificate = match fault {
         TlsError::InvalidCertificate(certificate) => certificate,
@@ -182,7 +185,8 @@ fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
             CertificateFault::UnknownIssuer,
             "the certificate is of an issuer that is not trusted".to_owned(),
         ),
-        // An issuer of that name is trusted, and has not signed this: an authority that was made anew under its old name, say.
+        // An issuer of that name is trusted, but its key has not signed this certificate. This happens when an
+        // authority is made anew under its old name.
         CertificateError::BadSignature => (
             CertificateFault::UnknownIssuer,
             "the certificate is not signed by the trusted issuer of that name".to_owned(),
@@ -204,7 +208,7 @@ fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
             CertificateFault::NotYetValid,
             format!("the certificate is not valid yet{}", date(", only from ", *not_before)),
         ),
-        // A crate below rustls has a variant of this name, and rustls passes it on as any other error.
+        // rustls-webpki has a variant of this name. rustls passes it on as `Other`, so it is recognised by its text.
         CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => (
             CertificateFault::Authority,
             "the certificate is an authority's (CA), not a service's".to_owned(),
@@ -214,11 +218,11 @@ fn words_for(fault: &TlsError) -> (Option<CertificateFault>, String) {
     (Some(fault), words)
 }
 
-/// Names shown of a certificate that has many.
+/// The most names of a certificate that are shown.
 const NAMES_SHOWN: usize = 3;
 
 fn other_name(expected: &str, presented: &[String]) -> String {
-    // `DnsName("billing.example")`, `IpAddress(10.0.0.1)`: what is in the brackets.
+    // What is in the brackets of `DnsName("billing.example")` or `IpAddress(10.0.0.1)`.
     let bare = |name: &String| {
         let inner = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest);
         one_line(inner.trim_end_matches(')').trim_matches('"'))
@@ -233,7 +237,8 @@ fn other_name(expected: &str, presented: &[String]) -> String {
     }
 }
 
-/// The day of a time, which is all that the owner of a certificate needs; nothing for one that is beyond all dates.
+/// The day of a time, behind the words `before`: the owner of a certificate needs no more. Empty when the time is out of
+/// range.
 fn date(before: &str, at: UnixTime) -> String {
     let unix_ns = i64::try_from(at.as_secs()).ok().and_then(|unix_s| unix_s.checked_mul(1_000_000_000));
     let text = unix_ns.map(|unix_ns| Timestamp::from_unix_ns(unix_ns).to_string());
@@ -241,7 +246,8 @@ fn date(before: &str, at: UnixTime) -> String {
     day.map(|day| format!("{before}{day}")).unwrap_or_default()
 }
 
-/// An answer that is not HTTP, from a service that has not answered in HTTP before. From one that has, it is damage on the way.
+/// The failure for an answer that is not HTTP, from a service that has never answered in HTTP. After an answer in HTTP
+/// it is damage on the network, and another fault like others.
 fn no_http(cause: &reqwest::Error, met: &Circumstances<'_>) -> Option<Failure> {
     let is_parse = find::<hyper::Error>(cause)?.is_parse();
     let is_first = is_parse && !met.answered;

@@ -1,4 +1,4 @@
-//! The two forms of a page on the wire.
+//! The two formats of a page on the wire: JSON and text/csv.
 
 use billing_model::{Cursor, HalfCharacters, Page, PageRequest, Pagination, Paging, UsageEntry};
 use reqwest::header::HeaderMap;
@@ -6,24 +6,24 @@ use reqwest::header::HeaderMap;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Class;
 
-/// Reads the entries of a text/csv page; `billing_csv::decode` is one.
+/// A function that reads the entries of a text/csv page, such as `billing_csv::decode`.
 pub type CsvDecoder = fn(&[u8]) -> Result<Vec<UsageEntry>, Box<dyn std::error::Error + Send + Sync>>;
 
-/// How pages travel. Both give the same entries; JSON is smaller when compressed and says more.
+/// The format of pages on the wire. Both give the same entries. JSON is smaller when compressed, and has warnings too.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub enum Wire {
     /// `application/json`.
     #[default]
     Json,
-    /// `text/csv`, read by the decoder. A service whose text/csv has no `apiKeyId` column gives entries without it;
-    /// this client asks for the column with `Prefer: include=apiKeyId`, which others ignore.
+    /// `text/csv`, read by the decoder. This client asks for the column `apiKeyId` with `Prefer: include=apiKeyId`. A
+    /// service that does not know this header ignores it, and its entries come without API keys.
     Csv(CsvDecoder),
 }
 
 impl Wire {
-    /// Reads a complete body, and says which texts had half a character. The class says what a failure means for another
-    /// try.
+    /// Reads a complete body. The second value says which texts had half a character. The class of an error says whether
+    /// another try may help.
     pub(crate) fn decode(
         &self,
         request: &PageRequest,
@@ -45,7 +45,7 @@ impl Wire {
 fn decode_json(request: &PageRequest, body: &[u8]) -> Result<(Page, HalfCharacters), (Class, Error)> {
     let malformed = || Error::of(ErrorKind::Malformed);
     let text = std::str::from_utf8(body).map_err(|cause| match cause.error_len() {
-        // Cut within its last character.
+        // The text ends within a character, so it was cut.
         None => (Class::Transient, Error::of(ErrorKind::Interrupted).because(cause)),
         Some(_) => (Class::Fatal, malformed().because(cause)),
     })?;
@@ -62,7 +62,7 @@ fn decode_json(request: &PageRequest, body: &[u8]) -> Result<(Page, HalfCharacte
     })
 }
 
-/// A CSV page says in headers where it stands.
+/// The place of a CSV page in its walk, which is in the headers.
 fn csv_paging(request: &PageRequest, headers: &HeaderMap) -> Result<Paging, Error> {
     match request {
         PageRequest::ByCursor(_) => {

@@ -1,4 +1,4 @@
-//! The process's cryptography stays what the program made it.
+//! A client does not install a cryptography provider for the process; that is the program's choice.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -13,7 +13,7 @@ use billing_testkit::MemoryLedger;
 use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, ring};
 use tokio::net::TcpListener;
 
-/// Random numbers, and how often they were asked for.
+/// Random numbers that count how often they are used.
 #[derive(Debug)]
 struct Counted;
 
@@ -26,7 +26,7 @@ impl SecureRandom for Counted {
     }
 }
 
-/// A server of https on loopback, and a client of it.
+/// A client of an https server on loopback.
 async fn client_over_tls() -> Client {
     let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
@@ -47,7 +47,7 @@ async fn client_over_tls() -> Client {
 #[tokio::test]
 async fn a_client_installs_no_provider_and_uses_the_one_that_a_program_has_chosen() {
     client_over_tls().await.balance().await.unwrap();
-    // What the system trusts may be nothing; that is an error, and no reason to install anything either.
+    // The system may trust no certificates. That is an error, and the client installs nothing then either.
     let _ = Client::builder("https://billing.example/api/v1", ApiKey::new("key").unwrap()).build();
     assert!(CryptoProvider::get_default().is_none(), "a program may still choose one");
 

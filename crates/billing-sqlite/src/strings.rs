@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 /// The number that stands for no text; real ones begin at 1.
 pub(crate) const NO_TEXT: i64 = 0;
 
-/// The most bytes of text that are remembered with their numbers. Beyond that, all are forgotten and looked up anew.
+/// The most bytes of text that are remembered with their numbers. When there are more, all are dropped and looked up again.
 const REMEMBERED_BYTES: usize = 1 << 20;
 /// What a remembered text costs beside its bytes, about.
 const OVERHEAD_BYTES: usize = 64;

@@ -1,4 +1,4 @@
-//! What is typed for an export: the service, the window, the file.
+//! The flags of `billing export`: the service, the window, the file.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::service::{SERVICE, Service};
 
-/// The groups of the help.
+/// The headings of the flags in the help.
 const WINDOW: &str = "Window";
 const OUTPUT: &str = "Output";
 const PACE: &str = "Pace";
@@ -27,7 +27,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "YYYY-MM", allow_hyphen_values = true, help_heading = WINDOW)]
     #[arg(conflicts_with_all = ["since", "until", "days"])]
     pub(crate) month: Option<String>,
-    // Services know no time before 1970. With an end, N days could count back from it or from now.
+    // Not with --until, because N days could count back from that end or from now.
     /// The last N days, as `--since Nd`; not with --until
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = WINDOW)]
     #[arg(conflicts_with_all = ["since", "until"], value_parser = days)]
@@ -90,7 +90,7 @@ pub(crate) struct Export {
     pub(crate) checkpoint_every: u64,
 }
 
-/// As many as services know.
+/// The most days: services know no time before 1970.
 const MOST_DAYS: u32 = 20_000;
 
 const TIMES_AND_EXAMPLES: &str = "\
@@ -114,7 +114,7 @@ fn page_size(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("it is not a whole number; {}", page_sizes()))
 }
 
-/// How many entries the endpoints put on a page.
+/// The page sizes of the endpoints, in words.
 pub(crate) fn page_sizes() -> String {
     let (least, most, most_of_usage) =
         (HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE, UsageQuery::MAX_LIMIT);

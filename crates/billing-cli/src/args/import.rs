@@ -1,4 +1,4 @@
-//! What is typed for an import.
+//! The flags of `billing import`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::DEFAULT_ACCOUNT;
 
-/// What an import costs while it runs, and after it has failed.
+/// The text below the help: what an import does, and what a failed one leaves.
 const IMPORTS: &str = "\
 All files are recorded, or none. The ledger keeps the SHA-256 of what is in each
 file (decompressed, so usage.csv and usage.csv.gz are the same), its name and

@@ -1,4 +1,4 @@
-//! What is typed for what is done with a ledger: its keys and accounts, its copies, its check.
+//! The flags of the commands on a ledger: keys, accounts, backup, restore, check.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,16 @@ use clap::{Subcommand, ValueEnum};
 
 use super::DEFAULT_ACCOUNT;
 
-/// Columns of a help text: those of the narrowest terminal that is in use.
+/// The width of a help text, in columns: that of the narrowest terminal in use.
 pub(super) const WIDTH: usize = 80;
 
-/// The variable that names the ledger where `--ledger` does not.
+/// The environment variable that stands for `--ledger`.
 pub(super) fn ledger_variable() -> Option<&'static str> {
     variable("BILLING_LEDGER")
 }
 
-/// A variable that stands for a flag. One that is empty counts as not given: that is how a script takes it back.
+/// An environment variable that stands for a flag; `None` when it is empty. An empty variable counts as not set,
+/// because that is how a script takes one back.
 pub(super) fn variable(name: &'static str) -> Option<&'static str> {
     let is_empty = std::env::var_os(name).is_some_and(|text| text.is_empty());
     (!is_empty).then_some(name)

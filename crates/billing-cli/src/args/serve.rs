@@ -1,4 +1,4 @@
-//! What is typed for a server.
+//! The flags of `billing serve`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ Examples:
   billing serve --ledger ledger.db --listen :8787 --metrics-listen :9187
       Serves it, and at port 9187 the metrics of all accounts, for Prometheus.";
 
-/// What is said to whoever typed an address that is none.
+/// The message for an address that is none.
 const FORMS: &str =
     "give a port of this machine alone, as 8787, :8787 or localhost:8787, or ADDRESS:PORT, as 0.0.0.0:8787";
 
@@ -104,7 +104,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    /// The least that is said on stderr.
+    /// The least important level that the log has.
     pub(crate) fn level(&self) -> LogLevel {
         if self.quiet { LogLevel::Error } else { self.log_level }
     }
@@ -118,7 +118,7 @@ pub(crate) enum UsageEndpoint {
     Sunset,
 }
 
-/// In the order of how much is said.
+/// The levels of the log. A later one has more lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum LogLevel {
     Error,
@@ -137,10 +137,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// An address with a port; where there is only a port, that of this machine alone.
+/// An address with a port. A port alone is one of this machine only.
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    // The standard library's numbers may have a sign.
+    // `parse` would accept a sign.
     let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let port = port.and_then(|port| port.parse().ok()).ok_or(FORMS)?;
     match host {

@@ -1,4 +1,4 @@
-//! What is typed for a service: where it is, the key to it, the way to it, and the patience with it.
+//! The flags of commands that call a service: its URL, the key, proxy and certificates, the longest wait.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use billing_http::with_scheme;
 
 use super::ledger::variable;
 
-/// The group of the help.
+/// The heading of these flags in the help.
 pub(super) const SERVICE: &str = "Service";
 
 /// Where the service is, and the key to it.

@@ -1,4 +1,4 @@
-//! What is typed for what shells and `man` read.
+//! The flags of `billing completions` and `billing man`.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// The shells whose completions a release has.
+/// The shells for which a release has completions.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Shell {
     Bash,

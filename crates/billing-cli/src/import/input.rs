@@ -1,4 +1,4 @@
-//! A file to import, or stdin.
+//! The input of an import: a file or stdin.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -11,7 +11,7 @@ use crate::exit::Failure;
 
 pub(crate) enum Input {
     Stdin(io::Stdin),
-    /// It may be a pipe by name.
+    /// A file by its path, which may be a named pipe.
     File(File),
 }
 
@@ -28,8 +28,7 @@ impl Input {
         }
     }
 
-    /// The SHA-256 of what is in it, where that can be read and then read again. What is wrong with it is said when its
-    /// entries are read.
+    /// The SHA-256 of the content, if the input can be read twice. Errors are left to the reading of the entries.
     pub(crate) fn sha256(&mut self) -> Option<[u8; 32]> {
         let Self::File(file) = self else { return None };
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {

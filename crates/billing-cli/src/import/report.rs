@@ -1,4 +1,4 @@
-//! What an import came to, for people and for programs.
+//! The result of an import, for people and for programs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,22 +17,22 @@ use crate::{terminal, text};
 
 use super::equal;
 
-/// What was read, and what is to be said of it.
+/// What an import read, and what is told about it.
 pub(crate) struct Report {
     dry_run: bool,
     pub(crate) summary: Summary,
     pub(crate) files: Vec<FileReport>,
-    /// Those that are no border.
+    /// Overlaps that are more than one shared border.
     pub(crate) overlaps: Vec<Overlap>,
-    /// What no field has the name of.
+    /// Names that are no field's.
     pub(crate) unknown: Vec<Unknown>,
-    /// Of a dry run: an import would have ended with an error.
+    /// True in a dry run when an import would have failed.
     pub(crate) is_refused: bool,
     warnings: Vec<String>,
     notes: Vec<String>,
 }
 
-/// One file.
+/// The report of one file.
 pub(crate) struct FileReport {
     name: String,
     entries: u64,
@@ -50,13 +50,13 @@ impl Report {
         Self { dry_run, summary, files, overlaps, unknown, is_refused: false, warnings, notes }
     }
 
-    /// Says it on stderr at once: what comes later may fail.
+    /// Adds a warning, and writes it to stderr at once because a later step may fail.
     pub(crate) fn warn(&mut self, warning: String) {
         terminal::note(&format!("warning: {warning}"));
         self.warnings.push(warning);
     }
 
-    /// The same of what is as good as not there.
+    /// Adds a note, and writes it to stderr at once.
     pub(crate) fn note(&mut self, note: String) {
         terminal::note(&format!("note: {note}"));
         self.notes.push(note);
@@ -72,7 +72,7 @@ impl Report {
         same.map(|file| file.name.clone())
     }
 
-    /// What two files share, in words.
+    /// What two files have in common, in words.
     pub(crate) fn told(&self, overlap: &Overlap) -> String {
         let Overlap { files, entries, first, last, .. } = overlap;
         let (one, other) = (self.name(files.0), self.name(files.1));
@@ -83,7 +83,7 @@ impl Report {
         format!("`{one}` and `{other}` both have {} {stretch}", equal(*entries))
     }
 
-    /// Counts, window and sums, as `export` says them.
+    /// Counts, window and sums, in the words of `export`.
     pub(crate) fn said(&self, account: &str, elapsed: Duration) -> String {
         let done = match self.dry_run {
             true => "nothing was recorded, this was a dry run for",
@@ -128,7 +128,7 @@ impl FileReport {
     }
 }
 
-/// What `--json` prints. Sums are text, because readers of JSON make binary floating point of numbers.
+/// The output of `--json`. Sums are texts, because readers of JSON turn numbers into binary floating point.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Json<'a> {
@@ -142,7 +142,7 @@ struct Json<'a> {
     files: Vec<JsonFile<'a>>,
     overlaps: Vec<JsonOverlap<'a>>,
     unknown: Vec<JsonUnknown<'a>>,
-    /// What stderr has as warnings and as notes.
+    /// The warnings and notes that were written to stderr.
     warnings: &'a [String],
     notes: &'a [String],
 }
@@ -177,7 +177,7 @@ struct JsonOverlap<'a> {
 #[derive(Serialize)]
 struct JsonUnknown<'a> {
     name: &'a str,
-    /// Whether it is kept with its entries.
+    /// Whether the ledger has recorded the file with its entries.
     kept: bool,
     files: u64,
     entries: u64,

@@ -1,4 +1,4 @@
-//! The line that moves on a terminal.
+//! The moving line on a terminal.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-/// Times a second that the line is drawn, at most.
+/// How often the line is drawn in a second, at most.
 const MOST_DRAWN: u8 = 20;
 
-/// Columns that stay free at the end of the line. It is filled with spaces up to there, and a terminal that shows the `^C`
-/// that is typed behind them would begin another line, so that this one would stay.
+/// Columns that stay free at the end of the line. The line is filled with spaces up to there. Without free columns a
+/// terminal that shows a typed `^C` would begin another line, and this one would stay.
 const FREE: u16 = 4;
 
-/// A line that moves, with something to say first; hidden where stderr is not a terminal.
+/// A moving line with a first text. It is hidden where stderr is not a terminal.
 pub(crate) fn moving_line(quiet: bool, message: &'static str) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -29,7 +29,7 @@ pub(crate) fn moving_line(quiet: bool, message: &'static str) -> ProgressBar {
     line
 }
 
-/// A terminal of which the last columns are not used.
+/// A terminal whose last columns are not used.
 #[derive(Debug)]
 struct Narrow(Term);
 

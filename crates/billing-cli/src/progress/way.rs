@@ -1,4 +1,4 @@
-//! How far an export came, as a line of text.
+//! How far an export is, as a line of text.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,26 +7,26 @@ use billing_model::{Timestamp, one_line};
 
 use crate::text::{self, grouped, rate};
 
-/// Pages back over which it is seen how many entries a span of time has.
+/// The number of latest pages from which the entries for a span of time are estimated.
 const PAGES_SEEN: usize = 32;
 
-/// Characters of what is in the way; no terminal is wider.
+/// The most characters of a trouble. No terminal is wider.
 const MOST_CHARS: usize = 500;
 
 const NS_PER_S: u128 = 1_000_000_000;
 
-/// How far it came, and what is in the way.
+/// How far an export is, and why no page comes.
 #[derive(Debug, Default)]
 pub(super) struct Way {
-    /// Entries that were there before, and those that came.
+    /// Entries of earlier runs, and entries of this one.
     before: u64,
     came: u64,
-    /// Entries that were to come, where the service says it.
+    /// The entries that this run will have in all, where the service tells.
     total: Option<u64>,
     /// The end of the window.
     until: Option<Timestamp>,
     reached: Option<Timestamp>,
-    /// Where the latest pages ended, and how many entries had come by then.
+    /// The last timestamp of each of the latest pages, and the number of entries up to it.
     pages: VecDeque<(Timestamp, u64)>,
     trouble: Option<Trouble>,
 }
@@ -38,19 +38,19 @@ struct Trouble {
     until: Until,
 }
 
-/// How long it lasts.
+/// How long a trouble lasts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
-    /// Nobody knows.
+    /// It is not known.
     Unknown,
     /// Until the service is asked again.
     Next(Instant),
-    /// Since then, and so long at most.
+    /// It began at this instant, and lasts so long at most.
     Limit(Instant, Duration),
 }
 
 impl Way {
-    /// Begins to count, towards an end, where so many entries are there.
+    /// Begins to count, towards the end of the window, after so many entries of earlier runs.
     pub(super) fn begin(&mut self, until: Option<Timestamp>, before: u64) {
         *self = Self { until, before, ..Self::default() };
     }
@@ -65,19 +65,19 @@ impl Way {
                 self.pages.pop_front();
             }
         }
-        // Pages that were on their way come also while the service is left alone.
+        // A page that was under way may come during a wait. The wait stays shown.
         let now = Instant::now();
         self.trouble =
             self.trouble.take().filter(|trouble| matches!(trouble.until, Until::Next(at) if at > now));
     }
 
-    /// Something is in the way.
+    /// Notes why no page comes.
     pub(super) fn trouble(&mut self, text: &str, until: Until) {
         self.trouble = Some(Trouble { text: one_line(text, MOST_CHARS), until });
     }
 
-    /// `43,000 entries, 9,100/s, at 2026-06-11T08:15:00.000Z, about 12 s left`, or what is in the way: `43,000 entries; 429 Too many;
-    /// again in 3 s`. A terminal has room for one of them.
+    /// The line: `43,000 entries, 9,100/s, at 2026-06-11T08:15:00.000Z, about 12 s left`. When no page comes it is
+    /// `43,000 entries; 429 Too many; again in 3 s`, because a terminal has room for only one of the two.
     pub(super) fn text(&self, elapsed: Duration, now: Instant) -> String {
         let is_begun = self.before + self.came > 0 || self.is_begun();
         let count = text::entries(self.before + self.came);
@@ -114,7 +114,7 @@ impl Way {
         self.reached.is_some()
     }
 
-    /// What is left takes as long for each entry as what came.
+    /// The time that is left, if the rest takes as long for each entry as what came.
     fn time_left(&self, elapsed: Duration) -> Option<Duration> {
         let ns = elapsed
             .as_nanos()
@@ -123,8 +123,8 @@ impl Way {
         Some(Duration::from_secs(u64::try_from(ns / NS_PER_S).ok()?))
     }
 
-    /// What the service has said, or as many entries for each hour that is left as the latest pages had: a calendar tells
-    /// nothing of nights and of months without any.
+    /// The entries that are left: by the service's count, or estimated from the entries for each hour in the latest
+    /// pages. An estimate from the whole window would be wrong when nights or months have no entries.
     fn entries_left(&self) -> Option<u64> {
         if let Some(total) = self.total {
             return Some(total.saturating_sub(self.came));
@@ -170,13 +170,13 @@ mod tests {
         assert_eq!(way.text(TEN_SECONDS, now), "500 entries, 0/s");
         way.page(1000, Some(at("2026-06-01T00:00:00Z")), None);
         assert_eq!(way.text(TEN_SECONDS, now), "1,500 entries, 100/s, at 2026-06-01T00:00:00.000Z");
-        // A thousand a day, and eight days are left.
+        // There are a thousand entries a day, and eight days are left.
         way.page(2000, Some(at("2026-06-03T00:00:00Z")), None);
         assert_eq!(
             way.text(TEN_SECONDS, now),
             "3,500 entries, 300/s, at 2026-06-03T00:00:00.000Z, about 26 s left"
         );
-        // As the service counts.
+        // By the service's count.
         way.page(0, Some(at("2026-06-03T00:00:00Z")), Some(123_000));
         assert_eq!(
             way.text(TEN_SECONDS, now),

@@ -1,4 +1,4 @@
-//! Entries that arrive behind the walk: the window is walked again, and what is in the file is the ledger.
+//! Entries arrive behind the walk: the window is walked again, and the file has the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ async fn a_window_that_grew_behind_the_walk_is_walked_again() {
     );
 }
 
-/// What the client noted of the first walk is not what is in the file.
+/// The notes of the first walk are dropped: they are not about what is in the file.
 #[tokio::test]
 async fn half_a_character_is_counted_in_the_last_walk_only() {
     let half = UsageEntry { notes: "half".to_owned(), ..entry_at(second(0), "-0.1") };
@@ -79,7 +79,7 @@ async fn half_a_character_is_counted_in_the_last_walk_only() {
     exported.output.close().unwrap();
 }
 
-/// The first run is cut off, the second finds that entries arrived in what the first one walked.
+/// The first run is cut off. The second one finds that entries arrived in the part that the first one walked.
 #[tokio::test]
 async fn what_an_earlier_run_left_is_walked_again_too() {
     let place = support::Place::of(seconds(60)).await;
@@ -119,7 +119,7 @@ async fn a_window_that_keeps_growing_is_given_up_and_nothing_of_it_kept() {
     assert!(place.names().is_empty(), "{:?}", place.names());
 }
 
-/// Where copies of the service lag behind, the walk that is done again may bring less, without any sign of it.
+/// When a copy of the service lags behind, a repeated walk may have fewer entries without any other sign of it.
 #[tokio::test]
 async fn a_second_walk_with_less_in_it_is_not_believed() {
     let lags = Arc::new(AtomicBool::new(false));
@@ -142,7 +142,7 @@ async fn a_second_walk_with_less_in_it_is_not_believed() {
     assert!(place.names().is_empty(), "{:?}", place.names());
 }
 
-/// A stream that nobody can take anything back from.
+/// A stream, from which nothing can be taken back.
 struct Pipe;
 
 impl Place for Pipe {

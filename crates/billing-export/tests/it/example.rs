@@ -1,4 +1,4 @@
-//! The example, as a program: interrupted in the middle, it goes on when it is run again.
+//! The example as a program: it is interrupted in the middle, and continues when it is run again.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Place, entries_in, june, seconds};
 
-/// Ends the program with the test, however that ends.
+/// Kills the program when the test ends, whatever its result.
 struct Program(Child);
 
 impl Program {
@@ -40,7 +40,7 @@ impl Drop for Program {
     }
 }
 
-/// How many entries came so far, as the line says.
+/// The number of entries so far in a line of progress.
 fn so_far(line: &str) -> u64 {
     line.split(' ').next().unwrap().parse().unwrap()
 }
@@ -56,7 +56,7 @@ async fn an_export_that_goes_on_is_a_program_of_25_lines() {
         let is_cut = n > 1 && looked_at.load(Ordering::Relaxed);
         is_cut.then(|| book.answer(request).stalled())
     };
-    // The last one is of July.
+    // The last entry is of July.
     let july = entry_at(june().until().unwrap(), "-7");
     let place = Place::changing([seconds(2500), vec![july]].concat(), change).await;
 

@@ -1,4 +1,4 @@
-//! A run that goes on with what another one left.
+//! A run that continues what another one left.
 
 use std::fs;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn stopped_behind_any_stretch_it_ends_with_the_bytes_of_a_run_that_was_not
         assert_eq!(lines[lines.len() - 2..], [format!("begun after {there}"), "finished 60".to_owned()]);
         assert_eq!(lines.len() == 2, kept.is_some(), "what is settled is not settled again: {lines:?}");
         if let Some(kept) = kept {
-            // Behind the last stretch there is nothing left to ask for.
+            // After the last stretch there is nothing left to ask for.
             let is_left = Some(kept.complete_until) < crate::support::june().until();
             let expected: Vec<_> = is_left.then(|| kept.complete_until.to_string()).into_iter().collect();
             assert_eq!(place.starts()[asked_before..], expected);
@@ -69,7 +69,7 @@ async fn stopped_behind_any_stretch_it_ends_with_the_bytes_of_a_run_that_was_not
     }
 }
 
-/// The run that begins settles when "now" is, by the service's clock, for all that go on.
+/// The run that begins the export settles "now" by the service's clock, for all runs that continue it.
 #[tokio::test]
 async fn the_window_stays_what_the_first_run_settled() {
     let clock = Arc::new(AtomicI64::new(1_780_272_000 + 30));
@@ -88,7 +88,7 @@ async fn the_window_stays_what_the_first_run_settled() {
         Event::Came { .. } => stop.soon(),
         _ => {}
     };
-    // The local clock is years off.
+    // The local clock is wrong by years.
     let local = || "2031-01-01T00:00:00Z".parse().unwrap();
     let job = export.open(place.file()).unwrap().stopped_by(&stop);
     let kept = job.run(&place.client(), local, stops).await.unwrap_err().kept().unwrap();
@@ -128,11 +128,11 @@ async fn another_export_does_not_go_on_with_it() {
     }
     let error = place.export().build().unwrap().open(place.file().gzip(true)).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OtherArguments);
-    // How it is fetched does not matter.
+    // Page size and concurrency do not matter.
     let same = place.export().page_size(20).concurrency(3).build().unwrap();
     let left = same.open(place.file()).unwrap().left().cloned();
     assert_eq!(left.map(|left| left.summary.entries), kept.map(|kept| kept.entries));
-    // Whoever says so begins anew.
+    // `open_anew` begins anew whatever is there.
     let anew = place.export().currency(Currency::Usd).build().unwrap();
     let job = anew.open_anew(place.file()).unwrap();
     assert!(job.left().is_none());
@@ -141,7 +141,8 @@ async fn another_export_does_not_go_on_with_it() {
     assert_eq!((exported.added.entries, exported.is_resumed), (60, false));
 }
 
-/// Killed between its name and the end: nothing is fetched for the last step.
+/// A run was killed after it had renamed the file and before it ended: the next run does the last step and fetches
+/// nothing.
 #[tokio::test]
 async fn a_file_that_was_written_is_only_closed() {
     let place = Place::of(seconds(60)).await;
@@ -160,7 +161,7 @@ async fn a_file_that_was_written_is_only_closed() {
     assert_eq!(place.names(), ["june.ndjson"]);
 }
 
-/// A service runs jobs as tasks, and asks what came of them.
+/// A program can run jobs as tasks, and then looks at their results.
 #[tokio::test]
 async fn a_job_is_a_task_and_knows_what_the_client_noted() {
     let place = Place::of(seconds(60)).await;

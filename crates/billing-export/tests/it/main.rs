@@ -1,4 +1,4 @@
-//! The export job over a service on loopback and files that are real. Table of contents.
+//! Tests of the export job with a service on loopback and real files. Table of contents.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

@@ -1,4 +1,4 @@
-//! An export that is told to stop, and keeps what can be kept.
+//! An export that is told to stop keeps what can be kept.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,7 +31,7 @@ async fn what_came_before_the_stop_is_kept_to_the_last_entry_before_the_place() 
     assert!(!diary.lines().contains(&"stopping".to_owned()), "it is there at once: {:?}", diary.lines());
 }
 
-/// Amid more entries of one instant than a page holds there is no place to go on.
+/// Among more entries of one instant than a page holds there is no place where another run can continue.
 #[tokio::test]
 async fn a_stop_waits_for_the_place_and_a_second_one_does_not() {
     for is_urgent in [false, true] {
@@ -71,7 +71,7 @@ async fn stopped_before_the_first_page_it_leaves_nothing() {
     assert!(place.names().is_empty(), "{:?}", place.names());
 }
 
-/// Whoever runs it may as well drop it.
+/// A run may also be dropped.
 #[tokio::test]
 async fn a_run_that_is_dropped_keeps_what_was_complete() {
     let place = Place::of(seconds(60)).await;

@@ -1,4 +1,4 @@
-//! A service with a ledger that a test changes as it is walked, and a directory for the file.
+//! A service whose ledger a test changes during a walk, and a directory for the file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use billing_testkit::{Book, Reply, Request, Upstream, entry_at};
 use tempfile::TempDir;
 
-/// So many seconds after the beginning of June 2026.
+/// The instant so many seconds after the beginning of June 2026.
 pub(crate) fn second(second: i64) -> Timestamp {
     Timestamp::from_unix_ns((1_780_272_000 + second) * 1_000_000_000)
 }
 
-/// An entry each second.
+/// So many entries, one in each second from the beginning of June 2026.
 pub(crate) fn seconds(seconds: i64) -> Vec<UsageEntry> {
     (0..seconds).map(|at| entry_at(second(at), &format!("-0.{at:03}1"))).collect()
 }
@@ -25,12 +25,12 @@ pub(crate) fn june() -> TimeWindow {
     TimeWindow::new(Some(second(0)), Some(second(30 * 86_400))).unwrap()
 }
 
-/// The present of whoever exports.
+/// The local clock of the exports.
 pub(crate) fn now() -> Timestamp {
     second(31 * 86_400)
 }
 
-/// A service, and the directory of whoever exports from it.
+/// A service, and the directory for the files.
 pub(crate) struct Place {
     pub(crate) upstream: Upstream,
     pub(crate) book: Arc<Mutex<Book>>,
@@ -38,12 +38,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A service of a ledger.
+    /// A service with this ledger.
     pub(crate) async fn of(entries: Vec<UsageEntry>) -> Self {
         Self::changing(entries, |_, _, _| None).await
     }
 
-    /// The same. Before its n-th request, the first being 1, something happens to the ledger, or there is another reply.
+    /// The same, with a function that is called before each request, with its number from 1. It may change the ledger,
+    /// or give another reply.
     pub(crate) async fn changing(
         entries: Vec<UsageEntry>,
         mut change: impl FnMut(usize, &Request, &mut Book) -> Option<Reply> + Send + 'static,
@@ -64,7 +65,7 @@ impl Place {
         client.sleep(|_| Box::pin(std::future::ready(()))).build().unwrap()
     }
 
-    /// June in pages of ten, one after the other.
+    /// An export of June in pages of ten, one request at a time.
     pub(crate) fn export(&self) -> ExportBuilder {
         Export::of(&self.upstream.base_url(), &key()).over(june()).page_size(10).concurrency(1)
     }
@@ -77,7 +78,7 @@ impl Place {
         ExportFile::new(self.path(), Format::Ndjson)
     }
 
-    /// What is in the directory.
+    /// The names of all files in the directory.
     pub(crate) fn names(&self) -> Vec<String> {
         let names = fs::read_dir(self.directory.path()).unwrap();
         let mut names: Vec<_> = names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
@@ -90,7 +91,7 @@ impl Place {
         self.book.lock().unwrap().entries(june(), None)
     }
 
-    /// Where each request so far began, of those that are no cursors.
+    /// The start of the window in each request so far that had one; requests with a cursor have none.
     pub(crate) fn starts(&self) -> Vec<String> {
         let start = |request: &Request| {
             let query = request.query.replace("%3A", ":");
@@ -112,7 +113,7 @@ pub(crate) fn entries_in(path: &Path) -> Vec<UsageEntry> {
     entries
 }
 
-/// Events in a word each, as they come.
+/// The events of an export, one word for each.
 #[derive(Default)]
 pub(crate) struct Diary(Mutex<Vec<String>>);
 
@@ -134,7 +135,7 @@ impl Diary {
         self.0.lock().unwrap().push(line);
     }
 
-    /// All of them, but for the entries that came in between.
+    /// All events without `Came`.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = self.0.lock().unwrap().clone();
         lines.retain(|line| !line.starts_with("came"));

@@ -1,4 +1,4 @@
-//! Compressed files that are cut or damaged are never half read.
+//! Compressed files that are cut or damaged are refused, and never read in part.
 
 use billing_format::InputErrorKind;
 
@@ -25,14 +25,14 @@ fn a_compressed_file_that_is_cut_anywhere_is_an_error() {
             assert_eq!(all.len(), 40);
             for cut in 1..whole.len() {
                 match read(&whole[..cut]) {
-                    // The end of the first member is an end.
+                    // A file that is cut at the end of its first member is a whole file.
                     Ok((entries, _)) => {
                         assert!(entries.len() < 40 && all.starts_with(&entries), "cut at {cut}");
                         assert!(cut == gzip(first).len() || cut == zstd(first).len(), "cut at {cut}");
                     }
                     Err(error) if cut >= magic => {
                         let is_cut = error.kind() == InputErrorKind::Compression && error.is_cut_off();
-                        // What is left may end within a row, at the end of the first member.
+                        // Cut at the end of its first member, the text may end within a row.
                         let at_a_member = cut == gzip(first).len() || cut == zstd(first).len();
                         assert!(is_cut || at_a_member, "cut at {cut}: {}", message(&error));
                     }
@@ -63,7 +63,7 @@ fn a_compressed_file_that_is_damaged_is_an_error() {
     }
 }
 
-/// As `pzstd` and seekable zstd write it: frames beside the text that hold none of it.
+/// `pzstd` and seekable zstd write frames that have none of the text.
 #[test]
 fn frames_that_are_to_be_skipped_are_skipped() {
     let skippable = |first: u8| [&[first, 0x2a, 0x4d, 0x18, 4, 0, 0, 0], &b"more"[..]].concat();

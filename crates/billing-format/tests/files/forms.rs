@@ -1,10 +1,10 @@
-//! What is read that people have: files put one behind the other, blank rows, objects of several lines, nothing for notes.
+//! Unusual files that are read: files put one behind the other, blank rows, objects of several lines, empty notes.
 
 use crate::support::{HEADER, check_read, object, pretty, read, row, wrapped};
 
 const LONG: &str = "timestamp,sku,pricePerUnitUsd,units,amount,currency,notes,apiKeyId";
 
-/// Another order, and one column less.
+/// A header in another order, with one column less.
 const OTHER: &str = "notes,currency,amount,units,pricePerUnitUsd,sku,timestamp";
 
 fn other(number: usize) -> String {
@@ -23,14 +23,14 @@ fn a_header_that_comes_again_was_a_bad_row() {
     };
     let (one, two) = (again(1), again(2));
     for (text, numbers, noticed) in [
-        // First, in the middle, last; twice in a row; nothing but headers.
+        // A second header at the start, in the middle, at the end; two in a row; nothing but headers.
         (format!("{HEADER}\n{HEADER}\n{}", rows(&[1, 2])), &[1, 2][..], &[&*one][..]),
         (format!("{HEADER}\n{}{HEADER}\n{}", rows(&[1]), rows(&[2])), &[1, 2], &[&one]),
         (format!("{HEADER}\n{}{HEADER}\n", rows(&[1, 2])), &[1, 2], &[&one]),
         (format!("{HEADER}\n{}{HEADER}", rows(&[1, 2])), &[1, 2], &[&one]),
         (format!("{HEADER}\n{HEADER}\n{HEADER}"), &[], &[&two]),
         (format!("{HEADER}\n{}\n\n{HEADER}\n\n{}", rows(&[1]), rows(&[2])), &[1, 2], &[&one]),
-        // Each file with its mark, with quotes, with other columns and in another order.
+        // The second file has its own byte order mark, quotes, other columns, or another order.
         (format!("{HEADER}\n{}\u{feff}{HEADER}\n{}", rows(&[1]), rows(&[2])), &[1, 2], &[&one]),
         (
             format!("{HEADER}\n{}\"timestamp\",{}\n{}", rows(&[1]), &HEADER[10..], rows(&[2])),

@@ -1,5 +1,5 @@
-//! Files as people have them: what is read of them, what is refused and why, and what is warned of. Each kind of file comes
-//! with both line ends, with a byte order mark and without, plain and compressed.
+//! Files as people have them: what is read, what is refused and why, and what is warned of. Each kind of file is tried
+//! with both line ends, with and without a byte order mark, plain and compressed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

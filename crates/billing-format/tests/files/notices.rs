@@ -1,4 +1,4 @@
-//! What is no error, and may mean that something is missing or was changed.
+//! Notices: things in a file that are no error, but may mean that something is missing or was changed.
 
 use billing_format::{InputFormat, NoticeKind, Notices, read_entries_noting};
 
@@ -41,15 +41,15 @@ fn a_page_that_others_follow_was_taken_for_the_whole() {
             &[1, 2],
             &["2 of 3 pages read; the entries of the others are missing"],
         ),
-        // The same page twice is one of two.
+        // The first page twice, and the second is missing.
         (
             format!("{}\n{}", by_number(1, "1", "2"), by_number(2, "1", "2")),
             &[1, 2],
             &["1 of 2 pages read; the entries of the others are missing"],
         ),
-        // The whole grew between them.
+        // The total grew between the two pages.
         (format!("{}\n{}", by_number(1, "1", "1"), by_number(2, "2", "2")), &[1, 2], &[]),
-        // What cannot be understood says nothing.
+        // Page numbers that make no sense are ignored.
         (by_number(1, "0", "0"), &[1], &[]),
         (by_number(1, "\"x\"", "5"), &[1], &[]),
         (by_number(1, "9", "5"), &[1], &[]),
@@ -59,7 +59,7 @@ fn a_page_that_others_follow_was_taken_for_the_whole() {
     }
 }
 
-/// Each page in its file: the usual way to keep them.
+/// Each page in a file of its own, which is the usual way to keep pages.
 #[test]
 fn pages_in_several_files_are_one_set() {
     let said = |files: &[String]| {
@@ -108,7 +108,7 @@ fn a_column_under_another_name_was_dropped_in_silence() {
         ),
         ("api_key_id", vec![("api_key_id", "apiKeyId")]),
         ("apikeyid,model", vec![("apikeyid", "apiKeyId")]),
-        // The column itself is there, so nothing is lost by the other.
+        // The documented column is there too, so the other one loses nothing.
         ("inferenceDetails.requestId,requestId", vec![]),
         ("Amount,SKU,unit", vec![]),
         ("model,cost,aColumnOfTheFuture", vec![]),
@@ -120,7 +120,7 @@ fn a_column_under_another_name_was_dropped_in_silence() {
         check_read(&format!("{HEADER},{more}\n{}", row(1, &format!("n,{values}"))), &[1], &told);
         check_read(&format!("{more},{HEADER}\n{values},{}", row(1, "n")), &[1], &told);
     }
-    // In the header that comes again.
+    // The same in a header within the file.
     let text = format!("{HEADER}\n{}{HEADER},requestId\n{}", row(1, "n"), row(2, "n,r"));
     check_read(&text, &[1, 2], &[&misnamed("requestId", id), "1 header came again"]);
 }
@@ -155,7 +155,7 @@ fn a_member_under_another_name_was_dropped_in_silence() {
     ] {
         check_read(&text, numbers, noticed);
     }
-    // Among very many rows, and of very many names the first only.
+    // One such row among very many is noticed. Of very many names only the first ones are told.
     let many: String = (0..10_000).map(|number| object(number, "\"n\"", "") + "\n").collect();
     assert_eq!(read(format!("{many}{flat}\n").as_bytes()).unwrap().1, [told]);
     let names: String = (0..100)

@@ -1,4 +1,4 @@
-//! What cannot be read says what it is, and what to do about it.
+//! Files that are refused: the message says what the file is, and what to do about it.
 
 use billing_format::InputErrorKind;
 use billing_model::BadRows;
@@ -39,7 +39,7 @@ fn columns_that_are_not_separated_by_commas_are_told() {
     check_refused(&separated('\t', 0), tabs);
     check_refused(&quoted("\t"), tabs);
     check_refused(&separated('|', 1), "header (line 1): the columns are separated by `|`: save it with");
-    // Below a title, and below nothing.
+    // The header is below a title, or below blank lines.
     check_refused(&format!("Usage of June\n{german}"), &semicolons.replace("line 1", "line 2"));
     check_refused(&format!("a,b\nc\n\n{}", separated('\t', 1)), &tabs.replace("line 1", "line 4"));
     check_refused(&format!("\n\n{german}"), &semicolons.replace("line 1", "line 3"));
@@ -121,7 +121,7 @@ fn a_column_that_is_missing_is_looked_for_under_another_name() {
         check_refused(&with(from, to), &expect);
     }
     check_refused(&with("amount", "cost"), "header (line 1): a column is missing: `amount`");
-    // In a file that others were put behind.
+    // The same in the header of a file that was put behind another one.
     let again = HEADER.replace("amount", "Amount");
     let text = format!("{HEADER}\n{}{again}\n{}", row(1, "n"), row(2, "n"));
     check_refused(
@@ -132,7 +132,7 @@ fn a_column_that_is_missing_is_looked_for_under_another_name() {
     check_refused(&text, "record 2 (line 3): the column `sku` is there twice");
 }
 
-/// Each in UTF-16 of both orders, with the mark and without, plain and compressed.
+/// Files in UTF-16 of both byte orders, with a byte order mark and without, plain and compressed.
 #[test]
 fn utf16_is_told() {
     let rows = format!("{HEADER}\n{}", row(1, "ü 😀"));
@@ -166,7 +166,7 @@ fn utf16_is_told() {
     }
 }
 
-/// The first bytes of real archives: what follows is never looked at.
+/// The first bytes of real archives. The rest of a file is not looked at.
 #[test]
 fn archives_and_spreadsheets_are_told() {
     let zip = |name: &str| {
@@ -226,26 +226,26 @@ fn an_answer_of_a_service_that_failed_is_told() {
         ("{\"error\":\"cut \\ud83d\"}\n", "line 1", "cut"),
     ] {
         if text.contains("ud83d") {
-            // What a service says is not mended, and still nothing is taken for an entry.
+            // Half a character in a service's message is not mended. The text is refused all the same.
             check_refused(text, "line 1");
         } else {
             check_refused(text, &format!("{place}: {what}{said}"));
         }
     }
-    // In the middle and at the end.
+    // The error is in the middle or at the end of the file.
     let error = r#"{"error":"no"}"#;
     check_refused(&format!("{entry}\n{error}\n{entry}"), &format!("line 2: {what}no"));
     check_refused(&format!("{entry}\n{error}"), &format!("line 2: {what}no"));
     check_refused(&format!("{}\n{}", pretty(&entry), pretty(error)), &format!("entry 2: {what}no"));
     check_refused(&format!("{{\"data\":[{entry}]}}\n{error}"), &format!("entry 2: {what}no"));
-    // What is neither.
+    // An object that is neither an entry nor a page.
     let neither = "entry 1: the object is no entry, and without an array `data` no page";
     check_refused("{\n\"rows\":[]}", neither);
     check_refused("{\n}", neither);
     check_refused(r#"{"error":null}"#, "line 1, field `currency`: is missing");
 }
 
-/// A file of each format with good and bad rows, as its rows are good.
+/// A file of the format. Each row is good or bad, as `rows` says.
 fn file(format: &str, rows: &[bool]) -> String {
     let amount = |is_good| if is_good { "-7" } else { "\"x\"" };
     let objects = rows.iter().enumerate().map(|(number, is_good)| {
@@ -278,7 +278,7 @@ fn place(format: &str, number: usize) -> String {
     }
 }
 
-/// Size with fault with place: bad rows first, in the middle and last, among few and many, few and many of them.
+/// Few and many bad rows, among few and many rows, at the start, in the middle and at the end.
 #[test]
 fn every_bad_row_is_named_up_to_twenty_with_its_timestamp() {
     for format in ["csv", "ndjson", "stream", "array", "page"] {

@@ -1,4 +1,4 @@
-//! Files in all their wrappings, and what is said of them.
+//! Files in all wrappings (line ends, byte order mark, compression), and what reading them gives.
 
 use std::error::Error;
 use std::io::Write;
@@ -19,7 +19,7 @@ pub(crate) fn time(number: usize) -> String {
     format!("2026-06-15T{:02}:{:02}:{:02}.504Z", number / 3600, number / 60 % 60, number % 60)
 }
 
-/// The same as an object, with more members.
+/// The same entry as a JSON object, with more members.
 pub(crate) fn object(number: usize, notes: &str, more: &str) -> String {
     format!(
         r#"{{"amount":-{number},"currency":"USD","notes":{notes},"pricePerUnitUsd":1,"sku":"sku-{number}","timestamp":"{}","units":1{more}}}"#,
@@ -45,7 +45,7 @@ pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A text in every wrapping: line ends, byte order mark, compression. No line end in it may be part of a value.
+/// A text in every wrapping: line ends, byte order mark, compression. It must not have line ends within values.
 pub(crate) fn wrapped(text: &str) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for (ends, text) in [("LF", text.to_owned()), ("CRLF", text.replace('\n', "\r\n"))] {
@@ -66,7 +66,7 @@ pub(crate) fn wrapped(text: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// The entries, and what was noticed.
+/// Reads a file: its entries, and its notices.
 pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<UsageEntry>, Vec<String>), InputError> {
     let (mut entries, mut notices) = (Vec::new(), Notices::default());
     match read_entries_noting(bytes, InputFormat::Auto, &mut entries, &mut notices) {
@@ -79,7 +79,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Vec<UsageEntry>, Vec<String>), Input
     }
 }
 
-/// What a person sees: the message and its causes.
+/// An error as a person sees it: the message and its causes.
 pub(crate) fn message(error: &InputError) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -90,7 +90,7 @@ pub(crate) fn message(error: &InputError) -> String {
     text
 }
 
-/// Every wrapping of the text has the entries with these numbers, in this order, and is noticed to be this.
+/// Checks that every wrapping of the text has the entries with these numbers, in this order, and these notices.
 #[track_caller]
 pub(crate) fn check_read(text: &str, numbers: &[usize], noticed: &[&str]) {
     for (how, bytes) in wrapped(text) {
@@ -106,7 +106,7 @@ pub(crate) fn check_read(text: &str, numbers: &[usize], noticed: &[&str]) {
     }
 }
 
-/// Every wrapping of the text is refused with a message that begins so.
+/// Checks that every wrapping of the text is refused with a message that begins so.
 #[track_caller]
 pub(crate) fn check_refused(text: &str, expect: &str) {
     for (how, bytes) in wrapped(text) {

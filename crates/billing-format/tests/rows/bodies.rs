@@ -1,4 +1,4 @@
-//! Bodies in every format, whole or put together from rows.
+//! Bodies in every format, made of entries or of rows.
 
 use billing_csv::Columns;
 use billing_format::{Format, RowFormat, Writer};
@@ -17,7 +17,7 @@ pub(crate) fn written(format: RowFormat, entries: &[UsageEntry]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// A body of rows as they are, with what its format has between and around them.
+/// A body of these rows, with what the format has between and around them.
 pub(crate) fn joined(format: RowFormat, rows: &[Vec<u8>], line_break: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     match format {

@@ -1,4 +1,4 @@
-//! Random bodies: sound, with damage that stays in its rows, and with damage anywhere.
+//! Random bodies: without damage, with damage that stays in its rows, and with damage anywhere.
 
 use std::io::BufReader;
 
@@ -10,11 +10,11 @@ use proptest::sample::Index;
 
 use crate::bodies::{FORMATS, joined, row_of, written};
 
-/// What a damaged row has in the place of its amount and its sku: nothing else in a body looks so.
+/// The amount and the sku of a damaged row. Nothing else in a body looks like them.
 const AMOUNT: &str = "-98765432109.87654321";
 const SKU: &str = "the-sku-of-a-damaged-row";
 
-/// What can happen to a row without a trace outside of it.
+/// The kinds of damage that change nothing outside of their row.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     Number,
@@ -52,7 +52,7 @@ impl Damage {
             Self::MissingField if csv => (with(&format!("{SKU},"), b""), None),
             Self::MissingField => (with(&format!("\"sku\":\"{SKU}\","), b""), Some("sku")),
             Self::NotUtf8 => (with(SKU, b"a\xffb"), csv.then_some("sku")),
-            // Only a line is ended by what comes after it, whatever it ends in.
+            // In NDJSON the end of the line ends half a row too. In other formats it would take in the rows after it.
             Self::Half(at) if format == RowFormat::Ndjson => {
                 (row.as_bytes()[..1 + at.index(row.len() - 1)].to_vec(), None)
             }
@@ -62,7 +62,7 @@ impl Damage {
     }
 }
 
-/// Bytes of a body that some were changed of, put in or taken out.
+/// A body in which some bytes were changed, put in or taken out.
 fn mutated(mut body: Vec<u8>, mutations: &[(Index, Option<u8>, bool)]) -> Vec<u8> {
     for (at, byte, replace) in mutations {
         let at = at.index(body.len() + 1);
@@ -75,7 +75,7 @@ fn any_byte() -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), prop::sample::select(b"[]{},:\"\\\r\n 0e-\xef\xbb\xbf".to_vec())]
 }
 
-/// The entries, when all is right, as the readers say that stop at the first fault.
+/// The entries, by the readers that stop at the first fault; `None` when there is a fault.
 fn all_or_none(body: &[u8], format: RowFormat) -> Option<Vec<UsageEntry>> {
     let format = match format {
         RowFormat::JsonArray => {
@@ -99,7 +99,7 @@ proptest! {
     ) {
         for format in FORMATS {
             let damaged: Vec<_> = entries.iter().zip(&damages).map(|(entry, damage)| match damage {
-                // A line break within is the end of a line.
+                // This damage has a line break, which would end the line.
                 Some(Damage::AfterQuote) if format == RowFormat::Ndjson => Damage::Number.apply(format, entry),
                 Some(damage) => damage.apply(format, entry),
                 None => (row_of(format, entry), None),

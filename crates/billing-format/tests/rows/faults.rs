@@ -1,4 +1,4 @@
-//! Tables of bodies, and what is said of them.
+//! Tables of bodies and their faults.
 
 use std::io::{self, BufReader, Read};
 
@@ -8,7 +8,7 @@ use billing_testkit::entry_at;
 
 use crate::bodies::{FORMATS, written};
 
-/// A fault: its row, its field, how its reason begins, and whether it is the end.
+/// A fault: its row, its field, the beginning of its reason, and whether it ends the rows.
 type Fault = (Option<u64>, Option<&'static str>, &'static str, bool);
 
 /// A fault of one row.
@@ -26,7 +26,7 @@ fn end(row: Option<u64>, reason: &'static str) -> Fault {
     (row, None, reason, true)
 }
 
-/// Reads a body whole, and byte by byte: so many rows are good, and these are not.
+/// Reads a body whole and byte by byte, and checks that so many rows are good and that these are the faults.
 fn check(body: &[u8], format: RowFormat, good: usize, expect: &[Fault]) {
     let text = String::from_utf8_lossy(body);
     let shown = &text[..text.floor_char_boundary(2000)];
@@ -48,7 +48,7 @@ fn check(body: &[u8], format: RowFormat, good: usize, expect: &[Fault]) {
 
 const GOOD: &str = r#"{"amount":-1,"currency":"USD","notes":"]},{","pricePerUnitUsd":1,"sku":"s","timestamp":"2026-06-14T19:52:45.087Z","units":1}"#;
 
-/// A body with an entry where it says `+`, and one with a wrong amount where it says `-`.
+/// A body with an entry in the place of each `+`, and an entry with a wrong amount in the place of each `-`.
 fn json(body: &str) -> Vec<u8> {
     let wrong = GOOD.replace(":-1,", ":\"-0.1O\",");
     body.split_inclusive(['+', '-'])
@@ -105,7 +105,7 @@ fn every_fault_of_an_array_is_named() {
         ("[-,+,]", 1, vec![wrong(1), end(Some(3), no_value)]),
         ("[,+]", 0, vec![end(Some(1), no_value)]),
         ("[-}", 0, vec![wrong(1), end(Some(2), no_comma)]),
-        // A bracket that nothing closes takes what comes after it.
+        // What follows an open bracket belongs to it.
         ("[+,{\"a\":[},+]", 1, vec![bad(2, None, "expected value"), end(Some(3), cut_off)]),
     ] {
         check(&json(body), RowFormat::JsonArray, good, &expect);

@@ -1,16 +1,16 @@
-//! Failures that the service counts, and for which it blocks a caller.
+//! Keeps below the number of failures for which the service blocks a caller.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Failed requests in [`FAILURE_SPAN`] that are never exceeded. The service blocks a caller after more than 20 in 30 s
-/// (`docs/upstream-api.md`, HTTP), and this client need not be the only one with its key.
+/// The most failed requests in [`FAILURE_SPAN`]. The service blocks a caller after more than 20 in 30 s
+/// (`docs/upstream-api.md`, HTTP). The rest is for other programs that use the same key.
 pub(super) const MAX_FAILURES: usize = 16;
 
-/// A second longer than the service's 30 s, for the way of the answers.
+/// One second longer than the service's 30 s, for the time that answers take on the network.
 pub(super) const FAILURE_SPAN: Duration = Duration::from_secs(31);
 
-/// When requests failed, as the time since the limiter was made, oldest first; only the latest [`FAILURE_SPAN`].
+/// The times of failures within the latest [`FAILURE_SPAN`], since the limiter was made, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Failures(VecDeque<Duration>);
 
@@ -19,7 +19,8 @@ impl Failures {
         self.0.push_back(now);
     }
 
-    /// When one more request may be sent beside so many, each of which may fail too; nothing when that is now.
+    /// When one more request may be sent; `None` for now. Each of the requests under way is counted as a failure, because it
+    /// may become one.
     pub(super) fn full_until(&mut self, under_way: u32, now: Duration) -> Option<Duration> {
         while self.0.front().is_some_and(|at| *at + FAILURE_SPAN <= now) {
             self.0.pop_front();

@@ -1,4 +1,4 @@
-//! How many requests at a time, and not before when: a pure state, with the time passed in.
+//! Decides when the next request may be sent: a pure state, with the time passed in.
 
 use std::time::Duration;
 
@@ -6,25 +6,26 @@ use super::failures::Failures;
 use super::pace::{Pace, Refused};
 use super::width::Width;
 
-/// Served requests by which it is found out whether those without a pace are faster, and those that follow when they are.
+/// Served requests of a trial, which finds out whether requests without the pace are faster; and the served requests after
+/// it during which no new pace is learnt, when they were.
 const SERVED_OF_A_TRIAL: u32 = 8;
 const SERVED_WITHOUT_PACE: u32 = 100;
 
-/// Since the limiter was made.
+/// An instant, as the time since the limiter was made.
 pub(super) type Time = Duration;
 
-/// How a request ended, as far as the gate is concerned.
+/// How a request ended, as far as it matters to the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Answered with what was asked for. With the time until the service takes another, when this was the last that it takes
-    /// for now.
+    /// Answered with what was asked for. When the service says that this was the last request for now, the value is the time
+    /// until it takes another one.
     Served(Option<Duration>),
-    /// Refused for coming too often, with the time to come back where the service names one. Only a 429 does not count
-    /// against the caller.
+    /// Refused for too many requests. `clock` is the time to wait where the service names one. `is_counted` says whether the
+    /// service counts it as a failure of the caller: a 503 is counted, a 429 is not.
     Refused { clock: Option<Duration>, is_counted: bool },
-    /// Counts against the caller.
+    /// Failed in a way that the service counts against the caller.
     Failed,
-    /// Broke off on the way, which the service does not count.
+    /// Broke off, which the service does not count.
     Broken,
 }
 
@@ -34,7 +35,7 @@ pub(super) enum Admission {
     Now,
     /// Not before this instant.
     At(Time),
-    /// When one that is under way has ended.
+    /// When a request that is under way has ended.
     AfterAnother,
 }
 
@@ -46,14 +47,14 @@ pub(super) struct Ticket {
     is_probe: bool,
 }
 
-/// What a refusal means for those who were refused.
+/// What the gate makes of a refusal. The default is what any other outcome gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// Whether it is not one more of the same burst.
+    /// False for the further refusals of one burst.
     pub(crate) is_news: bool,
-    /// Until the next request.
+    /// The time until the next request may be sent.
     pub(crate) wait: Duration,
-    /// For how long there was nothing but refusals.
+    /// How long every request has been refused.
     pub(crate) lasting: Duration,
 }
 
@@ -71,32 +72,33 @@ struct Round {
     start: Time,
     sent: u32,
     served: u32,
-    /// Requests until the next pause.
+    /// Requests until the next pause: the burst of the pace, and those added by tests. Without a pace there is no limit.
     allowed: u32,
-    /// Those of them that were added because a test passed.
+    /// Requests that were added because a test passed.
     added: u32,
 }
 
-/// Nothing is sent but one probe at a time. The first that is served ends the pause.
+/// A pause: only one probe at a time is sent. The first probe that is served ends the pause.
 #[derive(Debug, Default)]
 struct Pause {
     is_probing: bool,
-    /// Made by the pace or by a clock of the service; otherwise a refusal came out of the blue.
+    /// A confirmed pace or a clock of the service says when the pause ends. Otherwise the refusal was unexpected.
     is_foreseen: bool,
-    /// The service named the time itself, with a success.
+    /// A success said when the pause ends.
     is_told: bool,
+    /// A request was refused in this pause, or began it by being refused.
     is_refused: bool,
-    /// How long it is refused, as the service's clocks have it: the longest.
+    /// The longest wait that the service asked for.
     asked: Option<Duration>,
-    /// Refused when the time of the round was over.
+    /// A probe was refused although the time of the round was over.
     is_late: bool,
-    /// Refusals with a clock, which the next one disproved.
+    /// Refusals with a clock. From the second one on the clock before was wrong.
     clocks: u32,
     /// The latest wait between two probes.
     gap: Duration,
 }
 
-/// Requests as the service's clocks alone have them, beside the pace.
+/// A trial: the pace is set aside, and requests go by the service's clocks alone.
 #[derive(Debug)]
 struct Trial {
     pace: Pace,
@@ -107,9 +109,13 @@ struct Trial {
 
 /// The state of the gate.
 ///
-/// It is open, and a round of requests goes through; or there is a pause, and one probe at a time finds its end. A pause
-/// begins with a refusal, or where the pace expects one: then the first probe is the *test* of the pace when one is due,
-/// sent at once, and otherwise sent when the time of the round is over.
+/// The gate is in one of two states:
+///
+/// - open: a round of requests goes through, until it is refused or as many were sent as the pace allows;
+/// - a pause: one probe at a time is sent, until one is served.
+///
+/// A pause begins with a refusal, or where the pace expects one. In the second case its first probe is sent when the time of
+/// the round is over. When a *test* of the pace is due, the first probe is this test, and is sent at once.
 #[derive(Debug)]
 pub(super) struct Gate {
     probing: Probing,
@@ -119,14 +125,16 @@ pub(super) struct Gate {
     round: Round,
     pause: Option<Pause>,
     pace: Option<Pace>,
-    /// Requests without the pace, which is in doubt.
+    /// A trial of requests without the pace, while the pace is in doubt. Then `pace` is `None`.
     trial: Option<Trial>,
-    /// Served requests from which no pace is learnt, because the service has none.
+    /// Served requests that are left until a pace is learnt again: a trial has shown that the service has none.
     served_without_pace: u32,
-    /// When the last refusal was overcome, and how many were served since: together what the service really takes.
+    /// When the last pause with a refusal ended, and the requests served since. Together they give the mean time for each
+    /// request that the service really takes.
     streak: (Time, u32),
-    /// The round that began then. Refusals of requests that were sent before it are old news.
+    /// The round that began when that pause ended. Refusals of requests that were sent before it say nothing new.
     recovered: u64,
+    /// Since when every request has been refused.
     refused_since: Option<Time>,
     failures: Failures,
 }
@@ -150,9 +158,10 @@ impl Gate {
         }
     }
 
+    /// Whether one more request may be sent now. The caller sends it by `begin`.
     pub(super) fn admission(&mut self, now: Time) -> Admission {
         if self.is_test_waiting(now) {
-            // Those under way could take the last places that the test is about.
+            // The test has to arrive after the whole burst. Otherwise a request of the burst may be refused in its place.
             return Admission::AfterAnother;
         }
         self.pause_or_begin_anew(now);
@@ -169,7 +178,7 @@ impl Gate {
         }
     }
 
-    /// When the time of the round is over, as the pace has it.
+    /// When the time of the round is over, by the pace.
     fn over(&self, pace: &Pace) -> Time {
         self.round.start + pace.each * self.round.sent
     }
@@ -185,7 +194,7 @@ impl Gate {
         let (None, Some(pace)) = (&self.pause, &self.pace) else { return };
         let over = self.over(pace);
         if now >= over {
-            // Nobody was held up: the requests themselves take longer than the pace.
+            // The requests took longer than the pace allows for them, so no pause is needed.
             self.begin_round(now, 0);
         } else if self.round.sent >= self.round.allowed {
             let is_told = self.not_before > now;
@@ -202,7 +211,7 @@ impl Gate {
         self.round = Round { number, start, sent: served, served, allowed, added: 0 };
     }
 
-    /// Sends a request that was admitted now.
+    /// Notes that an admitted request is sent now.
     pub(super) fn begin(&mut self, now: Time) -> Ticket {
         self.under_way += 1;
         match &mut self.pause {
@@ -263,8 +272,9 @@ impl Gate {
         }
     }
 
-    /// A probe that was sent at `sent` was served.
+    /// Ends a pause whose probe, sent at `sent`, was served.
     fn reopen(&mut self, pause: &Pause, sent: Time) {
+        // After a refusal: what was served before it and the time until now say something about the pace.
         if pause.is_refused {
             self.learn(pause, sent);
             if pause.is_foreseen {
@@ -280,34 +290,36 @@ impl Gate {
         self.streak.1 += 1;
         let Round { start, sent: requests, served, .. } = self.round;
         match &mut self.pace {
-            // By a clock alone: it says when, not how many.
+            // Only a clock of the service made the pause. It says when requests are taken, but not how many at a time.
             None => self.width.narrow(),
             Some(pace) if pause.is_told => {
                 pace.approach((sent - start) / served.max(1));
                 pace.quicken(served);
             }
+            // The probe waited for the time of the round, as the pace has it.
             Some(pace) if sent >= start + pace.each * requests => pace.quicken(served),
             Some(_) => return self.test_passed(),
         }
         self.begin_round(sent, 1);
     }
 
-    /// The service took more than the pace has it. What looked like a pace was an outage, or it takes more by now: so the
-    /// round goes on with twice as many again, and then there is another test.
+    /// The service took one request more than the pace allows. So the pace was a mere outage, or the service takes more by now.
+    /// The round goes on with one request more, with twice as many after each further test, and there is a test after them.
     fn test_passed(&mut self) {
         let round = &mut self.round;
         (round.sent, round.served) = (round.sent + 1, round.served + 1);
         round.added = (round.added * 2).max(1);
         round.allowed = round.sent + round.added;
-        // Four times as many is no such pace, and the sixteen are for small ones.
+        // A service that took four times the burst has another pace. The sixteen keep a small burst from being dropped
+        // too soon.
         if self.pace.as_ref().is_some_and(|pace| !pace.is_confirmed || round.served > pace.burst * 4 + 16) {
             self.pace = None;
             round.allowed = u32::MAX;
         }
     }
 
-    /// Makes the pace that of the requests served since the last refusal. Without one between two refusals there is nothing to
-    /// learn: that was one outage.
+    /// Corrects the pace by the requests that were served between two refusals, or makes a first one. When none was served
+    /// between them there is nothing to learn: both belong to one outage.
     fn learn(&mut self, pause: &Pause, sent: Time) {
         let (since, all) = self.streak;
         if all == 0 || self.trial.is_some() || self.served_without_pace > 0 {
@@ -325,8 +337,8 @@ impl Gate {
                 asked: pause.asked,
             }),
             untested => {
-                // Two in a row that are alike are as good as a test: no two outages are. But what the first probe ended says
-                // nothing of a pace: perhaps there were only too many at a time.
+                // Two like ones in a row confirm each other as a test would, because two outages are not alike. A pause
+                // that the first probe ended does not count: perhaps there were only too many requests at a time.
                 let is_alike = untested.as_ref().is_some_and(|pace| pace.is_like(mean));
                 let is_alike = is_alike && pause.gap > self.probing.first;
                 let pace = untested.insert(Pace::new(mean, served));
@@ -340,8 +352,9 @@ impl Gate {
         }
     }
 
-    /// Counts what is served in a trial, and judges at its end. Refusals by chance have no pace: whoever comes back when the service
-    /// says so gets through, and every pace that is made of them is slower than that.
+    /// Counts the served requests of a trial, and decides at its end whether the pace comes back. Some services refuse at
+    /// random. Then a client gets through when it comes back at the time that the service names, and any pace is slower
+    /// than that.
     fn try_without(&mut self, now: Time) {
         let Some(trial) = &mut self.trial else { return };
         trial.served += 1;
@@ -359,6 +372,7 @@ impl Gate {
         }
     }
 
+    /// Notes a refusal: begins a pause, or makes the present one longer.
     fn refused(&mut self, ticket: &Ticket, clock: Option<Duration>, now: Time) -> Refusal {
         if ticket.round < self.recovered {
             return Refusal::default();
@@ -371,7 +385,7 @@ impl Gate {
         } else if ticket.is_probe {
             self.probe_refused(ticket.sent, now)
         } else {
-            // One more that was sent before the pause.
+            // It was sent before the pause, so it does not change when to probe.
             now
         };
         if let Some(trial) = self.trial.as_mut().filter(|_| is_first || ticket.is_probe) {
@@ -384,8 +398,9 @@ impl Gate {
             Some(clock) => {
                 let is_by_clock = pause.is_late || !pause.is_foreseen;
                 pause.clocks += u32::from(is_by_clock && (is_first || ticket.is_probe));
-                // The service's clock is the truth about the service, and the pace about others who use the same key. A clock
-                // that was wrong once is no reason to hurry.
+                // The clock knows the service's limit. The pace knows how much of it is left by others with the same key.
+                // So the clock alone counts only where no pace foresaw the pause, or the pace was too fast; and not once
+                // it was wrong.
                 if is_by_clock && pause.clocks <= 1 { now + clock } else { until.max(now + clock) }
             }
             None => until,
@@ -398,7 +413,7 @@ impl Gate {
         }
     }
 
-    /// Begins the pause of a refusal that the pace did not foresee, and says when to probe.
+    /// Begins a pause with a refusal, and says when to probe: soon, or when the time of a confirmed pace is over.
     fn pause_by_surprise(&mut self, now: Time) -> Time {
         self.width.surprise(self.under_way + 1);
         let soon = now + self.probing.first;
@@ -409,7 +424,7 @@ impl Gate {
         over.map_or(soon, |over| over.max(soon))
     }
 
-    /// Says when to probe again.
+    /// Says when to probe after a probe that was refused.
     fn probe_refused(&mut self, sent: Time, now: Time) -> Time {
         let Probing { first, longest } = self.probing;
         let Some(pause) = &mut self.pause else { return now };
@@ -417,6 +432,7 @@ impl Gate {
         match &mut self.pace {
             Some(pace) if pause.is_foreseen => {
                 let over = self.round.start + pace.each * self.round.served.max(1);
+                // It was the test of the pace, sent before the time of the round was over.
                 if sent < over && !pause.is_refused {
                     pace.confirm();
                     return over.max(now + first);

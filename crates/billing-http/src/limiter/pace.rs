@@ -1,53 +1,54 @@
-//! What a service is believed to take, and how that belief is kept true.
+//! The pace: how often the service is believed to take a request, and how this is tested and corrected.
 
 use std::time::Duration;
 
-/// Served requests after a refused test before the next one. A test that fails is one refusal, so not more than one request in thirty
-/// is refused by tests.
+/// Served requests from a refused test to the next test. A refused test is one refusal, so tests cause at most one refusal
+/// in thirty requests.
 const REST: u32 = 30;
 
-/// After tests that keep failing. Still few enough for a limit that was lifted to be noticed soon.
+/// The same after tests that were refused one after the other. It is small enough to notice soon that a limit was lifted.
 const LONGEST_REST: u32 = 60;
 
-/// Served requests after which a refusal is not soon any more; the part of the time of a round beside which a wait is short; and as many
-/// soon and short refusals as a pace bears.
+/// When a pace is doubted: after [`MOST_DOUBTS`] refusals in a row that are soon and short. A refusal is soon when fewer than
+/// [`SOON`] requests were served since the one before. It is short when the wait that the service asks for is at most the time
+/// of the round divided by [`SHORT`].
 const SOON: u32 = 16;
 const SHORT: u32 = 4;
 const MOST_DOUBTS: u32 = 5;
 
-/// Served requests from a trial that a pace has stood to the next one, at least.
+/// Served requests, at least, from a trial that confirmed the pace to the next trial.
 const TRUSTED: u32 = 200;
 
-/// How slowly the pace quickens: after `n` requests without a refusal by about `n² / (2 × HASTE)` in all, so little at first
-/// and more the longer nothing speaks against it. A sixteenth, which a refusal costs, is made good in 45 requests.
+/// How slowly the pace quickens. After `n` requests without a refusal it is faster by about `n² / (2 × HASTE)`: little at
+/// first, and more the longer there is no refusal. A refusal makes it slower by a sixteenth, which 45 requests make up for.
 const HASTE: u32 = 1 << 14;
 
-/// A hypothesis of how often a service takes a request: in the long run one in so long, and so many of them one right
-/// after the other.
+/// A hypothesis about the service's limit: a burst of `burst` requests at once, and in the long run one request in `each`.
 ///
-/// It fits a fixed window (60 a minute: 60 requests, one second each), a bucket that fills drop by drop (1 request, one second
-/// each) and one request a minute. It is never more than a hypothesis: it is *tested* by one request beyond it, and between
-/// the tests it quickens by itself until it is refused.
+/// It describes a fixed window (60 a minute: `burst` 60, `each` one second), a token bucket (`burst` 1, `each` one second)
+/// and one request a minute. It stays a hypothesis: it is *tested* by one request beyond the burst, and between the tests it
+/// quickens by itself until a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
+    /// The mean time for one request.
     pub(super) each: Duration,
-    /// Requests of a round: they are sent as fast as they go, and then nothing until the time of all of them is over.
+    /// Requests of a round. They are sent without a wait; then nothing is sent until `each` times `burst` is over.
     pub(super) burst: u32,
-    /// A request beyond it was refused once. Before that it may be an outage that looks like a pace.
+    /// A request beyond the burst was refused once. Before that, an outage may look like a pace.
     pub(super) is_confirmed: bool,
-    /// Served requests until the next test, and after the next test that fails.
+    /// Served requests until the next test, and what this becomes when that test is refused.
     rest: u32,
     next_rest: u32,
-    /// Served requests since it was last too fast.
+    /// Served requests since the pace was last too fast.
     calm: u32,
-    /// The latest round was let through whole, in its time; and whether any ever was.
+    /// Whether the latest round was served in full, in its time; and whether any round ever was.
     held: bool,
     has_held: bool,
-    /// The latest refusal cut a burst short.
+    /// Whether the latest refusal came before the burst was complete.
     cut: bool,
-    /// Refusals in a row that came soon, and that the service itself wanted waited for much less than the pace has it.
+    /// Refusals in a row that came soon, and after which the service asked for a much shorter wait than the pace.
     doubts: u32,
-    /// Served requests until it can be doubted again, and until after the next trial that it stands.
+    /// Served requests until the pace can be doubted again, and what this becomes at the next trial that confirms it.
     trusted: u32,
     next_trusted: u32,
 }
@@ -57,20 +58,20 @@ pub(super) struct Pace {
 pub(super) struct Refused {
     /// Requests that the service took in the round.
     pub(super) served: u32,
-    /// Whether the refused request was none of the burst: a test, or the first of the next round.
+    /// Whether requests beyond the burst had been served in the round, because a test had passed.
     pub(super) is_beyond_burst: bool,
-    /// Whether one was refused after the time of the round was over.
+    /// Whether a request was refused after the time of the round was over.
     pub(super) is_late: bool,
-    /// The time for each that it really took, until the next one went through.
+    /// The time for each request that the service really took, up to the next served one.
     pub(super) took: Duration,
-    /// Whether the service named the time to come back, and refused again at that time: then somebody else comes first.
+    /// Whether the service named the time to come back, and refused again at that time: then another client was faster.
     pub(super) is_contested: bool,
-    /// How long it said that it would refuse.
+    /// The longest wait that the service asked for.
     pub(super) asked: Option<Duration>,
 }
 
 impl Pace {
-    /// Of a first refusal, which is not tested yet.
+    /// A pace from a first refusal. It is not tested yet.
     pub(super) fn new(each: Duration, burst: u32) -> Self {
         Self {
             each,
@@ -93,7 +94,7 @@ impl Pace {
         self.doubts >= MOST_DOUBTS && self.trusted == 0
     }
 
-    /// Without it requests took so long each, and it is a pace that they were refused by.
+    /// Notes that a trial has confirmed that there is a pace. `each` is the mean time for a request in the trial.
     pub(super) fn is_right_after_all(&mut self, each: Duration) {
         self.doubts = 0;
         if each * 2 <= self.each {
@@ -104,6 +105,7 @@ impl Pace {
         }
     }
 
+    /// True when one request beyond the burst should be tried.
     pub(super) fn is_test_due(&self) -> bool {
         self.rest == 0
     }
@@ -113,18 +115,19 @@ impl Pace {
         self.trusted = self.trusted.saturating_sub(1);
     }
 
+    /// True when the time is between half and twice that of this pace.
     pub(super) fn is_like(&self, each: Duration) -> bool {
         (self.each / 2..self.each * 2).contains(&each)
     }
 
-    /// A request beyond the burst was refused.
+    /// Notes that a request beyond the burst was refused.
     pub(super) fn confirm(&mut self) {
         self.is_confirmed = true;
         self.rest = self.next_rest;
         self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
     }
 
-    /// A round of so many requests was let through, and the next one too when its time was over.
+    /// Notes that a round of `served` requests was served, and the next request too when the time of the round was over.
     pub(super) fn quicken(&mut self, served: u32) {
         self.calm = self.calm.saturating_add(served);
         let faster = self.each / HASTE * self.calm.saturating_mul(served);
@@ -132,26 +135,30 @@ impl Pace {
         (self.held, self.has_held, self.cut) = (true, true, false);
     }
 
-    /// The service said itself that it takes a request sooner, and did. Beside another client that is luck, so it is believed half
-    /// at a time.
+    /// Makes the pace faster, because the service named an earlier time itself and kept to it. With another client beside
+    /// this one that may be luck, so the time for each request is at most halved at once.
     pub(super) fn approach(&mut self, each: Duration) {
         self.each = self.each.min(each.max(self.each / 2));
     }
 
+    /// Corrects the pace after a round that ended with a refusal.
     pub(super) fn correct(&mut self, round: Refused) {
         let is_cut = round.served < self.burst && !round.is_beyond_burst;
-        // A burst that is cut short once was too long; twice running, it is the pace that empties the service's budget.
+        // A burst that is cut short once was too long. When the next one is cut short too, the pace is too fast: it uses more
+        // than the service's limit gives back.
         if round.is_late || (is_cut && self.cut) {
             let missing = round.took.saturating_sub(self.each);
-            // A pace that has held before is not far off, and what took so long may be bad luck: a quarter of it is believed.
-            // Where somebody else comes first it is luck, unless no round ever held: such a pace is the time that was left of a
-            // window when it was guessed, and it would be refused with every request until it is slower by itself.
+            // A pace that held in the round before is nearly right, and the long wait may be bad luck: it becomes slower
+            // by a quarter of what is missing. Where another client was faster the wait says nothing, if any round ever
+            // held. If none did, the pace is probably only the time that was left of a window when it was guessed, and
+            // far too fast.
             let believed = match (round.is_contested, self.held) {
                 (true, _) if self.has_held => Duration::ZERO,
                 (true, _) | (false, true) => missing / 4,
                 (false, false) => missing,
             };
-            // A little slower at least; but a pace that held until now, and was hardly too fast, is so by little more than that.
+            // It becomes slower by at least a sixteenth. A pace that held until now and is too fast by less becomes
+            // slower by what is missing and a 128th.
             let least = self.each / 16;
             let least = if self.held { least.min(missing + self.each / 128) } else { least };
             self.each += believed.max(least);
@@ -161,7 +168,7 @@ impl Pace {
             (self.calm, self.held) = (0, false);
         }
         if is_cut {
-            // Refused as it is: no reason to test for more.
+            // The service took less than the burst, so there is no reason to test for more.
             self.rest = self.rest.max(REST);
         }
         self.cut = is_cut;

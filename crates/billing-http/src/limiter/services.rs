@@ -1,4 +1,4 @@
-//! Services that refuse, as far as the simulation has to do with them.
+//! Simulated services that refuse requests in different ways.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,14 +6,14 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::gate::Time;
 
-/// The service's clock when the simulation begins at phase zero.
+/// The service's clock at the begin of a simulation with phase zero.
 const BEGIN: Duration = Duration::from_secs(1_784_111_820);
 
 const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
 
-/// How a refusal says when to come back.
+/// The way in which a refusal says when to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
     None,
@@ -24,57 +24,58 @@ pub(super) enum Clock {
     FromNow,
 }
 
-/// What a service takes.
+/// The limit of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
-    /// Everything, but nothing in a block of that length, which begins somewhere in the first part of the run.
+    /// No limit, but one outage of that length, which begins somewhere in the first part of the run.
     Block(Duration),
-    /// So many requests from one full minute to the next.
+    /// A fixed window: so many requests from one full minute to the next.
     Windows(u32),
     /// So many requests at the same time.
     AtOnce(usize),
-    /// So many requests a minute, one by one, and as many at once as have gathered, up to `burst`.
+    /// A token bucket: so many requests a minute come back one by one, and at most `burst` gather.
     Bucket { a_minute: u32, burst: u32 },
 }
 
-/// What a service is, apart from what has happened.
+/// The fixed properties of a service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) limit: Limit,
     pub(super) clock: Clock,
-    /// Whether the last success for now says so, and until when, in the way of the clock.
+    /// Whether the last success for now says so, and when to come back, in the same way as refusals do.
     pub(super) counts_down: bool,
-    /// Whether another client takes half of what the limit allows: one request at regular times, which takes the next place
-    /// when there is none.
+    /// Whether another client uses half of the limit. It sends a request at regular times; one for which there is no
+    /// place takes the next free place.
     pub(super) is_shared: bool,
-    /// When there is no limit any more.
+    /// When the limit is lifted.
     pub(super) lifted_at: Option<Time>,
-    /// Of a thousand requests so many fail with 500.
+    /// How many of a thousand requests fail with 500.
     pub(super) fails: u32,
-    /// Of a thousand requests so many are refused for a second, and only they: when they come is all the same.
+    /// How many of a thousand requests are refused for a second, at random, whatever the pace.
     pub(super) refuses: u32,
 }
 
-/// An answer. The headers are what a client sees of it.
+/// An answer. A client sees only the headers of it.
 pub(super) enum Answer {
     Served(HeaderMap),
     Refused(HeaderMap),
     Failed,
 }
 
-/// A service in the course of a run.
+/// The state of a service during a run.
 pub(super) struct Service {
     kind: Kind,
     phase: Duration,
-    /// When the block begins.
+    /// When the outage begins.
     block_start: Time,
     under_way: usize,
-    /// Of a limit by windows: the present one, and what is left of it. Less than nothing is owed to the other client.
+    /// For a fixed window: the present window, and the requests left in it. A negative number is owed to the other
+    /// client.
     window: u64,
     left: i64,
-    /// Of a bucket: when it is full again.
+    /// For a token bucket: when it is full again.
     full_at: Duration,
-    /// The beat of the other client, and its next request.
+    /// The time between two requests of the other client, and its next request.
     beat: Time,
     other: Time,
     random: fastrand::Rng,
@@ -82,7 +83,7 @@ pub(super) struct Service {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A part of a span, by chance.
+/// A random part of a span.
 pub(super) fn part_of(span: Duration, random: &mut fastrand::Rng) -> Duration {
     Duration::from_micros(random.u64(0..=u64::try_from(span.as_micros()).unwrap()))
 }
@@ -134,7 +135,7 @@ impl Service {
         }
     }
 
-    /// Takes a request as soon as possible from `now` on: what a client could do that knows everything.
+    /// Takes a request as soon as possible from `now` on. This is what a client that knows everything could do.
     pub(super) fn take_first(&mut self, mut now: Time) -> Time {
         while let Some(until) = self.closed_until(now) {
             now = until;
@@ -171,7 +172,7 @@ impl Service {
                 self.turn(clock, served);
                 if self.left > 0 { clock } else { MINUTE * u32::try_from(self.window + 1).unwrap() }
             }
-            // Full but for what was taken: there is a request in it when it is full again in time.
+            // The bucket has room for a request when it is full again soon enough.
             Limit::Bucket { a_minute, burst } => {
                 self.full_at.max(clock) + MINUTE / a_minute - MINUTE / a_minute * burst
             }
@@ -194,15 +195,15 @@ impl Service {
     fn turn(&mut self, clock: Duration, served: u32) {
         let window = clock.as_secs() / 60;
         if window != self.window {
-            // What is owed is paid by each window that begins, also by those in which nobody asks for anything. Otherwise a
-            // client that waits for two windows would find the second one taken by a debt of which the first has paid all.
+            // Each window that begins pays off the debt, also a window without requests. Otherwise a client that waits
+            // for two windows would find the second one used up by a debt that the first one has paid.
             let passed = i64::try_from(window - self.window).unwrap();
             self.left = (self.left + i64::from(served) * (passed - 1)).min(0) + i64::from(served);
             self.window = window;
         }
     }
 
-    /// The truth, as far as the service's clock can tell it: never too early.
+    /// The true time to come back, in the precision of the service's clock: never too early.
     fn said(&self, now: Time, until: Time) -> HeaderMap {
         let (clock, until) = (self.clock(now), self.clock(until));
         let whole_s = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);

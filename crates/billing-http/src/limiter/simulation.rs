@@ -1,4 +1,4 @@
-//! The gate against services that refuse, in a time of its own: how long a run takes beside the best that is possible.
+//! Runs the gate against simulated services that refuse, in simulated time, and compares the time with the best possible.
 //!
 //! `cargo test -p billing-http --lib pace_table -- --nocapture --test-threads=1` prints the table of `docs/performance.md`.
 
@@ -14,16 +14,17 @@ use crate::clocks::{requested_wait, wait_after_success};
 const S: fn(u64) -> Duration = Duration::from_secs;
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// As a client has it by default.
+/// The default of a client.
 const PROBING: Probing = Probing { first: Duration::from_millis(500), longest: Duration::from_secs(20) };
 
 /// Requests at the same time.
 const CONCURRENCIES: [u32; 3] = [1, 4, MAX_CONCURRENCY];
 
-/// At so many places of a minute, and of the run for a block, each run begins; the worst is judged.
+/// Each run is made so many times, with another place of its begin in the minute, or of the outage in the run. The worst
+/// one counts.
 const PHASES: u32 = 12;
 
-/// A way of a request to the service, or back, in the mean.
+/// The mean time of a request to the service, or of an answer back.
 const WAY: Duration = Duration::from_millis(50);
 
 /// How a run went.
@@ -38,15 +39,19 @@ struct Run {
 }
 
 enum Event {
-    /// The head of the queue has waited for its instant.
+    /// The wait of the head of the queue is over.
     HeadWakes,
-    /// A worker has a request.
+    /// A worker has its next request.
     Wants(u32),
     Arrives(u32, Ticket),
     Answered(u32, Ticket, Answer),
 }
 
 /// Runs until so many requests are served.
+///
+/// The simulation jumps from event to event. In each round the head of the queue asks the gate: its request is sent, or it
+/// waits for an instant, or for another request to end. Then the next event is taken: a request arrives at the service, its
+/// answer arrives here, or a wait is over.
 fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     let mut service = service(kind, concurrency, phase);
     let mut gate = Gate::new(PROBING);
@@ -62,6 +67,7 @@ fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     let mut head_sleeps = false;
     let mut now = Time::ZERO;
     while run.served < served {
+        // Send what the gate admits now.
         while let Some(worker) = queue.front().filter(|_| !head_sleeps) {
             match gate.admission(now) {
                 Admission::Now => {
@@ -76,6 +82,7 @@ fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
                 Admission::AfterAnother => break,
             }
         }
+        // Go on to the next event.
         let ((at, _), event) = events.pop_first().expect("somebody waits for something");
         now = at;
         match event {
@@ -118,14 +125,14 @@ fn run(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Run {
     run
 }
 
-/// A service at one of the phases. A block begins within the first four fifths of the work.
+/// A service at one of the phases. An outage begins within the first four fifths of the work.
 fn service(kind: Kind, concurrency: u32, phase: u32) -> Service {
     let block_start = MS(100) + S(16) / concurrency.min(4) * phase / PHASES;
     let seed = u64::from(phase) + 1000;
     Service::new(kind, S(60) * phase / PHASES + MS(37) * phase, block_start, seed)
 }
 
-/// The time of a client that knows the service, and never asks in vain.
+/// The best possible time: that of a client that knows the service and is never refused.
 fn best(kind: Kind, served: u32, concurrency: u32, phase: u32) -> Time {
     let mut service = service(kind, concurrency, phase);
     let mut free = vec![Time::ZERO; concurrency as usize];
@@ -147,7 +154,7 @@ struct Worst {
     best: Time,
     /// The time in percent of the best possible.
     percent: u128,
-    /// Refusals in a thousand requests of a steady state.
+    /// Refusals of a thousand requests in the steady state.
     refused: u32,
 }
 
@@ -162,7 +169,7 @@ impl Worst {
                 (worst.best, worst.percent) = (best, percent);
             }
         }
-        // What is steady takes longer to judge: five times as many requests, of which the first fifth is for learning.
+        // The steady state takes more requests to judge: five times as many, of which the first fifth is for learning.
         if kind.a_minute().is_some() {
             for phase in 0..PHASES {
                 let run = run(kind, served * 5, concurrency, phase);
@@ -190,7 +197,7 @@ impl Kind {
         }
     }
 
-    /// Two hundred requests at least, ten at one a minute; and more where a block would be most of the run.
+    /// Two hundred requests at least, ten at one a minute; more where the outage would be most of the run.
     fn served(&self, concurrency: u32) -> u32 {
         match self.a_minute() {
             None => 200 * (concurrency / 4).max(1),
@@ -200,8 +207,8 @@ impl Kind {
     }
 }
 
-/// A row of the table: what the worst of its services may cost, in percent of the best possible time and in refusals of a
-/// thousand requests.
+/// A row of the table, with its limits: the worst of its services may take so many percent of the best possible time, and
+/// refuse so many of a thousand requests.
 fn check(service: &str, clock: &str, kinds: &[Kind], most_percent: u128, most_refused: u32) {
     let all = kinds.iter().flat_map(|kind| CONCURRENCIES.map(|concurrency| Worst::of(*kind, concurrency)));
     let Worst { best, percent, refused } = all.reduce(Worst::and).unwrap();
@@ -224,7 +231,7 @@ fn pace_table_of_blocks() {
     }
 }
 
-/// Limits of so many a minute, and their names.
+/// Limits of so many requests a minute, and their names.
 fn limits(a_minute: u32) -> Vec<(String, Limit)> {
     let bucket =
         |burst| (format!("{a_minute} a minute, bucket of {burst}"), Limit::Bucket { a_minute, burst });
@@ -237,7 +244,7 @@ fn limits(a_minute: u32) -> Vec<(String, Limit)> {
     limits
 }
 
-/// In each way of telling the time: not at all, on refusals, and with the last success for now as well.
+/// The services with each way of saying when to come back: never, on refusals, and also on the last success for now.
 fn check_limit(service: &str, kind: Kind, [silent, told]: [u128; 2], most_refused: u32) {
     check(service, "none", &[kind], silent, most_refused);
     check(service, "Retry-After", &[Kind { clock: Clock::RetryAfter, ..kind }], told, most_refused);
@@ -261,7 +268,7 @@ fn pace_table_beside_another_client() {
     }
 }
 
-/// Of half of one a minute it is chance who comes first, so of its requests more are refused than of the others'.
+/// With half of one request a minute it is chance which client comes first, so more requests are refused than elsewhere.
 #[test]
 fn pace_table_of_one_in_two_minutes() {
     for (service, limit) in limits(1) {
@@ -287,18 +294,18 @@ fn a_limit_that_is_lifted_is_noticed() {
                 let lifted_at = S(300);
                 let kind = Kind { lifted_at: Some(lifted_at), ..Kind::of(limit, Clock::None) };
                 let run = run(kind, 2000, concurrency, phase);
-                // Some 300 requests until then, and the others as fast as they go.
+                // Some 300 requests until the limit is lifted, and the others without a wait.
                 let free = MS(100) * 1700 / concurrency;
                 let lost = run.total.saturating_sub(lifted_at + free);
-                // The rest between two tests, and a round: sixty requests each, at one in a second.
+                // The rest between two tests and one round: sixty requests each, one a second.
                 assert!(lost < S(125), "{service}, {concurrency} at once: {lost:?}");
             }
         }
     }
 }
 
-/// No pace is right for refusals that come by chance: who waits as long as the service asks, and asks again, gets through in
-/// a time that is plain. Every refusal made the pace slower, up to two hundred times that time.
+/// Named after what broke: random refusals have no pace. A client that waits as long as the service asks gets through
+/// in a time that can be calculated. But every refusal made the pace slower, up to two hundred times that time.
 #[test]
 fn refusals_by_chance_cost_a_few_times_what_the_service_asks_for() {
     for refuses in [100, 200, 300, 400, 500] {
@@ -332,7 +339,7 @@ fn failures_are_never_too_many() {
     }
 }
 
-/// Whatever is answered, no 31 seconds have more than 16 failures that the service counts; a 429 it does not.
+/// Whatever the answers are, no 31 seconds have more than 16 failures that the service counts. It does not count a 429.
 #[test]
 fn failures_are_never_too_many_however_they_come() {
     let mut random = fastrand::Rng::with_seed(7);

@@ -1,23 +1,24 @@
-//! How many requests may be under way.
+//! How many requests of a client may be under way at the same time.
 
-/// Requests of one client at the same time, at the very most.
+/// The most requests of one client at the same time.
 pub(crate) const MAX_CONCURRENCY: u32 = 16;
 
-/// Requests served without a refusal after which one more may be under way. Each time that this was one too many, it takes four
-/// times as many, up to the second number.
+/// Requests served without a refusal after which one more may be under way. Each time that this was one too many, the number
+/// becomes four times as large, up to `MOST_CLEAN`.
 const CLEAN: u32 = 10;
 const MOST_CLEAN: u32 = 640;
 
-/// Requests that may be under way. After a pause it begins with one and doubles with every round trip until it is as wide as
-/// it was, which is half of what it was before a refusal that nobody foresaw.
+/// How many requests may be under way. After a pause it begins with one and doubles with every round trip, up to `full`. An
+/// unexpected refusal halves `full`, or takes one off it when one more than before had just been tried.
 #[derive(Debug)]
 pub(super) struct Width {
+    /// Requests that may be under way now, and the number up to which it grows with each served request.
     now: u32,
     full: u32,
-    /// Requests served since the last refusal or raise, and how many make another raise.
+    /// Requests served since the last failure or raise, and the number after which `full` is raised.
     clean: u32,
     to_raise: u32,
-    /// Whether it was raised since the last refusal.
+    /// Whether `full` was raised since the last unexpected refusal.
     is_raised: bool,
 }
 
@@ -46,7 +47,7 @@ impl Width {
         self.clean = 0;
     }
 
-    /// A refusal that nobody foresaw, with so many under way.
+    /// Notes an unexpected refusal, with so many requests under way.
     pub(super) fn surprise(&mut self, under_way: u32) {
         let too_many = self.now.min(under_way);
         if self.is_raised && too_many == self.full {
@@ -64,7 +65,7 @@ impl Width {
         self.now = 1;
     }
 
-    /// No wider than it should become.
+    /// Brings `now` down to `full` after an expected pause.
     pub(super) fn settle(&mut self) {
         self.now = self.now.min(self.full);
     }
@@ -74,7 +75,7 @@ impl Width {
 mod tests {
     use super::*;
 
-    /// Requests served until it is that wide.
+    /// How many requests have to be served until so many may be under way.
     fn served_to(width: &mut Width, wide: u32) -> u32 {
         let mut served = 0;
         while width.now() < wide {
@@ -90,7 +91,7 @@ mod tests {
         width.surprise(9);
         width.narrow();
         assert_eq!(served_to(&mut width, 5), 4);
-        // Six were one too many each time, so that is tried ever less often.
+        // Six are one too many each time, so six are tried less and less often.
         for served in [10, 40, 160, 640, 640] {
             width.failure();
             assert_eq!(served_to(&mut width, 6), served);

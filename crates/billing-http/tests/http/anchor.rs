@@ -1,4 +1,5 @@
-//! From where a walk goes on: the last entry that it handed out, or the end of a span in which it has found nothing more.
+//! Where a walk goes on after a failure: at the last entry that it handed out, or at the end of a span without further
+//! entries.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::support::{client, client_of, second, window};
 const DAY: i64 = 24 * 60 * 60;
 const S: i64 = 1_000_000_000;
 
-/// So many entries, a minute apart.
+/// So many entries, one for each minute.
 fn minutes(count: i64) -> Vec<UsageEntry> {
     (0..count).map(|n| entry_at(second(n * 60), "-0.1")).collect()
 }
@@ -23,14 +24,14 @@ fn impatient(upstream: &Upstream) -> Client {
     client_of(upstream.base_url()).0.retry(policy).build().unwrap()
 }
 
-/// A walk by one walker over some days, that ends soon or not at all.
+/// Walks some days with one walker, and fails instead of going on for ever.
 async fn walked(client: &Client, days: i64) -> Vec<UsageEntry> {
     let walk =
         Walk::over(window(0, days * DAY)).page_size(10).concurrency(1).max_pages(1000).build().unwrap();
     walk.entries(client).try_collect().await.unwrap()
 }
 
-/// What is too much at once is walked span by span. One that ends without an entry is behind the walk all the same.
+/// A window that is too much at once is walked span by span. A span without an entry counts as walked too.
 #[tokio::test]
 async fn a_span_that_was_walked_is_not_asked_for_again() {
     let mut all = minutes(25);
@@ -44,22 +45,23 @@ async fn a_span_that_was_walked_is_not_asked_for_again() {
         };
         let (since, until) = (query.window().since().unwrap(), query.window().until());
         noted.lock().unwrap().push(since);
-        // Whatever lies in more than a day is too much.
+        // A window of more than a day is too much.
         let is_wide = until.is_none_or(|until| until.unix_ns().unwrap() - since.unix_ns().unwrap() > DAY * S);
         if is_wide { Reply::error(504, "too much") } else { book.answer(request) }
     })
     .await;
     assert_eq!(walked(&impatient(&upstream), 8).await, all);
-    // Each span begins where the one before it ended, or at the last entry.
+    // Each span begins at the end of the one before it, or at the last entry.
     let starts = starts.lock().unwrap();
     assert!(starts.is_sorted(), "{starts:?}");
 }
 
-/// Behind the last span there may be nothing, and a service that hangs on nothing. The last entry is something.
+/// The rest after the last span may be empty, and a service may hang on an empty window. So the request begins at the
+/// last entry.
 #[tokio::test]
 async fn a_rest_in_which_nothing_lies_is_asked_for_from_the_last_entry_on() {
     let all = minutes(13 * 60);
-    // Two days are too wide. One is not, and then the other one is empty.
+    // Two days are too wide, and one is not. After the first day the second one is empty.
     let service = Reluctant::new(Book::new(all.clone())).widest(Duration::from_secs(40 * 60 * 60));
     let mut service = service.hanging(Reply::error(504, "too much"));
     let asked = service.asked();
@@ -69,7 +71,7 @@ async fn a_rest_in_which_nothing_lies_is_asked_for_from_the_last_entry_on() {
     assert_eq!(asked.windows().last().unwrap().since(), all.last().map(|entry| entry.timestamp));
 }
 
-/// How often a walk goes back is counted anew with each entry that it gets.
+/// The count of how often a walk goes back begins anew with each entry that it gets.
 #[tokio::test]
 async fn a_walk_that_gets_on_may_go_back_as_often_as_it_has_to() {
     let all = minutes(600);

@@ -1,4 +1,4 @@
-//! Analytics and the balance: of our own server, as they are documented, and from services that fail or know more.
+//! Analytics and the balance: from our own server, as they are documented, and from services that fail or send more.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn week() -> AnalyticsQuery {
     AnalyticsQuery::builder().build().unwrap()
 }
 
-/// An upstream that gives these replies one after the other, and the last one for ever.
+/// An upstream that gives these replies one after the other, and then always the last one.
 async fn upstream_of(replies: impl IntoIterator<Item = Reply>) -> Upstream {
     let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter().peekable();
     let mut last = None;
@@ -79,7 +79,7 @@ async fn the_key_of_a_gateway_reads_nothing() {
     }
 }
 
-/// Days descending, types and units of later days, numbers as strings: and all of it as it came.
+/// Days in descending order, unknown types and units, numbers as strings: all of it is read and kept as it came.
 #[tokio::test]
 async fn documented_answers_are_read_and_kept_to_the_byte() {
     let Answer { value, text } = analytics_of([Reply::json(200, ANALYTICS)]).await.unwrap();
@@ -279,7 +279,7 @@ async fn a_refusal_of_one_call_is_waited_for_by_the_others() {
     let (analytics, balance) = tokio::join!(client.analytics(&days), client.balance());
     assert!(analytics.is_ok() && balance.is_ok());
     assert_eq!(client.traffic().requests, 3);
-    // One of the two was refused, and neither was sent before the time.
+    // One of the two calls was refused, and neither was sent again too early.
     let is_asked_for = |wait: &Duration| wait.abs_diff(Duration::from_secs(60)) < Duration::from_secs(10);
     assert!(waits.lock().unwrap().iter().any(is_asked_for), "{waits:?}");
 }

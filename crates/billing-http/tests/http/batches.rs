@@ -1,4 +1,4 @@
-//! Batches: what is sent, and what each answer means for what is stored.
+//! Batches: what is sent, and what each answer says about what is stored.
 
 use std::error::Error as _;
 
@@ -29,7 +29,7 @@ async fn a_batch_is_stored_once_and_told_when_it_is_repeated() {
     assert_eq!(gateway.record(&batch()).await.unwrap(), Recorded::Stored(3));
     assert_eq!(gateway.record(&batch()).await.unwrap(), Recorded::Repeated(3));
     assert_eq!(server.entries().await, entries(3));
-    // The key is the gateway's own: the same entries under another one are others.
+    // The gateway chooses the keys. The same entries under another key are another batch.
     let again = Batch::new(key("batch-2"), &entries(3));
     assert_eq!(gateway.record(&again).await.unwrap(), Recorded::Stored(3));
     assert_eq!(server.entries().await.len(), 6);
@@ -105,7 +105,7 @@ async fn bad_rows_are_named_and_nothing_is_stored() {
     assert!(server.entries().await.is_empty());
 }
 
-/// More than an error of another call may have.
+/// The list of bad rows is longer than the error body of any other call may be.
 #[tokio::test]
 async fn as_many_bad_rows_as_a_batch_has_are_named() {
     let server = Server::start().await;
@@ -136,7 +136,7 @@ async fn another_batch_under_the_key_and_one_that_is_too_large_are_told_apart() 
     assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthorized, Some(401)));
 }
 
-/// Megabytes that are refused by their length before they are sent: the answer is heard all the same.
+/// A batch of megabytes is refused by its length before all of it is sent. The client still reads the answer.
 #[tokio::test]
 async fn a_refusal_is_heard_while_a_large_batch_is_sent() {
     let server = Server::configured(Config { body_limit: 2000, ..Config::new(now) }, None).await;

@@ -1,5 +1,5 @@
-//! When to come back to a service that refuses: as it says, to the second, and no longer than a client waits; and found out
-//! where it says nothing.
+//! When a client comes back to a service that refuses: at the second that the service names, or after waits of its own
+//! when the service names none.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -10,12 +10,12 @@ use futures::TryStreamExt;
 
 use crate::support::{client_of, first_page, second, window};
 
-/// Any page will do.
+/// A page; its content does not matter.
 fn page() -> Reply {
     Reply::json(200, r#"{"data":[],"nextCursor":null}"#)
 }
 
-/// The time of a client that does not really wait: it goes on with every wait.
+/// A simulated clock. Each wait of the client moves it on.
 #[derive(Clone)]
 struct Time {
     start: Instant,
@@ -31,7 +31,7 @@ impl Time {
         self.start.elapsed() + *self.waited.lock().unwrap()
     }
 
-    /// A client that lives in this time.
+    /// A client that waits by this clock.
     fn client_of(&self, upstream: &Upstream) -> ClientBuilder {
         let waited = Arc::clone(&self.waited);
         client_of(upstream.base_url()).0.sleep(move |wait| {
@@ -41,7 +41,7 @@ impl Time {
     }
 }
 
-/// A refusal with a clock that asks for so many seconds, one for each kind of clock, in each of the units.
+/// Refusals that ask for so many seconds, one for each header and unit.
 fn refusals(seconds: i64) -> Vec<Reply> {
     const NOW: i64 = 1_784_111_777;
     let at = NOW + seconds;
@@ -66,7 +66,7 @@ fn refusals(seconds: i64) -> Vec<Reply> {
     all
 }
 
-/// The time between being refused so and coming back.
+/// The time from this refusal to the next request.
 async fn wait_after(refusal: Reply) -> Duration {
     let time = Time::new();
     let instants = Arc::new(Mutex::new(Vec::new()));
@@ -114,7 +114,7 @@ async fn a_clock_that_is_nearly_a_day_away_is_said_and_not_waited_for() {
     }
 }
 
-/// The deprecated endpoint takes one request a minute: the walk takes its time, and is seldom refused.
+/// The deprecated endpoint takes one request a minute: the walk keeps to that, and is seldom refused.
 #[tokio::test]
 async fn a_service_of_one_request_a_minute_is_waited_for() {
     let minute = Duration::from_secs(60);
@@ -122,7 +122,7 @@ async fn a_service_of_one_request_a_minute_is_waited_for() {
     let mut book = Book::new(all.clone());
     let mut limit = Limit::new(1, minute);
     let time = Time::new();
-    // A clock is read by its size: a time of day in 1970 would be seconds from now.
+    // The simulated clock is not near 1970, because small numbers would be read as seconds from now.
     let today = Duration::from_secs(1_784_111_777);
     let answered = Arc::new(Mutex::new(0));
     let upstream = Upstream::start({
@@ -146,7 +146,7 @@ async fn a_service_of_one_request_a_minute_is_waited_for() {
     assert!(minutes.contains(&time.now()), "{answered} answers in {:?}", time.now());
 }
 
-/// Asks for a page, and says when it came and after how many requests.
+/// Asks for a page, and returns when it came and after how many requests.
 async fn page_of(refuse: impl Fn(Duration) -> bool + Send + 'static) -> (Result<Duration, Error>, usize) {
     page_or(Reply::error(429, "slow down"), refuse).await
 }
@@ -165,7 +165,7 @@ async fn page_or(
     (result.map(|_| time.now()), upstream.requests().len())
 }
 
-/// Named after what broke: ten refusals were the end of a page, which a block of a minute could be.
+/// Named after what broke: a page was given up after ten refusals, which a block of a minute could cause.
 #[tokio::test]
 async fn a_block_without_a_clock_is_borne_and_left_soon_after_it() {
     for (length_s, most_requests) in [(2, 6), (8, 9), (60, 14), (600, 45)] {
@@ -214,7 +214,7 @@ async fn a_service_that_says_now_for_ever_is_given_up_as_slowly() {
     assert!((80..120).contains(&requests), "{requests}");
 }
 
-/// Refusals are counted for all requests of a client together: sixteen do not have half an hour each.
+/// The time of refusals counts for all requests of a client together: sixteen requests do not have half an hour each.
 #[tokio::test]
 async fn a_walk_over_a_service_that_refuses_for_ever_ends_after_half_an_hour() {
     let time = Time::new();
@@ -230,12 +230,12 @@ async fn a_walk_over_a_service_that_refuses_for_ever_ends_after_half_an_hour() {
     let client = time.client_of(&upstream).build().unwrap();
     let error = walk.build().unwrap().entries(&client).try_collect::<Vec<_>>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
-    // The first page of them that is given up need not be the next that the walk hands out.
+    // The page that is given up first need not be the next one that the walk hands out.
     let minutes = time.now().as_secs() / 60;
     assert!((29..=36).contains(&minutes), "{minutes}");
 }
 
-/// As many as it takes, without a word about it: the walk finds out, and is seldom refused from then on.
+/// The service has a limit and does not tell it. The walk learns it, and is seldom refused from then on.
 #[tokio::test]
 async fn a_limit_without_a_clock_is_learnt() {
     let time = Time::new();
@@ -266,7 +266,7 @@ async fn a_limit_without_a_clock_is_learnt() {
     let walked: Vec<_> = walk.entries(&client).try_collect().await.unwrap();
     assert_eq!(walked, all);
     let (taken, refused) = *answers.lock().unwrap();
-    // Two dozen are the price of the first two minutes.
+    // Two dozen refusals are allowed for the first two minutes.
     assert!(refused < 24 + taken / 10, "{refused} refused, {taken} taken");
     let minutes = time.now().as_secs() / 60;
     assert!(minutes * 10 <= taken * 16 / 10, "{taken} pages in {minutes} minutes");

@@ -1,4 +1,4 @@
-//! Compressed answers: read whenever they come, whole or asked for again, and never larger than a page may be.
+//! Compressed answers: they are always read, asked for again when they are cut, and never larger than a page may be.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn zstd(reply: Reply) -> Reply {
     reply.with_body(body).header("content-encoding", "zstd")
 }
 
-/// The body in two members, of which the first ends at the end of a row.
+/// The body compressed in two members. The first one ends at the end of a row.
 fn in_two_members(reply: &Reply, compress: fn(Reply) -> Reply) -> (Reply, usize) {
     let middle = reply.body().iter().rposition(|byte| *byte == b',').unwrap();
     let row = reply.body()[..middle].iter().rposition(|byte| *byte == b'\n').unwrap_or(middle);
@@ -69,7 +69,7 @@ async fn a_compressed_page_is_read_whether_it_was_asked_for_or_not() {
                 }
                 let found = client.build().unwrap().page(&first_page()).await;
                 assert_eq!(found.unwrap().entries, entries(), "{reply:?}");
-                // A length has to be seen where nothing else shows a cut.
+                // text/csv is asked for uncompressed, because only its length shows a cut.
                 let asked_for = if matches!(wire, Wire::Csv(_)) { "identity" } else { asked_for };
                 assert_eq!(upstream.requests()[0].header("accept-encoding"), asked_for);
             }
@@ -77,7 +77,7 @@ async fn a_compressed_page_is_read_whether_it_was_asked_for_or_not() {
     }
 }
 
-/// A cut between two members is at the end of a whole gzip file, and at the end of a row.
+/// What is before a cut between two members is a whole gzip file with whole rows.
 #[tokio::test]
 async fn a_compressed_page_cut_at_every_byte_is_asked_for_again() {
     let mut check = Vec::new();
@@ -133,7 +133,7 @@ async fn what_is_behind_the_end_or_no_coding_at_all_is_no_page() {
     assert!(error.to_string().contains("`br` is not a content coding that was asked for"), "{error}");
 }
 
-/// 17 MiB of blanks are a few kilobytes on the wire, and no page.
+/// 17 MiB of blanks are a few kilobytes on the wire. They are refused as a page.
 #[tokio::test]
 async fn a_page_may_not_be_larger_decoded_than_plain() {
     let large = || Reply::json(200, vec![b' '; 17 << 20]);
@@ -144,7 +144,7 @@ async fn a_page_may_not_be_larger_decoded_than_plain() {
         assert_eq!((error.kind(), error.tries()), (ErrorKind::NotTheApi, 1));
         assert!(error.to_string().contains("larger than 16 MiB"), "{error}");
     }
-    // The words of an error are read in any coding, and looked for in no more than a little of it.
+    // The message of an error is read in any coding, but only the beginning of a long body is decompressed.
     for (reply, said) in [
         (zstd(Reply::error(403, "no entry")), "403 no entry"),
         (Reply::error(403, "no entry").gzip(), "403 no entry"),

@@ -1,4 +1,4 @@
-//! The examples, as programs against a service: they do what their first lines say.
+//! The examples as programs, run against a service: they do what their first lines say.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::server::{Server, now};
 
-/// Entries of June, and one of July.
+/// Entries of June and one of July.
 fn ledger() -> Vec<UsageEntry> {
     let at = |text: &str| text.parse().unwrap();
     let june = (1..=30).map(|day| entry_at(at(&format!("2026-06-{day:02}T12:00:00Z")), "-0.1"));
@@ -25,7 +25,7 @@ async fn run(example: &str, base_url: &str, args: &[&str]) -> Output {
 }
 
 async fn run_with(example: &str, args: &[&str], variables: &[(&str, &str)]) -> Output {
-    // Beside the directory of the test programs.
+    // The examples are beside the directory of the test programs.
     let test = std::env::current_exe().unwrap();
     let program: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(example);
     assert!(program.exists(), "`cargo test -p billing-http` builds the examples; with `--test` it does not");
@@ -56,7 +56,7 @@ async fn the_examples_do_what_they_say() {
     let output = run("observe", &base_url, &[]).await;
     let (said, traced) = (text(output.stdout), text(output.stderr));
     assert!(said.contains("all of usage-history\n30 entries, "), "{said}");
-    // Each request is a span, with its path and the number of the try, and without the key.
+    // Each request has a span with its path and the number of the try, and without the key.
     assert!(
         traced.contains("request{method=\"GET\" path=\"billing/usage-history\" try_number=1}"),
         "{traced}"
@@ -64,7 +64,7 @@ async fn the_examples_do_what_they_say() {
     assert!(!traced.contains("secret"), "{traced}");
 }
 
-/// The lines of a program, without that which says what it is.
+/// The number of lines of a program, without its `//!` lines.
 fn lines_of(source: &str) -> usize {
     source.lines().filter(|line| !line.starts_with("//!")).count()
 }
@@ -87,7 +87,7 @@ async fn a_program_of_25_lines_records_a_batch_and_reads_the_balance() {
     assert_eq!(server.entries().await.len(), 1);
 }
 
-/// A proxy on loopback that connects whoever comes to one server, and the heads of what was asked of it.
+/// A proxy on loopback that connects every client to one server, and the heads of the requests that it got.
 async fn proxy(target: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -123,7 +123,7 @@ async fn a_program_of_25_lines_reads_analytics_by_a_proxy() {
     std::fs::write(&file, certificate).unwrap();
     let (proxy, asked) = proxy(server.address.clone()).await;
     let variables = [
-        // A name that only the proxy knows.
+        // Only the proxy knows this name.
         ("BILLING_BASE_URL", "https://billing.test:8443/api/v1"),
         ("BILLING_API_KEY", &server.admin_key),
         ("BILLING_PROXY", &proxy),

@@ -1,5 +1,5 @@
-//! Each failure of the service that a page or a plain walk can meet: the result is exactly the undisturbed one, or the
-//! error says what came.
+//! The failures of a service that a page or a plain walk can meet. The result is exactly the undisturbed one, or an
+//! error that says what came.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 const CSV: Wire = Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into));
 
-/// The entries of the page that is disturbed here: equal ones among them.
+/// The entries of the disturbed page, some of them equal.
 fn entries() -> Vec<UsageEntry> {
     vec![entry_at(second(1), "-0.1"), entry_at(second(1), "-0.1"), entry_at(second(2), "-2e-7")]
 }
@@ -42,7 +42,7 @@ fn html(status: u16) -> Reply {
     Reply::new(status, "text/html", "<html><h1>Something is wrong</h1></html>")
 }
 
-/// Gives each of the replies once, then the last of them for good.
+/// An upstream that gives each reply once, and then always the last one.
 async fn upstream_of(replies: impl IntoIterator<Item = Reply>) -> Upstream {
     let replies: Vec<_> = replies.into_iter().collect();
     let mut next = 0;
@@ -53,13 +53,13 @@ async fn upstream_of(replies: impl IntoIterator<Item = Reply>) -> Upstream {
     .await
 }
 
-/// A client that bears more faults than any test here has, and asks for compressed pages.
+/// A client with more tries than any test here has faults. It asks for compressed pages.
 fn patient(upstream: &Upstream) -> ClientBuilder {
     let policy = RetryPolicy { max_tries: 2000, budget: Duration::MAX, ..RetryPolicy::default() };
     client_of(upstream.base_url()).0.compression(true).retry(policy)
 }
 
-/// Each of the replies is met, and then the page comes as if nothing had been.
+/// Checks that the page comes as if nothing had happened, after each of these replies.
 async fn is_borne(replies: impl IntoIterator<Item = Reply>) {
     let replies: Vec<_> = replies.into_iter().collect();
     let upstream = upstream_of(replies.iter().cloned().chain([json()])).await;
@@ -68,7 +68,7 @@ async fn is_borne(replies: impl IntoIterator<Item = Reply>) {
     assert_eq!(upstream.requests().len(), replies.len() + 1, "{replies:?}");
 }
 
-/// The error of a service that answers so every time.
+/// The error of a service that always answers like this.
 async fn error_of(reply: Reply) -> Error {
     let upstream = upstream_of([reply]).await;
     client(&upstream).page(&first_page()).await.unwrap_err()
@@ -82,7 +82,7 @@ async fn a_body_cut_at_every_byte_changes_nothing_however_it_travels() {
         (Wire::Json, json().gzip().chunked(), true),
         (CSV, csv().chunked(), true),
     ] {
-        // All of the body is a page; unless the chunk that ends it is missing.
+        // The whole body is a page, except when its last chunk is missing.
         let cuts = whole.body().len() + usize::from(is_chunked);
         let faults = (0..cuts).map(|cut| whole.clone().cut_at(cut));
         let upstream = upstream_of(faults.chain([whole.clone()])).await;
@@ -104,7 +104,7 @@ async fn a_connection_reset_at_every_byte_changes_nothing() {
     }
 }
 
-/// Nothing but the compression says where this body ends.
+/// Only the compression says where this body ends.
 #[tokio::test]
 async fn a_compressed_body_without_a_length_is_whole_or_asked_for_again() {
     let whole = json().gzip().undelimited();
@@ -120,12 +120,12 @@ async fn a_connection_that_ends_before_the_answer_is_borne() {
     for reply in [json().closed(), json().reset(), json().cut_at(9).reset()] {
         let error = error_of(reply).await;
         assert_eq!((error.status(), error.tries()), (None, 10));
-        // A reset may take along what came before it.
+        // A reset may drop bytes that came before it.
         assert!(matches!(error.kind(), ErrorKind::NoAnswer | ErrorKind::Interrupted), "{error}");
     }
 }
 
-/// The rest of a body is neither part of the page nor of the next answer; what is missing is missed.
+/// Bytes beyond the length belong neither to the page nor to the next answer. Missing bytes are noticed.
 #[tokio::test]
 async fn a_length_that_is_not_the_bodys_changes_nothing() {
     for slow in [false, true] {
@@ -145,7 +145,7 @@ async fn a_length_that_is_not_the_bodys_changes_nothing() {
     assert_eq!((page.entries, upstream.requests().len()), (entries(), 4));
 }
 
-/// Cut at a line, a text/csv page looks whole: the service's own count says that it is not.
+/// A text/csv page that is cut at a line looks whole. The service's own count says that it is not.
 #[tokio::test]
 async fn text_csv_with_too_small_a_length_is_not_the_window() {
     let mut book = Book::new(entries());
@@ -277,7 +277,7 @@ async fn an_answer_that_stalls_anywhere_is_asked_for_again() {
             json().claiming(size + 1).stalled(),
             html(502).cut_at(9).stalled(),
             json().after(Duration::from_secs(3600)),
-            // Always something, never the whole: the time is that of the page, not that of a silence.
+            // Bytes come all the time, but never all of them: the limit is for the whole page, not for a silence.
             json().byte_by_byte(MS(5)),
         ]
     };
@@ -294,7 +294,7 @@ async fn an_answer_that_stalls_anywhere_is_asked_for_again() {
     assert_eq!((error.kind(), error.tries()), (ErrorKind::Interrupted, 2));
     assert!(error.to_string().contains("timed out"), "{error}");
 
-    // The status says enough, even when its explanation never ends.
+    // The status says enough, even when the message never ends.
     let upstream = upstream_of([Reply::error(401, "x").cut_at(3).stalled()]).await;
     let client = patient(&upstream).retry(policy).try_timeout(try_timeout).build().unwrap();
     let error = client.page(&first_page()).await.unwrap_err();
@@ -323,12 +323,12 @@ async fn only_a_null_or_missing_cursor_ends_a_walk() {
         let (found, requests) = walked(pages.clone()).await;
         assert_eq!((found.unwrap(), requests), (all.clone(), 6));
     }
-    // The same two entries again and again: in order, and inside the window.
+    // The same two entries again and again. They are in order, and within the window.
     let (found, requests) = walked(vec![page(&all[..2], Some("a"))]).await;
     assert_eq!((found.unwrap_err().kind(), requests), (ErrorKind::Inconsistent, 2));
 }
 
-/// What can become of an answer on its way.
+/// What can happen to an answer on the network.
 const MISHAPS: [fn(Reply) -> Reply; 14] = [
     |reply| reply.cut_at(30),
     |reply| reply.chunked(),
@@ -355,7 +355,7 @@ async fn a_walk_over_a_service_that_fails_in_every_way_is_the_window() {
             let mut met = HashSet::new();
             let upstream = Upstream::start(move |request| {
                 let reply = book.answer(request);
-                // The first time that a page is asked for, something goes wrong.
+                // The first request for each page goes wrong.
                 let nth = met.len();
                 if met.insert(request.query.clone()) { MISHAPS[nth % MISHAPS.len()](reply) } else { reply }
             })

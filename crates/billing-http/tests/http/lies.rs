@@ -1,4 +1,4 @@
-//! Services that do not do what they were asked: an error, or all of the window all the same.
+//! Services that answer wrongly: the walk has all of the window, or it is an error.
 
 use billing_http::{Endpoint, Error, ErrorKind, Walk, Wire};
 use billing_model::{Currency, Page, Paging, Timestamp, UsageEntry, WholeSet};
@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use crate::support::{client, client_of, first_page, second, window};
 
-/// An entry every 2.31 s, none of them on a whole second but by chance.
+/// An entry every 2.31 s, so few of them are at a whole second.
 fn uneven(count: i64) -> Vec<UsageEntry> {
     let at = |n: i64| Timestamp::from_unix_ns(1_750_000_000_500_000_000 + n * 2_310_000_000);
     (0..count).map(|n| entry_at(at(n), "-1")).collect()
@@ -22,7 +22,7 @@ async fn collect(
     walk.build().unwrap().entries(&client(upstream)).try_collect().await
 }
 
-/// The request with its times changed.
+/// The request with other times.
 fn with_times(request: &Request, change: impl Fn(Timestamp) -> Timestamp) -> Request {
     let mut query = Vec::new();
     for (name, value) in request.query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -53,11 +53,11 @@ async fn a_service_that_ignores_the_start_was_read_again_and_again() {
             book.answer(&with_times(request, |at| if at < second(9000) { second(0) } else { at }))
         })
     };
-    // A start that the walk chose itself is given up, and the pages from the first one on are the ledger.
+    // The walk gives up a start that it chose itself, and walks the ledger from its first page.
     let upstream = ignoring().await;
     assert_eq!(collect(&upstream, Endpoint::Usage, None).await.unwrap(), uneven(1500));
     assert!(upstream.requests().len() < 30, "{}", upstream.requests().len());
-    // One that was asked for is not.
+    // It does not give up a start that the caller asked for.
     let upstream = ignoring().await;
     let walk = Walk::over(window(5000, 10_000)).endpoint(Endpoint::Usage).build().unwrap();
     let error = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await.unwrap_err();
@@ -101,8 +101,8 @@ fn without_cursor(reply: Reply) -> Reply {
     Reply::json(200, body)
 }
 
-/// A full page loses its cursor, and what is asked for to make sure loses it too, or fails: in a window in which more than a page
-/// lies before what came already, the answer says nothing of what follows.
+/// Named after what broke: a full page loses its cursor, and the request that asks what follows loses it too, or fails.
+/// When that request's window has more than a page of earlier entries, its answer says nothing about what follows.
 #[tokio::test]
 async fn an_answer_from_before_what_came_was_the_end() {
     let all: Vec<_> = (0..6000).map(|n| entry_at(second(n / 6), &format!("-{n}e-5"))).collect();
@@ -177,7 +177,7 @@ async fn a_cursor_that_fails_while_an_end_is_made_sure_of_was_the_end() {
 /// A page that is one instant to its end, exactly as long as what is asked for to make sure: in that size nothing new comes.
 #[tokio::test]
 async fn a_page_of_one_instant_was_the_end() {
-    // So many entries at each second from the first on, and the requests whose cursors are lost.
+    // The numbers of entries at each second, and the requests whose cursors are lost.
     let cases: [(&[usize], u32, std::ops::RangeInclusive<u32>); 5] = [
         (&[3, 997, 1000, 1000], 1000, 1..=2),
         (&[3, 997, 1000, 999], 1000, 1..=999),
@@ -201,7 +201,7 @@ async fn a_page_of_one_instant_was_the_end() {
             let walk = Walk::over(window(0, 1000)).endpoint(Endpoint::UsageHistory).page_size(page_size);
             let walk = walk.concurrency(concurrency).build().unwrap();
             let found = walk.entries(&client(&upstream)).try_collect::<Vec<_>>().await;
-            // More entries of one instant than the largest page has, and no cursor, are an error.
+            // One instant with more entries than the largest page, without a cursor, is an error.
             let found = found.map(|found| found.len()).map_err(|error| error.kind());
             let is_whole = found == Ok(all.len());
             assert!(
@@ -212,7 +212,7 @@ async fn a_page_of_one_instant_was_the_end() {
     }
 }
 
-/// A service that has no cursors at all, and more entries at the end than a page has.
+/// A service without any cursor, which has more entries at the end than one page.
 #[tokio::test]
 async fn a_service_without_cursors_is_walked_to_a_dense_end() {
     let all: Vec<_> = (0..6000).map(|n| entry_at(second(n / 6), &format!("-{n}e-5"))).collect();
@@ -227,7 +227,7 @@ async fn a_service_without_cursors_is_walked_to_a_dense_end() {
     }
 }
 
-/// The answer of a copy that has nothing from an instant on.
+/// The answer of a copy that lacks everything from an instant on.
 fn as_of(instant: Timestamp, reply: Reply) -> Reply {
     let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
     let count = page.entries.len();
@@ -240,7 +240,7 @@ fn as_of(instant: Timestamp, reply: Reply) -> Reply {
     Reply::json(200, body)
 }
 
-/// What a walk finds where some of the pages that are asked for without a cursor are as of an earlier instant.
+/// What a walk finds when some pages without a cursor come from a copy that lags behind.
 async fn found_beside_a_copy(
     all: &[UsageEntry],
     instant: Timestamp,
@@ -250,7 +250,7 @@ async fn found_beside_a_copy(
     let mut book = Book::new(all.to_vec());
     let mut firsts = 0;
     let upstream = Upstream::start(move |request| {
-        // A full page that ends a walk is made sure of, by another size: also by a plain walk.
+        // The request of another page size asks what follows a full page. A plain walk sends it too.
         let is_first = request.query.contains("pageSize=50&");
         firsts += u32::from(is_first);
         let reply = book.answer(request);
@@ -262,8 +262,8 @@ async fn found_beside_a_copy(
     walk.entries(&client(&upstream)).try_collect().await.unwrap()
 }
 
-/// A plain walk asks for one page without a cursor, and a walk by several windows for more. One answer that was older than the
-/// others, and said that nothing followed, ended the whole export, and nobody was told.
+/// Named after what broke: a plain walk asks for one page without a cursor, and a walk by several windows for more. One
+/// older answer, which said that nothing followed, ended the whole export without an error.
 #[tokio::test]
 async fn an_end_that_a_window_of_its_own_was_told_ended_the_walk() {
     let all = uneven(3010);
@@ -294,7 +294,8 @@ async fn an_end_that_a_window_of_its_own_was_told_ended_the_walk() {
     }
 }
 
-/// Pages without a cursor come from a copy that lags behind: every second one, or all but the one that a plain walk asks for.
+/// Pages without a cursor come from a copy that lags behind: every second one, or all but the first, which a plain walk
+/// asks for.
 #[tokio::test]
 async fn a_copy_that_lags_ended_the_walk() {
     let all = uneven(3010);
@@ -309,7 +310,7 @@ async fn a_copy_that_lags_ended_the_walk() {
     }
 }
 
-/// Days of different weight, so that the first page of a part may have all of it, and some of the next.
+/// Days with different numbers of entries, so the first page of a part may have all of the part and some of the next one.
 #[tokio::test]
 async fn a_copy_that_lags_ended_a_part_that_is_one_page() {
     for seed in 0..100 {
@@ -334,8 +335,9 @@ async fn a_copy_that_lags_ended_a_part_that_is_one_page() {
     }
 }
 
-/// Cursors tell the truth and fail for a while; whatever is asked for without one is answered by a copy that lags. Who tries
-/// the cursor again, as a plain walk does, gets through: who asked another question was told that nothing followed.
+/// Named after what broke: cursors are right but fail for a while, and requests without a cursor are answered by a copy
+/// that lags behind. A plain walk tries the cursor again and gets through. A walk that left the cursor was told that
+/// nothing followed.
 #[tokio::test]
 async fn a_cursor_that_failed_for_a_while_was_left_for_a_copy_that_lags() {
     let all = uneven(1510);
@@ -362,7 +364,7 @@ async fn a_cursor_that_failed_for_a_while_was_left_for_a_copy_that_lags() {
     }
 }
 
-/// In text/csv the cursor is a header, and a proxy may drop those that it does not know. Pages need not be full.
+/// In text/csv the cursor is a header, and a proxy may drop headers that it does not know. Pages need not be full.
 #[tokio::test]
 async fn a_header_that_is_lost_on_the_way_was_the_end_of_a_page_that_is_not_full() {
     let all = uneven(600);
@@ -385,8 +387,8 @@ async fn a_header_that_is_lost_on_the_way_was_the_end_of_a_page_that_is_not_full
     }
 }
 
-/// A service that is right in everything. Its last page is full in the size that is walked in, and what lies in the last minutes
-/// fills pages of another size too: no header was there, and none was missing.
+/// Named after what broke: a correct service, whose last page is full. The entries of the last minutes fill pages of
+/// another size too. There was no cursor because nothing follows, and the walk said that it was lost.
 #[tokio::test]
 async fn a_ledger_that_fills_its_last_page_was_said_to_have_lost_its_cursor() {
     for (entries, page_size) in [(1000, 100), (2000, 500), (1000, 1000), (997, 997), (1994, 997), (3980, 10)]
@@ -407,7 +409,7 @@ async fn a_ledger_that_fills_its_last_page_was_said_to_have_lost_its_cursor() {
 async fn a_service_that_repeats_the_key_had_it_shown() {
     for reply in [
         Reply::error(401, "Invalid key secret-key"),
-        // Where the words are cut to a line.
+        // The key is where the message is cut to one line.
         Reply::error(401, &format!("{} [key] secret-key", "x".repeat(285))),
         Reply::error(302, "").header("location", "https://elsewhere.example/?key=secret-key"),
     ] {

@@ -1,4 +1,4 @@
-//! Batches whose answer is lost: sent again they are stored once, and what is not known is said.
+//! Batches whose answer is lost: they are sent again and stored once, and an unknown outcome is reported as unknown.
 
 use std::error::Error as _;
 
@@ -16,7 +16,8 @@ fn batch() -> Batch {
     Batch::new(key("batch-1"), &entries(2))
 }
 
-/// The answer of the first connection of each client is cut after ever more bytes; by then the server has stored the batch.
+/// The answer on the first connection of each client is cut, one byte later each time. The server has stored the batch
+/// by then.
 #[tokio::test]
 async fn a_batch_whose_answer_is_cut_at_any_byte_is_stored_once() {
     let server = Server::start().await;
@@ -58,7 +59,7 @@ async fn an_answer_that_is_lost_every_time_is_not_known_and_safe_to_ask_for_agai
     assert_eq!((recorded, server.entries().await), (Recorded::Repeated(2), entries(2)));
 }
 
-/// What the tries came to, and what the last word on the batch is.
+/// A table of the replies to two tries, and the error that follows from them.
 #[tokio::test]
 async fn what_is_known_is_known_from_the_answers() {
     let lost = || Reply::json(201, RECEIPT).closed();
@@ -134,7 +135,7 @@ async fn a_batch_that_never_left_is_not_stored() {
     let error = client_of(base_url).0.build().unwrap().record(&batch()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable);
 
-    // The first try has arrived perhaps, and then there was nobody: that is what is known.
+    // The first try may have arrived, and then no connection could be made: the outcome is unknown.
     let server = Server::start().await;
     let address = cutting(server.address.clone(), |_| Some(0)).await;
     let policy = RetryPolicy { max_tries: 1, ..RetryPolicy::default() };

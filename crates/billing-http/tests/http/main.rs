@@ -1,4 +1,4 @@
-//! The client against real sockets: what it sends, what it bears, and that a walk is the window.
+//! The client on real sockets: what it sends, which faults it survives, and that a walk has exactly the window.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

@@ -1,4 +1,4 @@
-//! One page: what goes out, and what each answer becomes.
+//! One page: the request that is sent, and what each answer becomes.
 
 use billing_http::{ErrorKind, Event, Wire};
 use billing_model::{HistoryRequest, PageRequest, UsageQuery};

@@ -1,4 +1,5 @@
-//! How long a service that does not answer, or never comes to an end, is waited for. Nothing that it sends makes it longer.
+//! How long a client waits for a service that does not answer, or whose answer never ends. Nothing that the service
+//! sends makes the wait longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +15,12 @@ use crate::support::{client_of, first_page, window};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// Ends a test that would wait for ever; nothing here takes a hundredth of it.
+/// Ends a test that would wait for ever. All tests here take less than a hundredth of it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 const EMPTY: &str = r#"{"data":[],"nextCursor":null}"#;
 
-/// A service that takes connections and sends the same bytes again and again, or nothing.
+/// A service that accepts connections and sends the same bytes again and again, or nothing.
 async fn endless(bytes: &'static [u8], pause: Duration) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base_url = format!("http://{}/api/v1", listener.local_addr().unwrap());
@@ -43,7 +44,7 @@ fn impatient(base_url: String, first_answer_budget: Duration, try_timeout: Durat
     client_of(base_url).0.retry(policy).try_timeout(try_timeout)
 }
 
-/// A client that notes how long it was silent, and what it narrowed.
+/// A client that notes events of silence and of narrowing.
 fn noting(builder: ClientBuilder) -> (Client, Arc<Mutex<Vec<String>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&events);
@@ -82,17 +83,17 @@ async fn a_service_that_answered_before_keeps_all_of_its_tries() {
         if looked_at.load(Ordering::Relaxed) { reply.stalled() } else { reply }
     })
     .await;
-    // A fifth of the time that ten tries take: it no longer counts.
+    // The limit until the first answer is a fifth of the time of ten tries. After an answer it does not count.
     let builder = impatient(upstream.base_url(), MS(40), MS(20)).silence_worth_telling(MS(5));
     let (client, events) = noting(builder);
-    // On a busy machine a good answer may take longer than that too.
+    // On a busy machine even a good answer may take longer than the limit.
     while client.page(&first_page()).await.is_err() {}
     is_silent.store(true, Ordering::Relaxed);
     let error = client.page(&first_page()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::NoAnswer, 10), "{error}");
     assert!(error.to_string().contains(": no answer within 20ms (tried 10 times"), "{error}");
     assert!(error.is_timeout());
-    // What is waited for, how long already, and how long at most: said again after twice the time.
+    // The event has the path, the time so far and the limit. It comes again after twice the time.
     let events = events.lock().unwrap();
     for told in ["billing/usage-history 5ms of 20ms", "billing/usage-history 10ms of 20ms"] {
         assert!(events.iter().any(|event| event == told), "{events:?}");
@@ -110,13 +111,13 @@ async fn a_connection_that_ends_before_any_answer_is_no_answer() {
     }
 }
 
-/// Each byte, and each interim answer, comes well before anybody would lose patience with a silence.
+/// Each byte and each interim answer comes long before a limit for silence would end.
 #[tokio::test]
 async fn what_trickles_makes_no_try_longer() {
     let slow = |reply: Reply| reply.byte_by_byte(MS(5));
     let long = Reply::json(200, "x".repeat(1000));
     for reply in [
-        // A head that takes a second or more, a body that does, and both compressed.
+        // A head that takes a second or more, a body that does, and both of them compressed.
         slow(long.clone().header("x-long", "x".repeat(1000))),
         slow(long.clone()),
         slow(long.clone().chunked()),
@@ -143,7 +144,7 @@ async fn interim_answers_without_end_are_no_answer() {
             let base_url = endless(bytes, pause).await;
             let client = impatient(base_url, MS(200), MS(50)).build().unwrap();
             let error = tokio::time::timeout(LIMIT, client.page(&first_page())).await.unwrap().unwrap_err();
-            // Half a head after another, or nothing but headers, is no HTTP, and then that is said.
+            // Half a head after another one, or endless headers, may also be reported as not HTTP.
             assert!(matches!(error.kind(), ErrorKind::NoAnswer | ErrorKind::Protocol), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Services that hang on windows of a walk's own: it gets through wherever following the cursor gets through.
+//! Services that hang on windows which a walk chooses itself. The walk gets through wherever a plain walk by cursor does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,13 +16,13 @@ const DAY: i64 = 24 * HOUR;
 const SIZE: u32 = 10;
 const ENDPOINTS: [Endpoint; 2] = [Endpoint::Usage, Endpoint::UsageHistory];
 
-/// Days of entries, with nights between them: 40 entries a day, of which some are equal and some stand at one instant.
+/// Days of entries with nights between them: 40 entries a day, some of them equal and some at one instant.
 fn days(count: i64) -> Vec<UsageEntry> {
     let at = |n: i64| second(n / 40 * DAY + n % 40 / 2 * 20 * 60);
     (0..count * 40).map(|n| entry_at(at(n), if n % 3 == 0 { "-0.1" } else { "-0.2" })).collect()
 }
 
-/// How many requests a plain walk needs.
+/// The number of requests of a plain walk.
 fn pages(entries: &[UsageEntry]) -> usize {
     entries.len().div_ceil(SIZE as usize)
 }
@@ -54,7 +54,7 @@ async fn narrow_and_empty_windows_that_hang_are_not_asked_for() {
             check_widths(&asked);
             let requests = upstream.requests().len();
             if concurrency == 1 {
-                // By cursor one request more: whether a full page without a cursor was the last.
+                // By cursor there is one request more, which asks whether a full page without a cursor was the last.
                 let last = usize::from(endpoint == Endpoint::UsageHistory);
                 assert_eq!((asked.windows().len(), requests), (1 + last, pages(&all) + last), "{endpoint}");
             } else {
@@ -65,7 +65,7 @@ async fn narrow_and_empty_windows_that_hang_are_not_asked_for() {
     }
 }
 
-/// The plain way is the floor: where nothing but following the cursor works, that is what a walk does.
+/// Where nothing but following the cursor works, a walk follows the cursor.
 #[tokio::test]
 async fn only_the_cursor_works() {
     let all = days(60);
@@ -78,13 +78,13 @@ async fn only_the_cursor_works() {
             assert_eq!(found, all, "{endpoint} {concurrency}");
             let requests = upstream.requests().len();
             assert!(requests <= pages(&all) * 6 / 5, "{endpoint} {concurrency}: {requests}");
-            // What was tried side by side failed side by side; then ever less is tried.
+            // Windows side by side fail together. After that the walk tries them less and less often.
             assert!(asked.hung().len() < 24, "{endpoint} {concurrency}: {}", asked.hung().len());
         }
     }
 }
 
-/// A hang that never ends is not waited for as long as a page is.
+/// A request that hangs for ever has a shorter time limit than a page.
 #[tokio::test]
 async fn a_part_that_never_answers_is_given_up() {
     let all = days(10);
@@ -117,11 +117,11 @@ async fn a_narrow_window_is_asked_wider_and_cut_here() {
     }
 }
 
-/// Ways around a failure that fail too are no reason to give up: the window was right, and only the moment wrong.
+/// When the ways around a failure fail too, the walk asks for the whole window once more: the failure may have passed.
 #[tokio::test]
 async fn a_failure_that_passes_does_not_end_a_walk_over_a_narrow_window() {
     let ns = |s: i64, ns: i64| Timestamp::from_unix_ns(second(s).unix_ns().unwrap() + ns);
-    // In the millisecond in which the window begins there are some from before it, which the service sends and counts.
+    // The millisecond in which the window begins has entries from before the window. The service sends and counts them.
     let early = std::iter::repeat_n(entry_at(ns(4, 100_000), "-0.1"), 30);
     let book = Book::new(early.chain(vec![entry_at(second(5), "-0.1"); 25]).collect());
     let window = |until| TimeWindow::new(Some(ns(4, 500_000)), Some(second(until))).unwrap();
@@ -147,7 +147,8 @@ async fn a_failure_that_passes_does_not_end_a_walk_over_a_narrow_window() {
     }
 }
 
-/// A full page without a cursor may not be the last. What follows it is asked for in the one way that works: exactly.
+/// A full page without a cursor may not be the last. The walk asks what follows with the exact window, which is the one
+/// way that works here.
 #[tokio::test]
 async fn what_follows_a_full_page_is_asked_for_by_the_way_that_led_there() {
     let all = vec![entry_at(second(5), "-0.1"); 30];
@@ -169,7 +170,7 @@ async fn what_follows_a_full_page_is_asked_for_by_the_way_that_led_there() {
     assert_eq!(found, all);
 }
 
-/// Nothing lies in the window, and something behind it.
+/// The window is empty, and there are entries after it.
 #[tokio::test]
 async fn an_empty_window_is_found_to_be_empty() {
     for endpoint in ENDPOINTS {
@@ -181,7 +182,7 @@ async fn an_empty_window_is_found_to_be_empty() {
     }
 }
 
-/// Wherever a walk is complete it can go on: no window of its own is narrow or empty there.
+/// A walk can be resumed wherever it was complete, without a request for a narrow or empty window.
 #[tokio::test]
 async fn a_walk_that_goes_on_asks_for_no_window_that_hangs() {
     let all = days(10);
@@ -205,7 +206,7 @@ async fn a_walk_that_goes_on_asks_for_no_window_that_hangs() {
     }
 }
 
-/// A relative window begins with a page, whatever the local clock says, and ends where the service's clock has it.
+/// The first request of a relative window is a page, whatever the local clock says. The service's clock settles the end.
 #[tokio::test]
 async fn a_window_that_ends_now_begins_with_a_page() {
     let all = days(30);
@@ -241,7 +242,7 @@ async fn the_date_of_an_error_settles_the_window_too() {
         count += 1;
         match count {
             1 => Reply::error(503, "later").dated(now_s),
-            // Of another moment.
+            // The page has a later `Date`.
             _ => book.answer(request).dated(now_s + 60),
         }
     })
@@ -250,7 +251,7 @@ async fn the_date_of_an_error_settles_the_window_too() {
     let begun = Walk::over(since_ever).build().unwrap().begin(&client(&upstream), now).await.unwrap();
     assert_eq!(begun.window(), TimeWindow::new(None, Some(now)).unwrap());
 
-    // A window that is empty by the service's clock is refused, though the service does not come to a page.
+    // A window that is empty by the service's clock is refused, even when the service gives no page.
     let upstream = Upstream::start(move |_| Reply::error(503, "later").dated(now_s)).await;
     let future = Times { since: Some(Border::At(second(21 * DAY))), until: Border::NOW };
     let begun = Walk::over(future).build().unwrap().begin(&client(&upstream), now).await;
@@ -258,7 +259,7 @@ async fn the_date_of_an_error_settles_the_window_too() {
     assert!(upstream.requests().len() < 10);
 }
 
-/// A machine in between may have a clock of its own.
+/// A machine between client and service may have another clock.
 #[tokio::test]
 async fn a_clock_that_only_an_error_has_is_not_that_of_the_service() {
     let now = second(20 * DAY);
@@ -281,12 +282,12 @@ async fn a_clock_that_only_an_error_has_is_not_that_of_the_service() {
     }
 }
 
-/// The page of `usage-history` in text/csv, without the header that leads on.
+/// A page of `usage-history` in text/csv, without the header that has the cursor.
 fn without_cursor(reply: &Reply) -> Reply {
     Reply::new(200, "text/csv", reply.body())
 }
 
-/// Named after what broke: a full page of one instant, asked for again, brought nothing new and was taken for the end.
+/// Named after what broke: a full page of one instant was asked for again, had nothing new, and was taken for the end.
 #[tokio::test]
 async fn a_lost_cursor_amid_one_instant_is_not_the_end() {
     for (at_one_instant, is_too_much) in [(40, false), (999, false), (1000, true), (1500, true)] {
@@ -313,7 +314,7 @@ async fn a_lost_cursor_amid_one_instant_is_not_the_end() {
     }
 }
 
-/// Named after what broke: the entries between a false end and the next part were left out without a word.
+/// Named after what broke: the entries between a false end and the next part were left out without an error.
 #[tokio::test]
 async fn an_end_that_another_part_disproves_is_asked_for_again() {
     let all = days(60);
@@ -328,7 +329,7 @@ async fn an_end_that_another_part_disproves_is_asked_for_again() {
                 if count != at {
                     return reply;
                 }
-                // Half a page, which says that it is the last.
+                // Half a page that says that it is the last.
                 let mut page = Page::from_history_json(std::str::from_utf8(reply.body()).unwrap()).unwrap();
                 page.entries.truncate(5);
                 page.paging = Paging::ByCursor(None);
@@ -340,7 +341,7 @@ async fn an_end_that_another_part_disproves_is_asked_for_again() {
             let walk =
                 Walk::over(window(-DAY, 61 * DAY)).page_size(SIZE).concurrency(concurrency).build().unwrap();
             let found: Vec<_> = walk.entries(&client(&upstream)).try_collect().await.unwrap();
-            // Where nobody was ahead, nobody can know; there is no hole in any case.
+            // When no walker is ahead, a false end cannot be noticed. In no case is there a hole.
             assert!(found == all[..found.len()], "a hole: {at} {concurrency}");
             whole += u32::from(found.len() == all.len());
         }
@@ -348,10 +349,10 @@ async fn an_end_that_another_part_disproves_is_asked_for_again() {
     assert!(whole > 0);
 }
 
-/// A service that keeps the cursors of so many pages, the latest, and how many it has refused.
+/// A service that knows only the cursors of the latest pages, and the number of cursors that it has refused.
 async fn keeping_cursors(all: &[UsageEntry], keep: usize) -> (Upstream, Arc<AtomicUsize>) {
     let mut book = Book::new(all.to_vec());
-    // A page that is the last takes a place too.
+    // The last page takes a place too.
     let mut live: Vec<Option<String>> = Vec::new();
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
@@ -373,10 +374,9 @@ async fn keeping_cursors(all: &[UsageEntry], keep: usize) -> (Upstream, Arc<Atom
     (upstream.await, refused)
 }
 
-/// Walkers that take cursors from each other walk one by one.
-///
-/// Named after what broke: each refused cursor is a failure that the service counts, and after sixteen of them every walker
-/// had to wait for half a minute, again and again.
+/// Named after what broke: each refused cursor is a failure that the service counts, and after sixteen of them every
+/// walker had to wait for half a minute, again and again. Now walkers that take cursors from each other walk one by
+/// one.
 #[tokio::test]
 async fn few_cursors_for_a_key_are_enough_and_cost_few_refusals() {
     let all = days(60);
@@ -396,7 +396,8 @@ async fn few_cursors_for_a_key_are_enough_and_cost_few_refusals() {
     }
 }
 
-/// Named after what broke: cursors that live for a few pages, in the last minutes of a window, which are asked for wider.
+/// Named after what broke: cursors that live for a few pages, in the last minutes of a window, where the walk asks for
+/// a wider window.
 #[tokio::test]
 async fn short_lived_cursors_are_enough_at_the_end_of_a_window() {
     let all: Vec<_> = (0..400).map(|n| entry_at(second(n * 2), "-1")).collect();
@@ -415,7 +416,7 @@ async fn short_lived_cursors_are_enough_at_the_end_of_a_window() {
     assert_eq!(found, all);
 }
 
-/// Parts that are led on and on by empty pages are left to the plain walk.
+/// Parts with one empty page after the other are left to the plain walk.
 #[tokio::test]
 async fn empty_pages_without_end_are_left_to_the_plain_walk() {
     let all = days(20);
@@ -436,7 +437,7 @@ async fn empty_pages_without_end_are_left_to_the_plain_walk() {
     assert!(upstream.requests().len() < pages(&all) + 200, "{}", upstream.requests().len());
 }
 
-/// New cursors for ever, all at one timestamp.
+/// The service gives new cursors for ever, with entries of one timestamp.
 #[tokio::test]
 async fn a_service_without_an_end_is_ended() {
     let mut service = Endless::new(vec![entry_at(second(5), "-1"); 1000]);

@@ -1,4 +1,4 @@
-//! What is tried again, how often, and after which wait.
+//! Which failures are tried again, how often, and after which wait.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use billing_testkit::{Book, Reply, Upstream, entry_at};
 
 use crate::support::{client_of, first_page, second};
 
-/// Answers the first `failures` requests with a failure, and the others from a ledger of one entry.
+/// An upstream that answers the first `failures` requests with a failure, and the others from a ledger of one entry.
 async fn failing(failures: usize, failure: Reply) -> Upstream {
     let mut book = Book::new(vec![entry_at(second(1), "-0.1")]);
     let mut count = 0;
@@ -53,7 +53,7 @@ async fn somebody_elses_answer_is_borne_twice() {
     assert_eq!((error.kind(), error.tries()), (ErrorKind::NotTheApi, 3));
 }
 
-/// Named after what broke: tries were counted over all kinds of failure, so HTML as the fourth answer was the last.
+/// Named after what broke: tries were counted over all kinds of failure, so HTML as the fourth answer ended the call.
 #[tokio::test]
 async fn somebody_elses_answer_after_an_outage_is_borne_too() {
     let mut count = 0;
@@ -71,7 +71,7 @@ async fn somebody_elses_answer_after_an_outage_is_borne_too() {
     assert_eq!(waits.lock().unwrap().len(), 6);
 }
 
-/// Named after what broke: refusals were counted as tries, so a fault after nine of them was the last straw.
+/// Named after what broke: refusals were counted as tries, so one fault after nine of them ended the call.
 #[tokio::test]
 async fn a_fault_after_many_refusals_is_the_first() {
     let mut count = 0;
@@ -106,7 +106,7 @@ async fn no_wait_is_shorter_than_the_service_asks() {
         let waits = waits.lock().unwrap().clone();
         assert_eq!(waits.len(), 2);
         for wait in waits {
-            // The client counts from when it read the answer, which was a moment ago.
+            // The client counts the wait from a moment ago, when it read the answer.
             let wait_s = (wait + Duration::from_millis(100)).as_secs();
             assert!((least_s..=least_s + 20).contains(&wait_s), "{wait:?} {reply:?}");
         }
@@ -125,14 +125,14 @@ async fn a_service_that_asks_for_a_day_is_not_waited_for() {
 
 #[tokio::test]
 async fn an_unreachable_service_is_given_up_soon_at_first_and_late_when_it_was_there() {
-    // Closes its connections, so that nothing but the listener keeps it alive.
+    // The upstream closes its connections, so only the listener keeps it alive.
     let upstream = Upstream::start(|_| Reply::error(401, "x").undelimited()).await;
     let base_url = upstream.base_url();
     let (builder, _) = client_of(base_url.clone());
     let client = builder.build().unwrap();
     assert_eq!(client.page(&first_page()).await.unwrap_err().kind(), ErrorKind::Unauthorized);
     drop(upstream);
-    // Until the runtime has dropped the listener, a connection may still be taken up.
+    // A connection may still be accepted until the runtime has dropped the listener.
     let gone = loop {
         let error = client.page(&first_page()).await.unwrap_err();
         if error.kind() == ErrorKind::Unreachable {
@@ -148,7 +148,7 @@ async fn an_unreachable_service_is_given_up_soon_at_first_and_late_when_it_was_t
 
 #[tokio::test]
 async fn a_page_slower_than_its_time_is_given_up() {
-    // A listener that never answers.
+    // This listener accepts connections and never answers.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (builder, _) = client_of(format!("http://{}", listener.local_addr().unwrap()));
     let policy = RetryPolicy { max_tries: 2, outage: Duration::ZERO, ..RetryPolicy::default() };
@@ -158,7 +158,7 @@ async fn a_page_slower_than_its_time_is_given_up() {
     assert!(error.to_string().contains("no answer within 20ms (tried 2 times"), "{error}");
 }
 
-/// A page counts only when it is complete, wherever the connection breaks.
+/// A page counts only when it is complete, wherever the connection breaks off.
 #[tokio::test]
 async fn a_body_cut_at_every_byte_changes_nothing() {
     let entries =
@@ -180,7 +180,7 @@ async fn a_body_cut_at_every_byte_changes_nothing() {
         let mut cut = 0;
         let upstream = Upstream::start(move |_| {
             cut += 1;
-            // Every byte once, then the whole.
+            // Cut once at every byte, and then whole.
             if cut <= size { reply.clone().cut_at(cut - 1) } else { reply.clone() }
         })
         .await;
@@ -196,7 +196,7 @@ async fn a_body_cut_at_every_byte_changes_nothing() {
     }
 }
 
-/// Whoever wants one try gets one, also where a service that has given a page is out of order.
+/// With a policy of one try there is one, also in an outage of a service that has given a page.
 #[tokio::test]
 async fn one_try_is_one_try_in_an_outage_too() {
     let mut requests = 0;

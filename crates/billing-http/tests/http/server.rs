@@ -1,4 +1,4 @@
-//! Our own server over a ledger in memory, and ways to it that break.
+//! Our own server over a ledger in memory, and connections to it that break.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{client_with, first_page};
 
-/// The day on which the server is: `2026-06-15`.
+/// The date of the server's clock: `2026-06-15`.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_ns(1_781_524_800_000_000_000)
 }
@@ -51,7 +51,7 @@ impl Server {
         self.client(&self.address, &self.admin_key)
     }
 
-    /// A client that records, by another address perhaps.
+    /// A client that records, through another address if one is given.
     pub(crate) fn gateway(&self, address: &str) -> Client {
         self.client(address, &self.ingest_key)
     }
@@ -60,7 +60,7 @@ impl Server {
         client_with(base_url(address), key).0.build().unwrap()
     }
 
-    /// All that is in the ledger, which is a page at the most.
+    /// All entries of the ledger, which are one page at most.
     pub(crate) async fn entries(&self) -> Vec<UsageEntry> {
         self.books().page(&first_page()).await.unwrap().entries
     }
@@ -70,8 +70,8 @@ fn base_url(address: &str) -> String {
     format!("http://{address}/api/v1")
 }
 
-/// A way to a server by which each answer comes as far as `bytes` says for its connection, counted from 0; then both ends are
-/// cut. `None` lets all through.
+/// Starts a relay to a server, and returns its address. `bytes` gets the number of a connection, from 0, and returns
+/// how many bytes of the answer pass before both ends are cut; `None` lets everything pass.
 pub(crate) async fn cutting(
     target: String,
     mut bytes: impl FnMut(usize) -> Option<usize> + Send + 'static,
@@ -96,7 +96,7 @@ async fn pass_on(mut client: TcpStream, mut server: TcpStream, cut_at: Option<us
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     let answer = async {
-        // The whole answer first: then the server has done what it says.
+        // The whole answer is read first, so the server has stored the batch.
         let mut answer = Vec::new();
         while !is_whole(&answer) {
             if from_server.read_buf(&mut answer).await.unwrap() == 0 {
@@ -111,7 +111,7 @@ async fn pass_on(mut client: TcpStream, mut server: TcpStream, cut_at: Option<us
     }
 }
 
-/// True for an answer with all of its body, which has a length.
+/// True for an answer with all of its body, by its `Content-Length`.
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

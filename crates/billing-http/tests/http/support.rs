@@ -7,10 +7,10 @@ use billing_http::{ApiKey, Client, ClientBuilder, Event};
 use billing_model::{HistoryQuery, HistoryRequest, PageRequest, TimeWindow, Timestamp};
 use billing_testkit::Upstream;
 
-/// The instants at which a client would have waited.
+/// The waits that a client asked for.
 pub(crate) type Waits = Arc<Mutex<Vec<Duration>>>;
 
-/// A client whose waits take no time, and the waits that it asked for.
+/// A client whose waits take no time, and the list of its waits.
 pub(crate) fn client_of(base_url: String) -> (ClientBuilder, Waits) {
     client_with(base_url, "secret-key")
 }

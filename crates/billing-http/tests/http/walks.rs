@@ -1,4 +1,4 @@
-//! A walk is the window: every entry once, ascending, whatever the page size, and whatever happens meanwhile.
+//! A walk has exactly the window: every entry once, ascending, whatever the page size and whatever happens meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::support::{client, observed, second, window};
 
 const WHOLE: (i64, i64) = (0, 1000);
 
-/// `count` entries over the window, three and more at many a second, equal ones among them.
+/// `count` entries over the window, three at each second, some of them equal.
 fn entries(count: usize) -> Vec<UsageEntry> {
     (0..count).map(|n| entry_at(second((n / 3) as i64), if n % 2 == 0 { "-0.1" } else { "-8e-7" })).collect()
 }
@@ -23,7 +23,8 @@ async fn collect(upstream: &Upstream, endpoint: Endpoint, size: u32) -> Result<V
     walk.entries(&client(upstream)).try_collect().await
 }
 
-/// All is there up to the end, which lies within a millisecond, and the endpoint that counts the rest of it ends meanwhile.
+/// The window ends within a millisecond, and everything up to there has come. The endpoint ends while the walk counts
+/// the rest.
 #[tokio::test]
 async fn a_walk_with_nothing_left_ends_when_its_endpoint_does() {
     let at = |ns| Timestamp::from_unix_ns(second(5).unix_ns().unwrap() + ns);
@@ -51,7 +52,7 @@ async fn a_walk_with_nothing_left_ends_when_its_endpoint_does() {
 #[tokio::test]
 async fn any_page_size_gives_the_window() {
     let mut all = entries(700);
-    // One before the window, one at its end, which `usage` sends because its end is inclusive.
+    // One entry is before the window, and one at its end. `usage` sends the second one, because its end is inclusive.
     all.push(entry_at(second(-1), "-5"));
     all.push(entry_at(second(WHOLE.1), "-5"));
     let book = Book::new(all);
@@ -128,7 +129,7 @@ async fn an_endpoint_that_ends_at_any_page_is_followed_to_its_successor() {
         })
         .await;
         let (client, events) = observed(&upstream);
-        // Of a window without an end, which is walked in one.
+        // The window has no end, so it is walked as one part.
         let walk = Walk::over(TimeWindow::ALL).endpoint(Endpoint::Usage).page_size(7).build().unwrap();
         let found: Vec<_> = walk.entries(&client).try_collect().await.unwrap();
         assert_eq!(found, entries(30), "gone at page {page}");
@@ -213,7 +214,7 @@ async fn pages_that_change_their_size_are_an_error_not_a_gap() {
         let error = collect(&upstream, Endpoint::Usage, 500).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Inconsistent, "{first} then {then}: {error}");
     }
-    // A service that keeps to a smaller size than was asked for is walked in that size.
+    // A service that gives smaller pages than asked for is walked in that size.
     let mut book = Book::new(entries(1000));
     let upstream = Upstream::start(move |request| {
         book.answer(&Request { query: request.query.replace("limit=500", "limit=77"), ..request.clone() })
@@ -253,7 +254,7 @@ async fn cursors_that_go_in_circles_are_an_error() {
     }
 }
 
-/// Services keep borders to the millisecond; entries may be finer.
+/// Services cut borders to the millisecond. Timestamps of entries may be finer.
 #[tokio::test]
 async fn a_service_that_reads_milliseconds_gives_finer_windows_whole() {
     let at = |us: i64| Timestamp::from_unix_ns(1_750_000_000_000_000_000 + us * 1000);
@@ -320,7 +321,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// Answers from a book to which things happen by script.
+/// Answers from a book, to which the events happen at their requests.
 fn script(
     book: Arc<Mutex<Book>>,
     mut happenings: Vec<(usize, Happening)>,
@@ -389,10 +390,10 @@ proptest! {
         };
         prop_assert!(walked.is_sorted_by_key(|entry| entry.timestamp));
         if stayed {
-            // The service says how many there are, so the walk is the window at its end, to the entry.
+            // The service counts its entries, so the walk has exactly the window as it is at the end.
             prop_assert_eq!(walked.iter().collect::<WholeSet>(), after.iter().collect::<WholeSet>());
         } else {
-            // Nothing that was there is missing or doubled; what arrived behind a cursor cannot be seen.
+            // No entry that was there before is missing or doubled. Entries that arrived behind a cursor cannot be seen.
             let arrivals = |entries: &[UsageEntry]| entries.iter().filter(|entry| entry.amount == (-7).into()).count();
             let old: WholeSet = walked.iter().filter(|entry| entry.amount != (-7).into()).collect();
             prop_assert_eq!(old, before.iter().collect::<WholeSet>());

@@ -1,4 +1,4 @@
-//! Windows that are walked side by side: the same entries in the same order as one after the other, and all of them.
+//! Windows that are walked side by side: all entries come, in the same order as without concurrency.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -11,10 +11,10 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::support::{client, client_of, observed, second, window};
 
-/// The span of the ledgers here.
+/// The span of the ledgers in these tests.
 const WHOLE: (i64, i64) = (0, 10_000_000);
 
-/// A ledger of bursts and quiet times: entries at most a second apart, then hours or weeks of nothing.
+/// A ledger of bursts and quiet times: entries at most a second apart, then hours or weeks without any.
 fn uneven(entries: usize, seed: u64) -> Vec<UsageEntry> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut at = second(0).unix_ns().unwrap();
@@ -55,7 +55,7 @@ async fn any_concurrency_gives_the_same_entries() {
                 let found = collect(&upstream, walk(endpoint, size, concurrency)).await.unwrap();
                 assert_eq!(found.len(), all.len(), "{endpoint} {size} {concurrency} {seed}");
                 assert_eq!(found, all, "{endpoint} {size} {concurrency} {seed}");
-                // Even where the ledger goes from bursts to weeks of nothing, windows cost less than as many requests again.
+                // Even in a ledger with bursts and empty weeks, windows cost less than twice the requests.
                 let pages = all.len().div_ceil(size as usize);
                 let requests = upstream.requests().len();
                 assert!(requests < pages * 2 + 20, "{requests} for {pages}: {endpoint} {size} {concurrency}");
@@ -82,8 +82,8 @@ async fn windows_are_side_by_side_and_few() {
     assert!((20..300).contains(&windows), "{windows} windows for 300 pages");
 }
 
-/// What a walk says of how far it came holds: the entries before are those of the ledger before, and a walk that goes on
-/// there gives the others.
+/// `complete_until` is right: the walk has handed out all entries before it, and a walk that is resumed there gives the
+/// others.
 #[tokio::test]
 async fn a_walk_goes_on_wherever_it_was_complete() {
     let all = uneven(600, 5);
@@ -127,7 +127,7 @@ async fn a_late_entry_in_a_part_that_was_walked_is_seen_where_the_service_counts
     let error = collect(&upstream, walk(Endpoint::Usage, 10, 4)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Moved);
     assert!(error.to_string().contains("the window has 1001 entries and 1000 went by"), "{error}");
-    // And so is one that came while nobody walked.
+    // So is an entry that arrived between two walks.
     let until = second(WHOLE.1);
     let resumed = collect(&upstream, walk(Endpoint::Usage, 10, 4).resume(until, 1000)).await.unwrap_err();
     assert_eq!(resumed.kind(), ErrorKind::Moved);
@@ -161,7 +161,7 @@ async fn an_endpoint_that_ends_under_many_walkers_is_said_to_be_gone_once() {
     }
 }
 
-/// A cursor behind which the service always fails, and one that it always forgets.
+/// One cursor always fails, and the service always forgets another one.
 #[tokio::test]
 async fn a_broken_cursor_is_walked_around() {
     let all = uneven(800, 4);
@@ -187,7 +187,7 @@ async fn a_broken_cursor_is_walked_around() {
     }
 }
 
-/// Answers unless the page holds the entry, which the service cannot give.
+/// Answers with an error when the page has this entry, which the service cannot give.
 fn poisoned(all: &[UsageEntry], poison: usize) -> impl FnMut(&Request) -> Reply + Send + use<> {
     let mut book = Book::new(all.to_vec());
     let text = all[poison].timestamp.to_string();
@@ -217,7 +217,7 @@ async fn what_still_fails_in_the_smallest_window_is_reported_after_all_that_is_b
     assert_eq!(entries, all[..150], "everything that the service can give");
 }
 
-/// A service that searches a day in its time, and no more.
+/// A service that can search one day within its time limit, and not more.
 #[tokio::test]
 async fn a_window_that_takes_too_long_is_halved() {
     let day_s = 24 * 3600;
@@ -238,7 +238,7 @@ async fn a_window_that_takes_too_long_is_halved() {
     .await;
     let (client, _) = client_of(upstream.base_url());
     let client = client.build().unwrap();
-    // A page first: what never answered is not asked for less.
+    // It answers a page first, because the windows of a service that has never answered are not shortened.
     let first = Walk::over(window(0, 10)).build().unwrap();
     first.entries(&client).try_collect::<Vec<_>>().await.unwrap();
     let walk = Walk::over(window(0, 7 * day_s)).endpoint(Endpoint::UsageHistory).build().unwrap();
@@ -246,7 +246,7 @@ async fn a_window_that_takes_too_long_is_halved() {
     assert_eq!(found, all);
 }
 
-/// The service keeps no more than so many requests at once, and says so.
+/// The service takes only so many requests at once, and refuses the others.
 #[tokio::test]
 async fn refusals_slow_all_walkers_down_together() {
     let all = uneven(2000, 6);
@@ -302,7 +302,7 @@ async fn a_total_outage_ends_the_walk_in_time() {
     let policy = RetryPolicy::default();
     let failures = upstream.requests().len() - 40;
     assert!(failures <= 16 * policy.max_tries as usize, "{failures}");
-    // No more than 20 in any 30 s: what exceeds 16 waited.
+    // There are no more than 20 failures in any 30 s, because requests beyond 16 waited.
     let long = waits.lock().unwrap().iter().filter(|wait| wait.as_secs() >= 20).count();
     assert!(long >= failures / 17, "{long} long waits for {failures} failures");
 }
@@ -318,7 +318,7 @@ async fn a_stream_may_be_given_up_and_asked_again() {
     let mut found = Vec::new();
     let mut given_up = 0;
     loop {
-        // Polled once and dropped, again and again.
+        // The future is polled once and dropped, again and again.
         match futures::future::poll_immediate(stretches.next()).await {
             Some(Some(stretch)) => found.extend(stretch.unwrap().entries),
             Some(None) => break,
@@ -331,7 +331,7 @@ async fn a_stream_may_be_given_up_and_asked_again() {
     assert_eq!(found, all);
     assert!(given_up > 0);
 
-    // A stream that is dropped stops asking.
+    // A dropped stream sends no more requests.
     let mut stretches = Box::pin(walk.stretches(&client));
     stretches.next().await.unwrap().unwrap();
     drop(stretches);

@@ -1,4 +1,4 @@
-//! Sums by day, model and key, against the entries themselves.
+//! Analytics by day, model and key, compared with the entries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Named after what broke: each request kept a reader while it waited for its turn, so as many as there are readers stopped
-/// everybody.
+/// Named after what broke: each request held a reader while it waited for its turn. So when as many requests waited as
+/// there are readers, all others stopped.
 #[tokio::test]
 async fn requests_that_wait_for_their_turn_keep_no_reader() {
     let house = House::with(&[]);
@@ -38,7 +38,8 @@ async fn requests_that_wait_for_their_turn_keep_no_reader() {
     }
 }
 
-/// The check that the provider's users make: a day's USD is what the ledger charged that day in USD and bundled credits.
+/// The check that users of the provider make: a day's USD is what the ledger charged on that day in USD and bundled
+/// credits.
 #[tokio::test]
 async fn every_day_equals_the_debits_of_its_ledger() {
     let stored: Vec<UsageEntry> = History::new(3, 20_000).collect();
@@ -128,7 +129,7 @@ async fn an_answer_is_good_for_ten_minutes_and_for_its_account() {
     assert_eq!(usd(&forgetful), "2");
 }
 
-/// The days of an answer are those that its `lookback` says.
+/// The answer has the days that its `lookback` says.
 #[tokio::test]
 async fn an_answer_says_what_it_was_asked_for() {
     let house = House::with(&[]);

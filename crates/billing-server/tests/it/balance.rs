@@ -1,4 +1,4 @@
-//! What is left to spend.
+//! Tests of the balance.
 
 use billing_model::{Balance, Currency, UsageEntry, parse_decimal};
 use billing_testkit::entry_at;
@@ -9,7 +9,7 @@ fn entry(at: &str, currency: Currency, amount: &str) -> UsageEntry {
     UsageEntry { currency, ..entry_at(at.parse().unwrap(), amount) }
 }
 
-/// The clock of the house stands on 8 July.
+/// The clock of the house is at 8 July.
 #[tokio::test]
 async fn a_balance_is_credits_less_debits_and_the_allowance_of_the_day() {
     let house = House::with(&[]);

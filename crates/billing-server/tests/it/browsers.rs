@@ -1,4 +1,4 @@
-//! What pages in a browser may read.
+//! Tests of what pages in a browser may read (CORS).
 
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +14,7 @@ fn opened(house: &House, origins: &[&str]) -> Router {
     router(house.ledger.clone(), Config { allow_origins, ..Config::new(now) })
 }
 
-/// Its status, its headers without those that differ each time, and its body.
+/// The status, the headers without those that differ each time, and the body.
 async fn ask(
     router: &Router,
     method: Method,
@@ -66,7 +66,7 @@ async fn a_page_of_an_allowed_origin_may_read_every_answer() {
     }
 }
 
-/// The rest of an answer is what everybody gets.
+/// Without the CORS headers the answer is the one that every client gets.
 #[tokio::test]
 async fn beside_its_own_headers_it_changes_nothing() {
     let house = House::with(&entries(30));

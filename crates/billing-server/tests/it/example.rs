@@ -1,11 +1,11 @@
-//! The example, as a program: what is recorded with it comes out of it.
+//! The example as a program: entries that were recorded with it come out of it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use billing_testkit::wire::{Connection, Request};
 
-/// Ends the program with the test, however that ends.
+/// Kills the program when the test ends, whatever its result.
 struct Program(Child);
 
 impl Drop for Program {

@@ -1,4 +1,4 @@
-//! What goes wrong inside: 500 without a word too many, and the cause in the log.
+//! Faults inside the server: the client gets 500 and no details, and the log has the cause.
 
 use std::fmt::{Debug, Write};
 use std::fs;
@@ -19,7 +19,7 @@ use tracing::{Event, Metadata};
 
 use crate::house::{HISTORY, House, USAGE, entries, exchange, now, send, send_get};
 
-/// Keeps what is logged.
+/// Keeps the lines of the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -57,7 +57,7 @@ async fn a_damaged_ledger_is_an_error_that_only_the_log_explains() {
     let house = House::with(&entries(3000));
     for file in fs::read_dir(house.directory.path()).unwrap() {
         let path = file.unwrap().path();
-        // The third file beside the two is the memory that the ledger's connections share.
+        // The third file is left alone: it is the memory that the ledger's connections share.
         if !path.to_string_lossy().ends_with("-shm") {
             let len = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
             fs::write(&path, vec![0xa5; len]).unwrap();
@@ -81,7 +81,7 @@ async fn a_damaged_ledger_is_an_error_that_only_the_log_explains() {
     assert!(!log.contains(last_of_key), "{log}");
 }
 
-/// No test waits for it; it ends one that waits for a server that does not come back.
+/// Ends a test whose server does not become ready again. No other test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[cfg(unix)]
@@ -100,7 +100,7 @@ async fn a_ledger_that_can_only_be_read_says_so_until_it_can_be_written() {
     let path = directory.path().join("ledger.db");
     set(0o400);
     if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        // Nothing is refused to root.
+        // Root may do everything.
         return billing_testkit::run_as_nobody(
             "faults::a_ledger_that_can_only_be_read_says_so_until_it_can_be_written",
         );

@@ -1,4 +1,4 @@
-//! The two forms of an answer, and how one is chosen.
+//! The two formats of an answer, and how the server chooses one.
 
 use axum::http::Method;
 use billing_csv::Columns;
@@ -113,7 +113,7 @@ async fn filters_narrow_both_routes_and_their_ends_differ() {
     let ours = entries(90);
     let house = House::with(&ours);
     let at = |position: usize| ours[position].timestamp;
-    // On the older route the end is inclusive, on the newer one exclusive.
+    // The end of the window is inclusive on the older route, and exclusive on the newer one.
     for (uri, expect) in [
         (format!("{USAGE}?sortOrder=asc&limit=500&startDate={}&endDate={}", at(9), at(15)), &ours[9..18]),
         (format!("{HISTORY}?startTimestamp={}&endTimestamp={}", at(9), at(15)), &ours[9..15]),

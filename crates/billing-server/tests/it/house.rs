@@ -1,4 +1,4 @@
-//! A ledger with two accounts, and a client of the API over it.
+//! The house: a ledger with two accounts, and a client of its API.
 
 use std::sync::Arc;
 
@@ -101,7 +101,7 @@ pub(crate) async fn send(router: Router, method: Method, uri: &str, headers: &[(
     Answer { status: parts.status, headers: parts.headers, body }
 }
 
-/// The coding of the answer, and its body as it came.
+/// The content coding of the answer, and the body as it came.
 pub(crate) async fn send_for_bytes(
     router: Router,
     method: Method,
@@ -153,7 +153,8 @@ impl Answer {
     }
 }
 
-/// Entries in the order of time: three at every instant, two of them equal, an hour apart, in three currencies.
+/// Entries in the order of time: three for each instant, two of them equal. The instants are an hour apart, and the
+/// entries are in three currencies.
 pub(crate) fn entries(count: usize) -> Vec<UsageEntry> {
     let start = START.parse::<Timestamp>().unwrap().unix_ns().unwrap();
     let hour = i64::try_from(Duration::from_secs(3600).as_nanos()).unwrap();

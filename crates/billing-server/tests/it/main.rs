@@ -1,38 +1,38 @@
-//! The API as a client meets it.
+//! Tests of the API as a client sees it.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod held;
 mod house;
 
-/// Who is let in, and what is refused, how.
+/// Which keys are accepted, and how requests are refused.
 mod refusals;
 
-/// Which form is served, with which headers.
+/// The format of an answer, and its headers.
 mod forms;
 
-/// Every entry once, whatever the page size and whatever happens meanwhile.
+/// Walks: every entry comes once, whatever the page size and whatever happens meanwhile.
 mod walks;
 
-/// What the server's own troubles look like from outside.
+/// Faults inside the server, as a client sees them.
 mod faults;
 
-/// What pages in a browser may read.
+/// What pages in a browser may read (CORS).
 mod browsers;
 
-/// What only shows on a real connection.
+/// What shows only on a real connection.
 mod socket;
 
-/// Sums by day, model and key.
+/// Analytics: sums by day, model and key.
 mod analytics;
 
-/// What is left to spend.
+/// The balance.
 mod balance;
 
-/// What whoever runs the server sees of it.
+/// What the operator of a server sees.
 mod operation;
 
-/// The API in a program of one's own, over a ledger that is no file.
+/// The example: the API in another program, over a ledger in memory.
 mod example;
 
 /// What is sent again while it is still being stored.

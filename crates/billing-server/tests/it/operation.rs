@@ -1,4 +1,4 @@
-//! What whoever runs the server sees of it.
+//! What the operator of a server sees.
 
 use std::io::Read;
 
@@ -42,7 +42,7 @@ async fn the_document_and_its_page_are_served() {
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
 }
 
-/// Of two accounts neither learns anything of the other, nor does who has no key.
+/// Neither of two accounts learns anything about the other one, and a client without a key learns nothing.
 #[tokio::test]
 async fn counts_are_of_the_account_that_asks() {
     let house = House::with(&entries(3));
@@ -138,7 +138,7 @@ async fn the_last_use_of_a_key_gets_into_the_ledger() {
     let (unused, _) = house.ledger.create_key(house.account("ours"), KeyKind::Admin, "", now()).unwrap();
     let server = router(house.ledger.clone(), Config::new(now));
     house.ask(USAGE, &[]).await;
-    // What was noted is stored when the server ends, if not before.
+    // The last use of keys is stored when the server ends, if not before.
     drop(server);
     let keys = house.ledger.keys().unwrap();
     let used: Vec<_> = keys.iter().filter(|key| key.last_used_at.is_some()).collect();

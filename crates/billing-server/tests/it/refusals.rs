@@ -1,4 +1,4 @@
-//! What is refused: with which status, which words, and never with a row.
+//! Requests that are refused: the status, the message, and never an entry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn only_an_admin_key_in_force_is_let_in() {
 
     let good = &house.key;
     let shorter = &good[..good.len() - 1];
-    // What comes after the key is not judged for a stranger.
+    // Without a valid key the rest of the request is not checked.
     for path in [USAGE, HISTORY, &format!("{USAGE}?limit=0"), &format!("{HISTORY}?cursor=x")] {
         for (authorization, expect) in [
             (None, "Authentication failed"),
@@ -173,7 +173,7 @@ async fn a_cursor_of_somebody_or_somewhere_else_opens_nothing() {
     assert!(beside.body.contains("goes alone, without `pageSize`"), "{}", beside.body);
 }
 
-/// As is said of one that is too old: whoever has it begins anew.
+/// The message is that of a cursor which is too old: the client begins anew.
 #[tokio::test]
 async fn a_cursor_from_before_a_removal_that_it_could_touch_is_refused() {
     let house = House::with(&entries(30));
@@ -189,7 +189,7 @@ async fn a_cursor_from_before_a_removal_that_it_could_touch_is_refused() {
     let uri = format!("{HISTORY}?cursor={cursor}");
     let before = house.ask(&uri, &[]).await;
     assert_eq!(before.status, 200);
-    // Of the first page, which the walk has seen.
+    // Removed from the first page, which the walk has seen.
     house.ledger.change(&take(0..10)).unwrap();
     let after = house.ask(&uri, &[]).await;
     assert_eq!((after.status, after.history_page().entries), (before.status, before.history_page().entries));

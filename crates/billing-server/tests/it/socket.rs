@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::house::{HISTORY, House, USAGE, entries, now};
 
-/// No test waits for it; it ends one that hangs.
+/// Ends a test that hangs. No other test waits for it.
 const LIMIT: Duration = Duration::from_secs(30);
 
 struct Running {
@@ -35,10 +35,10 @@ async fn run(house: &House, config: Config) -> Running {
     Running { address, stop, server }
 }
 
-/// Sends bytes on a connection of their own and reads the answer, behind which the connection ends.
+/// Sends bytes on a new connection and reads the answer, after which the connection ends.
 async fn exchange(address: SocketAddr, request: impl Into<Vec<u8>>) -> Answer<'static> {
     let request = request.into();
-    // The server may share the thread of the test, so the waiting is done on another one.
+    // The server may run on the thread of the test, so another thread waits for the answer.
     let answer = spawn_blocking(move || {
         let mut connection = Connection::open(&address.to_string()).unwrap();
         connection.send(&request).unwrap();
@@ -103,7 +103,7 @@ async fn more_requests_than_reads_at_once_are_all_answered() {
     }
 }
 
-/// A clock that holds the request that reads it until the test lets it go.
+/// A clock that stops the request which reads it, until the test lets it go on.
 struct Gate {
     /// Whether a request has read the clock, and whether it may go on.
     state: Mutex<(bool, bool)>,
@@ -128,7 +128,7 @@ impl Gate {
     }
 }
 
-/// Opens the gate when it goes, also when the test fails: a runtime waits for its blocking work.
+/// Opens the gate when it is dropped, also when the test fails, because a runtime waits for its blocking work.
 struct Opener;
 
 impl Drop for Opener {
@@ -164,7 +164,7 @@ async fn a_shutdown_lets_a_running_request_finish() {
     timeout(LIMIT, server).await.unwrap().unwrap().unwrap();
 }
 
-/// Of all accounts, without a key, and nowhere else; and no page in a browser may read them.
+/// The metrics of all accounts are there without a key, and nowhere else. No page in a browser may read them.
 #[tokio::test]
 async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
     let house = House::with(&entries(3));
@@ -203,6 +203,7 @@ async fn metrics_of_all_accounts_have_a_listener_of_their_own() {
         let opens = answer.header("access-control-allow-origin") == Some("*");
         assert_eq!(opens, address == at_api, "{said}: {answer:?}");
     }
+    // The metrics count all of these requests, and have no name, id or secret of an account.
     let answer = exchange(at_metrics, keyless("/metrics")).await;
     let answer = format!("{}{}", answer.head(), answer.text());
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("access-control"), "{answer}");
@@ -233,7 +234,7 @@ async fn a_client_that_does_not_fetch_its_answer_is_left() {
     let config = Config { response_timeout: Duration::from_millis(50), ..Config::new(now) };
     let running = run(&house, config).await;
     let mut connection = TcpStream::connect(running.address).await.unwrap();
-    // More answers than fit the buffers of both sides, and nobody reads.
+    // The client asks for more answers than the buffers of both sides hold, and reads none.
     let request = Request::get(&format!("{USAGE}?limit=500")).bearing(&house.key).bytes();
     let left = async {
         loop {
@@ -251,7 +252,7 @@ async fn a_request_that_finds_no_place_is_told_when_to_come_again() {
     let house = House::with(&entries(3));
     let config = Config { concurrent_requests: 1, ..Config::new(now) };
     let running = run(&house, config).await;
-    // One that has its place, and whose batch does not come.
+    // A request that has its place, but whose batch does not come.
     let (_, ingest) = house.ledger.create_key(house.account("ours"), KeyKind::Ingest, "", now()).unwrap();
     let batch = Request::post(USAGE, "[]").bearing(ingest.expose()).header("idempotency-key", "1");
     let batch = batch.header("content-type", "application/json").header("expect", "100-continue").bytes();

@@ -1,11 +1,11 @@
-//! Walks over both routes: the same entries at any page size, and none of another account.
+//! Walks over both routes: the same entries with any page size, and none of another account.
 
 use billing_model::{Currency, Page, Paging, Timestamp, UsageEntry};
 use billing_testkit::entry_at;
 
 use crate::house::{HISTORY, House, USAGE, entries};
 
-/// The pages of a whole walk by number, of which `between` is told after each.
+/// The pages of a whole walk by number. `between` is called after each page.
 async fn walk_usage(house: &House, filters: &str, limit: u32, mut between: impl FnMut()) -> Vec<Page> {
     let mut pages: Vec<Page> = Vec::new();
     loop {
@@ -22,7 +22,7 @@ async fn walk_usage(house: &House, filters: &str, limit: u32, mut between: impl 
     }
 }
 
-/// The pages of a whole walk by cursor, of which `between` is told after each.
+/// The pages of a whole walk by cursor. `between` is called after each page.
 async fn walk_history(house: &House, filters: &str, size: u32, mut between: impl FnMut()) -> Vec<Page> {
     let mut pages = Vec::new();
     let mut query = format!("{filters}&pageSize={size}").trim_start_matches('&').to_owned();
@@ -113,7 +113,7 @@ async fn entries_that_arrive_during_a_walk_by_cursor_change_nothing_in_it() {
     let ours = entries(100);
     let house = House::with(&ours);
     let mut arrived = 0;
-    // Before, at and after the instants that the walk has yet to see.
+    // Entries arrive before, at and after the instants that the walk still has to see.
     let late = |at: &Timestamp| entry_at(*at, "-77");
     let instants = [ours[0].timestamp, ours[50].timestamp, ours[99].timestamp, ours[99].timestamp.next()];
     let window = format!("startTimestamp={}", ours[3].timestamp);
@@ -126,7 +126,7 @@ async fn entries_that_arrive_during_a_walk_by_cursor_change_nothing_in_it() {
     assert_eq!(sizes(&pages), [10, 10, 10, 10, 10, 10, 10, 10, 10, 7]);
     assert_eq!(all(pages), ours[3..]);
 
-    // The next walk has them all.
+    // The next walk has all of them.
     let after = all(walk_history(&house, "", 1000, || ()).await);
     assert_eq!(after.len(), ours.len() + arrived);
     assert!(after.iter().map(|entry| entry.timestamp).is_sorted());

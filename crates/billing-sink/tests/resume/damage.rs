@@ -1,4 +1,4 @@
-//! Files that were altered behind our back never become part of the file.
+//! Bytes that something else has altered never become part of the finished file.
 
 use billing_sink::{Error, ErrorKind, Opened, ResumableFile};
 
@@ -6,7 +6,7 @@ use crate::support::{
     CSV, FORMS, Files, Form, JSON, Place, Run, Walk, asked, broken_off, check_begun, not_yet_renamed,
 };
 
-/// Opens what there is and completes it, or says why not. Whatever comes of it, no other bytes are in the file.
+/// Opens the files and completes them, or returns why not. In both cases the finished file has no other bytes.
 fn complete(place: &Place, form: Form, walk: &Walk, case: &str) -> Result<(), ErrorKind> {
     let before = place.files();
     match Run::complete(&place.path(), form, walk) {
@@ -38,7 +38,8 @@ fn every_altered_byte_of_a_checkpoint_is_seen() {
                 let place = Place::with(&Files { checkpoint: Some(altered), ..whole.clone() });
                 let case = format!("byte {at}");
                 match complete(&place, JSON, &walk, &case) {
-                    // The last line, or the break before it: it is as if it were torn, and the record before it counts.
+                    // The damage is in the last line, or in the line break before it. The line counts as torn, and the
+                    // record before it is used.
                     Ok(()) => assert!(at + 1 >= last_line, "{case}"),
                     Err(ErrorKind::CheckpointDamaged) => {}
                     Err(ErrorKind::CheckpointInTheWay) => assert!(at < 30, "{case}"),
@@ -63,7 +64,7 @@ fn lines_that_changed_places_are_seen() {
         ([header, first, first, second].concat(), Err(ErrorKind::CheckpointDamaged)),
         ([first, second].concat(), Err(ErrorKind::CheckpointInTheWay)),
         ([header, header, first].concat(), Err(ErrorKind::CheckpointDamaged)),
-        // What a power loss may leave behind the last line, or of the first one.
+        // What a power loss may leave after the last line, or of the first line.
         ([header, first, "\0\0\0\0\0"].concat(), Ok(())),
         ("\0".repeat(100), Ok(())),
         (String::new(), Ok(())),
@@ -120,14 +121,14 @@ fn what_follows_the_last_mark_is_cut_off() {
     let walk = Walk::plain(3);
     for form in FORMS {
         let mut files = broken_off(form, &walk, 2);
-        // More than what is still to be written over it.
+        // More bytes than will still be written over them.
         files.part.as_mut().unwrap().extend_from_slice(&[b'x'; 10_000]);
         files.checkpoint.as_mut().unwrap().extend_from_slice(b"{\"half a record\": 1");
         Place::with(&files).check_completes(form, &walk);
     }
 }
 
-/// Half a row, half a member: what a kill leaves of what is not durable ends anywhere.
+/// After a kill, what is not durable may end anywhere: within a row, or within a gzip member.
 #[test]
 fn what_is_not_durable_is_torn_anywhere() {
     let walk = Walk::plain(3);

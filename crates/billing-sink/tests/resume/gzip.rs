@@ -1,4 +1,4 @@
-//! Where members begin and end.
+//! Where the gzip members of a file begin and end.
 
 use std::io::Read;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 
 use crate::support::{Form, JSON_GZ, NDJSON_GZ, Place, Run, Walk};
 
-/// How many members a file has.
+/// The number of members in a file.
 fn members(mut file: &[u8]) -> usize {
     let mut members = 0;
     while !file.is_empty() {
@@ -19,7 +19,7 @@ fn members(mut file: &[u8]) -> usize {
     members
 }
 
-/// Writes a walk without a break, and gives how many members it came to.
+/// Writes a walk in one run, and returns the number of members.
 fn written(form: Form, walk: &Walk, every: Duration) -> usize {
     let place = Place::new();
     let (mut run, _) = Run::start(&place.path(), form, walk, every).unwrap();
@@ -36,18 +36,18 @@ fn a_member_ends_where_a_mark_is_made_durable_and_nowhere_else() {
     let walk = Walk::plain(50);
     assert_eq!(written(NDJSON_GZ, &walk, Duration::MAX), 1);
     assert_eq!(written(NDJSON_GZ, &walk, Duration::ZERO), 50);
-    // The bracket that closes the array comes behind the last mark.
+    // The bracket that closes the array is written after the last mark.
     assert_eq!(written(JSON_GZ, &walk, Duration::MAX), 1);
     assert_eq!(written(JSON_GZ, &walk, Duration::ZERO), 51);
     let nothing = Walk { entries: Vec::new(), ends: Vec::new() };
     assert_eq!(written(NDJSON_GZ, &nothing, Duration::ZERO), 1, "a file without a byte is not gzip");
 }
 
-/// Megabytes between two marks are not held in memory until the next one, and the mark before them is kept all the same.
+/// Megabytes between two marks are not held in memory, and the mark before them is still kept.
 #[test]
 fn a_mark_with_much_behind_it_is_gone_on_from() {
     let mut walk = Walk::plain(24);
-    // Numbers that compress badly: of what is behind the mark, some is in the file.
+    // These numbers compress badly, so a part of what follows the mark is in the file.
     let mut number = 5_u64;
     let mut next = || {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -56,7 +56,7 @@ fn a_mark_with_much_behind_it_is_gone_on_from() {
     for entry in &mut walk.entries {
         entry.notes = (0..4096).map(|_| next()).collect();
     }
-    // A mark, then 1.4 MiB without one.
+    // One mark, and then 1.4 MiB without a mark.
     walk.ends = vec![(2, true), (4, false), (22, false), (24, true)];
     for writes in 1..=4 {
         let place = Place::new();

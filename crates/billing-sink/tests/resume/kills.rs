@@ -1,4 +1,4 @@
-//! Killed at any moment, power loss included, the next runs end with the bytes of an undisturbed one.
+//! Runs are killed at any moment, also by power loss. Later runs end with the bytes of an undisturbed run.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{
     FORMS, Files, Form, JSON_GZ, Place, Run, Walk, asked, check_begun, check_finished, not_yet_renamed,
 };
 
-/// Chooses what a disk has kept.
+/// Chooses at random what a disk has kept.
 struct Luck<'a>(std::iter::Cycle<std::slice::Iter<'a, Index>>);
 
 impl Luck<'_> {
@@ -23,7 +23,7 @@ impl Luck<'_> {
         least + self.below(most - least + 1)
     }
 
-    /// What is left of a file that only grows: any length in between.
+    /// What is left of a file that only grows: any length between before and after.
     fn grown(&mut self, before: &Option<Vec<u8>>, after: &Option<Vec<u8>>) -> Option<Vec<u8>> {
         let end = self.between(length(before), length(after));
         after.as_ref().map(|bytes| bytes[..end].to_vec())
@@ -47,8 +47,8 @@ enum Step {
     Close,
 }
 
-/// What may be on the disk when the power fails in the middle of a step, by the files before and after it. The first
-/// `durable` bytes of the partial file have been acknowledged by the disk, nothing is known of those behind.
+/// What may be on the disk when the power fails within a step, from the files before and after it. The disk has
+/// acknowledged the first `durable` bytes of the partial file. The bytes after them may be lost.
 fn left_of(step: Step, before: &Files, after: &Files, durable: usize, luck: &mut Luck<'_>) -> Files {
     match step {
         Step::Start if length(&before.checkpoint) > 0 && length(&after.checkpoint) > 0 => Files {
@@ -71,7 +71,7 @@ fn left_of(step: Step, before: &Files, after: &Files, durable: usize, luck: &mut
             }
             Files { part: Some(part), checkpoint, target: None }
         }
-        // Before the rename, or after it.
+        // The power failed before the rename, or after it.
         Step::Finish => match luck.below(3) {
             0 => Files {
                 part: Some(
@@ -92,8 +92,8 @@ fn left_of(step: Step, before: &Files, after: &Files, durable: usize, luck: &mut
     }
 }
 
-/// One life: from the start until the power fails in the given step, and what is left then; `None` when it was through
-/// before. `acknowledged` is how many entries an earlier life has been told to be durable.
+/// One life of a run: from its start until the power fails in the given step. Returns what is left; `None` when the run
+/// ended before. `acknowledged` is the number of entries that are durable from earlier lives.
 fn live(
     place: &Place,
     form: Form,
@@ -106,7 +106,7 @@ fn live(
     let mut before = place.files();
     let mut durable = 0;
     let mut steps_left = steps;
-    // Whether the power fails in the step that has just been made, and what is left.
+    // Returns what is left if the power fails in the step that was just made.
     let mut fails_in = |step, durable, luck: &mut Luck<'_>| {
         let after = place.files();
         let left = (steps_left == 0).then(|| left_of(step, &before, &after, durable, luck));
@@ -183,13 +183,13 @@ proptest! {
         let mut place = Place::new();
         for steps in lives {
             let Some(left) = live(&place, form, &walk, steps, &mut acknowledged, &mut luck) else { break };
-            // In another directory, so that the locks of the life that ended are not in the way.
+            // The next life has another directory, so that the locks of the last one are not in the way.
             place = Place::with(&left);
             if left.checkpoint.is_none() {
                 break;
             }
         }
-        // A life that was through has left nothing to go on with: the next one would begin anew.
+        // A run that ended has left nothing to continue: the next one would begin anew.
         if place.files().checkpoint.is_some() {
             place.check_completes(form, &walk);
         }

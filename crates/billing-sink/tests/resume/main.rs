@@ -1,4 +1,4 @@
-//! Files that outlive the run that wrote them: killed anywhere, damaged anywhere, begun again.
+//! Resumable files: runs that are killed anywhere, files that are damaged anywhere, runs that begin again.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

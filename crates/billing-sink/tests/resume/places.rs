@@ -1,4 +1,4 @@
-//! Where the two files may stand, who may read them, and what stands in their way.
+//! Where the two files may be, who may read them, and what is in their way.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -31,7 +31,7 @@ fn permissions_are_kept_and_never_wider_on_the_way() {
         run.mark().unwrap();
         assert_eq!((mode(&place.part()), mode(&place.checkpoint())), (0o600, 0o600));
         drop(run);
-        // Also when somebody opened them to others.
+        // Even when their permissions were widened meanwhile.
         for path in [place.part(), place.checkpoint()] {
             fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
         }
@@ -117,7 +117,7 @@ fn long_names_are_gone_on_with_too() {
     }
 }
 
-/// Opens, begins, writes a walk and marks it, and says what it came to.
+/// Writes a whole walk into a new file, and returns what it came to.
 fn write_straight_through(path: &Path, form: Form, walk: &Walk) -> billing_sink::Finished {
     let Opened::New(file) = ResumableFile::open(path, &asked(), false).unwrap() else { panic!("not new") };
     let file = file.begin(settled(), started()).unwrap().checkpoint_every(Duration::ZERO);
@@ -160,7 +160,7 @@ fn a_full_disk_keeps_what_was_durable_and_nothing_else() {
     let ends = (1..=100).map(|stretch| (stretch * 20, true)).collect();
     let walk = Walk { ends, ..Walk::plain(2000) };
     if let Ok(path) = std::env::var(PLACE) {
-        // No file may become longer than 64 KiB here.
+        // In this process no file may become longer than 64 KiB.
         let path = Path::new(&path);
         let (mut run, _) = Run::start(path, CSV, &walk, Duration::ZERO).unwrap();
         let mut marked = 0;
@@ -195,7 +195,8 @@ fn a_full_disk_keeps_what_was_durable_and_nothing_else() {
     }
     let place = Place::new();
     fs::write(place.path(), "old").unwrap();
-    // In blocks of 512 bytes, as POSIX has it; a signal that is ignored stays so, and then the write fails.
+    // `ulimit -f` counts blocks of 512 bytes (POSIX). The signal stays ignored in the program, so the write fails
+    // instead.
     let program = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
     let test = "places::a_full_disk_keeps_what_was_durable_and_nothing_else";
     let mut again = Command::new("/bin/sh");
@@ -208,6 +209,6 @@ fn a_full_disk_keeps_what_was_durable_and_nothing_else() {
     let Files { part, target, .. } = place.files();
     assert_eq!(target.unwrap(), b"old");
     assert_eq!(part.unwrap().len(), 64 << 10);
-    // There is room again.
+    // Without the limit the file is completed.
     place.check_completes(CSV, &walk);
 }

@@ -1,4 +1,4 @@
-//! What is found, and what comes of it.
+//! What opening a file finds, and what follows from it.
 
 use std::fs;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn open(place: &Place) -> Opened {
     ResumableFile::open(place.path(), &asked(), false).unwrap()
 }
 
-/// What is found, in a word.
+/// What was found, in one word.
 fn found(opened: &Opened) -> &'static str {
     match opened {
         Opened::New(_) => "new",
@@ -198,7 +198,7 @@ fn no_entries_are_a_file_too() {
     for form in FORMS {
         let place = Place::new();
         place.check_completes(form, &walk);
-        // Marked, and broken off before the end.
+        // The run marked, and broke off before the end.
         let place = Place::new();
         let (mut run, _) = Run::start(&place.path(), form, &walk, Duration::ZERO).unwrap();
         assert!(run.mark().unwrap());
@@ -207,7 +207,7 @@ fn no_entries_are_a_file_too() {
         assert_eq!(found.begun().unwrap().complete_until, Some(instant(0)));
         drop(found);
         place.check_completes(form, &walk);
-        // Written, and killed before the rename or after it.
+        // The run wrote everything, and was killed before or after the rename.
         let unnamed = not_yet_renamed(form, &walk);
         let named = Files { part: None, target: unnamed.part.clone(), ..unnamed.clone() };
         for files in [unnamed, named] {
@@ -269,7 +269,7 @@ fn a_commit_that_failed_can_be_made_another_time() {
     let (mut run, _) = Run::start(&place.path(), NDJSON, &walk, Duration::MAX).unwrap();
     while run.write().unwrap() {}
     run.mark().unwrap();
-    // In the meantime somebody puts a directory there.
+    // A directory appears at the target's path meanwhile.
     fs::create_dir(place.path()).unwrap();
     assert_eq!(run.finish().unwrap_err().kind(), ErrorKind::Commit);
     fs::remove_dir(place.path()).unwrap();

@@ -1,4 +1,4 @@
-//! A walk to write, the directory that it is written in, and runs that do it.
+//! Walks, runs that write them, and directories for the files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,12 +18,12 @@ pub(crate) const CSV: Form = Form { format: Format::Csv(Columns::All), is_gzip: 
 pub(crate) const JSON: Form = Form { format: Format::Json, is_gzip: false };
 pub(crate) const NDJSON: Form = Form { format: Format::Ndjson, is_gzip: false };
 pub(crate) const JSON_GZ: Form = Form { is_gzip: true, ..JSON };
-/// It has no start: without entries there is nothing to compress.
+/// NDJSON has no header, so there is nothing to compress before the first entry.
 pub(crate) const NDJSON_GZ: Form = Form { is_gzip: true, ..NDJSON };
 
 pub(crate) const FORMS: [Form; 5] = [CSV, JSON, NDJSON, JSON_GZ, NDJSON_GZ];
 
-/// What a run writes.
+/// The form of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
     pub(crate) format: Format,
@@ -31,7 +31,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// What is in a file of this form. One that is gzip has to be whole.
+    /// The content of a file of this form, decompressed. A gzip file has to be whole.
     pub(crate) fn content(self, file: &[u8]) -> Vec<u8> {
         if !self.is_gzip {
             return file.to_vec();
@@ -42,7 +42,7 @@ impl Form {
     }
 }
 
-/// What a mark says of a place in the walk: the instant stands for the count of entries before it.
+/// The instant of a mark. In these tests it is the number of entries before it.
 pub(crate) fn instant(entries: usize) -> Timestamp {
     Timestamp::from_unix_ns(i64::try_from(entries).unwrap())
 }
@@ -63,11 +63,11 @@ pub(crate) fn settled() -> BTreeMap<String, String> {
     arguments(&[("until", "2026-07-01T08:00:00.000Z")])
 }
 
-/// Entries, and at which counts of them the walk is complete.
+/// Entries, and the ends of the stretches in which they come.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk {
     pub(crate) entries: Vec<UsageEntry>,
-    /// Ascending; each is the end of a stretch. True where it is complete.
+    /// The end of each stretch, as a number of entries, ascending. True where the walk is complete.
     pub(crate) ends: Vec<(usize, bool)>,
 }
 
@@ -87,7 +87,7 @@ impl Walk {
         summary
     }
 
-    /// What is in the file of an undisturbed run.
+    /// The content of the file after an undisturbed run.
     pub(crate) fn file(&self, form: Form) -> Vec<u8> {
         let mut sink = FileSink::new(form.format, Plain(Vec::new()));
         sink.write(&self.entries).unwrap();
@@ -106,7 +106,7 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Begins or goes on, and checks that what is said of the earlier runs is true.
+    /// Begins or continues, and checks that what is recorded of earlier runs is true.
     pub(crate) fn start(
         path: &Path,
         form: Form,
@@ -128,12 +128,12 @@ impl<'a> Run<'a> {
         Ok((Self { walk, from, at: from, sink: Some(sink) }, None))
     }
 
-    /// How many entries this run found.
+    /// The number of entries that this run found.
     pub(crate) fn from(&self) -> usize {
         self.from
     }
 
-    /// Writes the next stretch; false when there is none any more.
+    /// Writes the next stretch. Returns false when there is none.
     pub(crate) fn write(&mut self) -> Result<bool, Error> {
         let (Some(sink), Some((end, _))) = (&mut self.sink, next(self.walk, self.at)) else {
             return Ok(false);
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// Marks the end of the stretch that was written last, if the walk is complete there; true when it is.
+    /// Marks the end of the last stretch if the walk is complete there. Returns true if it is.
     pub(crate) fn mark(&mut self) -> Result<bool, Error> {
         let complete = self.walk.ends.contains(&(self.at, true)) || self.at == self.walk.entries.len();
         if let (Some(sink), true) = (&mut self.sink, complete) {
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
         self.sink.expect("there is something to finish").finish()
     }
 
-    /// All that is left to do.
+    /// Does everything that is left.
     pub(crate) fn complete(path: &Path, form: Form, walk: &'a Walk) -> Result<(), Error> {
         let (mut run, finished) = Self::start(path, form, walk, Duration::ZERO)?;
         let finished = match finished {
@@ -176,12 +176,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The first end behind a place.
+/// The first end of a stretch after `at`.
 fn next(walk: &Walk, at: usize) -> Option<(usize, bool)> {
     walk.ends.iter().copied().find(|(end, _)| *end > at)
 }
 
-/// How many entries there are, by what is said of the earlier runs, all of which has to be true.
+/// Checks what is recorded of earlier runs, and returns their number of entries.
 pub(crate) fn check_begun(begun: &Begun, walk: &Walk) -> usize {
     let entries = usize::try_from(begun.complete_until.map_or(0, |at| at.unix_ns().unwrap())).unwrap();
     assert_eq!((&begun.settled, begun.started), (&settled(), started()));
@@ -189,7 +189,7 @@ pub(crate) fn check_begun(begun: &Begun, walk: &Walk) -> usize {
     entries
 }
 
-/// What is said of a file is true of its bytes, and they are those of the walk.
+/// Checks that the reported facts about a file are true, and that its bytes are those of the walk.
 pub(crate) fn check_finished(finished: &Finished, file: &[u8], form: Form, walk: &Walk) {
     use sha2::{Digest, Sha256};
     assert_eq!(form.content(file), walk.file(form));
@@ -208,13 +208,13 @@ pub(crate) struct Files {
     pub(crate) target: Option<Vec<u8>>,
 }
 
-/// A directory, and the file in it that runs write.
+/// A directory for the files of runs.
 pub(crate) struct Place(TempDir);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        // Thousands of small runs, each of which waits for the disk some ten times: in memory, where there is such a
-        // directory. What a disk may lose, the tests make up.
+        // In memory, where there is such a directory: thousands of small runs would each wait for the disk some ten
+        // times. The tests themselves make up what a disk may lose.
         let memory = Path::new("/dev/shm");
         Self(tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap())
     }
@@ -266,7 +266,7 @@ impl Place {
         names
     }
 
-    /// Runs until everything is done, and checks that it is.
+    /// Runs to the end, and checks the file.
     pub(crate) fn check_completes(&self, form: Form, walk: &Walk) {
         Run::complete(&self.path(), form, walk).unwrap();
         self.check_complete(form, walk);
@@ -279,7 +279,7 @@ impl Place {
     }
 }
 
-/// The files after a run that broke off after `entries` entries, all of them durable.
+/// The files of a run that broke off after `entries` entries, all of which are durable.
 pub(crate) fn broken_off(form: Form, walk: &Walk, entries: usize) -> Files {
     let place = Place::new();
     let (mut run, _) = Run::start(&place.path(), form, walk, Duration::ZERO).unwrap();
@@ -290,14 +290,14 @@ pub(crate) fn broken_off(form: Form, walk: &Walk, entries: usize) -> Files {
     place.files()
 }
 
-/// The files after a run that was killed between the last record and the rename.
+/// The files of a run that was killed between the last record and the rename.
 pub(crate) fn not_yet_renamed(form: Form, walk: &Walk) -> Files {
     let place = Place::new();
     let (mut run, _) = Run::start(&place.path(), form, walk, Duration::ZERO).unwrap();
     while run.write().unwrap() {
         run.mark().unwrap();
     }
-    // Not closed, so that the checkpoint stays.
+    // The file is not closed, so the checkpoint stays.
     let finished = run.finish().unwrap();
     let files = place.files();
     check_finished(&finished, files.target.as_ref().unwrap(), form, walk);

@@ -1,4 +1,4 @@
-//! Accounts, and that none sees another's entries.
+//! Accounts: none sees the entries of another one.
 
 use billing_ledger::{ErrorKind, Ledger as _};
 use billing_sample::History;

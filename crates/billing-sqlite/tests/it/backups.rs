@@ -1,4 +1,4 @@
-//! Copies of a ledger in use.
+//! Backups of a ledger in use.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ fn a_backup_is_a_ledger_like_its_original() {
     assert_eq!(walk(&copy, account, &Filter::default(), 10).len(), 2);
     assert!(copy.authenticate(secret.expose()).unwrap().is_some());
     assert_eq!(house.entries().len(), 3);
-    // The copy goes its own way.
+    // From here on the copy is a ledger of its own.
     import(&copy, account, &[entry_at(now, "-3")]);
     assert_eq!(house.entries().len(), 3);
     #[cfg(unix)]
@@ -62,7 +62,7 @@ fn a_backup_replaces_nothing_and_leaves_nothing_behind() {
     assert_eq!(names(), ["copy.db"]);
 }
 
-/// Whole batches only, and all that was acknowledged before.
+/// A backup has only whole batches, and all that were acknowledged before it.
 #[test]
 fn a_backup_beside_a_writer_is_one_moment() {
     let house = House::new();

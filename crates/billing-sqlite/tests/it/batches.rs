@@ -1,4 +1,4 @@
-//! Batches with idempotency keys: once each, whole or not at all, whoever sends them and however often.
+//! Batches with idempotency keys: each is stored once, whole or not at all, however often and by whomever it is sent.
 
 use billing_ledger::{AccountId, Batch, ErrorKind, Ledger as _, Receipt};
 use billing_testkit::entry_at;

@@ -1,4 +1,4 @@
-//! A check finds what differs, and names exactly that.
+//! The check finds what differs, and reports exactly that.
 
 use std::path::Path;
 
@@ -26,7 +26,8 @@ pub(crate) fn batch(house: &House, name: &str, entries: Vec<UsageEntry>) {
     house.ledger.store_batches(&[batch]).unwrap();
 }
 
-/// Six entries of two days, in two blocks, in two currencies, one of them a credit; a receipt, a key, an allocation.
+/// A ledger of six entries of two days, in two blocks and two currencies, one of them a credit; with a receipt, a key
+/// and an allocation.
 pub(crate) fn small() -> House {
     let house = House::new();
     let entry = |at: &str, sku: &str, amount: &str, currency: &str| UsageEntry {
@@ -50,21 +51,21 @@ pub(crate) fn small() -> House {
     house
 }
 
-/// Runs SQL on the ledger as any tool can.
+/// Runs SQL on the ledger, as another tool could.
 pub(crate) fn damage(path: &Path, sql: &str) {
     let file = Connection::open(path).unwrap();
-    // The engine would refuse some of it.
+    // Our own connection would refuse some of this SQL.
     let free = "PRAGMA foreign_keys = off; PRAGMA ignore_check_constraints = on;";
     file.execute_batch(&format!("{free} {sql}")).unwrap();
 }
 
-/// What a small ledger is found to differ in after this SQL.
+/// Checks a small ledger after this SQL: these are all its differences.
 #[track_caller]
 fn differs(sql: &str, expect: &str) {
     house_differs(&small(), sql, expect);
 }
 
-/// What it differs in first.
+/// Checks a small ledger after this SQL: this is its first difference.
 #[track_caller]
 fn begins(sql: &str, expect: &str) {
     let house = small();
@@ -75,7 +76,7 @@ fn begins(sql: &str, expect: &str) {
 
 #[track_caller]
 pub(crate) fn house_differs(house: &House, sql: &str, expect: &str) {
-    // It is random.
+    // The id of the key is random.
     let key_id = house.ledger.keys().unwrap().first().map_or("ID".to_owned(), |key| key.id.clone());
     damage(&house.path(), sql);
     let report = check(&house.path());
@@ -90,7 +91,7 @@ pub(crate) fn house_differs(house: &House, sql: &str, expect: &str) {
     assert!(!report.is_clean() && report.total() == u64::try_from(expect.len()).unwrap());
 }
 
-/// Of a set only how many entries it has.
+/// The text with the number of entries in the place of each set.
 fn without_digests(text: &str) -> String {
     let word = |word: &str| match word.strip_prefix("v1:").and_then(|set| set.split_once(':')) {
         Some((entries, digest)) if digest.len() == 32 => format!("a set of {entries}"),
@@ -104,7 +105,7 @@ fn an_undamaged_ledger_is_clean() {
     let house = small();
     let report = check(&house.path());
     assert_eq!((report.differences.as_slice(), report.is_clean()), (&[][..], true));
-    // A slot of 64 days has entries in both currencies, and so has one of the days.
+    // The slot of 64 days and one of the days have entries in both currencies.
     let checked = Checked {
         hidden_entries: 0,
         removed_entries: 0,
@@ -215,6 +216,7 @@ fn each_column_of_a_sum_is_compared() {
 
 #[test]
 fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
+    // Another amount.
     differs(
         "UPDATE entries SET numbers = '[4.84,2,-0.11]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `amount` is -0.3 and should be -0.31
@@ -223,12 +225,14 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
          block, block 1: `whole_set` is a set of 4 and should be a set of 4
          block, block 1, `USD`: `amount` is -1.3 and should be -1.31",
     );
+    // Other units.
     differs(
         "UPDATE entries SET numbers = '[4.84,3,-0.1]' WHERE sequence = 0",
         "rollup, day 20618, 2026-06-14, `a`, `USD`, no API key, charges: `units` is 4 and should be 5
          block, block 1: `entry_set` is a set of 4 and should be a set of 4
          block, block 1: `whole_set` is a set of 4 and should be a set of 4",
     );
+    // A minute earlier.
     differs(
         "UPDATE entries SET timestamp_ns = timestamp_ns - 60000000000 WHERE sequence = 0",
         "count, minute 29691111, from 2026-06-14T19:51:00.000Z, `USD`: `entries` is missing and should be 1
@@ -242,6 +246,7 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
     let (day, days) =
         ("day 20619, from 2026-06-15T00:00:00.000Z", "64 days 322, from 2026-06-04T00:00:00.000Z");
     let charges = "rollup, day 20619, 2026-06-15, `a`, `USD`, no API key, charges";
+    // An entry is missing.
     differs(
         "DELETE FROM entries WHERE sequence = 3",
         &format!(
@@ -262,6 +267,7 @@ fn an_entry_that_changed_shows_in_what_is_kept_of_it() {
              block, block 1, `USD`: `amount` is -1.3 and should be -0.3"
         ),
     );
+    // An entry is there once more.
     differs(
         "INSERT INTO entries SELECT account, timestamp_ns + 1, sequence, sku, currency, notes, api_key, numbers,
              request_id, other_fields
@@ -345,7 +351,7 @@ fn an_entry_that_cannot_be_read_is_named() {
         "DELETE FROM strings WHERE text = 'b'",
         "entry, 2026-06-14T20:00:00.000Z, sequence 2: `sku` is text 4 and should be a text that is there",
     );
-    // Numbers are read in the one form in which they go into an answer; a block has their values.
+    // A number has only one valid form, in which it goes into answers. The digests of blocks are made of its value.
     for (field, held, expected) in [
         ("amount", "-0.10", "-0.1"),
         ("units", "2.0", "2"),
@@ -353,7 +359,7 @@ fn an_entry_that_cannot_be_read_is_named() {
         ("execution_time_ms", "1e3", "1000"),
     ] {
         let set = set_number(field, held);
-        // Nothing else differs where it was the same number.
+        // When the value is the same, nothing else differs.
         let differs: fn(&str, &str) = if ["amount", "units"].contains(&field) { differs } else { begins };
         differs(&set, &format!("{entry}: `{field}` is `{held}` and should be `{expected}`"));
     }
@@ -450,7 +456,7 @@ fn receipts_keys_and_accounts_are_looked_at() {
     );
 }
 
-/// A lost account is a difference for each minute, and hides nothing else.
+/// A lost account is one difference for each minute, and does not hide other differences.
 #[test]
 fn of_each_kind_some_are_listed_and_all_are_counted() {
     let house = small();

@@ -1,4 +1,4 @@
-//! A check of ledgers of every kind: clean when nobody damaged them, and never when somebody did.
+//! The check on ledgers of every kind: an undamaged ledger is clean, and a damaged one never is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ fn check(path: &Path) -> Report {
 
 fn files(house: &House) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(house.path().parent().unwrap()).unwrap().map(|file| file.unwrap());
-    // The index of the log is no part of what is kept: the engine makes it anew.
+    // The index of the log is left out, because the engine makes it anew.
     files
         .map(|file| (file.file_name().into_string().unwrap(), file.path()))
         .filter(|(name, _)| !name.ends_with("-shm"))
@@ -43,8 +43,8 @@ fn batch(house: &House, name: String, entries: Vec<UsageEntry>) {
     house.ledger.store_batches(&[batch]).unwrap();
 }
 
-/// All that follows from something else, or that something else follows from. When entries were taken out is kept once, so of
-/// `removed_ns` it is only whether there is one.
+/// All columns whose value follows from another one, or from which another value follows. The time at which entries
+/// were taken out is stored once, so of `removed_ns` only its presence can be checked.
 const COLUMNS: [(&str, &[&str]); 8] = [
     ("counts", &["account", "level", "slot", "currency", "entries"]),
     ("rollups", &["account", "day", "sku", "currency", "api_key", "is_credit", "entries", "amount", "units"]),
@@ -84,7 +84,7 @@ const BLOCK: [&str; 9] = [
     "whole_set",
 ];
 
-/// Another value for a column: far from every other one, of a text another digit, and something where there is nothing.
+/// SQL for another value of a column: far from all others, another digit in a text, and a value in the place of NULL.
 fn another(column: &str) -> String {
     match column {
         "amount" | "units" | "request_id" => format!("CASE {column} WHEN '1' THEN '2' ELSE '1' END"),
@@ -95,7 +95,7 @@ fn another(column: &str) -> String {
             let last = format!("CASE substr({column}, -1) WHEN '1' THEN '2' ELSE '1' END");
             format!("substr({column}, 1, length({column}) - 1) || {last}")
         }
-        // An hour and more in nanoseconds.
+        // More than an hour, in nanoseconds.
         "timestamp_ns" | "first_ns" | "last_ns" => {
             format!("{column} + CASE WHEN {column} < 0 THEN 1 ELSE -1 END * 4000000000007")
         }
@@ -103,12 +103,12 @@ fn another(column: &str) -> String {
     }
 }
 
-/// What comes to a ledger.
+/// What happens to a ledger.
 #[derive(Clone, Copy, Debug)]
 enum Comes {
     Batch,
     Import,
-    /// Instead of some of the entries that are there.
+    /// New entries in the place of some that are there.
     Change,
 }
 
@@ -171,7 +171,7 @@ proptest! {
     }
 }
 
-/// Ruins each page of the file in turn, in every way that a disk does.
+/// Damages each page of the file in turn, in every way in which a disk does.
 #[test]
 fn a_page_that_is_damaged_is_found_whatever_it_holds() {
     let house = House::new();
@@ -183,7 +183,7 @@ fn a_page_that_is_damaged_is_found_whatever_it_holds() {
     let whole = fs::read(&path).unwrap();
     let file = Connection::open(&path).unwrap();
     let page_size = file.query_row("PRAGMA page_size", [], |row| row.get::<_, u32>(0)).unwrap() as usize;
-    // The others are free: nothing is in them.
+    // The other pages are free and have no content.
     let mut select = file.prepare("SELECT pageno FROM dbstat ORDER BY pageno").unwrap();
     let used = select.query_map([], |row| row.get::<_, u32>(0)).unwrap();
     let used: Vec<usize> = used.map(|number| number.unwrap() as usize).collect();
@@ -200,14 +200,14 @@ fn a_page_that_is_damaged_is_found_whatever_it_holds() {
             fs::write(&copy, bytes).unwrap();
             match SqliteLedger::check(&copy, |_| ()) {
                 Ok(report) => assert!(!report.is_clean(), "page {number} of {name}"),
-                // Without the first page nothing says that it is a ledger.
+                // Without its first page the file cannot be recognised as a ledger.
                 Err(error) => {
                     assert_eq!((number, error.kind()), (1, ErrorKind::NotALedger), "page of {name}: {error}");
                 }
             }
         }
     }
-    // A file that is cut off.
+    // The file is cut off.
     for length in [whole.len() / 2, whole.len() - page_size] {
         let copy = directory.path().join("ledger.db");
         fs::write(&copy, &whole[..length]).unwrap();
@@ -219,13 +219,13 @@ fn a_page_that_is_damaged_is_found_whatever_it_holds() {
 fn a_check_writes_nothing_and_leaves_nothing() {
     let house = House::new();
     import(&house.ledger, house.account, &History::new(1, 2_000).collect::<Vec<_>>());
-    // Open, with a log.
+    // The ledger is open and has a log.
     let before = files(&house);
     assert!(before["ledger.db-wal"].len() > 1000, "the test needs a log");
     assert!(check(&house.path()).is_clean());
     assert!(files(&house) == before);
 
-    // Killed, with a log that nobody has: a copy of both is that.
+    // The ledger of a killed process: a log that no process has open. A copy of both files is the same.
     let directory = tempfile::tempdir().unwrap();
     for (name, bytes) in &before {
         fs::write(directory.path().join(name), bytes).unwrap();
@@ -237,7 +237,7 @@ fn a_check_writes_nothing_and_leaves_nothing() {
         assert!(fs::read(directory.path().join(name)).unwrap() == *bytes, "{name}");
     }
 
-    // Closed, without one.
+    // The ledger is closed and has no log.
     let path = house.path();
     drop(house.ledger);
     let names = || {
@@ -250,7 +250,7 @@ fn a_check_writes_nothing_and_leaves_nothing() {
     assert!(names() == names_before && fs::read(&path).unwrap() == bytes);
 }
 
-/// It sees one moment: whole batches, and all that is kept of them.
+/// A check reads one moment: whole batches, with all their sums and counts.
 #[test]
 fn a_check_beside_a_writer_sees_one_moment() {
     let house = House::new();
@@ -280,7 +280,7 @@ fn a_check_beside_a_writer_sees_one_moment() {
     });
 }
 
-/// Of one kind of file and another, and each is left as it was.
+/// Files of several kinds are refused, and each stays as it was.
 #[test]
 fn what_is_no_ledger_of_today_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -313,8 +313,8 @@ fn what_is_no_ledger_of_today_is_refused() {
     assert_eq!(names, ["empty", "newer", "older", "other", "text"], "nothing is left beside them");
 }
 
-/// More sums on one day than a check has in memory, in no order; and more counts, of a minute as of 64 days. The last one of
-/// each is then made wrong.
+/// One day has more sums than a check holds in memory, in no order, and a minute and 64 days have more counts. The last
+/// one of each is then changed.
 #[test]
 fn a_day_of_very_many_sums_is_compared_to_its_end() {
     const MANY: u32 = 17_000;
@@ -325,7 +325,7 @@ fn a_day_of_very_many_sums_is_compared_to_its_end() {
         currency: Currency::from(format!("C{n}").as_str()),
         ..entry_at(Timestamp::from_unix_ns(start + i64::from(n * 7919 % MANY)), "-0.1")
     };
-    // An import of many currencies in one minute takes its time, and many imports do not.
+    // One import of many currencies in one minute would be slow. Many small imports are not.
     let entries: Vec<_> = (0..MANY).chain(0..500).map(entry).collect();
     entries.chunks(400).for_each(|chunk| import(&house.ledger, house.account, chunk));
     let report = check(&house.path());
@@ -335,14 +335,14 @@ fn a_day_of_very_many_sums_is_compared_to_its_end() {
         let file = Connection::open(house.path()).unwrap();
         let last = "(SELECT max(currency) FROM balances)";
         file.execute_batch(&format!("UPDATE {table} SET entries = 3 WHERE currency = {last}")).unwrap();
-        // A log that another program has written to says of no state that it is the ledger's.
+        // A log with commits of another program fits no state of the ledger, so it is copied into the file.
         file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     }
     let found = [(DifferenceKind::Count, 4), (DifferenceKind::Rollup, 1), (DifferenceKind::Balance, 1)];
     assert_eq!(check(&house.path()).found, found.into());
 }
 
-/// What every ledger has: without it there is nothing to compare, and nothing that could be opened.
+/// Rows that every ledger has. Without them it cannot be opened, and there is nothing to compare.
 #[test]
 fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
     let house = House::new();
@@ -382,7 +382,7 @@ fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
         let copy = directory.path().join(format!("{place}.db"));
         fs::copy(&good, &copy).unwrap();
         Connection::open(&copy).unwrap().execute_batch(&sql).unwrap();
-        // Without the secret it is refused before it is looked at, or found to lack it.
+        // Without the secret the ledger is refused before the check, or the check finds that it is missing.
         let report = SqliteLedger::check(&copy, |_| {});
         assert_eq!(report.is_ok_and(|report| report.is_clean()), !is_wrong, "{sql}");
         let target = directory.path().join("target.db");
@@ -401,7 +401,7 @@ fn a_file_that_lacks_a_part_of_a_ledger_is_not_clean_and_is_not_restored() {
     }
 }
 
-/// An import beside batches leaves numbers that no entry has, and while it runs entries that count for nothing.
+/// An import beside batches leaves sequence numbers without an entry. While it runs, its entries do not count yet.
 #[test]
 fn an_import_beside_batches_is_clean_at_every_moment() {
     let house = House::new();
@@ -435,7 +435,7 @@ fn an_import_beside_batches_is_clean_at_every_moment() {
     record("after");
     is_clean(24_028, 0, "with nobody beside it");
 
-    // What is missing is still missed, and what is where nothing can be is found.
+    // A missing entry is still found, and so is one whose number no entry may have.
     let file = Connection::open(&path).unwrap();
     file.execute_batch(
         "DELETE FROM entries WHERE sequence = 5; UPDATE entries SET sequence = (SELECT last_sequence FROM unused) WHERE sequence = 6",
@@ -446,7 +446,7 @@ fn an_import_beside_batches_is_clean_at_every_moment() {
     assert_eq!(found.get(&DifferenceKind::Sequence), Some(&2), "{found:?}");
 }
 
-/// What was found is true of a file that nobody means any more.
+/// The differences would be those of a file that is not the ledger any more.
 #[test]
 fn a_ledger_that_is_replaced_meanwhile_is_not_judged() {
     let house = House::new();

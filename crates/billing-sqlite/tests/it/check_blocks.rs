@@ -1,4 +1,4 @@
-//! A check of blocks, and of entries that were taken out.
+//! The check of blocks, and of entries that were taken out.
 
 use billing_ledger::{Amendment, Block, Change, DifferenceKind, FileContent, Ledger as _};
 use billing_model::{EntrySet, OtherFields, UsageEntry, WholeSet, decimal_text};
@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use crate::check::{batch, check, damage, house_differs, small};
 use crate::house::{House, import};
 
-/// Of the small ledger's six entries the second and the last are taken out, under number 6; the third gets a key; and one comes
-/// that has fields that nobody documented. Four blocks.
+/// The small ledger after a change. Of its six entries the second and the last are taken out, under number 6, and the
+/// third gets a key. One entry with undocumented fields is put in. There are four blocks.
 fn changed() -> House {
     let house = small();
     let places = house.ledger.placed_entries(house.account).unwrap();
@@ -94,7 +94,7 @@ fn sums_of_blocks_are_those_of_their_currencies() {
         "block, block 5, `USD`: `amount` is `-7` and should not be there
          block, block 4, `USD`: `amount` is missing and should be -7",
     );
-    // It is the same sum to whoever asks.
+    // The number is written in another way, and has the same value.
     let house = changed();
     damage(&house.path(), "UPDATE block_sums SET amount = '-7.0' WHERE block = 4");
     assert_eq!(check(&house.path()).differences, []);
@@ -164,6 +164,7 @@ fn each_number_is_in_one_block() {
 
 #[test]
 fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
+    // Another removal.
     differs(
         "UPDATE removed SET removal = 7 WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `removal` is 7 and should be the number of a removal that is there
@@ -173,19 +174,23 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 1
          block, block 3, a removal, `USD`: `amount` is -1.2 and should be -1",
     );
+    // The number of another entry.
     differs(
         "UPDATE removed SET sequence = 0 WHERE sequence = 1",
         "sequence, 2026-06-14T19:52:46.000Z, sequence 0: `sequence` is 0, once more and should be there once
          sequence, sequence 1: `entries` is missing and should be 1",
     );
+    // The same number in another form.
     differs(
         "UPDATE removed SET numbers = '[4.84,2.0,-0.2]' WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `units` is `2.0` and should be `2`",
     );
+    // A text that does not exist.
     differs(
         "UPDATE removed SET notes = 77 WHERE sequence = 1",
         "removed, 2026-06-14T19:52:46.000Z, sequence 1: `notes` is text 77 and should be a text that is there",
     );
+    // Another field, which only the digests have.
     differs(
         "UPDATE removed SET request_id = 'r' WHERE sequence = 1",
         "block, block 1: `entry_set` is a set of 4 and should be a set of 4
@@ -193,6 +198,7 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `entry_set` is a set of 2 and should be a set of 2
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 2",
     );
+    // The entry is missing.
     differs(
         "DELETE FROM removed WHERE sequence = 1",
         "sequence, sequence 1: `entries` is missing and should be 1
@@ -206,6 +212,7 @@ fn an_entry_that_was_taken_out_is_looked_at_as_any_other() {
          block, block 3, a removal: `whole_set` is a set of 2 and should be a set of 1
          block, block 3, a removal, `USD`: `amount` is -1.2 and should be -1",
     );
+    // The entry is back, and removed too.
     differs(
         "INSERT INTO entries SELECT account, timestamp_ns, sequence, sku, currency, notes, api_key, numbers, request_id,
              other_fields
@@ -307,17 +314,17 @@ fn receipts_and_files_speak_of_entries_that_came() {
     );
 }
 
-/// More blocks than a check makes at a time, each of one entry, as a gateway sends them that has few.
+/// More blocks than a check computes in one pass. Each has one entry, as from a gateway that sends few.
 #[test]
 fn very_many_blocks_are_compared_to_the_last_one() {
     const MANY: usize = 33_000;
     let house = House::new();
     let mut entries: Vec<_> = History::new(1, MANY as u64).collect();
-    // Not in the order of time.
+    // The entries are not stored in the order of time.
     entries.rotate_left(MANY / 3);
     import(&house.ledger, house.account, &entries);
     let house = split_into_ones(house);
-    // Of all parts, so that entries of the first blocks are in the last ones.
+    // Entries of all parts are taken out, so the last blocks have entries of the first ones.
     let places = house.ledger.placed_entries(house.account).unwrap();
     let removed = places.iter().step_by(1000).map(|(place, _)| *place);
     house.ledger.change(&taking(house.account, removed)).unwrap();
@@ -337,7 +344,7 @@ fn very_many_blocks_are_compared_to_the_last_one() {
     assert_eq!((found[&DifferenceKind::Sequence], found[&DifferenceKind::Block]), (1, 1), "{found:?}");
 }
 
-/// The ledger with a block of each entry, as if each had come alone.
+/// The ledger with one block for each entry, as if each had come alone.
 fn split_into_ones(house: House) -> House {
     let blocks = house.ledger.owned_blocks(0).unwrap();
     let mut entries: Vec<_> = blocks.into_iter().flat_map(|(_, entries)| entries).collect();
@@ -371,7 +378,7 @@ fn split_into_ones(house: House) -> House {
     })
 }
 
-/// One that says all that is right of its entries, and has too many.
+/// Everything that the block says about its entries is right, but it has too many.
 #[test]
 fn a_block_has_no_more_entries_than_one_may() {
     let house = House::new();

@@ -1,4 +1,4 @@
-//! This engine keeps the contract of a ledger.
+//! The suite that holds this engine to the contract of a ledger.
 
 use std::any::Any;
 

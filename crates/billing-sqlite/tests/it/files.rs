@@ -1,4 +1,4 @@
-//! The content of a file comes in once, and is kept with its entries or not at all.
+//! The content of a file is imported once, and is recorded with its entries or not at all.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::house::{BACK_TO_4, House, import, walk};
 
-/// More than an import holds in memory, and fewer.
+/// More entries than an import holds in memory, and fewer.
 const SIZES: [u64; 2] = [12_000, 500];
 
 fn at() -> Timestamp {
@@ -91,7 +91,7 @@ fn several_files_of_one_import_are_each_kept_or_none_is() {
             import.end_file(content("empty.csv", 2));
             import.write(&entries[30..])?;
             import.end_file(content("2.csv", last));
-            // Of no file.
+            // These entries are of no file.
             import.write(&entries[..5])?;
             import.finish()
         };
@@ -119,7 +119,7 @@ fn of_two_imports_of_a_file_at_once_exactly_one_wins() {
         let start = Barrier::new(4);
         let results: Vec<_> = std::thread::scope(|scope| {
             let one = || {
-                // As another process has it.
+                // Opened once more, as by another process.
                 let ledger = SqliteLedger::open(&house.path()).unwrap();
                 start.wait();
                 import_file(&ledger, house.account, content("june.csv", 1), entries)
@@ -197,14 +197,14 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     let look_up = |account| SqliteLedger::look_up_files(&path, account, &[[2; 32], [1; 32]]).unwrap();
     let found =
         |account| look_up(account).into_iter().map(|found| found.map(|file| file.name)).collect::<Vec<_>>();
-    // While it is open, and when nobody has it.
+    // While the ledger is open, and when it is not.
     assert_eq!(found("ours"), [None, Some("june.csv".to_owned())]);
     let directory = house.closed();
     let before = fs::read(&path).unwrap();
     assert_eq!(found("ours"), [None, Some("june.csv".to_owned())]);
     assert_eq!(found("nobody"), [None, None]);
     assert!(fs::read(&path).unwrap() == before && fs::read_dir(directory.path()).unwrap().count() == 1);
-    // One of an older version is not taken forward, and knows of no file.
+    // A ledger of an older version is not migrated here, and has no files.
     let back = format!("{BACK_TO_4} DROP TABLE files; PRAGMA user_version = 3");
     Connection::open(&path).unwrap().execute_batch(&back).unwrap();
     let before = fs::read(&path).unwrap();
@@ -214,7 +214,8 @@ fn files_are_looked_up_in_a_ledger_that_stays_as_it_is() {
     assert_eq!(SqliteLedger::look_up_files(&path, "ours", &[]).unwrap_err().kind(), ErrorKind::NotALedger);
 }
 
-/// What a ledger with two files, some entries of none and a receipt's is found to differ in after this SQL.
+/// Checks a ledger after this SQL: it has two files, entries of no file, and a receipt with its entries. These are the
+/// differences that have to be found.
 #[track_caller]
 fn differs(sql: &str, expect: &[&str]) {
     let house = House::new();
@@ -261,7 +262,7 @@ fn a_check_looks_at_the_files() {
     ] {
         differs(sql, &[&format!("file, `2.csv`: `first_sequence` is {held} and {alone}")]);
     }
-    // Receipts are of other entries than files.
+    // An entry belongs to a receipt or to a file, never to both.
     differs(
         "INSERT INTO receipts SELECT account, 'one', sha256, 3, imported_ns FROM files WHERE name = '1.csv'",
         &["receipt, `one`: `entries` is 3 and should be from 0 to 2, the entries that came in no file"],

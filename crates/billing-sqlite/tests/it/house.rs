@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 pub(crate) use billing_testkit::ledger_suite::house::{any_mixed_entries, expected, import, walk};
 
-/// Takes a ledger back to what version 4 had.
+/// SQL that takes a ledger back to version 4.
 pub(crate) const BACK_TO_4: &str = include_str!("../back_to_4.sql");
 
 /// A ledger with one account.
@@ -30,7 +30,7 @@ impl House {
         Self { ledger, account, directory }
     }
 
-    /// An account that nobody else has, in a ledger that property tests share: making a file a case would take the time.
+    /// A new account in a ledger that all property tests share, because making a file for each case would take too long.
     pub(crate) fn shared() -> (&'static SqliteLedger, AccountId) {
         static SHARED: LazyLock<House> = LazyLock::new(House::new);
         static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -50,7 +50,7 @@ impl House {
         Self { ledger: SqliteLedger::open(&directory.path().join("ledger.db")).unwrap(), account, directory }
     }
 
-    /// Closes the ledger, has its file changed as any tool can, and opens it again.
+    /// Closes the ledger, changes its file with another tool, and opens it again.
     pub(crate) fn edited(self, edit: impl FnOnce(&mut Connection)) -> Self {
         let Self { ledger, account, directory } = self;
         drop(ledger);
@@ -59,7 +59,7 @@ impl House {
         Self { ledger: SqliteLedger::open(&path).unwrap(), account, directory }
     }
 
-    /// A copy of the ledger as it is now, that nobody has open, in a directory of its own.
+    /// A copy of the ledger as it is now, which is not open, in a directory of its own.
     pub(crate) fn copied(&self) -> (TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
@@ -67,7 +67,7 @@ impl House {
         (directory, path)
     }
 
-    /// Closes the ledger, and leaves its directory.
+    /// Closes the ledger, and keeps its directory.
     pub(crate) fn closed(self) -> TempDir {
         self.directory
     }

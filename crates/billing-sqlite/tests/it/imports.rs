@@ -1,4 +1,4 @@
-//! Imports: whole or not at all, and every entry as it came.
+//! Imports are stored whole or not at all, and every entry as it came.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::house::{House, expected, import, walk};
 
-/// An import that has stored some entries, and not ended.
+/// An import that has stored some entries and has not ended.
 fn running(house: &House, entries: &[UsageEntry]) -> Box<dyn Import> {
     assert!(entries.len() >= 10_000, "fewer are stored at the end");
     let mut import = house.ledger.import(house.account).unwrap();
@@ -28,7 +28,7 @@ fn batch(house: &House, key: &str, entries: &[UsageEntry]) -> Batch {
     Batch { account, idempotency_key, digest: [0; 32], received_at, entries: entries.into() }
 }
 
-/// Entries of all accounts and rows of unfinished imports, seen or not.
+/// The number of rows of entries, shown or hidden, and of unfinished imports.
 fn rows(path: &Path) -> (i64, i64) {
     let sql = "SELECT (SELECT COUNT(*) FROM entries), (SELECT COUNT(*) FROM imports)";
     Connection::open(path).unwrap().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
@@ -63,7 +63,7 @@ fn a_dropped_import_leaves_nothing() {
     import(ledger, *account, &before);
     let rollups = ledger.owned_rollups(*account, None).unwrap();
     let mut dropped = ledger.import(*account).unwrap();
-    // More than the writer keeps in memory, so that a part of it is in the file already.
+    // More entries than the writer keeps in memory, so a part of them is in the file already.
     for chunk in History::new(2, 40_000).collect::<Vec<_>>().chunks(1000) {
         dropped.write(chunk).unwrap();
     }
@@ -87,7 +87,7 @@ fn an_import_that_was_killed_leaves_nothing() {
     for chunk in History::new(2, 40_000).collect::<Vec<_>>().chunks(1000) {
         killed.write(chunk).unwrap();
     }
-    // What is on the disk at this moment is what a killed process leaves.
+    // A killed process would leave the files as they are at this moment.
     let copy = tempfile::tempdir().unwrap();
     let mut log_bytes = 0;
     for name in ["ledger.db", "ledger.db-wal"] {
@@ -98,7 +98,7 @@ fn an_import_that_was_killed_leaves_nothing() {
     let account = left.account("ours").unwrap().unwrap();
     assert_eq!(walk(&left, account, &Filter::default(), 1000), before);
     import(&left, account, &before);
-    // Few entries are stored at once, and disturb nobody; many remove first what is left.
+    // An import of few entries leaves the rest of the killed one alone. One of many entries removes it first.
     assert_eq!(rows(&copy.path().join("ledger.db")), (40_200, 1));
     let many: Vec<_> = History::new(3, 10_000).collect();
     import(&left, account, &many);
@@ -128,7 +128,7 @@ fn batches_are_stored_beside_an_import_and_come_after_it() {
         expected(&vec![sent.clone(); 25].concat(), &Filter::default(), SortOrder::Asc)
     );
     assert_eq!(import.finish().unwrap(), 25_000);
-    // The first ones came before the import had stored anything.
+    // The first batches came before the import had stored anything.
     let stored = [vec![sent.clone(); 9].concat(), imported, vec![sent; 16].concat()].concat();
     assert!(house.entries() == expected(&stored, &Filter::default(), SortOrder::Asc));
 }
@@ -176,7 +176,7 @@ fn a_backup_beside_an_import_is_the_ledger_without_it() {
     assert!(house.entries() == expected);
 }
 
-/// So many side by side that pages pass over them by counts, with others at the very places where they do.
+/// There are so many hidden entries side by side that pages skip them by counts. Shown entries are at the same places.
 #[test]
 fn hidden_entries_are_passed_over_wherever_others_stand() {
     let house = House::new();
@@ -250,7 +250,7 @@ fn imports_follow_one_another_from_many_threads() {
             scope.spawn(|| import(&house.ledger, house.account, &entries));
         }
     });
-    // Each stands whole behind the one before, so entries of one instant are in the order of the imports.
+    // Each import has the numbers after the one before it, so entries of one instant are in the order of the imports.
     let stored = vec![entries; 8].concat();
     assert!(house.entries() == expected(&stored, &Filter::default(), SortOrder::Asc));
 }

@@ -1,4 +1,4 @@
-//! API keys: who opens what, and what the file knows of them.
+//! API keys: which account a key opens, and what the file has of it.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The ledger, held against what it promises: real files, and a list in memory as the oracle.
+//! Tests of the ledger's promises, with real files. A list in memory is the oracle.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 

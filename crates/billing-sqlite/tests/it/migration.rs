@@ -1,4 +1,4 @@
-//! Ledgers of earlier versions.
+//! Migration of ledgers of earlier versions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use crate::house::{BACK_TO_4, House, import, walk};
 
-/// Takes a ledger of version 4 back to what version 1 had. Its sums are gone, as they are when it is taken forward again.
+/// SQL that takes a ledger of version 4 back to version 1. Its sums are dropped, because the migration makes them anew.
 const BACK_TO_1: &str = "
     ALTER TABLE accounts DROP COLUMN diem_allocation;
     CREATE TABLE keys_1 (
@@ -88,10 +88,11 @@ fn a_ledger_of_version_1_is_taken_forward_whole() {
     assert!(SqliteLedger::check(&path, |_| ()).unwrap().is_clean());
 }
 
-/// Takes a ledger of version 4 back to what version 2 had.
+/// SQL that takes a ledger of version 4 back to version 2.
 const BACK_TO_2: &str = "DROP TABLE imports; DROP TABLE unused; DROP TABLE files; PRAGMA user_version = 2;";
 
-/// Takes a ledger back to version 2, whose seals did not say what they continue, and lets its program commit.
+/// Takes a ledger back to version 2, and commits as the program of that version did. Its seals did not say which state
+/// they continue.
 fn back_to_2(path: &Path, names: &[&str]) -> Connection {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
@@ -112,7 +113,7 @@ fn commit_2(file: &Connection, name: &str) {
     file.execute_batch(&commit).unwrap();
 }
 
-/// File and log as a kill leaves them.
+/// File and log as a killed process leaves them.
 fn killed(path: &Path, directory: &Path) -> PathBuf {
     let to = directory.join("ledger.db");
     fs::copy(path, &to).unwrap();
@@ -130,7 +131,7 @@ fn a_ledger_of_version_2_that_was_killed_is_taken_forward_with_its_log() {
     let file = back_to_2(&path, &["one", "two"]);
     for is_copied in [false, true] {
         if is_copied {
-            // The log was copied into the file, and no more was written since.
+            // The log was copied into the file, and nothing was written since.
             file.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
         }
         let directory = tempfile::tempdir().unwrap();
@@ -162,7 +163,7 @@ fn an_older_copy_beside_the_log_of_version_2_is_refused_when_it_does_not_come_ou
     let directory = tempfile::tempdir().unwrap();
     let older = directory.path().join("older.db");
     fs::copy(&path, &older).unwrap();
-    // Pages that are full in the copy are given back, the log is begun anew, and they are used for others.
+    // Pages that are used in the copy are freed here, the log begins anew, and the pages are used for other rows.
     file.execute_batch("DELETE FROM accounts WHERE id BETWEEN 500 AND 1500").unwrap();
     file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     insert(2000..2300);
@@ -188,7 +189,7 @@ fn a_ledger_of_version_2_is_taken_forward() {
     assert_eq!(house.entries().len(), 10_500);
 }
 
-/// What the program of version 3 left, killed amid an import of many entries.
+/// The program of version 3 was killed within an import of many entries.
 #[test]
 fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     let house = House::new();
@@ -200,7 +201,7 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     let directory = tempfile::tempdir().unwrap();
     let path = killed(&house.path(), directory.path());
     drop(running);
-    // Its own commit, sealed as that program sealed.
+    // A commit of its own, with the seal of that program.
     drop(SqliteLedger::open(&path).unwrap());
     let back = format!("{BACK_TO_4} DROP TABLE files; PRAGMA user_version = 3");
     Connection::open(&path).unwrap().execute_batch(&back).unwrap();
@@ -208,7 +209,7 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     let ledger = SqliteLedger::open(&path).unwrap();
     assert!(walk(&ledger, account, &Filter::default(), 1000) == sent);
     assert_eq!(ledger.remove_unfinished_import().unwrap(), 12_000);
-    // What was imported before is of no file, and comes in once more.
+    // Earlier imports belong to no file, so the same file can be imported once more.
     let june = |again| FileContent {
         name: "june.csv".to_owned(),
         sha256: [1; 32],
@@ -229,7 +230,8 @@ fn a_ledger_of_version_3_is_taken_forward_with_what_a_killed_import_left() {
     assert_eq!((report.is_clean(), report.checked.files), (true, 2), "{:?}", report.differences);
 }
 
-/// Each entry is in one block, and each block says what its entries come to: how many blocks each of the accounts has.
+/// Checks that each entry is in one block, and that each block has the sums of its entries. Returns the number of
+/// blocks of each account.
 #[track_caller]
 fn is_in_right_blocks(ledger: &SqliteLedger, accounts: &[AccountId]) -> Vec<usize> {
     let mut of_accounts = BTreeMap::<i64, Vec<_>>::new();
@@ -264,7 +266,8 @@ fn batch(account: AccountId, name: &str, entries: &[UsageEntry]) -> Batch {
     Batch { account, idempotency_key: name.to_owned(), digest: [0; 32], received_at, entries }
 }
 
-/// Accounts with much, little and nothing; numbers that an import left; what a killed import left; receipts, a file.
+/// A ledger with an account of many entries, one of few and one of none; numbers that an import left unused; the rest
+/// of a killed import; receipts; and a file.
 #[test]
 fn a_ledger_of_version_4_is_put_into_blocks() {
     let house = House::new();
@@ -296,7 +299,7 @@ fn a_ledger_of_version_4_is_put_into_blocks() {
         })
     };
     let before = see(&house.ledger);
-    // What the log has goes into the file.
+    // Closing the ledger copies the log into the file.
     drop(SqliteLedger::open(&path).unwrap());
     Connection::open(&path).unwrap().execute_batch(BACK_TO_4).unwrap();
 
@@ -307,12 +310,12 @@ fn a_ledger_of_version_4_is_put_into_blocks() {
     let import_before = import_id();
     let mut told = Vec::new();
     let ledger = SqliteLedger::open_with_progress(&path, |migration| told.push(*migration)).unwrap();
-    // Those of the import that was killed too.
+    // The entries of the killed import are counted too.
     let of = |done| Migration { done, entries: 37_718 };
     assert_eq!(told, [10_000, 20_000, 30_000, 37_718].map(of));
     assert_ne!(import_id(), import_before, "a program of version 4 that still imports does not end it");
     assert!(see(&ledger) == before, "it is what it was");
-    // Before the numbers that nobody got, and behind them.
+    // No block has entries from both sides of the unused numbers.
     assert_eq!(is_in_right_blocks(&ledger, &accounts), [3, 0, 2]);
     drop(ledger);
     let is_clean = |entries: u64, hidden: u64, blocks: u64| {
@@ -333,7 +336,7 @@ fn a_ledger_of_version_4_is_put_into_blocks() {
     is_clean(25_718 + 1 + 12_000, 0, 7);
 }
 
-/// It knows no blocks, so what it stored would be in none.
+/// The older program knows no blocks, so its entries would be in none.
 #[test]
 fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
     let house = House::new();
@@ -343,7 +346,7 @@ fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
     let directory = house.closed();
     Connection::open(&path).unwrap().execute_batch(BACK_TO_4).unwrap();
     let mut older = Connection::open(&path).unwrap();
-    // As it stores an entry, and then the sums; each statement was in use before.
+    // The statements with which it stores an entry and then the sums. Each was prepared before the migration.
     let store = |older: &mut Connection, sequence: i64| {
         let entry = "INSERT INTO entries (account, timestamp_ns, sequence, sku, price_per_unit_usd, units, amount, \
              currency, notes, api_key, request_id, execution_time_ms, prompt_tokens, completion_tokens) \
@@ -355,7 +358,7 @@ fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
         let change = older.transaction().unwrap();
         change.prepare_cached(entry)?.execute([sequence])?;
         change.prepare_cached(sums)?.execute((1, 20_000, 1, 2, 0, 0, 1, "-1", "1"))?;
-        // The first time it only tries.
+        // The first time nothing is committed.
         change.rollback()
     };
     store(&mut older, 500).unwrap();
@@ -369,7 +372,7 @@ fn a_program_of_version_4_that_has_the_ledger_open_stores_nothing_more() {
     drop(directory);
 }
 
-/// Whether it is whole is known before anything is replaced, and it is of today then.
+/// The copy is checked before it replaces anything, and it is of the present version by then.
 #[test]
 fn a_copy_of_version_4_is_taken_forward_before_it_replaces_anything() {
     let house = House::new();

@@ -1,4 +1,4 @@
-//! Files that are ledgers, files that are not, and what happens to either.
+//! Opening files that are ledgers, and files that are not.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Opens the file both ways, and finds that it is refused for this reason and left alone.
+/// Opens the file in both ways, and checks that it is refused for this reason and not changed.
 fn check_refused(path: &Path, kind: ErrorKind, message: &str) {
     let before = files(path.parent().unwrap());
     for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
@@ -43,7 +43,7 @@ fn a_missing_ledger_is_not_found_and_not_made() {
     assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
 }
 
-/// Opens the path, and finds that the message says what is in the way, and nothing of the engine's.
+/// Opens the path, and checks that the message says what is in the way, without words of the engine.
 fn check_cannot_open(path: &Path, message: &str, cause: &str) {
     let error = SqliteLedger::open_or_create(path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
@@ -64,7 +64,7 @@ fn a_path_that_cannot_be_opened_is_told_why() {
     fs::write(path("file"), "x").unwrap();
     check_cannot_open(&path("file/ledger.db"), "", "Not a directory");
     check_cannot_open(&path(&"long".repeat(100)), "", "File name too long");
-    // A name that the system takes and the engine does not.
+    // The system accepts this name, and the engine does not.
     let deep = (0..5).fold(path(""), |deep, _| deep.join("deep".repeat(40)));
     fs::create_dir_all(&deep).unwrap();
     check_cannot_open(&deep.join("ledger.db"), "", "unable to open database file");
@@ -80,7 +80,7 @@ fn a_ledger_without_permission_is_told_so() {
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set(&path, 0o000);
     if fs::File::open(&path).is_ok() {
-        // Nothing is refused to root.
+        // Root may do everything.
         return billing_testkit::run_as_nobody("opening::a_ledger_without_permission_is_told_so");
     }
     let denied = "Permission denied";
@@ -112,7 +112,7 @@ fn trying_to_write_leaves_nothing_behind() {
         names
     };
     let before = (names(), house.entries());
-    // What a try that was killed has left is no obstacle.
+    // The file that a killed try has left does no harm.
     fs::write(directory.join("ledger.db-probe"), "x").unwrap();
     for room in [0, 1, 64 << 10, (64 << 10) + 1, 1 << 20] {
         house.ledger.try_writing(room).unwrap();
@@ -146,7 +146,7 @@ fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
     import(&house.ledger, house.account, &History::new(1, 50).collect::<Vec<_>>());
     let path = house.path();
     let later = Connection::open(&path).unwrap();
-    // The next one, and one that is far away.
+    // The next version, and a much later one.
     for version in [6, 77] {
         later.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
         let before = fs::read(&path).unwrap();
@@ -169,7 +169,7 @@ fn an_empty_file_becomes_a_ledger_only_when_asked() {
     assert_eq!(SqliteLedger::open(file.path()).unwrap().account("a").unwrap(), Some(account));
 }
 
-/// SQLite removes the log of a file that is empty, and with it what was acknowledged.
+/// SQLite removes the log of an empty file, and with it everything that was acknowledged.
 #[test]
 fn a_log_whose_ledger_was_moved_away_is_not_removed() {
     let house = House::new();
@@ -189,7 +189,8 @@ fn a_log_whose_ledger_was_moved_away_is_not_removed() {
 
 #[test]
 fn a_ledger_half_made_is_made_anew() {
-    // As a kill leaves it: the first page written, and beside it the journal that says that there was nothing before.
+    // A kill leaves the file like this: the first page is written, and the journal beside it says that there was nothing
+    // before.
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let database = Connection::open(path("other.db")).unwrap();
@@ -214,7 +215,7 @@ fn a_ledger_killed_while_its_log_was_copied_back_is_whole() {
     let other = Connection::open(house.path()).unwrap();
     other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
     assert!(fs::metadata(house.path()).unwrap().len() > u64::try_from(bytes_before).unwrap());
-    // The first page says already how long the file will be, but it is not so long yet.
+    // The first page already has the final length of the file, but the file is still shorter.
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join("ledger.db");
     fs::write(&path, &fs::read(house.path()).unwrap()[..bytes_before]).unwrap();

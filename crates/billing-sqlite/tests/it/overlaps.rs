@@ -1,4 +1,4 @@
-//! Files that hold the same entries, held against a count of them one by one.
+//! Files that hold the same entries: what is found is compared with a count of the entries one by one.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn found(files: &[&[UsageEntry]]) -> Vec<Overlap> {
     overlaps.find().unwrap()
 }
 
-/// The rule, word for word.
+/// The rule itself, in the simplest code.
 fn expected(files: &[Vec<UsageEntry>]) -> Vec<Overlap> {
     let span = |file: &[UsageEntry]| {
         let times = || file.iter().map(|entry| entry.timestamp);
@@ -61,7 +61,7 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_unix_ns(second * 1_000_000_000)
 }
 
-/// So few kinds that many are equal.
+/// An entry of so few kinds that many are equal.
 fn any_alike_entry() -> impl Strategy<Value = UsageEntry> {
     let key = prop::sample::select(vec![None, None, None, Some("one"), Some("other")]);
     (0..8i64, prop::sample::select(vec!["-1", "-1", "-1.0", "-2"]), key).prop_map(|(at, amount, key)| {
@@ -69,7 +69,7 @@ fn any_alike_entry() -> impl Strategy<Value = UsageEntry> {
     })
 }
 
-/// A ledger in the order of time, in which batches of equal entries stand at one instant.
+/// A ledger in the order of time, with batches of equal entries at one instant.
 fn any_ledger() -> impl Strategy<Value = Vec<UsageEntry>> {
     prop::collection::vec((0..60i64, 1..5usize, 0..3u8), 0..40).prop_map(|batches| {
         let batch =
@@ -80,7 +80,7 @@ fn any_ledger() -> impl Strategy<Value = Vec<UsageEntry>> {
     })
 }
 
-/// What an export of a window from one second up to another has.
+/// The entries of an export from one second up to another.
 fn window(ledger: &[UsageEntry], since: i64, until: i64) -> Vec<UsageEntry> {
     ledger.iter().filter(|entry| (second(since)..second(until)).contains(&entry.timestamp)).cloned().collect()
 }
@@ -106,7 +106,7 @@ proptest! {
         prop_assert_eq!(found(&slices), []);
     }
 
-    /// Pages end anywhere, also amid a batch of equal entries.
+    /// Pages may end anywhere, also within a batch of equal entries.
     #[test]
     fn pages_that_follow_one_another_share_borders_at_the_most(
         ledger in any_ledger(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
@@ -120,7 +120,7 @@ proptest! {
         prop_assert!(found.iter().all(|overlap| overlap.first == overlap.last), "{:?}", found);
     }
 
-    /// The windows of two exports, of which one begins before the other ends.
+    /// Two exports whose windows overlap.
     #[test]
     fn every_entry_of_a_time_that_two_windows_share_is_found(
         ledger in any_ledger(), mut ends in prop::array::uniform4(0..60i64), is_nested: bool,
@@ -150,7 +150,7 @@ proptest! {
 fn the_ledgers_of_two_accounts_share_nothing() {
     let [one, other] = [1, 2].map(|seed| History::new(seed, 20_000).collect::<Vec<_>>());
     assert_eq!(found(&[&one, &other]), []);
-    // Another account's entries beside them change nothing about what is found.
+    // A file of another account between them changes nothing about what is found.
     let found = found(&[&one[..12_000], &other, &one[10_000..]]);
     let places: Vec<_> = found.iter().map(|overlap| (overlap.files, overlap.entries)).collect();
     assert_eq!(places, [((0, 2), 2_000)]);

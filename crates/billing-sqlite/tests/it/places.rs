@@ -1,5 +1,5 @@
-//! Every way to put a copy in the place of a ledger: what opens then is exactly the copy, or exactly the ledger, or it is
-//! refused with what to do.
+//! Every way to put a copy in the place of a ledger. The result opens as exactly the copy or exactly the ledger, or it is
+//! refused with a message that says what to do.
 
 use std::fs;
 use std::mem::ManuallyDrop;
@@ -30,7 +30,7 @@ enum Copy {
     Vacuum,
 }
 
-/// How it is put there.
+/// How the copy is put in the ledger's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Put {
     Rename,
@@ -39,7 +39,7 @@ enum Put {
     Log,
 }
 
-/// What becomes of the log that is there.
+/// What happens to the ledger's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     Left,
@@ -51,9 +51,9 @@ enum Left {
 enum Server {
     Stopped,
     Killed,
-    /// It is told to stop afterwards.
+    /// The server is told to stop afterwards.
     Running,
-    /// It is killed afterwards.
+    /// The server is killed afterwards.
     KilledLater,
 }
 
@@ -69,7 +69,7 @@ struct Case {
     copied: (bool, bool),
 }
 
-/// What a ledger is sent.
+/// The batches that a ledger is sent.
 struct Scene {
     account: AccountId,
     sent: usize,
@@ -99,7 +99,7 @@ impl Scene {
     }
 }
 
-/// In memory where there is such a place: a process is killed here, not the machine.
+/// A directory in memory, where the system has one: only the process is killed here, not the machine.
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -108,7 +108,7 @@ fn batch(number: usize) -> Vec<UsageEntry> {
     History::new(number as u64, ENTRIES as u64).collect()
 }
 
-/// All of the first so many batches, in no order.
+/// The entries of the first so many batches, sorted.
 fn of_batches(batches: usize) -> Vec<String> {
     sorted((0..batches).flat_map(batch).collect())
 }
@@ -131,7 +131,7 @@ fn log(path: &Path) -> PathBuf {
 }
 
 fn cp(from: &Path, to: &Path) {
-    // As `cp` does it: what is there is overwritten, not exchanged.
+    // Like `cp`: an existing file is overwritten and not replaced.
     let bytes = fs::read(from).unwrap();
     fs::write(to, bytes).unwrap();
 }
@@ -141,7 +141,7 @@ fn copy_log_back(path: &Path) {
     other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
 }
 
-/// What a ledger has, once it is found whole.
+/// Checks that a ledger is whole, and returns what it has.
 fn found(ledger: &SqliteLedger, account: AccountId, path: &Path) -> Vec<String> {
     let entries = sorted(walk(ledger, account, &Filter::default(), 1000));
     let other = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -153,7 +153,7 @@ fn found(ledger: &SqliteLedger, account: AccountId, path: &Path) -> Vec<String> 
     entries
 }
 
-/// Plays a case to its end.
+/// Runs a case to its end.
 fn check(case: Case) {
     let directory = self::directory();
     let path = directory.path().join("ledger.db");
@@ -162,6 +162,7 @@ fn check(case: Case) {
     let mut scene = Scene { account, sent: 0 };
     let copy = path.with_file_name("copy.db");
 
+    // The ledger gets its first batches, and the copy is made.
     scene.record(&ledger, case.batches.0);
     if case.copied.0 {
         copy_log_back(&path);
@@ -193,7 +194,7 @@ fn check(case: Case) {
             from.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
         }
     }
-    // What the copy has by itself, found out elsewhere.
+    // What the copy has by itself is found in another directory.
     let apart = self::directory();
     let there = apart.path().join("copy.db");
     cp(&copy, &there);
@@ -202,19 +203,21 @@ fn check(case: Case) {
     }
     let alone = SqliteLedger::open(&there).ok().map(|copy| found(&copy, account, &there));
 
+    // The ledger gets further batches after the copy.
     scene.record(&ledger, case.batches.1);
     if case.copied.1 {
         copy_log_back(&path);
     }
     let all = of_batches(scene.sent);
 
+    // The server stops, is killed, or still runs while the copy is put in the ledger's place.
     let (path, ledger) = match case.server {
         Server::Stopped => {
             drop(ledger);
             (path, None)
         }
         Server::Killed => {
-            // The files as they are, where nobody has them open.
+            // The files as they are now, copied to where no process has them open.
             let place = path.with_file_name("killed");
             fs::create_dir(&place).unwrap();
             let killed = place.join("ledger.db");
@@ -228,6 +231,7 @@ fn check(case: Case) {
     if case.left == Left::Removed {
         let _ = fs::remove_file(log(&path));
     }
+    // The copy is put in the ledger's place.
     let place = |from: &Path, to: &Path| match case.put {
         Put::Rename => fs::rename(from, to).unwrap(),
         Put::Overwrite | Put::Log => cp(from, to),
@@ -239,7 +243,7 @@ fn check(case: Case) {
         place(&log(&copy), &log(&path));
     }
 
-    // A server that runs answers with all that it had, or not at all; and says so for what it is sent.
+    // A running server answers with everything that it had, or with an error. The same holds for batches.
     let mut later = Vec::new();
     let path = match ledger {
         None => path,
@@ -269,8 +273,9 @@ fn check(case: Case) {
         }
     };
 
+    // What opens now is the ledger or the copy, or it is refused.
     let judge = |found: Vec<String>| {
-        // What was acknowledged with the copy in place is not in the copy.
+        // Batches that were acknowledged while the copy was in place are not in the copy.
         let is_known = match later.is_empty() {
             true => found == all || Some(&found) == alone.as_ref(),
             false => found == later,
@@ -281,7 +286,7 @@ fn check(case: Case) {
     let open = |number: usize| -> Result<(), Error> {
         let ledger = SqliteLedger::open(&path)?;
         let batches = judge(found(&ledger, account, &path));
-        // What is acknowledged from now on is there, also after a kill and a stop.
+        // What is acknowledged from now on stays, also after a kill and a stop.
         let sent = scene.batch(1000 + number);
         assert_eq!(
             ledger.store_batches(std::slice::from_ref(&sent)).unwrap(),
@@ -295,7 +300,7 @@ fn check(case: Case) {
     if let Err(error) = open(0) {
         assert_eq!(error.kind(), ErrorKind::ForeignLog, "{error}");
         assert!(error.to_string().contains("ledger.db-wal"), "{error}");
-        // As it says.
+        // Do what the message says.
         fs::rename(log(&path), path.with_file_name("away")).unwrap();
         open(1).unwrap();
     }
@@ -349,7 +354,7 @@ fn a_copy_by_sqlite_in_the_place_of_a_ledger() {
     check_all(&COPIES[4..]);
 }
 
-/// Whoever has a ledger open looks at what the others do to file and log, at any moment of it.
+/// Each process that has the ledger open looks at file and log at any moment while others write.
 #[test]
 fn who_writes_beside_others_is_not_taken_for_who_replaces() {
     const BATCHES: usize = 150;
@@ -363,7 +368,7 @@ fn who_writes_beside_others_is_not_taken_for_who_replaces() {
                 let mut ledger = SqliteLedger::open(path).unwrap();
                 for number in 0..BATCHES {
                     if number % 50 == 49 {
-                        // As a short command does, beside the others.
+                        // Opened anew, as by a short command beside the others.
                         ledger = SqliteLedger::open(path).unwrap();
                     }
                     let sent = Batch {

@@ -1,4 +1,4 @@
-//! A path that gets another file while the ledger is open: answers from two files are never mixed.
+//! The path of an open ledger gets another file: answers from two files are never mixed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::house::{House, import, walk};
 
 const NOW: &str = "2026-06-15T00:00:00Z";
 
-/// A ledger with entries, and how many those are. The log is copied into the file when it is closed.
+/// A ledger with so many entries. Its log is copied into the file when it is closed.
 fn ledger_with(entries: usize) -> House {
     let house = House::new();
     import(
@@ -36,7 +36,7 @@ fn log(path: &Path) -> PathBuf {
     path.with_file_name("ledger.db-wal")
 }
 
-/// Every call of a ledger, and its error.
+/// Makes every call of a ledger, and returns their errors.
 fn failures(ledger: &SqliteLedger, account: AccountId, key: &str) -> Vec<Error> {
     let filter = Filter::default();
     let now = NOW.parse().unwrap();
@@ -54,7 +54,7 @@ fn failures(ledger: &SqliteLedger, account: AccountId, key: &str) -> Vec<Error> 
     ]
 }
 
-/// Replaces the file under an open ledger, and finds that no call is answered, now and when the file is put back.
+/// Replaces the file of an open ledger, and checks that no call is answered, neither now nor when the file is put back.
 fn check_replaced(advice: &str, replace: impl FnOnce(&Path)) {
     let ours = ledger_with(30);
     let path = ours.path();
@@ -90,7 +90,7 @@ fn rows_of_a_ledger_that_was_moved_here_are_not_shown_to_the_accounts_of_the_for
 #[cfg(unix)]
 #[test]
 fn a_restored_copy_is_not_the_ledger_that_was_opened() {
-    // At a state that the log goes on from, so that they would be the ledger together.
+    // The copy is at a state from which the log continues. Together they would be the ledger.
     check_replaced("restart to use what is there now", |path| {
         let copy = path.with_file_name("copy.db");
         fs::copy(path, &copy).unwrap();
@@ -133,7 +133,7 @@ fn a_link_that_was_turned_to_another_ledger_is_another_ledger() {
 fn a_ledger_that_was_overwritten_in_place_is_seen_by_the_next_connection() {
     let (theirs, _house) = closed(ledger_with(40));
     let ours = House::new().reopened();
-    // The same file for the system, so only what it says of itself can tell.
+    // For the system it is the same file. Only its content can tell.
     fs::write(ours.path(), fs::read(theirs).unwrap()).unwrap();
     for error in failures(&ours.ledger, ours.account, "key") {
         assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
@@ -161,7 +161,7 @@ fn a_ledger_moved_beside_the_log_of_another_is_not_mixed_with_it() {
     let (theirs, _house) = closed(ledger_with(40));
     let ours = ledger_with(30);
     let (path, account) = (ours.path(), ours.account);
-    // What a server leaves whose ledger was replaced: its log stays under the name.
+    // A server whose ledger was replaced leaves its log under the name.
     assert!(fs::metadata(log(&path)).unwrap().len() > 0);
     fs::rename(theirs, &path).unwrap();
     drop(ours.ledger);
@@ -176,12 +176,12 @@ fn a_ledger_moved_beside_the_log_of_another_is_not_mixed_with_it() {
     assert_eq!(walk(&SqliteLedger::open(&path).unwrap(), account, &Filter::default(), 10).len(), 40);
 }
 
-/// The index says how far the log counts. An older one put back hides what was committed since, and the next commit would be
-/// written over it; to close the ledger by it would make a ruin of the file.
+/// The index says up to where the log is valid. An older index that is put back hides later commits, and the next
+/// commit would overwrite them. Closing the ledger with this index would corrupt the file.
 #[cfg(unix)]
 #[test]
 fn an_index_that_is_put_back_hides_nothing_and_ruins_nothing() {
-    // So few that the log is not copied into the file, and so many that it is.
+    // With few entries the log is not copied into the file; with many it is.
     for many in [1, 3_000] {
         let house = ledger_with(30);
         let (path, account) = (house.path(), house.account);
@@ -194,7 +194,7 @@ fn an_index_that_is_put_back_hides_nothing_and_ruins_nothing() {
         fs::copy(&path, &whole).unwrap();
         fs::copy(log(&path), whole.with_file_name("whole.db-wal")).unwrap();
         let (file, frames) = (fs::read(&path).unwrap(), fs::read(log(&path)).unwrap());
-        // In place, as the engine has it mapped.
+        // Written in place, because the engine has the file mapped.
         fs::write(&index, fs::read(&old).unwrap()).unwrap();
         let filter = Filter::default();
         let read = house.ledger.positioned_page(account, &filter, None, None, 10);
@@ -210,7 +210,7 @@ fn an_index_that_is_put_back_hides_nothing_and_ruins_nothing() {
     }
 }
 
-/// Such a name is a restore's that was killed. With two names a file would have two logs.
+/// A killed restore leaves a second name of the file. With two names a file would have two logs.
 #[cfg(unix)]
 #[test]
 fn a_second_name_that_a_killed_restore_has_left_goes_when_the_ledger_is_opened() {

@@ -1,4 +1,4 @@
-//! The gate: who is admitted, and what a refusal does.
+//! Tests of the gate: which requests it admits, and what a refusal changes.
 
 use super::*;
 use crate::limiter::width::MAX_CONCURRENCY;
@@ -12,7 +12,7 @@ fn gate() -> Gate {
     Gate::new(Probing { first: MS(500), longest: S(20) })
 }
 
-/// Sends as many as the gate takes at this instant.
+/// Sends as many requests as the gate admits at this instant.
 fn fill(gate: &mut Gate, now: Time) -> Vec<Ticket> {
     let mut tickets = Vec::new();
     while gate.admission(now) == Admission::Now {
@@ -43,7 +43,7 @@ fn after_a_refusal_one_at_a_time_finds_out() {
     let probe = gate.begin(MS(1450));
     gate.end(&probe, Outcome::Served(None), MS(1550));
     let mut now = MS(1550);
-    // Twice as wide with every round trip, up to half of those that were too many.
+    // The width doubles with every round trip, up to half of the sixteen that were too many.
     for width in [1, 2, 4, 8] {
         let tickets = fill(&mut gate, now);
         assert_eq!(tickets.len(), width);
@@ -64,7 +64,7 @@ fn a_clock_is_waited_for_to_the_instant() {
     assert_eq!(gate.admission(S(34)), Admission::At(S(93)), "the service takes no more for now");
 }
 
-/// Named after what broke: refusals without a success between them were taken for a service of one request in that time.
+/// Named after what broke: refusals without a success between them were taken for a pace of one request in that time.
 #[test]
 fn an_outage_is_no_pace() {
     let mut gate = gate();
