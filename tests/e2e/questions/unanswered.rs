@@ -80,7 +80,7 @@ fn a_service_that_fails_is_told_what_it_may_be() {
     exit code 1
     ");
     insta::assert_snapshot!(said(Reply::json(200, "[]"), &["balance"]), @"
-    error: GET http://ADDRESS/api/v1/billing/balance: the answer cannot be read: the body is not a balance: invalid length 0, expected struct Balance with 4 elements at line 1 column 2
+    error: GET http://ADDRESS/api/v1/billing/balance: the answer cannot be read: the body is not a balance: invalid type: sequence, expected a JSON object at line 1 column 0
     hint: nothing was rounded or left out; report this if the service is right
     exit code 1
     ");
