@@ -255,7 +255,9 @@ fn failure(
     takes_back: bool,
     interrupted: &Interrupted,
 ) -> Failure {
-    let (kept, added, is_stopped) = (error.kept(), error.added(), error.is_stopped());
+    // A file that could not be gone on with may fail for ever.
+    let kept = error.kept().filter(|_| error.is_kept_known());
+    let (added, is_stopped) = (error.added(), error.is_stopped());
     let (is_settled, is_first) = (error.is_settled(), added == 0 && !error.is_resumed());
     let failure = match error.into_cause() {
         Cause::Stopped => interrupted.cause().into(),

@@ -70,8 +70,8 @@ pub struct Kept {
 pub(crate) enum Remains {
     Nothing,
     Kept(Kept),
-    /// The place failed, and did not say.
-    NotKnown,
+    /// The place failed. This is what it said before.
+    NotKnown(Option<Kept>),
 }
 
 /// How far a walk had come when it ended.
@@ -98,19 +98,21 @@ impl<S> Error<S> {
         self.0.cause
     }
 
-    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came. `None` where there is
-    /// nothing, and where [it is not known](Error::is_kept_known).
+    /// What is there to go on with, as it was looked up afterwards: a disk that fails keeps less than came. Where it
+    /// [is not known](Error::is_kept_known), this is what an earlier run left, as the place said before it failed to go on with it, or
+    /// `None`. Else `None` is that there is nothing.
     pub fn kept(&self) -> Option<Kept> {
         match self.0.remains {
             Remains::Kept(kept) => Some(kept),
-            Remains::Nothing | Remains::NotKnown => None,
+            Remains::NotKnown(before) => before,
+            Remains::Nothing => None,
         }
     }
 
-    /// False when the place failed at the look-up, or as it was begun or begun anew: then there may be something to go on with, of
-    /// this run or an earlier one, or nothing.
+    /// False when the place failed at the look-up, or as it was begun, gone on with or begun anew: then there may be something to go
+    /// on with, of this run or an earlier one, or nothing.
     pub fn is_kept_known(&self) -> bool {
-        !matches!(self.0.remains, Remains::NotKnown)
+        !matches!(self.0.remains, Remains::NotKnown(_))
     }
 
     /// How many entries this run has written.

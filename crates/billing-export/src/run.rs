@@ -97,18 +97,14 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
             let takes_back = found.takes_back();
             let left = found.left().filter(|left| left.complete_until.is_some()).cloned();
             let mut progress = Progress { is_settled: true, added: 0, is_resumed: left.is_some() };
-            let failed = |cause, progress| Error::new(cause, progress, Remains::NotKnown);
-            let is_new = found.left().is_none();
+            let failed = |cause, progress| Error::new(cause, progress, Remains::NotKnown(None));
+            let said = kept_in(&found);
             let sink = match found.start(settled(frame.window), frame.started) {
                 Ok(Started::Taking(sink)) => sink,
                 Ok(Started::Written(output)) => return Ok(self.written(output, left, frame)),
                 Err(error) => {
-                    let remains = match (takes_back, is_new) {
-                        (false, _) => Remains::Nothing,
-                        // A place that fails as it is begun may or may not have thrown away what was there.
-                        (true, true) => Remains::NotKnown,
-                        (true, false) => self.look_up(),
-                    };
+                    // It may or may not have thrown away what was there.
+                    let remains = if takes_back { Remains::NotKnown(said) } else { Remains::Nothing };
                     return Err(Error::new(Cause::Sink(error), progress, remains));
                 }
             };
@@ -188,7 +184,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
 
     /// What there is to go on with. It is looked up: a disk that fails keeps less than went by.
     fn look_up(&self) -> Remains {
-        self.place.open(&self.export.asked, false).map_or(Remains::NotKnown, |found| remains_in(&found))
+        self.place.open(&self.export.asked, false).map_or(Remains::NotKnown(None), |found| remains_in(&found))
     }
 
     fn exported(
@@ -237,8 +233,10 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
 
 /// What there is to go on with.
 fn remains_in<S: Sink>(found: &Found<S>) -> Remains {
-    match found.left().and_then(|left| Some((left.summary.entries, left.complete_until?))) {
-        Some((entries, complete_until)) => Remains::Kept(Kept { entries, complete_until }),
-        None => Remains::Nothing,
-    }
+    kept_in(found).map_or(Remains::Nothing, Remains::Kept)
+}
+
+fn kept_in<S: Sink>(found: &Found<S>) -> Option<Kept> {
+    let left = found.left()?;
+    Some(Kept { entries: left.summary.entries, complete_until: left.complete_until? })
 }

@@ -115,6 +115,7 @@ async fn a_window_that_keeps_growing_is_given_up_and_nothing_of_it_kept() {
     let error = job.run(&place.client(), now, |event| diary.note(event)).await.unwrap_err();
     moved(&error);
     assert_eq!(error.kept(), None);
+    assert!(error.is_kept_known(), "there is nothing");
     assert_eq!(diary.lines()[2..], ["again 2", "begun after 0", "again 3", "begun after 0"]);
     assert!(place.names().is_empty(), "{:?}", place.names());
 }

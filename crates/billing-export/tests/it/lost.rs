@@ -61,7 +61,7 @@ async fn a_place_that_is_not_gone_on_with_still_keeps_what_was_left() {
     stopped(&place, &table).await;
     let error = failed(&place, &table).await;
     at("go on", &error);
-    assert!(error.kept().is_some() && error.kept() == table.kept() && error.is_kept_known());
+    assert!(error.kept().is_some() && error.kept() == table.kept() && !error.is_kept_known());
     // Written, and not closed.
     let export = place.export().build().unwrap();
     export.open(table.clone()).unwrap().run(&place.client(), now, |_| ()).await.unwrap();
