@@ -216,6 +216,12 @@ impl Script {
         }
     }
 
+    /// True when a page may fail in the way of a window that is too much. A client then asks for a shorter window, and it
+    /// has none if the service gives up on the shortest.
+    pub(crate) fn fails_pages(&self) -> bool {
+        self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Status(500..)))
+    }
+
     /// True when none of its passing faults ends a run.
     pub(crate) fn is_bearable(&self) -> bool {
         !self.has_too_many_strange_answers() && !self.asks_for_another_day()

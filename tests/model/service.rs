@@ -9,6 +9,10 @@ use billing_testkit::{Book, Reluctant, Reply, Request, Upstream};
 use crate::fault::{Fault, Framing, Script};
 use crate::order::Order;
 
+/// The shortest window with an end that a client asks for, in nanoseconds, and what whole milliseconds add. Services are
+/// known to fail on shorter ones than a quarter of an hour, so clients ask for 20 minutes.
+const SHORTEST_NS: i64 = 20 * 60 * 1_000_000_000 + 2_000_000;
+
 /// A ledger that is served, and follows a script.
 pub(crate) struct Service {
     /// All that was ever recorded: what cursors lead through.
@@ -74,6 +78,12 @@ impl Service {
             first_ns,
             now_s: order.now_s(),
         }
+    }
+
+    /// True when it gives up on every window with an end that a client asks for. Only an open window gets through, and where a
+    /// page of that fails too, nothing does.
+    pub(crate) fn serves_no_window(&self) -> bool {
+        self.slow_beyond_ns.is_some_and(|ns| ns < SHORTEST_NS)
     }
 
     /// The same, whose ledger changes.
