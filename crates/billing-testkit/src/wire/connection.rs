@@ -207,9 +207,18 @@ impl<S: Read + Write> Connection<S> {
     /// Reads what there is; false at the end.
     fn read_on(&mut self) -> io::Result<bool> {
         self.make_room(1);
-        let read = self.stream.read(&mut self.buffer[self.come.end..])?;
-        self.come.end += read;
-        Ok(read > 0)
+        loop {
+            match self.stream.read(&mut self.buffer[self.come.end..]) {
+                // A signal came, for example of a child that has ended. With a time limit set the system does not read on
+                // by itself.
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                read => {
+                    let read = read?;
+                    self.come.end += read;
+                    return Ok(read > 0);
+                }
+            }
+        }
     }
 
     /// Room for so many bytes more, which is filled with zeros once and then used over and over.
@@ -246,12 +255,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What a server says, in pieces: each read gives one of them.
+    /// What a server says, in pieces: each read gives one of them. A piece without anything is a signal that comes.
     struct Said<'a>(Vec<&'a [u8]>);
 
     impl Read for Said<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let Some(piece) = self.0.first_mut() else { return Ok(0) };
+            if piece.is_empty() {
+                self.0.remove(0);
+                return Err(ErrorKind::Interrupted.into());
+            }
             let read = piece.read(buffer)?;
             if piece.is_empty() {
                 self.0.remove(0);
@@ -268,6 +281,13 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_signal_ends_no_answer() {
+        let pieces: [&[u8]; 4] = [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nx", b"", b"y"];
+        let mut connection = Connection::over(Said(pieces.to_vec()));
+        assert_eq!(connection.answer().unwrap().text(), "xy");
     }
 
     fn saying(bytes: &[u8]) -> Connection<Said<'_>> {
