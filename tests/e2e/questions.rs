@@ -155,54 +155,34 @@ fn nothing_is_said_to_be_nothing() {
 
 #[test]
 fn the_published_answers_are_shown_in_any_width() {
-    insta::assert_snapshot!(of_service(ANALYTICS, "80", &["analytics"]), @"
-    Spend from 2026-06-14 to 2026-06-15 (UTC), before refunds.
+    for width in ["80", "140"] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(of_service(ANALYTICS, width, &["analytics"]), @"
+            Spend from 2026-06-14 to 2026-06-15 (UTC), before refunds.
 
-    By day
-    day          USD       DIEM
-    2026-06-14   2.5  0.0000008
-    2026-06-15  1.25        0.5
-    all         3.75  0.5000008
+            By day
+            day          USD       DIEM
+            2026-06-14   2.5  0.0000008
+            2026-06-15  1.25        0.5
+            all         3.75  0.5000008
 
-    By model
-    model          type  units  unit     USD  DIEM
-    Llama 3.3 70B  LLM   50000  tokens   3.5   0.5
-      Input              30000             1  0.25
-      Output             20000           2.5  0.25
-    A later one    3D        3  steps   0.25     0
+            By model
+            model          type  units  unit     USD  DIEM
+            Llama 3.3 70B  LLM   50000  tokens   3.5   0.5
+              Input              30000             1  0.25
+              Output             20000           2.5  0.25
+            A later one    3D        3  steps   0.25     0
 
-    By API key
-    key      id     units   USD  DIEM
-    Gateway  key-1  50000   3.5   0.5
-    Web App  -          3  0.25     0
+            By API key
+            key      id     units   USD  DIEM
+            Gateway  key-1  50000   3.5   0.5
+            Web App  -          3  0.25     0
 
-    USD includes bundled credits. Earned credits, VCU and others are in no sum.
-    note: today has not ended, and figures may be ten minutes old
-    ");
-    insta::assert_snapshot!(of_service(ANALYTICS, "140", &["analytics"]), @"
-    Spend from 2026-06-14 to 2026-06-15 (UTC), before refunds.
-
-    By day
-    day          USD       DIEM
-    2026-06-14   2.5  0.0000008
-    2026-06-15  1.25        0.5
-    all         3.75  0.5000008
-
-    By model
-    model          type  units  unit     USD  DIEM
-    Llama 3.3 70B  LLM   50000  tokens   3.5   0.5
-      Input              30000             1  0.25
-      Output             20000           2.5  0.25
-    A later one    3D        3  steps   0.25     0
-
-    By API key
-    key      id     units   USD  DIEM
-    Gateway  key-1  50000   3.5   0.5
-    Web App  -          3  0.25     0
-
-    USD includes bundled credits. Earned credits, VCU and others are in no sum.
-    note: today has not ended, and figures may be ten minutes old
-    ");
+            USD includes bundled credits. Earned credits, VCU and others are in no sum.
+            note: today has not ended, and figures may be ten minutes old
+            ");
+        }
+    }
     insta::assert_snapshot!(of_service(BALANCE, "80", &["balance"]), @"
           left  a day
     DIEM  90.5    100

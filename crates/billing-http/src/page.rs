@@ -98,17 +98,11 @@ impl Call for PageCall<'_> {
 mod tests {
     use super::*;
     use crate::call::answer_to;
+    use crate::reply::tests::headers;
     use crate::retry::Class;
     use billing_model::{HistoryQuery, UsageQuery};
-    use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+    use reqwest::header::{CONTENT_TYPE, HeaderValue};
     use std::num::NonZeroU32;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        };
-        pairs.iter().map(pair).collect()
-    }
 
     fn first() -> PageRequest {
         PageRequest::ByCursor(HistoryRequest::First(HistoryQuery::builder().build().unwrap()))

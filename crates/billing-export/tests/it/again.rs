@@ -24,13 +24,7 @@ fn moved<S: std::fmt::Debug>(error: &Error<S>) {
 
 #[tokio::test]
 async fn a_window_that_grew_behind_the_walk_is_walked_again() {
-    let arrive = |n: usize, _: &Request, book: &mut Book| {
-        if n == 4 {
-            book.record(late(0));
-        }
-        None
-    };
-    let place = support::Place::changing(seconds(60), arrive).await;
+    let place = support::Place::with_late_entry().await;
     let (export, diary) = (place.export().endpoint(Endpoint::Usage).build().unwrap(), Diary::default());
     let job = export.open(place.file()).unwrap();
     let exported = job.run(&place.client(), now, |event| diary.note(event)).await.unwrap();
@@ -157,13 +151,7 @@ impl Place for Pipe {
 
 #[tokio::test]
 async fn what_went_through_a_pipe_is_not_sent_again() {
-    let arrive = |n: usize, _: &Request, book: &mut Book| {
-        if n == 4 {
-            book.record(late(0));
-        }
-        None
-    };
-    let place = support::Place::changing(seconds(60), arrive).await;
+    let place = support::Place::with_late_entry().await;
     let (export, diary) = (place.export().endpoint(Endpoint::Usage).build().unwrap(), Diary::default());
     let job = export.open(Pipe).unwrap();
     assert!(!job.takes_back());

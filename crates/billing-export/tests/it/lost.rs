@@ -2,9 +2,8 @@
 
 use billing_export::{Cause, Error, Event, Stop};
 use billing_http::Endpoint;
-use billing_testkit::{Book, Request, entry_at};
 
-use crate::support::{Place, now, second, seconds};
+use crate::support::{Place, now, seconds};
 use crate::table::{Failed, Table};
 
 /// A run that is stopped when its first page has come.
@@ -91,13 +90,7 @@ async fn what_cannot_be_looked_up_is_not_known() {
 #[tokio::test]
 async fn a_place_that_is_not_opened_anew_may_keep_what_is_not_the_ledger() {
     for (step, after) in [("open anew", 0), ("begin", 1)] {
-        let arrive = |n: usize, _: &Request, book: &mut Book| {
-            if n == 4 {
-                book.record(vec![entry_at(second(0), "-7")]);
-            }
-            None
-        };
-        let place = Place::changing(seconds(60), arrive).await;
+        let place = Place::with_late_entry().await;
         let table = Table::default().fails(step, after);
         let error = failed(&place, &table).await;
         at(step, &error);

@@ -43,7 +43,18 @@ impl Place {
         Self::changing(entries, |_, _, _| None).await
     }
 
-    /// The same, with a function that is called before each request, with its number from 1. It may change the ledger,
+    /// A service in whose ledger an entry arrives before the fourth request, behind the walk.
+    pub(crate) async fn with_late_entry() -> Self {
+        let arrive = |n: usize, _: &Request, book: &mut Book| {
+            if n == 4 {
+                book.record(vec![entry_at(second(0), "-7")]);
+            }
+            None
+        };
+        Self::changing(seconds(60), arrive).await
+    }
+
+    /// A service with this ledger, and a function that is called before each request, with its number from 1. It may change the ledger,
     /// or give another reply.
     pub(crate) async fn changing(
         entries: Vec<UsageEntry>,
