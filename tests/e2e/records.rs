@@ -204,9 +204,13 @@ fn a_batch_goes_only_where_it_is_told_to() {
     exit code 2
     ");
     insta::allow_duplicates! {
-        for (args, base_url) in
-            [(&["--base-url", "api.venice.ai/api/v1"][..], ""), (&[], "https://api.venice.ai/api/v1/")]
-        {
+        for (args, base_url) in [
+            (&["--base-url", "api.venice.ai/api/v1"][..], ""),
+            (&[], "https://api.venice.ai/api/v1/"),
+            // A URL is read in more spellings than it is written in.
+            (&[], "https:/api.venice.ai/api/v1"),
+            (&[], "https://api%2evenice.ai/api/v1"),
+        ] {
             insta::assert_snapshot!(record(args, base_url), @"
             error: Venice takes no batches, so nothing was sent there
             hint: name a service that does, a `billing serve`, with --base-url or BILLING_BASE_URL

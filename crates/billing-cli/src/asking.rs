@@ -10,7 +10,7 @@ use billing_http::{ApiKey, Client, ErrorKind, Event, RetryPolicy};
 use indicatif::ProgressBar;
 
 use crate::args::AskedOnce;
-use crate::base_url::with_path;
+use crate::base_url::{is_venice, with_path};
 use crate::exit::{Exit, Failure, MORE_PATIENCE};
 use crate::interrupt::{self, Cause};
 use crate::key_source::{self, Needed};
@@ -50,7 +50,11 @@ pub(crate) fn ask<T>(
     let service = &asked.service;
     let network = Network::new(service, |name| std::env::var_os(name))?;
     // Before the key is read: a base URL to which no key may go is wrong with any key.
-    network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
+    let keyless = network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
+    if matches!(question, Question::Batch) && is_venice(keyless.base_url()) {
+        return Err(Failure::usage(anyhow!("Venice takes no batches, so nothing was sent there"))
+            .hint("name a service that does, a `billing serve`, with --base-url or BILLING_BASE_URL"));
+    }
     let key = key_source::read(question.key(), service.api_key_file.as_deref())?;
     let which_key = key.described();
     let line = moving_line(false, "waiting for the service");

@@ -11,10 +11,13 @@ pub(crate) fn with_path(base_url: &str) -> Option<String> {
     is_short.then(|| format!("{scheme}://{authority}{PATH}"))
 }
 
-/// True for the host of Venice, whatever the path.
+/// True for a host of Venice, whatever the path. The URL is one that a client has read: typed, a host has many spellings.
 pub(crate) fn is_venice(base_url: &str) -> bool {
     let host = base_url.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?', '#']).next());
-    host.is_some_and(|host| host.trim_end_matches('.').eq_ignore_ascii_case("api.venice.ai"))
+    host.is_some_and(|host| {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        host == "venice.ai" || host.ends_with(".venice.ai")
+    })
 }
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod tests {
             "https://API.venice.ai:443/",
             "https://api.venice.ai.",
             "http://api.venice.ai",
+            "https://venice.ai/api/v1",
         ] {
             assert!(is_venice(url), "{url}");
         }

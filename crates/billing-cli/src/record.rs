@@ -10,7 +10,6 @@ use billing_http::{Batch, ErrorKind, IdempotencyKey, Recorded};
 
 use crate::args::{self, BatchFormat};
 use crate::asking::{Question, ask};
-use crate::base_url::is_venice;
 use crate::exit::Failure;
 use crate::{terminal, text};
 
@@ -21,10 +20,6 @@ const MAX_BYTES: u64 = 1 << 30;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 pub(crate) fn run(args: &args::Record) -> Result<(), Failure> {
-    if is_venice(&args.asked.service.base_url) {
-        return Err(Failure::usage(anyhow!("Venice takes no batches, so nothing was sent there"))
-            .hint("name a service that does, a `billing serve`, with --base-url or BILLING_BASE_URL"));
-    }
     let key = IdempotencyKey::new(args.idempotency_key.as_str())?;
     let is_stdin = |path: &Path| path == Path::new("-");
     if is_stdin(&args.file) && args.asked.service.api_key_file.as_deref().is_some_and(is_stdin) {
