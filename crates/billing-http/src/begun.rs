@@ -42,7 +42,7 @@ pub struct Begun {
 impl RelativeWalk {
     /// Fetches the first page, and settles the window by the `Date` of the first answer from here on that has one, an error's
     /// too: no request is sent for the time alone. Where the client has other walks at the same time, it may be an answer to one of
-    /// them. What the service said before does not count: it was another present. `now` is the present by the local clock. It
+    /// them, and of two answers that come at once it may be the second. What the service said before does not count: it was another present. `now` is the present by the local clock. It
     /// decides what the first page of the client is asked for, and the window only when the service does not tell the time.
     ///
     /// A window that does not depend on the present is settled without a request.
