@@ -140,7 +140,7 @@ impl Client {
     }
 
     /// The service's clock at its latest answer that had a `Date`.
-    pub(crate) fn present(&self) -> Option<Timestamp> {
+    pub fn present(&self) -> Option<Timestamp> {
         self.0.date_unix_s.borrow().map(at_unix_s)
     }
 

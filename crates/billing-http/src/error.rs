@@ -15,7 +15,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// - the caller: [`ErrorKind::InvalidUrl`], [`ErrorKind::InsecureUrl`], [`ErrorKind::InvalidKey`],
 ///   [`ErrorKind::InvalidIdempotencyKey`], [`ErrorKind::Unauthorized`], [`ErrorKind::Unsupported`], [`ErrorKind::Protocol`],
-///   [`ErrorKind::BatchRefused`], [`ErrorKind::IdempotencyConflict`], [`ErrorKind::BatchTooLarge`];
+///   [`ErrorKind::BatchRefused`], [`ErrorKind::IdempotencyConflict`], [`ErrorKind::AccountSynced`],
+///   [`ErrorKind::BatchTooLarge`];
 /// - the network: [`ErrorKind::Unreachable`], [`ErrorKind::Proxy`], [`ErrorKind::NotTheApi`];
 /// - the service's certificate: [`ErrorKind::Tls`], unless the caller has to trust another authority
 ///   ([`Error::certificate_fault`]);
@@ -106,6 +107,9 @@ pub enum ErrorKind {
     /// Another batch was sent with this idempotency key before, and this one is not stored: 409 with
     /// a body that names the key.
     IdempotencyConflict,
+    /// The account is kept in step with a service and takes no batches, so this one is not stored: 409 with a body that
+    /// names the key and that service.
+    AccountSynced,
     /// The batch is larger than the server takes. Nothing of it is stored: 413.
     BatchTooLarge,
     /// It is not known whether the batch was stored: the connection was lost or the server failed after a try had sent
@@ -368,6 +372,7 @@ impl ErrorKind {
             Self::TooManyPages => "the walk has too many pages",
             Self::BatchRefused => "the batch has rows that cannot be recorded",
             Self::IdempotencyConflict => "another batch was sent with this idempotency key before",
+            Self::AccountSynced => "the account is kept in step with a service and takes no batches",
             Self::BatchTooLarge => "the batch is too large",
             Self::OutcomeUnknown => {
                 "it is not known whether the batch was stored; send it again with the same idempotency key, which stores it once"

@@ -56,6 +56,8 @@ impl Client {
     /// - [`ErrorKind::BatchRefused`]: it has rows that cannot be recorded. [`Error::refused_batch`] says which, and why.
     /// - [`ErrorKind::IdempotencyConflict`]: another batch was sent with this key before. The server names the key; a 409
     ///   without it may be a proxy's and settles nothing.
+    /// - [`ErrorKind::AccountSynced`]: the account of the key is kept in step with a service and takes no batches, under any key.
+    ///   Record into another account.
     /// - [`ErrorKind::BatchTooLarge`]: the server takes less at once. Send it as several, each under a key of its own.
     /// - any other kind but the next one.
     ///
@@ -72,8 +74,11 @@ impl Client {
 fn settled(failure: Failure) -> Error {
     let Failure { error, in_doubt, .. } = failure;
     // Who gives these has looked under the key: an earlier try was not stored either.
-    let is_known =
-        !in_doubt || matches!(error.kind(), ErrorKind::BatchRefused | ErrorKind::IdempotencyConflict);
+    let is_last_word = matches!(
+        error.kind(),
+        ErrorKind::BatchRefused | ErrorKind::IdempotencyConflict | ErrorKind::AccountSynced
+    );
+    let is_known = !in_doubt || is_last_word;
     if is_known { error } else { error.into_unknown_outcome() }
 }
 
@@ -112,7 +117,10 @@ impl Call for Batch {
                 let conflict = ConflictingBatch::from_json(std::str::from_utf8(body).ok()?).ok()?;
                 // Any other 409 is somebody's who has not looked under the key, such as a proxy's.
                 let is_of_this = conflict.idempotency_key == self.key().as_str();
-                is_of_this.then(|| Error::of(ErrorKind::IdempotencyConflict))
+                is_of_this.then(|| match conflict.synced_with {
+                    Some(_) => Error::of(ErrorKind::AccountSynced),
+                    None => Error::of(ErrorKind::IdempotencyConflict),
+                })
             }
             StatusCode::PAYLOAD_TOO_LARGE => Some(Error::of(ErrorKind::BatchTooLarge)),
             StatusCode::UNPROCESSABLE_ENTITY => {

@@ -29,4 +29,6 @@ pub enum Receipt {
     Repeated(u64),
     /// Another batch was stored under its key before. This one is not.
     Conflict,
+    /// The account is kept in step with a service, so it takes no batches. This one is not stored.
+    Synced,
 }

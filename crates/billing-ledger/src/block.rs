@@ -14,7 +14,7 @@ use crate::account::AccountId;
 ///
 /// An amendment makes no new block. To learn of it, ask for all blocks and compare `whole_set` with what you kept; when you read such
 /// a block again, change only entries that you still have, as those that were taken out since are lent too. A ledger that was
-/// restored from a backup gives the same numbers to other blocks: keep the `entry_set` of your last one, and start over where it is
+/// [repaired](crate::Ledger::repair) or restored from a backup gives the same numbers to other blocks: keep the `entry_set` of your last one, and start over where it is
 /// another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {

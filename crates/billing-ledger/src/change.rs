@@ -5,6 +5,7 @@ use billing_model::{OtherFields, Timestamp};
 use crate::account::AccountId;
 use crate::packed::PackedEntries;
 use crate::position::Position;
+use crate::source::Coverage;
 
 /// What becomes of an account's entries in one transaction.
 ///
@@ -23,6 +24,22 @@ pub struct Change {
     pub amend: Vec<Amendment>,
     /// Entries that are put in, behind all others in the order of storing.
     pub add: PackedEntries,
+    /// The state of the account that the change was made for: [`Snapshot::end`](crate::Snapshot::end) of the page that was read.
+    /// If entries were put in or taken out since, nothing is stored. So a change that puts in or takes out is stored once,
+    /// though it be sent twice. An amendment and a record alone do not move the state; made twice they are the same. `None` asks
+    /// for no state.
+    pub seen: Option<u64>,
+    /// What is walked now, in order and without gaps between: each record that begins in this span goes, and these come. It is only for
+    /// a synced account.
+    pub cover: Vec<Coverage>,
+}
+
+impl Change {
+    /// A change of nothing.
+    pub fn of(account: AccountId, at: Timestamp) -> Self {
+        let (remove, amend, add) = (Vec::new(), Vec::new(), PackedEntries::default());
+        Self { account, at, remove, amend, add, seen: None, cover: Vec::new() }
+    }
 }
 
 /// The new key and other fields of an entry. Its place and its [`EntryDigest`](billing_model::EntryDigest) stay. A walk

@@ -35,6 +35,10 @@ pub struct Checked {
     pub balances: u64,
     /// Blocks of entries.
     pub blocks: u64,
+    /// Accounts that are copies of a service.
+    pub sources: u64,
+    /// Records of what was walked of such accounts.
+    pub coverage: u64,
     /// Receipts of batches.
     pub receipts: u64,
     /// Files that were imported.

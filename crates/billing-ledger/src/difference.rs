@@ -42,6 +42,11 @@ pub enum DifferenceKind {
     Balance,
     /// A block: it does not agree with its entries, or entries are in no block or in several.
     Block,
+    /// The source of a synced account: it is of no account, its texts cannot be read, or something came from elsewhere.
+    Source,
+    /// A record of what was walked of a synced account: it does not agree with its entries, it overlaps another one, the account
+    /// is no synced one; or an entry of such an account is in no record.
+    Coverage,
     /// A receipt of a batch.
     Receipt,
     /// A file that was imported: it has entries that are not its own, or a digest that is none.
@@ -65,6 +70,8 @@ impl DifferenceKind {
             Self::Rollup => "rollup",
             Self::Balance => "balance",
             Self::Block => "block",
+            Self::Source => "source",
+            Self::Coverage => "coverage",
             Self::Receipt => "receipt",
             Self::File => "file",
             Self::Key => "key",

@@ -75,10 +75,17 @@ pub enum ErrorKind {
     /// An entry that is to be taken out or amended and is not there, not any more, or named twice. Nothing of the change is stored.
     /// Read the window anew.
     UnknownEntry,
+    /// The account has changed since a [`Change`](crate::Change) was made for it. Nothing of the change is stored. Read the window
+    /// anew.
+    Outdated,
+    /// The account is kept in step with a service, and takes no entries from elsewhere. Nothing is stored. Use another account.
+    SyncedAccount,
+    /// The account is kept in step with no service, or a record of what was walked cannot be: it overlaps another one, or is empty.
+    InvalidCoverage,
     /// Since the first page of a walk an entry was taken out that the walk had not reached yet. Begin it anew.
     WalkOutdated,
-    /// An account that has something, and so is not removed; the message says what. Entries, batches, imported files and what was
-    /// taken out are for good. Revoke its keys, and wait for an import to end.
+    /// An account that has something, and so is not removed, or does not become a copy of a service; the message says what. Entries,
+    /// batches, imported files and what was taken out are for good. Revoke its keys, and wait for an import to end.
     AccountInUse,
     /// An import that was used after it had failed, or whose entries somebody removed while it ran.
     Aborted,

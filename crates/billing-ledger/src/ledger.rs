@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use billing_model::{Day, Decimal, LentEntry, Timestamp};
+use billing_model::{Day, Decimal, LentEntry, TimeWindow, Timestamp};
 
 use crate::account::{Account, AccountId, Funds};
 use crate::batch::{Batch, Receipt};
@@ -17,6 +17,7 @@ use crate::key::{Key, NewKey, Principal};
 use crate::key_kind::KeyKind;
 use crate::key_material::{KeyDigest, KeyMaterial, Secret, random_id};
 use crate::position::{Position, WalkPage};
+use crate::source::{Coverage, Source, Turn};
 use crate::sums::{Charges, Rollup};
 
 /// Takes an entry that is lent for the call, and its place. An error ends the call that lends, with that error.
@@ -27,6 +28,9 @@ pub type LendRemoved<'a> = dyn FnMut(Removed, LentEntry<'_>) -> Result<(), Error
 
 /// Takes a block that is lent for the call. A break ends the call that lends, which is no error.
 pub type LendBlock<'a> = dyn FnMut(&Block) -> ControlFlow<()> + 'a;
+
+/// Takes a record of what was walked that is lent for the call. A break ends the call that lends, which is no error.
+pub type LendCoverage<'a> = dyn FnMut(&Coverage) -> ControlFlow<()> + 'a;
 
 /// Takes a sum that is lent for the call. A break ends the call that lends, which is no error.
 pub type LendRollup<'a> = dyn FnMut(Rollup<'_>) -> ControlFlow<()> + 'a;
@@ -96,7 +100,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// [`ErrorKind::InvalidAllocation`] for an allocation below zero.
     fn set_diem_allocation(&self, account: AccountId, allocation: Option<Decimal>) -> Result<(), Error>;
 
-    /// Removes an account that has nothing. Its allocation and its revoked keys go with it. No later account gets its
+    /// Removes an account that has nothing. Its allocation, its source and its revoked keys go with it. No later account gets its
     /// number.
     ///
     /// # Errors
@@ -166,13 +170,48 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// What is taken out is no longer in any page, sum or fund. It is kept apart, with the time. An empty change does
     /// nothing.
     ///
-    /// A change has no key by which a repetition is recognised, and does not see what others put in since the window
-    /// was read. So let only one writer at a time bring an account in line.
+    /// A synced account is changed by who has its [turn](Ledger::take_turn), with [`Change::seen`].
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownEntry`] for an entry that is not there, [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when
-    /// another writer does not end in time. Then nothing of it is stored.
+    /// [`ErrorKind::UnknownEntry`] for an entry that is not there, [`ErrorKind::Outdated`], [`ErrorKind::InvalidCoverage`],
+    /// [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when another writer does not end in time. Then nothing of it is
+    /// stored.
     fn change(&self, change: &Change) -> Result<(), Error>;
+
+    /// Makes a change in a window whose entries cannot be trusted, and makes everything anew that is kept of this window beside the
+    /// entries: counts, sums, blocks. All of it is one transaction.
+    ///
+    /// It is for a ledger that somebody or something else has written to. The sums of the UTC days that the window touches are
+    /// made anew whole. A block that is made anew may have other digests and, where entries of it are lost, fewer entries; what
+    /// is left of it behind a gap is a block of its own, behind all others. When all entries of a block are lost, the last block
+    /// gets its number. So who reads [blocks](Ledger::blocks) begins anew after a repair.
+    ///
+    /// Sequence numbers are made right in the whole account. Where entries get others, a walk that began before is refused with
+    /// [`ErrorKind::WalkOutdated`].
+    ///
+    /// It passes over all entries of the account while nobody else can write, so repair a long window rather than many.
+    ///
+    /// # Errors
+    /// As [`Ledger::change`].
+    fn repair(&self, change: &Change, window: TimeWindow) -> Result<(), Error>;
+
+    /// The service that an account is kept in step with, if it is.
+    fn source(&self, account: AccountId) -> Result<Option<Source>, Error>;
+
+    /// Makes an account a copy of a service, or replaces what is kept of this service. From then on batches and imports into it are
+    /// refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AccountInUse`] for an account that is no copy yet and has entries, entries that were taken out, batches,
+    /// imported files or an import under way: the message says which, and nothing was changed.
+    fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error>;
+
+    /// Lends the records of what was walked of a synced account, in the order of time. They are of one moment.
+    fn coverage(&self, account: AccountId, lend: &mut LendCoverage<'_>) -> Result<(), Error>;
+
+    /// Takes the right to bring an account in line, or says who has it: what that one gave as `holder`, one short line. It
+    /// never waits.
+    fn take_turn(&self, account: AccountId, holder: &str) -> Result<Turn, Error>;
 
     /// Lends the entries of an account that were taken out, in the order of their removal. A change takes them out in
     /// lots of 20,000; within a lot they come by their positions.
@@ -187,6 +226,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn block_entries(&self, number: u64, lend: &mut LendEntry<'_>) -> Result<(), Error>;
 
     /// Begins an import.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SyncedAccount`], also from [`Import::finish`] where the account became one meanwhile.
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error>;
 
     /// The file with this SHA-256, if it was imported into an account. A file without entries is never noted, because

@@ -56,6 +56,7 @@ mod key_kind;
 mod key_material;
 mod packed;
 mod position;
+mod source;
 mod sums;
 
 mod check;
@@ -76,7 +77,8 @@ pub use import::{FileContent, Import, ImportedFile, check_timestamps};
 pub use key::{Key, NewKey, Principal};
 pub use key_kind::KeyKind;
 pub use key_material::{KeyDigest, KeyMaterial, Secret};
-pub use ledger::{Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup};
+pub use ledger::{Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup};
 pub use packed::{PackedEntries, PackedRows};
 pub use position::{Position, Sequences, Snapshot, WalkPage};
+pub use source::{Coverage, Source, TakenTurn, Turn};
 pub use sums::{Charges, Rollup};

@@ -60,7 +60,8 @@ pub struct RefusedBatch {
     pub issues: Vec<BatchIssue>,
 }
 
-/// The answer to a batch whose idempotency key another batch has: 409. Nothing of it is stored.
+/// The answer to a batch whose idempotency key another batch has, or whose account takes no batches: 409. Nothing of it is
+/// stored.
 ///
 /// Only a 409 that names the key is one: a proxy answers 409 too, and knows nothing of what is stored.
 ///
@@ -68,6 +69,10 @@ pub struct RefusedBatch {
 /// use billing_model::ConflictingBatch;
 /// let body = r#"{"error":"Another batch was sent with this Idempotency-Key before","idempotencyKey":"batch-1"}"#;
 /// assert_eq!(ConflictingBatch::from_json(body)?.idempotency_key, "batch-1");
+///
+/// let body = r#"{"error":"This account is kept in step with https://api.venice.ai/api/v1 and takes no batches",
+///   "idempotencyKey":"batch-1","syncedWith":"https://api.venice.ai/api/v1"}"#;
+/// assert_eq!(ConflictingBatch::from_json(body)?.synced_with.as_deref(), Some("https://api.venice.ai/api/v1"));
 /// assert!(ConflictingBatch::from_json(r#"{"error":"a request with this key is in progress"}"#).is_err());
 /// # Ok::<(), billing_model::DecodeError>(())
 /// ```
@@ -77,8 +82,11 @@ pub struct ConflictingBatch {
     /// What it comes to, in words.
     #[serde(deserialize_with = "line")]
     pub error: String,
-    /// The key of both batches.
+    /// The key of both batches, or of the one that was refused.
     pub idempotency_key: String,
+    /// The base URL of the service that the account is kept in step with, when it takes no batches.
+    #[serde(default, deserialize_with = "optional_line")]
+    pub synced_with: Option<String>,
 }
 
 /// What is wrong with a row of a batch, or with its body as a whole.
@@ -137,7 +145,8 @@ impl RefusedBatch {
 }
 
 impl ConflictingBatch {
-    /// Reads the JSON that `POST /billing/usage` answers when another batch has the key. Unknown fields are ignored.
+    /// Reads the JSON that `POST /billing/usage` answers when another batch has the key, or the account takes
+    /// none. Unknown fields are ignored.
     ///
     /// # Errors
     /// [`DecodeError`] when the text is not such an answer.

@@ -89,6 +89,25 @@ impl Total {
         }
     }
 
+    /// Takes another sum out. What is left is exact, also when more is taken out than was in.
+    ///
+    /// ```
+    /// # use billing_model::Total;
+    /// let mut total: Total = "0.3".parse()?;
+    /// total.subtract(&"0.1".parse()?);
+    /// assert_eq!(total.to_string(), "0.2");
+    /// # Ok::<(), billing_model::ValueError>(())
+    /// ```
+    pub fn subtract(&mut self, other: &Self) {
+        match other.fraction {
+            0 => self.carry(-other.whole, 0),
+            fraction => self.carry(-other.whole - 1, ONE - fraction),
+        }
+        if let Some(wide) = &other.wide {
+            self.add_wide(-wide.digits.clone(), wide.exponent);
+        }
+    }
+
     fn carry(&mut self, whole: i128, fraction: i128) {
         self.whole += whole;
         self.fraction += fraction;
@@ -374,6 +393,14 @@ mod tests {
                 other_half += units(&amount.to_string());
             }
             prop_assert_eq!(sum.cmp(&half), other.cmp(&other_half));
+            let mut rest = sum.clone();
+            rest.subtract(&half);
+            prop_assert_eq!(units(&rest.to_string()), other.clone() - other_half.clone());
+            prop_assert_eq!(rest.cmp(&sum), IBig::ZERO.cmp(&other_half));
+            rest.subtract(&sum);
+            rest.merge(&half);
+            prop_assert!(rest.is_zero());
+
             let mut nothing = -sum.clone();
             nothing.merge(&sum);
             prop_assert!(nothing.is_zero() && nothing == Total::default());
@@ -425,8 +452,10 @@ mod tests {
             sum.merge(&total(more));
             assert_eq!(sum.to_string(), expect);
             assert_eq!((-(-sum.clone())).to_string(), expect);
+            let mut same = sum.clone();
             sum.merge(&-total(&at.to_string()));
-            assert_eq!(sum, total(more));
+            same.subtract(&total(&at.to_string()));
+            assert_eq!((&sum, &same), (&total(more), &total(more)));
         }
     }
 

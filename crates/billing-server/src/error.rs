@@ -50,6 +50,11 @@ pub(crate) enum Error {
     IdempotencyKey,
     #[error("Another batch was sent with this Idempotency-Key before; this one was not stored")]
     IdempotencyConflict { idempotency_key: String },
+    /// The account has what its source says, and nothing else.
+    #[error(
+        "This account is kept in step with {synced_with} and takes no batches; nothing was stored. Record into another account"
+    )]
+    Synced { idempotency_key: String, synced_with: String },
     #[error("Unsupported media type: a batch is application/json, application/x-ndjson or text/csv")]
     MediaType,
     #[error("Unsupported content coding: a batch is sent as it is or with gzip")]
@@ -121,7 +126,7 @@ impl Error {
                 StatusCode::BAD_REQUEST
             }
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::IdempotencyConflict { .. } => StatusCode::CONFLICT,
+            Self::IdempotencyConflict { .. } | Self::Synced { .. } => StatusCode::CONFLICT,
             Self::Gone => StatusCode::GONE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -152,7 +157,12 @@ impl Error {
         let body = match self {
             Self::Rows { body, .. } => return body,
             Self::IdempotencyConflict { idempotency_key } => {
-                return serde_json::to_vec(&IngestConflict { error, idempotency_key }).unwrap_or_default();
+                let conflict = IngestConflict { error, idempotency_key, synced_with: None };
+                return serde_json::to_vec(&conflict).unwrap_or_default();
+            }
+            Self::Synced { idempotency_key, synced_with } => {
+                let conflict = IngestConflict { error, idempotency_key, synced_with: Some(synced_with) };
+                return serde_json::to_vec(&conflict).unwrap_or_default();
             }
             Self::Query(refused) => ErrorBody::from(&refused),
             _ => ErrorBody::new(error),
@@ -168,6 +178,9 @@ impl Error {
 struct IngestConflict {
     error: String,
     idempotency_key: String,
+    /// Only of an account that takes no batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synced_with: Option<String>,
 }
 
 impl IntoResponse for Error {

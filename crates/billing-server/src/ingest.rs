@@ -166,13 +166,21 @@ pub(crate) async fn read_body(
     timeout(time, read).await.map_err(|_| Error::BodyTimeout)?
 }
 
-/// The answer for what came of a batch.
-pub(crate) fn answer(idempotency_key: &str, receipt: Receipt) -> Result<Response, Error> {
+/// The answer for what came of a batch. `source` is the service that its account is a copy of, if it is one.
+pub(crate) fn answer(
+    idempotency_key: &str,
+    receipt: Receipt,
+    source: Option<String>,
+) -> Result<Response, Error> {
     let (recorded, is_repeated) = match receipt {
         Receipt::Stored(entries) => (entries, false),
         Receipt::Repeated(entries) => (entries, true),
         Receipt::Conflict => {
             return Err(Error::IdempotencyConflict { idempotency_key: idempotency_key.to_owned() });
+        }
+        Receipt::Synced => {
+            let synced_with = source.unwrap_or_else(|| "a service".to_owned());
+            return Err(Error::Synced { idempotency_key: idempotency_key.to_owned(), synced_with });
         }
     };
     let body = serde_json::to_vec(&IngestReceipt { idempotency_key, recorded }).map_err(Error::internal)?;

@@ -200,6 +200,7 @@ impl Recorded {
             Receipt::Stored(_) => "stored",
             Receipt::Repeated(_) => "repeated",
             Receipt::Conflict => "conflict",
+            Receipt::Synced => "synced",
         };
         self.batches.get_or_create(&OutcomeLabel { outcome }).inc();
         let Receipt::Stored(entries) = receipt else { return };

@@ -230,7 +230,12 @@ impl Service {
                     Err(Error::Rows { digest, body }) => {
                         match ledger.find_batch(account, &announced.idempotency_key, &digest) {
                             Ok(Some(entries)) => Ok(Err(Receipt::Repeated(entries))),
-                            Ok(None) => Err(Error::Rows { digest, body }),
+                            // Nobody has to mend rows for an account that would not take them.
+                            Ok(None) => match ledger.source(account) {
+                                Ok(Some(_)) => Ok(Err(Receipt::Synced)),
+                                Ok(None) => Err(Error::Rows { digest, body }),
+                                Err(error) => Err(Error::of_ledger(error)),
+                            },
                             Err(error) => Err(Error::internal(error)),
                         }
                     }
@@ -260,7 +265,15 @@ impl Service {
                 return Ok(response);
             }
         };
-        ingest::answer(&announced.idempotency_key, receipt)
+        let source = match receipt {
+            Receipt::Synced => {
+                let ledger = Arc::clone(&self.ledger);
+                let source = blocking(move || ledger.source(account).map_err(Error::of_ledger)).await?;
+                source.map(|source| source.base_url)
+            }
+            _ => None,
+        };
+        ingest::answer(&announced.idempotency_key, receipt, source)
     }
 
     /// The metrics of the account that asks. This needs a key, but has no rate and never blocks the caller.

@@ -9,6 +9,7 @@ use crate::error;
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
 use crate::row::{count, signed};
+use crate::source;
 
 impl SqliteLedger {
     /// Stores batches, of any accounts, in one transaction: when it returns, all of them are durable, whole and once.
@@ -62,6 +63,9 @@ impl SqliteLedger {
         let found = find_receipt(writer, batch.account, &batch.idempotency_key).map_err(fail)?;
         if let Some((digest, entries)) = found {
             return Ok(if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict });
+        }
+        if source::is_synced(writer, batch.account).map_err(fail)? {
+            return Ok(Receipt::Synced);
         }
         let received_ns = batch.received_at.unix_ns().ok_or_else(|| Error::timestamp(batch.received_at))?;
         let intake = match intakes.entry(batch.account) {

@@ -117,10 +117,22 @@ impl Draft {
         tables: Tables,
         account: AccountId,
     ) -> rusqlite::Result<()> {
+        self.store_as(None, writer, tables, account)
+    }
+
+    /// Stores the block under a number, or under the next one.
+    pub(crate) fn store_as(
+        &self,
+        number: Option<i64>,
+        writer: &Connection,
+        tables: Tables,
+        account: AccountId,
+    ) -> rusqlite::Result<()> {
         writer
             .prepare_cached(&format!(
-                "INSERT INTO {tables}blocks (account, first_sequence, removed_ns, entries, first_ns, last_ns, entry_set, whole_set)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO {tables}blocks
+                 (account, first_sequence, removed_ns, entries, first_ns, last_ns, entry_set, whole_set, number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             ))?
             .execute((
                 account.0,
@@ -131,6 +143,7 @@ impl Draft {
                 self.span_ns.1,
                 self.entry_set.to_string(),
                 self.whole_set.to_string(),
+                number,
             ))?;
         let number = writer.last_insert_rowid();
         let mut insert = writer.prepare_cached(&format!(

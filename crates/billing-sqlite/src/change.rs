@@ -1,7 +1,7 @@
 //! Entries that are taken out, amended and put in, in one transaction.
 
 use billing_ledger::{AccountId, Amendment, Block, Change, Error, ErrorKind, LendRemoved, Position, Removed};
-use billing_model::{Timestamp, UsageEntry};
+use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use rusqlite::Connection;
 
 use crate::blocks::{self, Draft, Share};
@@ -9,6 +9,7 @@ use crate::connections::Connections;
 use crate::error::failure;
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
+use crate::repair::Repair;
 use crate::row::{self, COLUMNS, Scratch, TextIds, signed};
 use crate::snapshot::Present;
 
@@ -23,28 +24,67 @@ struct Found {
 
 impl SqliteLedger {
     pub(crate) fn change(&self, change: &Change) -> Result<(), Error> {
+        self.change_and_repair(change, None)
+    }
+
+    pub(crate) fn repair(&self, change: &Change, window: TimeWindow) -> Result<(), Error> {
+        self.change_and_repair(change, Some(window))
+    }
+
+    fn change_and_repair(&self, change: &Change, window: Option<TimeWindow>) -> Result<(), Error> {
+        let writer = self.0.connections.begin()?;
+        self.change_in(&writer, change, window)?;
+        self.0.connections.commit(writer)
+    }
+
+    /// Makes a change in a transaction, and makes anew what is kept of a window. After an error, drop the transaction.
+    fn change_in(
+        &self,
+        writer: &Connection,
+        change: &Change,
+        window: Option<TimeWindow>,
+    ) -> Result<(), Error> {
         let connections = &self.0.connections;
         let fail = |cause| connections.fail(cause);
-        let Change { account, at, remove, amend, add } = change;
+        let Change { account, at, remove, amend, add, seen, cover } = change;
         let removed_ns = at.unix_ns().ok_or_else(|| Error::timestamp(*at))?;
-        let writer = connections.begin()?;
-        let present = Present::of(&writer, *account).map_err(fail)?;
+        let present = Present::of(writer, *account).map_err(fail)?;
         let present = present.ok_or_else(|| self.unknown_account(*account))?;
+        let end = present.snapshot().end;
+        if let Some(seen) = seen.filter(|seen| *seen != end) {
+            let detail = format!("it was made for the state {seen}, and the state is {end}");
+            return Err(failure(ErrorKind::Outdated, connections.path(), detail));
+        }
+        let (mut repair, present, intake) = match window {
+            None => (None, present, Intake::new(*account, present.next_sequence)),
+            Some(window) => {
+                let (repair, intake) = Repair::begin(writer, present, change, window).map_err(fail)?;
+                let present = repair.present();
+                (Some(repair), present, intake)
+            }
+        };
+        let remove = repair.as_ref().map_or(remove, Repair::remove);
         let mut step = Step {
             connections,
-            writer: &writer,
+            writer,
             present,
-            intake: Intake::new(*account, present.next_sequence),
+            intake,
             scratch: Scratch::default(),
+            is_repair: window.is_some(),
         };
         for removed in remove.chunks(usize::try_from(Block::MOST_ENTRIES).unwrap_or(usize::MAX)) {
             step.remove(removed, removed_ns)?;
         }
+        let amend = repair.as_ref().map_or(amend, Repair::amend);
         amend.iter().try_for_each(|amendment| step.amend(amendment))?;
         let mut intake = step.intake;
-        intake.store_packed(&writer, connections.path(), add)?;
-        intake.close(&writer).map_err(fail)?;
-        connections.commit(writer)
+        if let Some(repair) = &mut repair {
+            repair.add_kept(writer, &mut intake).map_err(fail)?;
+        }
+        intake.store_packed(writer, connections.path(), add)?;
+        self.cover(writer, &mut intake, cover)?;
+        intake.close(writer).map_err(fail)?;
+        repair.map_or(Ok(()), |repair| repair.finish(writer, removed_ns)).map_err(fail)
     }
 
     pub(crate) fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error> {
@@ -80,6 +120,8 @@ struct Step<'c> {
     present: Present,
     intake: Intake,
     scratch: Scratch,
+    /// True when sums and blocks are made anew afterwards.
+    is_repair: bool,
 }
 
 impl Step<'_> {
@@ -90,7 +132,9 @@ impl Step<'_> {
         let mut block = Draft::new(removal, Some(removed_ns));
         for position in positions {
             let Found { entry, ids } = self.find(*position)?;
-            self.intake.subtract(&entry, position.timestamp_ns, ids);
+            if !self.is_repair {
+                self.intake.subtract(&entry, position.timestamp_ns, ids);
+            }
             block.add(&Share::of(&entry, *position, ids.currency));
             self.move_out(*position, removal).map_err(|cause| self.connections.fail(cause))?;
         }
@@ -123,10 +167,12 @@ impl Step<'_> {
         };
         let fail = |cause| self.connections.fail(cause);
         let ids = self.intake.text_ids(self.writer, &entry).map_err(fail)?;
-        let share = |entry, ids: TextIds| Share::of(entry, *position, ids.currency).whole;
-        let digests = (share(&was.entry, was.ids), share(&entry, ids));
         let account = self.intake.account();
-        blocks::amend(self.writer, account, position.sequence, digests).map_err(fail)?;
+        if !self.is_repair {
+            let share = |entry, ids: TextIds| Share::of(entry, *position, ids.currency).whole;
+            let digests = (share(&was.entry, was.ids), share(&entry, ids));
+            blocks::amend(self.writer, account, position.sequence, digests).map_err(fail)?;
+        }
         let other_fields = other_fields.as_ref().map(|other| other.as_str());
         self.writer
             .prepare_cached(&format!("UPDATE entries SET api_key = ?4, other_fields = ?5 WHERE {ENTRY}"))
@@ -135,6 +181,9 @@ impl Step<'_> {
                 update.execute((account.0, at_ns, sequence, ids.api_key, other_fields))
             })
             .map_err(fail)?;
+        if self.is_repair {
+            return Ok(());
+        }
         self.intake.subtract(&was.entry, position.timestamp_ns, was.ids);
         self.intake.sum(&entry, position.timestamp_ns, ids);
         Ok(())

@@ -13,6 +13,7 @@ use crate::schema;
 mod account;
 mod block;
 mod blocks;
+mod coverage;
 mod difference;
 mod entry;
 mod files;
@@ -47,7 +48,8 @@ impl SqliteLedger {
     /// count, rollup and balance is compared to the last digit, and each block with its digests. Each entry, also one
     /// that was taken out, must be readable, have its numbers and other fields in their one form, belong to an account
     /// and to a block, and have the texts that it names. No sequence number may be missing, there twice, or higher than
-    /// any that was given out. Keys, receipts and records of imported files must be possible.
+    /// any that was given out. Keys, receipts and records of imported files must be possible. An entry of a synced
+    /// account must be in one record of what was walked, which agrees with its entries, and nothing came there from elsewhere.
     ///
     /// It sees one moment of the ledger, writes nothing to it, and keeps nobody waiting. What others record meanwhile
     /// stays in the log until it ends. Entries are read in their order; twice only on days with very many sums and in
@@ -83,7 +85,7 @@ impl SqliteLedger {
     /// what the report is for.
     pub fn check(path: &Path, progress: impl FnMut(&Checked)) -> Result<Report, Error> {
         let file = LedgerFile::new(path)?;
-        let opened = match look::open(&file) {
+        let opened = match look::open(&file, schema::VERSION) {
             // The file cannot be read, and that is the result of the check.
             Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(report_damage(&error)),
             opened => opened?,

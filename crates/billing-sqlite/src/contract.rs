@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use billing_ledger::{
     Account, AccountId, Batch, Change, Error, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
-    Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery, Principal,
-    Receipt, WalkPage, WalkQuery,
+    Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
+    Principal, Receipt, Source, Turn, WalkPage, WalkQuery,
 };
-use billing_model::{Day, Decimal, Timestamp};
+use billing_model::{Day, Decimal, TimeWindow, Timestamp};
 
 use crate::connections::IDLE_READERS;
 use crate::ledger::SqliteLedger;
@@ -105,6 +105,26 @@ impl Ledger for SqliteLedger {
 
     fn change(&self, change: &Change) -> Result<(), Error> {
         self.change(change)
+    }
+
+    fn repair(&self, change: &Change, window: TimeWindow) -> Result<(), Error> {
+        self.repair(change, window)
+    }
+
+    fn source(&self, account: AccountId) -> Result<Option<Source>, Error> {
+        self.source(account)
+    }
+
+    fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error> {
+        self.set_source(account, source)
+    }
+
+    fn coverage(&self, account: AccountId, lend: &mut LendCoverage<'_>) -> Result<(), Error> {
+        self.coverage(account, lend)
+    }
+
+    fn take_turn(&self, account: AccountId, holder: &str) -> Result<Turn, Error> {
+        self.take_turn(account, holder)
     }
 
     fn removed(&self, account: AccountId, lend: &mut LendRemoved<'_>) -> Result<(), Error> {

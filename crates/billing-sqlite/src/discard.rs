@@ -13,7 +13,7 @@ use crate::restore::Turn;
 
 impl SqliteLedger {
     /// Removes the ledger if [`SqliteLedger::open_or_create`] made it and nothing was recorded in it since, by anybody: no entry,
-    /// no key, no allocation, and one account at most. Every other ledger stays. True when it was removed; then every call
+    /// no key, no allocation, no source, and one account at most. Every other ledger stays. True when it was removed; then every call
     /// fails with [`ErrorKind::Replaced`].
     ///
     /// This is for a failed import into a new ledger: where no ledger was before, none is left.
@@ -34,7 +34,8 @@ impl SqliteLedger {
                    AND NOT EXISTS (SELECT 1 FROM accounts WHERE diem_allocation IS NOT NULL)
                    AND NOT EXISTS (SELECT 1 FROM keys) AND NOT EXISTS (SELECT 1 FROM imports)
                    AND NOT EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM receipts)
-                   AND NOT EXISTS (SELECT 1 FROM files) AND NOT EXISTS (SELECT 1 FROM blocks)";
+                   AND NOT EXISTS (SELECT 1 FROM files) AND NOT EXISTS (SELECT 1 FROM blocks)
+                   AND NOT EXISTS (SELECT 1 FROM sources)";
         let is_unused =
             writer.query_row(sql, [], |row| row.get(0)).map_err(|cause| connections.fail(cause))?;
         if is_unused {

@@ -99,6 +99,22 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
         ErrorKind::UnknownEntry => {
             format!("the ledger `{path}` has no entry at {detail}, or not any more; nothing was changed")
         }
+        ErrorKind::Outdated => {
+            format!(
+                "the account was changed in the ledger `{path}` meanwhile, and nothing was stored: read it anew ({detail})"
+            )
+        }
+        ErrorKind::SyncedAccount => {
+            format!(
+                "the account in the ledger `{path}` is kept in step with a service and takes nothing from elsewhere: use \
+                 another account"
+            )
+        }
+        ErrorKind::InvalidCoverage => {
+            format!(
+                "what was walked cannot be recorded in the ledger `{path}`, and nothing was stored: {detail}"
+            )
+        }
         ErrorKind::WalkOutdated => {
             "entries that were still to come were taken out of the ledger: begin anew".to_owned()
         }

@@ -10,6 +10,7 @@ use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
 use crate::running::Running;
 use crate::snapshot::Present;
+use crate::source;
 
 #[cfg(test)]
 mod model;
@@ -60,14 +61,20 @@ impl SqliteLedger {
     /// Begins an import.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownAccount`], or when the ledger cannot be read.
+    /// [`ErrorKind::UnknownAccount`], [`ErrorKind::SyncedAccount`], or when the ledger cannot be read.
     pub(crate) fn import(&self, account: AccountId) -> Result<SqliteImport, Error> {
         self.import_holding(account, HELD_ENTRIES)
     }
 
     pub(crate) fn import_holding(&self, account: AccountId, most_held: usize) -> Result<SqliteImport, Error> {
-        let present = self.0.connections.read(|connection| Present::of(connection, account))?;
+        let connections = &self.0.connections;
+        let (present, is_synced) = connections.read(|connection| {
+            Ok((Present::of(connection, account)?, source::is_synced(connection, account)?))
+        })?;
         present.ok_or_else(|| self.unknown_account(account))?;
+        if is_synced {
+            return Err(source::synced(connections));
+        }
         Ok(SqliteImport {
             ledger: self.clone(),
             account,
@@ -145,6 +152,7 @@ impl SqliteImport {
         let writer = connections.begin()?;
         let intake = Intake::open(&writer, self.account).map_err(|cause| connections.fail(cause))?;
         let mut intake = intake.ok_or_else(|| self.ledger.unknown_account(self.account))?;
+        source::refuse_synced(connections, &writer, self.account)?;
         imported_file::record(connections, &writer, self.account, intake.next_sequence(), &self.files)?;
         intake.store_at_once(&writer, connections.path(), &self.held)?;
         let entries = intake.close(&writer).map_err(|cause| connections.fail(cause))?;

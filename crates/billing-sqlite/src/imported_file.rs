@@ -13,6 +13,7 @@ use crate::file::LedgerFile;
 use crate::ledger::SqliteLedger;
 use crate::look;
 use crate::row::{count, signed};
+use crate::schema;
 
 impl SqliteLedger {
     /// The file with this SHA-256, if it was imported into an account. A file without entries is never noted, because
@@ -50,8 +51,8 @@ impl SqliteLedger {
         sha256s: &[[u8; 32]],
     ) -> Result<Vec<Option<ImportedFile>>, Error> {
         let file = LedgerFile::new(path)?;
-        let opened = match look::open(&file) {
-            // A ledger of an older version kept no record of its imports.
+        let opened = match look::open(&file, schema::FILES_SINCE) {
+            // A ledger of such an old version kept no record of its imports.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => {
                 return Ok(vec![None; sha256s.len()]);
             }
@@ -72,8 +73,8 @@ impl SqliteLedger {
     /// As [`SqliteLedger::open`]; never [`ErrorKind::NotFound`], since without a ledger there is no account.
     pub fn has_account(path: &Path, name: &str) -> Result<bool, Error> {
         let file = LedgerFile::new(path)?;
-        match look::open(&file) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::OlderVersion) => Ok(false),
+        match look::open(&file, 1) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             opened => {
                 let found = account::find(&opened?.connection, name).map_err(|cause| file.fail(cause))?;
                 Ok(found.is_some())

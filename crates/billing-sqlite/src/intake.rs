@@ -70,6 +70,11 @@ impl Intake {
         self.deltas.add(&Summand::of(entry, timestamp_ns, ids));
     }
 
+    /// The same for an entry of which no more is known.
+    pub(crate) fn sum_kept(&mut self, summand: &Summand) {
+        self.deltas.add(summand);
+    }
+
     /// Stores entries. After an error, drop the transaction.
     pub(crate) fn store(
         &mut self,
@@ -162,6 +167,11 @@ impl Intake {
             .prepare_cached("UPDATE accounts SET next_sequence = ?2 WHERE id = ?1")?
             .execute((self.account.0, signed(self.next_sequence)))?;
         Ok(self.entries)
+    }
+
+    /// The number of a text. A new one is stored.
+    pub(crate) fn text_id(&mut self, writer: &Connection, text: &str) -> rusqlite::Result<i64> {
+        self.interner.id(writer, text)
     }
 
     /// The numbers of an entry's texts. Those that are new are stored.

@@ -47,18 +47,22 @@ mod removal;
 mod batch;
 mod blocks;
 mod change;
+mod coverage;
 mod import;
-mod import_lock;
 mod imported_file;
 mod intake;
+mod lock_file;
 mod overlap;
 mod pace;
 mod pending;
+mod repair;
 mod running;
+mod source;
 
 mod feed;
 mod page;
 mod probe;
+mod renumbered;
 mod rollup;
 mod snapshot;
 

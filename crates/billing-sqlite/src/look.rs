@@ -18,8 +18,9 @@ pub(crate) struct Opened {
     _handles: Handles,
 }
 
-/// A connection that reads one state, and leaves the file and a log that was there as they are.
-pub(crate) fn open(file: &LedgerFile) -> Result<Opened, Error> {
+/// A connection that reads one state, and leaves the file and a log that was there as they are. The ledger must be of this version
+/// or a newer one.
+pub(crate) fn open(file: &LedgerFile, since: u32) -> Result<Opened, Error> {
     let fail = |cause| file.fail(cause);
     let (found, handles) = connections::find(file, false)?;
     if matches!(found, Found::Empty) {
@@ -42,7 +43,7 @@ pub(crate) fn open(file: &LedgerFile) -> Result<Opened, Error> {
     if version > schema::VERSION {
         return Err(file.newer(version));
     }
-    if version < schema::VERSION {
+    if version < since {
         return Err(file.error(ErrorKind::OlderVersion, version.to_string()));
     }
     Ok(Opened { connection, _handles: handles })

@@ -11,6 +11,7 @@ use crate::counts::{Counts, Found};
 use crate::day::Span;
 use crate::error::failure;
 use crate::ledger::SqliteLedger;
+use crate::renumbered;
 use crate::row::{self, COLUMNS, Scratch, signed};
 use crate::snapshot::Present;
 use crate::strings;
@@ -19,15 +20,17 @@ use crate::strings;
 /// time as reading so many.
 const MOST_HIDDEN: u32 = 200;
 
-/// True when entries that a walk is still to see were taken out since it began.
+/// True when entries that a walk is still to see were taken out since it began. A removal whose number nobody gave out is
+/// somebody else's, and in no order with the walk.
 const IS_OUTDATED: &str = "
     SELECT EXISTS (
         SELECT 1 FROM removed
-        WHERE account = ?1 AND removal >= ?2 AND sequence < ?2 AND (timestamp_ns, sequence) > (?3, ?4)
+        WHERE account = ?1 AND removal >= ?2 AND removal < ?9 AND sequence < ?2 AND (timestamp_ns, sequence) > (?3, ?4)
         AND timestamp_ns <= ?5 AND (?6 IS NULL OR currency = ?6)
         AND (?7 IS NULL OR sequence NOT BETWEEN ?7 AND ?8))";
 
-/// The statement for entries behind a place, or from it on. It runs along the primary key in either direction.
+/// The statement for entries behind a place, or from it on. It runs along the primary key in either direction. A number below zero
+/// is nobody's: such a row is left to the check, and does not end the reading of what could be put right.
 fn rows_sql(order: SortOrder, is_at_start: bool, has_currency: bool) -> String {
     let direction = order.as_str();
     // When all currencies are wanted, the condition is not evaluated for each entry.
@@ -35,7 +38,7 @@ fn rows_sql(order: SortOrder, is_at_start: bool, has_currency: bool) -> String {
     let behind = if is_at_start { "timestamp_ns >= ?2" } else { "(timestamp_ns, sequence) > (?2, ?3)" };
     format!(
         "SELECT {COLUMNS} FROM entries
-         WHERE account = ?1 AND {behind} AND timestamp_ns <= ?4 AND sequence < ?5
+         WHERE account = ?1 AND {behind} AND timestamp_ns <= ?4 AND sequence >= 0 AND sequence < ?5
          AND {currency}
          ORDER BY timestamp_ns {direction}, sequence {direction} LIMIT ?7 OFFSET ?8"
     )
@@ -82,7 +85,7 @@ impl SqliteLedger {
             if let Some(Position { timestamp_ns, sequence }) = after {
                 scan.after = scan.after.max((timestamp_ns, signed(sequence)));
             }
-            if query.snapshot.is_some() && scan.is_outdated()? {
+            if query.snapshot.is_some() && scan.is_outdated(present)? {
                 let refused = Some(failure(ErrorKind::WalkOutdated, self.0.connections.path(), ""));
                 return Ok(Some((WalkPage { snapshot, next: None }, refused)));
             }
@@ -161,8 +164,11 @@ impl<'c, 'l> Scan<'c, 'l> {
     }
 
     /// True when entries behind [`after`](Self::after) were taken out since the walk began. A removal has a sequence
-    /// number. It came later if this number is not in the walk's snapshot.
-    fn is_outdated(&self) -> rusqlite::Result<bool> {
+    /// number. It came later if this number is not in the walk's snapshot. Or entries got other numbers since.
+    fn is_outdated(&self, present: Present) -> rusqlite::Result<bool> {
+        if renumbered::is_since(self.connection, self.account, self.end)? {
+            return Ok(true);
+        }
         let [_, without] = self.hidden;
         let (first, last) = without.map(|without| (signed(without.first), signed(without.last))).unzip();
         self.connection.prepare_cached(IS_OUTDATED)?.query_row(
@@ -175,6 +181,7 @@ impl<'c, 'l> Scan<'c, 'l> {
                 self.currency,
                 first,
                 last,
+                signed(present.next_sequence),
             ),
             |row| row.get(0),
         )

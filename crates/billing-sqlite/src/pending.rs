@@ -7,11 +7,12 @@ use billing_ledger::{AccountId, Error, ErrorKind, Sequences};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::connections::Connections;
-use crate::import_lock::ImportLock;
 use crate::ledger::SqliteLedger;
+use crate::lock_file::{Lock, LockFile};
 use crate::pace::Pace;
 use crate::row::{count, signed};
 use crate::snapshot::Present;
+use crate::source;
 
 /// How many numbers an import reserves: more than any import has entries. What is stored meanwhile gets numbers behind
 /// them.
@@ -41,6 +42,7 @@ impl Pending {
         let fail = |cause| connections.fail(cause);
         connections.begin_on(writer)?;
         let Some(present) = Present::of(writer, account).map_err(fail)? else { return Ok(None) };
+        source::refuse_synced(connections, writer, account)?;
         // The lock keeps imports apart. If two names of one ledger lead to two locks, this does.
         if find(writer).map_err(fail)?.is_some() {
             return Err(connections.error(ErrorKind::ImportUnderWay));
@@ -195,9 +197,12 @@ impl SqliteLedger {
 }
 
 /// The lock that an import holds while it runs; `None` when another one has it.
-pub(crate) fn lock(connections: &Connections) -> Result<Option<ImportLock>, Error> {
-    ImportLock::take(connections.path())
-        .map_err(|cause| connections.error(ErrorKind::CannotOpen).caused_by(cause))
+pub(crate) fn lock(connections: &Connections) -> Result<Option<LockFile>, Error> {
+    match LockFile::take(connections.path(), "-import", "") {
+        Ok(Lock::Taken(lock)) => Ok(Some(lock)),
+        Ok(Lock::HeldBy(_)) => Ok(None),
+        Err(cause) => Err(connections.error(ErrorKind::CannotOpen).caused_by(cause)),
+    }
 }
 
 /// Removes what is left of an import. The caller has the lock, so no import is running.

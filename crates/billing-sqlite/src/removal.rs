@@ -11,7 +11,7 @@ use crate::schema::LAST_ACCOUNT;
 /// What an account may have that prevents its removal: each with its word in the singular and in the plural, and a
 /// statement that counts it. Sums and counts without entries are a fault of the ledger. They prevent the removal too,
 /// so that no trace of the fault is lost.
-const OBSTACLES: [(&str, &str, &str); 8] = [
+const CONTENT: [(&str, &str, &str); 7] = [
     ("entry", "entries", "SELECT COALESCE(SUM(entries), 0) FROM balances WHERE account = ?1"),
     // These exist only in a damaged ledger. An import that has not ended is named below.
     (
@@ -39,16 +39,18 @@ const OBSTACLES: [(&str, &str, &str); 8] = [
         "SELECT COUNT(*) FROM rollups WHERE account = ?1
             AND NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1)",
     ),
-    (
-        "key that is not revoked",
-        "keys that are not revoked",
-        "SELECT COUNT(*) FROM keys WHERE account = ?1 AND revoked_ns IS NULL",
-    ),
 ];
+
+/// A key prevents a removal only.
+const KEYS: (&str, &str, &str) = (
+    "key that is not revoked",
+    "keys that are not revoked",
+    "SELECT COUNT(*) FROM keys WHERE account = ?1 AND revoked_ns IS NULL",
+);
 
 /// True for an account without any of these. It only looks for a first row of each, because nobody else can write
 /// meanwhile and should not wait long.
-const IS_EMPTY: &str = "
+const IS_BARE: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM receipts WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM files WHERE account = ?1)
@@ -57,11 +59,12 @@ const IS_EMPTY: &str = "
        AND NOT EXISTS (SELECT 1 FROM rollups WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM counts WHERE account = ?1)
        AND NOT EXISTS (SELECT 1 FROM removed WHERE account = ?1)
-       AND NOT EXISTS (SELECT 1 FROM blocks WHERE account = ?1)
-       AND NOT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
+       AND NOT EXISTS (SELECT 1 FROM blocks WHERE account = ?1)";
+
+const HAS_KEYS: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE account = ?1 AND revoked_ns IS NULL)";
 
 impl SqliteLedger {
-    /// Removes an account that has nothing. Its allocation and its revoked keys go with it. Calls with the account's
+    /// Removes an account that has nothing. Its allocation, its source and its revoked keys go with it. Calls with the account's
     /// number fail with [`ErrorKind::UnknownAccount`] from then on, and no later account gets the number.
     ///
     /// # Errors
@@ -73,7 +76,8 @@ impl SqliteLedger {
         let fail = |cause| connections.fail(cause);
         let writer = connections.begin()?;
         let name = name(&writer, account).map_err(fail)?.ok_or_else(|| self.unknown_account(account))?;
-        if !writer.query_row(IS_EMPTY, [account.0], |row| row.get(0)).map_err(fail)? {
+        let has_keys = || writer.query_row(HAS_KEYS, [account.0], |row| row.get::<_, bool>(0));
+        if !is_bare(&writer, account).map_err(fail)? || has_keys().map_err(fail)? {
             // Counting may take a while, and others are waiting to write.
             drop(writer);
             let obstacles = connections.read(|reader| obstacles(reader, account))?.join(", ");
@@ -102,28 +106,55 @@ fn last_removed(connection: &Connection) -> rusqlite::Result<i64> {
 fn remove(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
     let last = last_removed(writer)?.max(account.0).to_be_bytes();
     writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (LAST_ACCOUNT, last))?;
-    // Unused numbers mean nothing without entries.
+    // What was walked means nothing without entries, nor do unused numbers.
+    for table in ["coverage_sums", "coverage", "sources"] {
+        writer.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.0])?;
+    }
     writer.execute("DELETE FROM unused WHERE account = ?1", [account.0])?;
     writer.execute("DELETE FROM keys WHERE account = ?1", [account.0])?;
     writer.execute("DELETE FROM accounts WHERE id = ?1", [account.0]).map(drop)
 }
 
-fn name(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<String>> {
+/// True for an account in which nothing was recorded.
+pub(crate) fn is_bare(connection: &Connection, account: AccountId) -> rusqlite::Result<bool> {
+    connection.query_row(IS_BARE, [account.0], |row| row.get(0))
+}
+
+pub(crate) fn name(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<String>> {
     connection.query_row("SELECT name FROM accounts WHERE id = ?1", [account.0], |row| row.get(0)).optional()
 }
 
-/// What the account has, in words.
+/// What was recorded in the account, in words.
+pub(crate) fn content(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<String>> {
+    let mut words = words(connection, account, &CONTENT)?;
+    if words.is_empty() {
+        words.push("sums that no entry made".to_owned());
+    }
+    Ok(words)
+}
+
+/// What prevents the removal of the account, in words.
 fn obstacles(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<String>> {
+    let keys = words(connection, account, &[KEYS])?;
+    let content = match is_bare(connection, account)? {
+        true => Vec::new(),
+        false => content(connection, account)?,
+    };
+    Ok([content, keys].concat())
+}
+
+fn words(
+    connection: &Connection,
+    account: AccountId,
+    of: &[(&str, &str, &str)],
+) -> rusqlite::Result<Vec<String>> {
     let mut words = Vec::new();
-    for (one, many, sql) in OBSTACLES {
+    for (one, many, sql) in of {
         match connection.query_row(sql, [account.0], |row| count(row, 0))? {
             0 => {}
             1 => words.push(format!("1 {one}")),
             n => words.push(format!("{n} {many}")),
         }
-    }
-    if words.is_empty() {
-        words.push("sums that no entry made".to_owned());
     }
     Ok(words)
 }

@@ -6,12 +6,13 @@ use billing_ledger::{AccountId, Error, ErrorKind};
 use billing_model::UsageEntry;
 use rusqlite::Connection;
 
-use crate::import_lock::ImportLock;
 use crate::imported_file::{self, FileEntries};
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
+use crate::lock_file::LockFile;
 use crate::pace::Pace;
 use crate::pending::{self, Pending};
+use crate::source;
 use crate::sums;
 use crate::tables::{self, Tables};
 
@@ -34,7 +35,7 @@ pub(crate) struct Running {
     has_gathered: bool,
     pace: Pace,
     /// It is dropped last. Until then nobody removes the stored entries as left over.
-    lock: ImportLock,
+    lock: LockFile,
 }
 
 impl Running {
@@ -126,7 +127,8 @@ impl Running {
         let fail = |cause| connections.fail(cause);
         writer.pragma_update(None, "synchronous", "full").map_err(fail)?;
         connections.begin_on(writer)?;
-        // This comes first, because it may refuse the import, and the rest takes long.
+        // These come first, because they may refuse the import, and the rest takes long.
+        source::refuse_synced(connections, writer, intake.account())?;
         imported_file::record(connections, writer, intake.account(), pending.sequences().first, files)?;
         // This comes before the import's numbers are used. If the import was removed, others may have them.
         if !pending.show(writer, intake.next_sequence()).map_err(fail)? {

@@ -10,13 +10,19 @@ use crate::sums;
 const APPLICATION_ID: i64 = 0x6269_6c6c;
 
 /// The version that this crate writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// Since this version, sums and counts have their present form. Those of an older ledger are made anew.
 const SUMS_SINCE: u32 = 2;
 
 /// The steps from an empty file to the present form. Never change a step that was released: add another one.
-const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; VERSION as usize] = [V1, V2, V3, V4, V5, V6];
+
+/// Since this version, an account may be a copy of a service.
+pub(crate) const SOURCES_SINCE: u32 = 6;
+
+/// Since this version, imported files are kept.
+pub(crate) const FILES_SINCE: u32 = 4;
 
 /// Since this version, entries have their present form. Those of an older ledger are taken over.
 const ENTRIES_SINCE: u32 = 5;
@@ -259,6 +265,36 @@ const V5: &str = "
         currency INTEGER NOT NULL,
         amount TEXT NOT NULL,
         PRIMARY KEY (block, currency)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The accounts that are copies of a service, and the windows that were walked whole at it. A window that begins before every
+/// entry begins at the first instant that a ledger holds. Of each window there are the sums of its entries, and their set as in
+/// `docs/identity.md`.
+const V6: &str = "
+    CREATE TABLE sources (
+        account INTEGER NOT NULL PRIMARY KEY REFERENCES accounts (id),
+        base_url TEXT NOT NULL,
+        key_fingerprint TEXT NOT NULL,
+        settle_ns INTEGER NOT NULL,
+        synced_ns INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE coverage (
+        account INTEGER NOT NULL,
+        since_ns INTEGER NOT NULL,
+        until_ns INTEGER NOT NULL,
+        as_of_ns INTEGER NOT NULL,
+        whole_set TEXT NOT NULL,
+        PRIMARY KEY (account, since_ns)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE coverage_sums (
+        account INTEGER NOT NULL,
+        since_ns INTEGER NOT NULL,
+        currency INTEGER NOT NULL,
+        amount TEXT NOT NULL,
+        PRIMARY KEY (account, since_ns, currency)
     ) STRICT, WITHOUT ROWID;
 ";
 

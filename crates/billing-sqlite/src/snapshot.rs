@@ -3,7 +3,7 @@
 use billing_ledger::{AccountId, Sequences, Snapshot};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::row::count;
+use crate::row::{count, signed};
 
 /// An account as the ledger has it now.
 #[derive(Clone, Copy)]
@@ -30,6 +30,11 @@ impl Present {
                 Ok(Self { next_sequence: count(row, 0)?, pending })
             })
             .optional()
+    }
+
+    /// The first and the last hidden number, as the tables have them. When none is hidden, the last is lower than the first.
+    pub(crate) fn hidden(self) -> (i64, i64) {
+        self.pending.map_or((0, -1), |pending| (signed(pending.first), signed(pending.last)))
     }
 
     /// The snapshot of a walk that begins now.

@@ -22,6 +22,9 @@ INSERT INTO entries_4
     FROM entries;
 DROP TABLE entries;
 ALTER TABLE entries_4 RENAME TO entries;
+DROP TABLE sources;
+DROP TABLE coverage;
+DROP TABLE coverage_sums;
 DROP TABLE removed;
 DROP TABLE block_sums;
 DROP TABLE blocks;

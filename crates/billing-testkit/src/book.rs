@@ -54,10 +54,16 @@ impl Book {
 
     /// Records entries, wherever in time they belong.
     pub fn record(&mut self, entries: Vec<UsageEntry>) {
-        let first = self.rows.len();
+        let first = self.rows.iter().map(|row| row.sequence + 1).max().unwrap_or(0);
         let recorded = entries.into_iter().zip(first..);
         self.rows.extend(recorded.map(|(entry, sequence)| Row { entry, sequence }));
         self.rows.sort_by_key(Row::place);
+    }
+
+    /// Changes what was recorded: each entry is kept, changed, unless it is `false` for it. No timestamp may change. Cursors lead on
+    /// to where they led.
+    pub fn change(&mut self, mut keep: impl FnMut(&mut UsageEntry) -> bool) {
+        self.rows.retain_mut(|row| keep(&mut row.entry));
     }
 
     /// The entries of a window, ascending.

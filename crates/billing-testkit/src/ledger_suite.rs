@@ -10,6 +10,7 @@ pub mod imports;
 pub mod keys;
 pub mod numbered_pages;
 pub mod rollups;
+pub mod synced;
 pub mod walks;
 
 pub use house::Make;
@@ -63,6 +64,15 @@ macro_rules! ledger_suite {
             rollups::sums_equal_a_recount_after_every_import,
             rollups::sums_are_right_when_there_are_more_of_them_than_an_import_gathers,
             rollups::a_look_at_charges_ends_when_it_is_told_to,
+            synced::an_account_becomes_a_copy_only_while_it_has_nothing,
+            synced::a_synced_account_takes_nothing_from_elsewhere,
+            synced::a_long_import_and_a_source_exclude_each_other,
+            synced::a_change_is_for_the_state_that_was_seen,
+            synced::records_take_the_place_of_those_that_begin_in_their_time,
+            synced::records_that_cannot_be_are_refused,
+            synced::a_repair_of_what_is_right_is_its_change,
+            synced::a_turn_is_one_holders_until_it_ends,
+            synced::a_synced_account_without_entries_can_be_removed,
             walks::a_walk_of_any_page_size_is_the_same,
             walks::a_walk_sees_the_ledger_of_its_first_page,
             walks::a_walk_ends_where_entries_that_it_was_to_see_are_taken_out,

@@ -1,6 +1,6 @@
 //! For tests only: strange entries, an upstream that follows a script, and tests that a machine cannot run.
 //!
-//! [`ledger_suite!`] holds an engine to the contract of a ledger, and [`MemoryLedger`] is the plainest one.
+//! [`ledger_suite!`] holds an engine to the contract of a ledger, and [`MemoryLedger`] is the plainest one. A [`WatchedLedger`] tells of each change.
 //!
 //! The [`Upstream`] is a real server on a real socket, so a client under test goes through everything that it goes
 //! through in life; the script says which [`Reply`] comes when, what its paging claims, and where its connection breaks.
@@ -41,6 +41,7 @@ mod reluctant;
 pub mod ledger_suite;
 mod memory_ledger;
 mod owned_ledger;
+mod watched_ledger;
 
 mod left_out;
 #[cfg(unix)]
@@ -65,3 +66,4 @@ pub use pipe::make_pipe;
 pub use reluctant::{Asked, Reluctant};
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};
+pub use watched_ledger::{Moment, WatchedLedger};

@@ -6,17 +6,19 @@ mod blocks;
 #[cfg(test)]
 mod broken;
 mod import;
+mod synced;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use billing_ledger::{
     Account, AccountId, Batch, Block, Change, Error, ErrorKind, Funds, Import, ImportedFile, Key, KeyDigest,
-    KeyMaterial, Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
-    Position, Principal, Receipt, Snapshot, WalkPage, WalkQuery, check_account_name,
+    KeyMaterial, Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup, NewKey,
+    NumberedQuery, Position, Principal, Receipt, Snapshot, Source, Turn, WalkPage, WalkQuery,
+    check_account_name,
 };
-use billing_model::{Day, Decimal, SortOrder, Timestamp, decimal_text};
+use billing_model::{Day, Decimal, SortOrder, TimeWindow, Timestamp, decimal_text};
 
 use account::Kept;
 use import::MemoryImport;
@@ -35,6 +37,8 @@ struct State {
     numbers: i64,
     keys: Vec<(Key, AccountId, KeyDigest)>,
     blocks: Vec<Block>,
+    /// Who has which account's turn.
+    turns: BTreeMap<AccountId, String>,
 }
 
 impl MemoryLedger {
@@ -248,7 +252,8 @@ impl Ledger for MemoryLedger {
         let mut state = self.state();
         // All that can fail comes first, so that nothing is stored when it does.
         for batch in batches {
-            if state.account(batch.account)?.receipt(&batch.idempotency_key).is_none() {
+            let account = state.account(batch.account)?;
+            if account.source.is_none() && account.receipt(&batch.idempotency_key).is_none() {
                 in_range(batch.received_at)?;
                 let mut rows = batch.entries.rows();
                 while let Some(entry) = rows.next() {
@@ -268,6 +273,30 @@ impl Ledger for MemoryLedger {
         let mut state = self.state();
         let receipt = state.account(account).ok().and_then(|account| account.receipt(idempotency_key));
         Ok(receipt.filter(|(kept, _)| kept == digest).map(|(_, entries)| entries))
+    }
+
+    // Nothing is kept beside the entries but blocks, which nobody else can write to.
+    fn repair(&self, change: &Change, _: TimeWindow) -> Result<(), Error> {
+        self.change(change)
+    }
+
+    fn source(&self, account: AccountId) -> Result<Option<Source>, Error> {
+        self.with(account, |account| Ok(account.source.clone()))
+    }
+
+    fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error> {
+        self.with(account, |account| account.set_source(source))
+    }
+
+    fn coverage(&self, account: AccountId, lend: &mut LendCoverage<'_>) -> Result<(), Error> {
+        self.with(account, |account| {
+            let _ = account.coverage.values().try_for_each(lend);
+            Ok(())
+        })
+    }
+
+    fn take_turn(&self, account: AccountId, holder: &str) -> Result<Turn, Error> {
+        synced::take_turn(self, account, holder)
     }
 
     fn change(&self, change: &Change) -> Result<(), Error> {
@@ -296,7 +325,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {
-        self.with(account, |_| Ok(()))?;
+        self.with(account, |account| account.refuse_synced())?;
         Ok(Box::new(MemoryImport::new(self.clone(), account)))
     }
 

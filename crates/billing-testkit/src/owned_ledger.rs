@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use billing_ledger::{
-    AccountId, Block, Error, Filter, Ledger, NumberedQuery, Position, Removed, Snapshot, WalkPage, WalkQuery,
+    AccountId, Block, Coverage, Error, Filter, Ledger, NumberedQuery, Position, Removed, Snapshot, WalkPage,
+    WalkQuery,
 };
 use billing_model::{Currency, Day, SortOrder, Total, UsageEntry};
 
@@ -140,6 +141,19 @@ pub trait OwnedLedger: Ledger {
             })?;
         }
         Ok(blocks)
+    }
+
+    /// [`Ledger::coverage`].
+    ///
+    /// # Errors
+    /// As there.
+    fn owned_coverage(&self, account: AccountId) -> Result<Vec<Coverage>, Error> {
+        let mut records = Vec::new();
+        self.coverage(account, &mut |record| {
+            records.push(record.clone());
+            ControlFlow::Continue(())
+        })?;
+        Ok(records)
     }
 
     /// [`Ledger::rollups`].

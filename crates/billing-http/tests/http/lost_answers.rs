@@ -65,6 +65,7 @@ async fn what_is_known_is_known_from_the_answers() {
     let lost = || Reply::json(201, RECEIPT).closed();
     let refused = r#"{"error":"1 of 2 rows cannot be recorded","rows":2,"badRows":[[1,1]],"issues":[{"row":1,"field":null,"message":"no"}]}"#;
     let conflict = r#"{"error":"Another batch","idempotencyKey":"batch-1"}"#;
+    let synced = r#"{"error":"This account","idempotencyKey":"batch-1","syncedWith":"https://a.example"}"#;
     for (first, then, kind) in [
         (lost(), Reply::error(401, "revoked"), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(413, "large"), ErrorKind::OutcomeUnknown),
@@ -72,6 +73,7 @@ async fn what_is_known_is_known_from_the_answers() {
         // Whoever gives these has looked under the key.
         (lost(), Reply::json(409, conflict), ErrorKind::IdempotencyConflict),
         (lost(), Reply::json(422, refused), ErrorKind::BatchRefused),
+        (lost(), Reply::json(409, synced), ErrorKind::AccountSynced),
         (Reply::error(500, "?"), Reply::error(500, "?"), ErrorKind::OutcomeUnknown),
         (Reply::error(503, "busy"), Reply::error(400, "?"), ErrorKind::OutcomeUnknown),
         (Reply::new(502, "text/html", "<html>"), Reply::error(404, "?"), ErrorKind::OutcomeUnknown),
@@ -83,10 +85,12 @@ async fn what_is_known_is_known_from_the_answers() {
         (Reply::error(499, "gone"), lost(), ErrorKind::OutcomeUnknown),
         // A proxy has not.
         (lost(), Reply::json(409, conflict.replace("batch-1", "other")), ErrorKind::OutcomeUnknown),
+        (lost(), Reply::json(409, synced.replace("batch-1", "other")), ErrorKind::OutcomeUnknown),
         (lost(), Reply::error(409, "a request with this key is in progress"), ErrorKind::OutcomeUnknown),
         (Reply::new(409, "text/html", "<html>"), lost(), ErrorKind::OutcomeUnknown),
         // Nobody has stored anything.
         (Reply::json(409, conflict), lost(), ErrorKind::IdempotencyConflict),
+        (Reply::json(409, synced), lost(), ErrorKind::AccountSynced),
         (Reply::error(429, "enough"), Reply::error(401, "revoked"), ErrorKind::Unauthorized),
         (Reply::error(507, "full"), Reply::error(413, "large"), ErrorKind::BatchTooLarge),
         (Reply::error(501, "?"), lost(), ErrorKind::Unavailable),

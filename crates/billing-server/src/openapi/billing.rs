@@ -134,7 +134,10 @@ fn record() -> Operation {
         .content("application/json", json_body("IngestReceipt", examples::RECEIPT));
     let refused = rated_answer("Rows that cannot be recorded. None was.")
         .content("application/json", json_body("IngestRefused", examples::REFUSED_BATCH));
-    let other_body = rated_answer("Another body was recorded under this key.")
+    let other_body = rated_answer(
+        "Another body was recorded under this key; or, with `syncedWith`, the account is kept in step with a service and takes no \
+         batches.",
+    )
         .content("application/json", json_body("IngestConflict", examples::CONFLICTING_BATCH));
     let no_form =
         error("`Content-Type` or `Content-Encoding` is none that the route takes.", &Error::MediaType);

@@ -136,8 +136,12 @@ fn ingest_refused() -> ObjectBuilder {
 }
 
 fn ingest_conflict() -> ObjectBuilder {
+    let synced_with = text(
+        "The base URL of the service that the account is kept in step with. It is there when the account takes no batches, \
+         under any key.",
+    );
     object(
-        "Another batch has the key. This one was not stored.",
+        "Another batch has the key, or the account takes no batches. This one was not stored.",
         [
             ("error", text("The reason, in words.").into()),
             (
@@ -147,6 +151,7 @@ fn ingest_conflict() -> ObjectBuilder {
             ),
         ],
     )
+    .property("syncedWith", synced_with)
 }
 
 /// A text. It alone may be as long as all texts of an entry together.

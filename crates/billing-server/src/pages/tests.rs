@@ -117,7 +117,7 @@ async fn a_page_that_was_made_before_a_removal_is_refused_as_if_it_had_not_been(
     let account = house.accounts[0].0;
     let (last, _) = house.ledger.placed_entries(account).unwrap().pop().unwrap();
     let (remove, amend, add) = (vec![last], Vec::new(), PackedEntries::default());
-    house.ledger.change(&Change { account, at: now(), remove, amend, add }).unwrap();
+    house.ledger.change(&Change { remove, amend, add, ..Change::of(account, now()) }).unwrap();
     for query in [third, second] {
         let plain = house.ask(&service(&house.ledger), 0, &query).await;
         assert_eq!(plain.0, StatusCode::BAD_REQUEST);

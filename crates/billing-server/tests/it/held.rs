@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use billing_ledger::{
     Account, AccountId, Batch, Change, Error, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
-    Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery, Principal,
-    Receipt, WalkPage, WalkQuery,
+    Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
+    Principal, Receipt, Source, Turn, WalkPage, WalkQuery,
 };
-use billing_model::{Day, Decimal, Timestamp};
+use billing_model::{Day, Decimal, TimeWindow, Timestamp};
 use billing_testkit::MemoryLedger;
 use tokio::sync::Notify;
 
@@ -120,6 +120,21 @@ impl Ledger for Held {
         digest: &[u8; 32],
     ) -> Result<Option<u64>, Error> {
         self.ledger.find_batch(account, idempotency_key, digest)
+    }
+    fn repair(&self, change: &Change, window: TimeWindow) -> Result<(), Error> {
+        self.ledger.repair(change, window)
+    }
+    fn source(&self, account: AccountId) -> Result<Option<Source>, Error> {
+        self.ledger.source(account)
+    }
+    fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error> {
+        self.ledger.set_source(account, source)
+    }
+    fn coverage(&self, account: AccountId, lend: &mut LendCoverage<'_>) -> Result<(), Error> {
+        self.ledger.coverage(account, lend)
+    }
+    fn take_turn(&self, account: AccountId, holder: &str) -> Result<Turn, Error> {
+        self.ledger.take_turn(account, holder)
     }
     fn change(&self, change: &Change) -> Result<(), Error> {
         self.ledger.change(change)

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use billing_ledger::{Change, KeyKind, PackedEntries};
+use billing_ledger::{Change, KeyKind, Source};
 use billing_model::Timestamp;
 use billing_server::{Config, router};
 use billing_sqlite::SqliteLedger;
 use billing_testkit::OwnedLedger as _;
 
-use crate::house::{Answer, HISTORY, House, START, USAGE, entries, now, send};
+use crate::house::{Answer, HISTORY, House, START, USAGE, entries, exchange, now, send};
 
 /// The body of an error without details.
 fn error(text: &str) -> String {
@@ -180,11 +180,8 @@ async fn a_cursor_from_before_a_removal_that_it_could_touch_is_refused() {
     let (account, cursor) = (house.account("ours"), first_cursor(&house).await);
     let places = house.ledger.placed_entries(account).unwrap();
     let take = |range: std::ops::Range<usize>| Change {
-        account,
-        at: now(),
         remove: places[range].iter().map(|(position, _)| *position).collect(),
-        amend: Vec::new(),
-        add: PackedEntries::default(),
+        ..Change::of(account, now())
     };
     let uri = format!("{HISTORY}?cursor={cursor}");
     let before = house.ask(&uri, &[]).await;
@@ -218,5 +215,34 @@ async fn a_cursor_outlives_the_server_and_ends_with_its_time() {
         let restarted = router(ledger, Config { cursor_ttl, ..Config::new(a_day_later) });
         let answer = send(restarted, Method::GET, &uri, &[("authorization", &authorization)]).await;
         assert_eq!(answer.status, status, "{cursor_ttl:?}");
+    }
+}
+
+/// The answer names the key, as that of a conflict does: who gives it has looked, and nothing is stored.
+#[tokio::test]
+async fn a_copy_of_a_service_takes_no_batch_and_says_of_what_it_is_one() {
+    let house = House::with(&[]);
+    let account = house.ledger.create_account("copy").unwrap();
+    let base_url = "https://api.venice.ai/api/v1".to_owned();
+    let source =
+        Source { base_url, key_fingerprint: "f".to_owned(), settle: Source::SETTLE, synced_at: None };
+    house.ledger.set_source(account, &source).unwrap();
+    let key = house.ledger.create_key(account, KeyKind::Ingest, "", now()).unwrap().1;
+    let authorization = format!("Bearer {}", key.expose());
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/x-ndjson"),
+        ("idempotency-key", "batch-1"),
+    ];
+    // An empty batch has no row to refuse, and a bad row is not worth mending.
+    for rows in ["", "{}"] {
+        let (parts, body) = exchange(house.router(), Method::POST, USAGE, &headers, rows.into()).await;
+        let body = String::from_utf8(body).unwrap();
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        check(
+            &answer,
+            409,
+            r#"{"error":"This account is kept in step with https://api.venice.ai/api/v1 and takes no batches; nothing was stored. Record into another account","idempotencyKey":"batch-1","syncedWith":"https://api.venice.ai/api/v1"}"#,
+        );
     }
 }

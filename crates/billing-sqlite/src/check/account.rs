@@ -4,6 +4,7 @@ use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
 
 use super::block::Portion;
+use super::coverage::{RECORDS, Walked};
 use super::entry::{Reader, place, removal_place};
 use super::findings::{DIGEST_BYTES, Findings, Values, decimal};
 use super::numbers::Numbers;
@@ -25,6 +26,9 @@ const NEXT_ACCOUNT: &str = "
         UNION ALL SELECT min(account) FROM files WHERE account >= ?1
         UNION ALL SELECT min(account) FROM removed WHERE account >= ?1
         UNION ALL SELECT min(account) FROM blocks WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM sources WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM coverage WHERE account >= ?1
+        UNION ALL SELECT min(account) FROM coverage_sums WHERE account >= ?1
     )";
 
 /// The numbers that an account's entries have, those that were taken out and those of removals, each with an instant and with
@@ -67,6 +71,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
         self.look_at_blocks(id, portion, &numbers, reader)?;
         self.look_at_unknown_levels(id)?;
+        self.look_at_sums_of_no_record(id)?;
         let filed = self.look_at_files(id, &numbers)?;
         self.look_at_receipts(id, entries + removed, filed)
     }
@@ -126,6 +131,10 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut select_balances = connection.prepare(Table::Balances.sql())?;
         let mut balances = Record::new(Table::Balances, balance_key, &mut select_balances, id, numbers)?;
 
+        let is_synced = self.look_at_source(id)?;
+        let mut select_records = connection.prepare(RECORDS)?;
+        let mut walked = Walked::new(id, is_synced, &mut select_records)?;
+
         let mut entries = 0;
         let mut select = connection.prepare(&format!(
             "SELECT {COLUMNS} FROM entries WHERE account = ?1 ORDER BY timestamp_ns, sequence"
@@ -142,8 +151,12 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
             counts.iter_mut().try_for_each(|count| count.add(&facts, self))?;
             rollups.add(&facts, self)?;
             balances.add(&facts, self)?;
-            if let Some(block) = portion.recorded(sequence) {
-                block.add(&reader.share_of(&facts));
+            let block = portion.recorded(sequence);
+            // The digests of an entry take long, and both have the same.
+            if block.is_some() || walked.is_synced() {
+                let share = reader.share_of(&facts);
+                block.into_iter().for_each(|block| block.add(&share));
+                walked.add(&share, || place(row), self)?;
             }
             entries += 1;
             self.count_entry();
@@ -154,6 +167,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         }
         rollups.close(self)?;
         balances.close(self)?;
+        walked.close(self)?;
         Ok(entries)
     }
 

@@ -5,13 +5,12 @@ use std::ops::Range;
 use billing_ledger::{Block, Checked, DifferenceKind};
 use billing_model::Total;
 use rusqlite::Row;
-use rusqlite::types::ValueRef;
 
 use super::block::{Made, Portion};
 use super::entry::Reader;
 use super::findings::{Findings, Values};
 use super::numbers::Numbers;
-use super::words::{held, instant};
+use super::words::{held, held_sum, instant, total};
 use crate::row::signed;
 
 const ORPHANS: &str = "
@@ -190,13 +189,4 @@ fn numbered(noun: &str, numbers: &Range<i64>) -> String {
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     let value = row.get_ref(column)?;
     Ok(value.as_str().map_or_else(|_| held(value), str::to_owned))
-}
-
-fn total(value: ValueRef<'_>) -> Option<Total> {
-    value.as_str().ok().and_then(|text| text.parse().ok())
-}
-
-/// The kept sum, or a description of what is there in its place.
-fn held_sum(value: ValueRef<'_>) -> String {
-    total(value).map_or_else(|| held(value), |sum| sum.to_string())
 }

@@ -1,6 +1,6 @@
 //! Kept values in words.
 
-use billing_model::{Timestamp, one_line};
+use billing_model::{Timestamp, Total, one_line};
 use rusqlite::types::ValueRef;
 
 /// The most characters that are shown of a text. A message need not quote a sku of three thousand.
@@ -35,4 +35,14 @@ pub(super) fn instant(ns: i64) -> String {
 
 pub(super) fn length(count: i64) -> String {
     format!("of length {count}")
+}
+
+/// A kept sum; `None` for what is no number.
+pub(super) fn total(value: ValueRef<'_>) -> Option<Total> {
+    value.as_str().ok().and_then(|text| text.parse().ok())
+}
+
+/// A kept sum, or a description of what is there in its place.
+pub(super) fn held_sum(value: ValueRef<'_>) -> String {
+    total(value).map_or_else(|| held(value), |sum| sum.to_string())
 }

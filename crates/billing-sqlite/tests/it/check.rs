@@ -115,6 +115,8 @@ fn an_undamaged_ledger_is_clean() {
         rollups: 4,
         balances: 3,
         blocks: 2,
+        sources: 0,
+        coverage: 0,
         receipts: 1,
         files: 0,
         keys: 1,

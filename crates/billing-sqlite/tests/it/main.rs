@@ -8,6 +8,7 @@ mod backups;
 mod check;
 mod check_at_large;
 mod check_blocks;
+mod check_synced;
 mod contract;
 mod migration;
 mod opening;
@@ -21,3 +22,7 @@ mod batches;
 mod files;
 mod imports;
 mod overlaps;
+
+mod repairs;
+mod repairs_of_numbers;
+mod sources;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use billing_ledger::{
-    AccountId, Batch, Block, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt,
+    AccountId, Batch, Block, Change, ErrorKind, FileContent, Filter, KeyKind, Ledger as _, Receipt, Source,
 };
 use billing_model::{Day, EntrySet, Timestamp, Total, UsageEntry, WholeSet};
 use billing_sample::History;
@@ -412,4 +412,68 @@ fn a_copy_of_version_4_is_taken_forward_before_it_replaces_anything() {
         }
         fs::remove_file(damaged).unwrap();
     }
+}
+
+/// SQL that takes a ledger back to what version 5 had, sealed as a state that continues none.
+const BACK_TO_5: &str = "
+    DROP TABLE sources;
+    DROP TABLE coverage;
+    DROP TABLE coverage_sums;
+    PRAGMA user_version = 5;
+    UPDATE meta SET value = unhex(
+        hex(randomblob(16)) || (SELECT printf('%08X', schema_version) FROM pragma_schema_version) || hex(zeroblob(20))
+    ) WHERE name = 'seal';
+";
+
+/// It has entries that were taken out, receipts, and a file, which is also known before it is taken forward.
+#[test]
+fn a_ledger_of_version_5_is_taken_forward_with_all_that_it_has() {
+    let house = House::new();
+    let account = house.account;
+    let sent: Vec<_> = History::new(1, 700).collect();
+    let content = FileContent {
+        name: "june.csv".to_owned(),
+        sha256: [1; 32],
+        imported_at: "2026-07-01T00:00:00Z".parse().unwrap(),
+        again: false,
+    };
+    let mut import = house.ledger.import(account).unwrap();
+    import.write(&sent).unwrap();
+    import.end_file(content);
+    import.finish().unwrap();
+    house.ledger.store_batches(&[batch(account, "one", &sent[..5])]).unwrap();
+    let (place, _) = house.ledger.placed_entries(account).unwrap().remove(3);
+    let at = "2026-07-01T00:00:00Z".parse().unwrap();
+    let change = Change { remove: vec![place], add: sent[..2].to_vec().into(), ..Change::of(account, at) };
+    house.ledger.change(&change).unwrap();
+    let see = |ledger: &SqliteLedger| {
+        let entries = (ledger.placed_entries(account).unwrap(), ledger.removed_entries(account).unwrap());
+        (entries, ledger.owned_blocks(0).unwrap(), ledger.owned_rollups(account, None).unwrap())
+    };
+    let (before, path) = (see(&house.ledger), house.path());
+    let _directory = house.closed();
+    Connection::open(&path).unwrap().execute_batch(BACK_TO_5).unwrap();
+
+    assert_eq!(SqliteLedger::check(&path, |_| ()).unwrap_err().kind(), ErrorKind::OlderVersion);
+    let known = SqliteLedger::look_up_files(&path, "ours", &[[1; 32], [2; 32]]).unwrap();
+    assert_eq!((known[0].as_ref().map(|file| file.entries), &known[1]), (Some(700), &None));
+    assert!(SqliteLedger::has_account(&path, "ours").unwrap());
+    assert!(!SqliteLedger::has_account(&path, "theirs").unwrap());
+
+    let ledger = SqliteLedger::open_with_progress(&path, |_| panic!("no entry is looked at")).unwrap();
+    assert!(see(&ledger) == before, "it is what it was");
+    let repeated = ledger.store_batches(&[batch(account, "one", &sent[..5])]).unwrap();
+    assert_eq!(repeated, [Receipt::Repeated(5)]);
+    let copy = ledger.create_account("copy").unwrap();
+    let source = Source {
+        base_url: "u".to_owned(),
+        key_fingerprint: "f".to_owned(),
+        settle: Source::SETTLE,
+        synced_at: None,
+    };
+    ledger.set_source(copy, &source).unwrap();
+    assert_eq!(ledger.source(account).unwrap(), None);
+    drop(ledger);
+    let report = SqliteLedger::check(&path, |_| ()).unwrap();
+    assert_eq!((report.differences, report.checked.sources), (vec![], 1));
 }

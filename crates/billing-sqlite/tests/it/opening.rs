@@ -147,14 +147,14 @@ fn a_ledger_from_a_newer_version_is_refused_and_left_alone() {
     let path = house.path();
     let later = Connection::open(&path).unwrap();
     // The next version, and a much later one.
-    for version in [6, 77] {
+    for version in [7, 77] {
         later.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
         let before = fs::read(&path).unwrap();
         for open in [SqliteLedger::open, SqliteLedger::open_or_create] {
             let error = open(&path).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NewerVersion);
             let message = error.to_string();
-            let versions = format!("it has version {version}, the program knows 5");
+            let versions = format!("it has version {version}, the program knows 6");
             assert!(message.contains(&versions) && message.contains("update the program"), "{message}");
         }
         assert_eq!(fs::read(&path).unwrap(), before);

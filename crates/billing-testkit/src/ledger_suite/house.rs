@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use billing_ledger::{AccountId, Change, Filter, Ledger, PackedEntries, Position, Snapshot};
+use billing_ledger::{AccountId, Change, Filter, Ledger, Position, Snapshot};
 use billing_model::{Currency, SortOrder, TimeWindow, Timestamp, UsageEntry, parse_decimal};
 use proptest::prelude::*;
 
@@ -90,7 +90,7 @@ pub fn passes(filter: &Filter, entry: &UsageEntry) -> bool {
 pub fn taking(account: AccountId, positions: impl IntoIterator<Item = Position>) -> Change {
     let at = "2026-07-01T00:00:00Z".parse().unwrap();
     let remove = positions.into_iter().collect();
-    Change { account, at, remove, amend: Vec::new(), add: PackedEntries::default() }
+    Change { remove, ..Change::of(account, at) }
 }
 
 /// What a ledger should answer, from a list in the order of storing.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use billing_ledger::{
-    Account, AccountId, Amendment, Batch, Block, Charges, Error, ErrorKind, FileContent, Filter, Funds,
-    ImportedFile, LendCharges, LendRollup, Position, Removed, Rollup, Snapshot, WalkQuery,
+    Account, AccountId, Amendment, Batch, Block, Charges, Coverage, Error, ErrorKind, FileContent, Filter,
+    Funds, ImportedFile, LendCharges, LendRollup, Position, Removed, Rollup, Snapshot, Source, WalkQuery,
 };
 use billing_model::{
     Currency, Day, Decimal, InferenceDetails, LentEntry, NumberText, Timestamp, Total, UsageEntry,
@@ -22,6 +22,10 @@ pub(super) struct Kept {
     next_sequence: u64,
     receipts: HashMap<String, ([u8; 32], u64)>,
     files: Vec<File>,
+    /// The service that it is a copy of, if it is one.
+    pub(super) source: Option<Source>,
+    /// What was walked, by where it begins.
+    pub(super) coverage: BTreeMap<i64, Coverage>,
 }
 
 /// An entry, and its numbers as they are lent.
@@ -61,6 +65,8 @@ impl Kept {
             next_sequence: 0,
             receipts: HashMap::new(),
             files: Vec::new(),
+            source: None,
+            coverage: BTreeMap::new(),
         }
     }
 

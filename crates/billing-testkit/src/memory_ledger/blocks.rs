@@ -24,6 +24,9 @@ impl State {
 
     pub(super) fn store(&mut self, batch: &Batch) -> Result<Receipt, Error> {
         let account = self.account(batch.account)?;
+        if account.source.is_some() {
+            return Ok(Receipt::Synced);
+        }
         if let Some((digest, entries)) = account.receipt(&batch.idempotency_key) {
             return Ok(if digest == batch.digest { Receipt::Repeated(entries) } else { Receipt::Conflict });
         }
@@ -33,12 +36,16 @@ impl State {
     }
 
     pub(super) fn change(&mut self, change: &Change) -> Result<(), Error> {
-        let Change { account: id, at, remove, amend, add } = change;
+        let Change { account: id, at, remove, amend, add, seen, cover } = change;
         let add = unpacked(add.rows());
         // All that can fail comes first, so that nothing is changed when it does.
         in_range(*at)?;
         add.iter().try_for_each(|entry| in_range(entry.timestamp))?;
         let account = self.account(*id)?;
+        if seen.is_some_and(|seen| seen != account.snapshot().end) {
+            return Err(Error::new(ErrorKind::Outdated, "the account was changed meanwhile: read it anew"));
+        }
+        account.check_cover(cover)?;
         let unknown = || Error::new(ErrorKind::UnknownEntry, "there is no such entry");
         let mut removed = BTreeMap::new();
         for position in remove {
@@ -74,6 +81,7 @@ impl State {
                 block.whole_set.add(is);
             }
         }
+        self.account(*id)?.cover(cover)?;
         self.add(*id, &add)
     }
 

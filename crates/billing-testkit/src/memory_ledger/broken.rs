@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::panic::catch_unwind;
 
 use billing_ledger::{
-    Account, AccountId, Batch, Change, Error, Filter, Funds, Import, ImportedFile, Key, KeyDigest,
-    KeyMaterial, Ledger, LendBlock, LendCharges, LendEntry, LendRemoved, LendRollup, NewKey, NumberedQuery,
-    Position, Principal, Receipt, WalkPage, WalkQuery,
+    Account, AccountId, Batch, Change, Error, FileContent, Filter, Funds, Import, ImportedFile, Key,
+    KeyDigest, KeyMaterial, Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup,
+    NewKey, NumberedQuery, Position, Principal, Receipt, Source, TakenTurn, Turn, WalkPage, WalkQuery,
 };
-use billing_model::{Day, Decimal, Timestamp};
+use billing_model::{Day, Decimal, TimeWindow, Timestamp, UsageEntry};
 
 use super::MemoryLedger;
-use crate::ledger_suite::{Make, accounts, batches, changes, keys, numbered_pages, rollups, walks};
+use crate::ledger_suite::{Make, accounts, batches, changes, keys, numbered_pages, rollups, synced, walks};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -38,6 +38,22 @@ enum Fault {
     Amendment,
     /// Removals are in no block.
     Block,
+    /// A change is stored whatever state it was made for.
+    Seen,
+    /// What is walked again comes beside what was walked before.
+    Cover,
+    /// A record that cuts another one in two is stored.
+    Cut,
+    /// A copy of a service takes batches.
+    Synced,
+    /// An import that had begun before its account became a copy ends.
+    Finish,
+    /// Everybody has the turn.
+    Turn,
+    /// An account becomes a copy whatever it has.
+    Copy,
+    /// A repair makes no change.
+    Repair,
 }
 
 #[derive(Debug)]
@@ -46,6 +62,21 @@ struct Broken(MemoryLedger, Fault);
 impl Broken {
     fn has(&self, fault: Fault) -> bool {
         self.1 == fault
+    }
+
+    /// A change after which the records that it was to replace are back. With [`Fault::Cut`] it does not see them either.
+    fn change_beside(&self, change: &Change) -> Result<(), Error> {
+        let before = self.0.with(change.account, |account| Ok(account.coverage.clone()))?;
+        if self.has(Fault::Cut) {
+            self.0.state().account(change.account)?.coverage.clear();
+        }
+        let changed = self.0.change(change);
+        let mut state = self.0.state();
+        let account = state.account(change.account)?;
+        for (since_ns, record) in before {
+            account.coverage.entry(since_ns).or_insert(record);
+        }
+        changed
     }
 }
 
@@ -153,6 +184,14 @@ impl Ledger for Broken {
                 }
             });
         }
+        if self.has(Fault::Synced) {
+            let mut state = self.0.state();
+            batches.iter().for_each(|batch| {
+                if let Ok(account) = state.account(batch.account) {
+                    account.source = None;
+                }
+            });
+        }
         self.0.store_batches(batches)
     }
     fn find_batch(
@@ -162,6 +201,35 @@ impl Ledger for Broken {
         digest: &[u8; 32],
     ) -> Result<Option<u64>, Error> {
         self.0.find_batch(account, idempotency_key, digest)
+    }
+    fn repair(&self, change: &Change, window: TimeWindow) -> Result<(), Error> {
+        match self.has(Fault::Repair) {
+            true => {
+                self.0.repair(&Change { seen: change.seen, ..Change::of(change.account, change.at) }, window)
+            }
+            false => self.0.repair(change, window),
+        }
+    }
+    fn source(&self, account: AccountId) -> Result<Option<Source>, Error> {
+        self.0.source(account)
+    }
+    fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error> {
+        if self.has(Fault::Copy) {
+            return self.0.with(account, |account| {
+                account.source = Some(source.clone());
+                Ok(())
+            });
+        }
+        self.0.set_source(account, source)
+    }
+    fn coverage(&self, account: AccountId, lend: &mut LendCoverage<'_>) -> Result<(), Error> {
+        self.0.coverage(account, lend)
+    }
+    fn take_turn(&self, account: AccountId, holder: &str) -> Result<Turn, Error> {
+        match self.has(Fault::Turn) {
+            true => Ok(Turn::Taken(TakenTurn::new(()))),
+            false => self.0.take_turn(account, holder),
+        }
     }
     fn change(&self, change: &Change) -> Result<(), Error> {
         let mut change = change.clone();
@@ -174,6 +242,12 @@ impl Ledger for Broken {
         }
         if self.has(Fault::Amendment) {
             change.amend.clear();
+        }
+        if self.has(Fault::Seen) {
+            change.seen = None;
+        }
+        if self.has(Fault::Cover) || self.has(Fault::Cut) {
+            return self.change_beside(&change);
         }
         self.0.change(&change)
     }
@@ -190,7 +264,11 @@ impl Ledger for Broken {
         self.0.block_entries(number, lend)
     }
     fn import(&self, account: AccountId) -> Result<Box<dyn Import>, Error> {
-        self.0.import(account)
+        let import = self.0.import(account)?;
+        match self.has(Fault::Finish) {
+            true => Ok(Box::new(Unstoppable { ledger: self.0.clone(), account, import })),
+            false => Ok(import),
+        }
     }
     fn imported_file(&self, account: AccountId, sha256: &[u8; 32]) -> Result<Option<ImportedFile>, Error> {
         self.0.imported_file(account, sha256)
@@ -200,6 +278,27 @@ impl Ledger for Broken {
     }
     fn try_writing(&self, room: usize) -> Result<(), Error> {
         self.0.try_writing(room)
+    }
+}
+
+/// An import that ends whatever its account has become.
+#[derive(Debug)]
+struct Unstoppable {
+    ledger: MemoryLedger,
+    account: AccountId,
+    import: Box<dyn Import>,
+}
+
+impl Import for Unstoppable {
+    fn write(&mut self, entries: &[UsageEntry]) -> Result<(), Error> {
+        self.import.write(entries)
+    }
+    fn end_file(&mut self, content: FileContent) {
+        self.import.end_file(content);
+    }
+    fn finish(self: Box<Self>) -> Result<u64, Error> {
+        self.ledger.state().account(self.account)?.source = None;
+        self.import.finish()
     }
 }
 
@@ -232,6 +331,14 @@ fn every_break_of_the_contract_is_found() {
         (Fault::Trace, changes::a_change_is_seen_whole, broken!(Trace)),
         (Fault::Amendment, changes::a_change_is_seen_whole, broken!(Amendment)),
         (Fault::Block, changes::a_change_is_seen_whole, broken!(Block)),
+        (Fault::Seen, synced::a_change_is_for_the_state_that_was_seen, broken!(Seen)),
+        (Fault::Cover, synced::records_take_the_place_of_those_that_begin_in_their_time, broken!(Cover)),
+        (Fault::Cut, synced::records_that_cannot_be_are_refused, broken!(Cut)),
+        (Fault::Synced, synced::a_synced_account_takes_nothing_from_elsewhere, broken!(Synced)),
+        (Fault::Finish, synced::a_long_import_and_a_source_exclude_each_other, broken!(Finish)),
+        (Fault::Turn, synced::a_turn_is_one_holders_until_it_ends, broken!(Turn)),
+        (Fault::Copy, synced::an_account_becomes_a_copy_only_while_it_has_nothing, broken!(Copy)),
+        (Fault::Repair, synced::a_repair_of_what_is_right_is_its_change, broken!(Repair)),
     ] {
         assert!(found(test, make), "{fault:?}");
     }

@@ -44,7 +44,9 @@ impl Import for MemoryImport {
             return Err(aborted());
         }
         let mut state = self.ledger.state();
-        state.account(self.account)?.add_files(&self.files)?;
+        let account = state.account(self.account)?;
+        account.refuse_synced()?;
+        account.add_files(&self.files)?;
         state.add(self.account, &self.entries)?;
         Ok(self.entries.len() as u64)
     }
