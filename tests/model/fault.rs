@@ -47,7 +47,7 @@ pub(crate) enum Clock {
     ResetS(i64),
 }
 
-fn any_fault() -> impl Strategy<Value = Fault> {
+pub(crate) fn any_fault() -> impl Strategy<Value = Fault> {
     let clock = prop_oneof![
         3 => Just(Clock::None),
         3 => (0u32..900).prop_map(Clock::RetryAfterS),

@@ -13,6 +13,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-sink", &["billing-format", "billing-model"]),
     ("billing-ledger", &["billing-model"]),
     ("billing-sqlite", &["billing-ledger", "billing-model"]),
+    ("billing-sync", &["billing-http", "billing-ledger", "billing-model"]),
     (
         "billing-server",
         &["billing-csv", "billing-format", "billing-ledger", "billing-model", "billing-report"],
@@ -30,6 +31,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
             "billing-server",
             "billing-sink",
             "billing-sqlite",
+            "billing-sync",
         ],
     ),
     // Its oracle answers in both forms, and its suite holds engines to the contract of a ledger.
@@ -57,6 +59,7 @@ const ALL: &[&str] = &[
     "billing-server",
     "billing-sink",
     "billing-sqlite",
+    "billing-sync",
     "billing-testkit",
     "xtask",
 ];
@@ -88,6 +91,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
             "billing-export",
             "billing-http",
             "billing-server",
+            "billing-sync",
             "billing-testkit",
             "billing-tests",
         ],
