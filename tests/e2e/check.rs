@@ -86,6 +86,7 @@ fn what_differs_is_listed_and_the_code_is_3() {
     insta::assert_snapshot!(run.stderr.replace(&path, "LEDGER"), @"
     error: `LEDGER` differs from its entries in 5 places
     hint: keep this file, and go on with a backup that is clean or import the entries from their source
+    hint: an account in step with a service is mended by `billing verify --repair`
     ");
 }
 
@@ -108,6 +109,8 @@ fn a_program_reads_it_as_json() {
         "rollups": 1,
         "balances": 1,
         "blocks": 1,
+        "sources": 0,
+        "coverage": 0,
         "receipts": 0,
         "files": 1,
         "keys": 0,

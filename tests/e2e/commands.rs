@@ -34,6 +34,24 @@ fn every_command_explains_itself() {
         (&["man"], &["<DIR>", "Examples:"]),
         (&["accounts", "list"], &["--ledger", "--json", "nets"]),
         (&["accounts", "remove"], &["--ledger", "<NAME>"]),
+        (
+            &["sync"],
+            &[
+                "--ledger",
+                "--account",
+                "--since",
+                "--settle",
+                "--overlap",
+                "--full",
+                "--dry-run",
+                "--every",
+                "--json",
+            ],
+        ),
+        (
+            &["verify"],
+            &["--ledger", "--account", "--since", "--repair", "--json", "Examples:", "Exit code 3"],
+        ),
         (&["keys"], &["create", "list", "revoke"]),
         (&["keys", "create"], &["--ledger", "--account", "--kind", "inference"]),
         (&["keys", "list"], &["--ledger", "--json"]),
@@ -133,6 +151,11 @@ fn the_options_of_an_export_are_in_groups() {
       -v, --verbose            Show each request on stderr, with its time and what
                                came of it; never the key
 
+    Ledger:
+          --from-ledger [<PATH>]  Read a ledger of this machine, and ask no service;
+                                  without PATH that of BILLING_LEDGER, else your own
+          --account <NAME>        Account of the ledger [default: default]
+
     Service:
           --base-url <URL>       Base URL of the service: https, or http to this
                                  machine; the scheme may be left out [env:
@@ -169,7 +192,7 @@ fn the_options_of_an_export_are_in_groups() {
     Examples:
       billing export --month 2026-06 -o june.csv
       billing export --days 7 --currency USD -o week.json
-      billing export --since yesterday --until today -o day.ndjson.gz
+      billing export --from-ledger --since yesterday --until today -o day.ndjson.gz
     ");
 }
 
@@ -188,12 +211,14 @@ fn the_front_page_names_the_commands_and_the_exit_codes() {
         "man",
         "record",
         "serve",
+        "sync",
+        "verify",
     ] {
         assert!(help.text().contains(&format!("\n  {piece} ")), "{}", help.text());
     }
     let codes = help.text().split_once("Exit codes:\n").unwrap().1;
     insta::assert_snapshot!(codes, @"
-      0 done   1 failed   2 wrong usage   3 ledger differs (check)
+      0 done   1 failed   2 wrong usage   3 ledger differs (check, verify)
       4 key refused or missing   5 service or endpoint gone, unreachable or failing
       6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)
     ");
@@ -228,6 +253,7 @@ fn what_works_on_a_ledger_is_explained_by_three_examples() {
         &["check"],
         &["backup"],
         &["restore"],
+        &["status"],
     ] {
         for flag in ["-h", "--help"] {
             let help = run(&[command, &[flag]].concat()).done();

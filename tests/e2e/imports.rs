@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::billing::{Run, entries, ndjson, run, run_reading};
+use crate::copies;
 use crate::ledger::{Ledger, noted};
 use crate::place::Place;
 
@@ -248,7 +249,7 @@ fn a_ledger_from_a_newer_version_is_refused() {
     fs::copy(ledger.path(), place.path("ledger.db")).unwrap();
     let mut bytes = place.read("ledger.db");
     // The `user_version` of an SQLite file: a big-endian number at byte 60.
-    assert_eq!(bytes[60..64], [0, 0, 0, 5]);
+    assert_eq!(bytes[60..64], [0, 0, 0, 6]);
     bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
     place.write("ledger.db", bytes);
     check_refused(&place, "ledger.db", "is from a newer version of this program");
@@ -263,4 +264,24 @@ fn a_file_that_is_no_ledger_is_refused() {
         place.write("notes.db", bytes);
         check_refused(&place, "notes.db", "notes.db`");
     }
+}
+
+#[test]
+fn an_account_that_is_a_copy_of_a_service_takes_no_file() {
+    let (ledger, place) = (Ledger::of(&some()), Place::new());
+    copies::make(&ledger, "copy", &[], &[]);
+    let before = ledger.listed("accounts").accounts.len();
+    let file = place.write("may.ndjson", ndjson(&some()));
+    let path = ledger.path();
+    for flags in [&[][..], &["--again"], &["--dry-run"], &["--dry-run", "--json"]] {
+        let args = [&["import", &file, "--ledger", &path, "--account", "copy"], flags].concat();
+        insta::allow_duplicates!(insta::assert_snapshot!(run(&args).said("NOWHERE"), @"
+        error: the account `copy` is kept in step with https://api.venice.ai/api/v1 by `billing sync`
+        hint: nothing was imported; import into another --account
+        exit code 1
+        "));
+    }
+    let accounts = ledger.listed("accounts").accounts;
+    let entries: Vec<_> = accounts.iter().map(|account| (account.name.as_str(), account.entries)).collect();
+    assert_eq!((entries, before), (vec![("copy", 0), ("default", 4)], 2));
 }

@@ -92,6 +92,7 @@ pub(crate) struct ListedKey {
 pub(crate) struct ListedAccount {
     pub(crate) id: i64,
     pub(crate) name: String,
+    pub(crate) entries: u64,
 }
 
 /// Adds entries to the ledger at a path, as another process does; the same ones as often as it is asked to.

@@ -6,12 +6,14 @@
 mod authority;
 mod billing;
 mod conversation;
+mod copies;
 mod host;
 mod ledger;
 mod place;
 mod process;
 mod schemas;
 mod scripted;
+mod source;
 
 // Nothing lost, nothing doubled.
 mod arrivals;
@@ -29,6 +31,7 @@ mod answers;
 #[cfg(target_os = "linux")]
 mod crowds;
 mod files;
+mod from_ledger;
 mod hangs;
 mod import_reports;
 mod imports;
@@ -70,6 +73,8 @@ mod man_pages;
 mod metrics;
 mod names;
 #[cfg(target_os = "linux")]
+mod own_ledger;
+#[cfg(target_os = "linux")]
 mod packages;
 mod picture;
 mod questions;
@@ -78,4 +83,8 @@ mod records;
 mod removals;
 mod restores;
 mod serving;
+mod status;
+mod sync_docs;
+mod syncs;
 mod tls;
+mod verifies;

@@ -6,6 +6,7 @@ use billing_model::UsageEntry;
 use billing_testkit::Reply;
 
 use crate::billing::{Run, command, finish, ndjson};
+use crate::copies;
 use crate::ingest::batches::{csv, gzip, json};
 use crate::ledger::{Ledger, Server, noted};
 use crate::place::Place;
@@ -113,6 +114,29 @@ fn what_is_refused_is_said_with_its_row() {
     exit code 1
     ");
     assert_eq!(server.export(&["--format", "ndjson"]).done().entries(), entries());
+}
+
+#[test]
+fn an_account_that_is_a_copy_of_a_service_takes_no_batch() {
+    let (ledger, place) = (Ledger::of(&[]), Place::new());
+    copies::make(&ledger, "copy", &[], &[]);
+    let (key, server) = (ledger.key("copy", "ingest"), ledger.serve());
+    let address = address(&server.base_url);
+    let good = place.write("good.ndjson", ndjson(&entries()));
+    // Nobody has to mend rows for it.
+    let bad = place.write("bad.ndjson", "{}");
+    for path in [&good, &bad] {
+        let args = [path, "--idempotency-key", "k"];
+        let said = finish(record_command(&server.base_url, &key, &args), b"").said(address);
+        insta::allow_duplicates!(insta::assert_snapshot!(said.replace(path, "FILE"), @"
+        error: `FILE`: POST http://ADDRESS/api/v1/billing/usage: 409 This account is kept in step with https://api.venice.ai/api/v1 and takes no batches; nothing was stored. Record into another account
+        hint: nothing was stored; record into another account, with an ingest key of that one
+        exit code 1
+        "));
+    }
+    let other = server.key_of("ingest");
+    finish(record_command(&server.base_url, &other, &[&good, "--idempotency-key", "k"]), b"").done();
+    assert_eq!(ledger.listed("accounts").accounts.iter().map(|account| account.entries).sum::<u64>(), 3);
 }
 
 #[test]

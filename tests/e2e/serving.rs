@@ -78,7 +78,7 @@ fn it_does_not_start_without_a_ledger_or_an_address() {
     let address = taken.local_addr().unwrap().to_string();
     run(&["serve", "--ledger", &ledger.path(), "--listen", &address]).failed(1, "cannot listen on");
     run(&["serve", "--ledger", &ledger.path(), "--listen", "everywhere"]).failed(2, "--listen");
-    run(&["serve"]).failed(2, "--ledger");
+    run(&["serve"]).failed(1, "billing/ledger.db`");
 }
 
 /// Plain http beyond this machine is allowed, and the server warns of it.

@@ -27,9 +27,11 @@ const MOST_OF_A_NAME: usize = 128;
 
 pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
     match &args.command {
-        AccountsCommand::List { ledger, json } => list(ledger, *json),
-        AccountsCommand::Remove { ledger, name } => remove(ledger, name),
-        AccountsCommand::Set { ledger, account, diem_allocation } => set(ledger, account, diem_allocation),
+        AccountsCommand::List { ledger, json } => list(&ledger.path()?, *json),
+        AccountsCommand::Remove { ledger, name } => remove(&ledger.path()?, name),
+        AccountsCommand::Set { ledger, account, diem_allocation } => {
+            set(&ledger.path()?, account, diem_allocation)
+        }
     }
 }
 
@@ -118,7 +120,8 @@ fn remove(path: &Path, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn no_account(path: &Path, name: &str) -> Failure {
+/// The failure for an account that a ledger does not have.
+pub(crate) fn no_account(path: &Path, name: &str) -> Failure {
     Failure::failed(anyhow!("there is no account `{name}` in `{}`", path.display()))
         .hint("billing accounts list shows them; billing keys create --account makes one")
 }

@@ -5,25 +5,37 @@ mod balance;
 mod export;
 mod import;
 mod ledger;
+mod ledger_path;
 mod record;
 mod serve;
 mod service;
 mod shell;
+mod status;
+mod sync;
+mod variable;
+mod verify;
+mod walking;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueHint};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub(crate) use analytics::Analytics;
 pub(crate) use balance::Balance;
-pub(crate) use export::{Endpoint, Export, ExportFormat, Wire, page_sizes};
+pub(crate) use export::{Export, ExportFormat, Wire};
 pub(crate) use import::{Import, ImportFormat};
-use ledger::ledger_variable;
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
+pub(crate) use ledger_path::LedgerPath;
 pub(crate) use record::{BatchFormat, Record};
 pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
 pub(crate) use service::{AskedOnce, Service};
 pub(crate) use shell::{Completions, Man, Shell};
+pub(crate) use status::Status;
+pub(crate) use sync::Sync;
+pub(crate) use verify::Verify;
+pub(crate) use walking::{Walking, page_sizes};
 
 /// The account when none is named.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
@@ -40,9 +52,32 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// What was typed.
+    pub(crate) fn typed() -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches()?;
+        refuse_base_url(&matches)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// Refuses a service that was typed beside `--from-ledger`. One in the environment is no fault: it is there for other commands,
+/// and clap would not tell the two apart.
+fn refuse_base_url(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(("export", export)) = matches.subcommand() else { return Ok(()) };
+    let is_typed = |id: &str| export.value_source(id) == Some(ValueSource::CommandLine);
+    match is_typed("from_ledger") && is_typed("base_url") {
+        true => Err(Args::command().error(
+            ErrorKind::ArgumentConflict,
+            "the argument '--from-ledger [<PATH>]' cannot be used with '--base-url <URL>'",
+        )),
+        false => Ok(()),
+    }
+}
+
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 done   1 failed   2 wrong usage   3 ledger differs (check)
+  0 done   1 failed   2 wrong usage   3 ledger differs (check, verify)
   4 key refused or missing   5 service or endpoint gone, unreachable or failing
   6 incomplete   130 interrupted (Ctrl-C)   143 terminated (SIGTERM)";
 
@@ -76,6 +111,12 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Serves a ledger over the billing API
     Serve(Serve),
+    /// Shows what a ledger holds, and how far it is in step with services
+    Status(Status),
+    /// Keeps an account of a ledger in step with a service
+    Sync(Sync),
+    /// Proves that an account has what its service has, or mends it
+    Verify(Verify),
 }
 
 const DEMOS: &str = "\
@@ -104,7 +145,6 @@ pub(crate) struct Demo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_flags_fit_together() {
@@ -115,7 +155,7 @@ mod tests {
     #[test]
     fn the_examples_can_be_typed() {
         let mut command = Args::command();
-        for name in ["analytics", "balance", "demo", "export", "import", "record"] {
+        for name in ["analytics", "balance", "demo", "export", "import", "record", "sync", "verify"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  billing ")).collect();
             assert_eq!(examples.len(), 3, "{help}");
@@ -124,6 +164,35 @@ mod tests {
                 assert!(Args::try_parse_from(words).is_ok(), "{example}");
             }
         }
+    }
+
+    #[test]
+    fn a_ledger_and_a_service_are_not_both_typed() {
+        let refused = |typed: &str| {
+            let typed = format!("billing export --from-ledger {typed}");
+            let matches = Args::command().try_get_matches_from(typed.split_whitespace());
+            matches.and_then(|matches| refuse_base_url(&matches)).map_err(|error| error.kind())
+        };
+        for typed in [
+            "--base-url localhost:8787/api/v1",
+            "--api-key-file key",
+            "--proxy http://localhost",
+            "--no-proxy",
+            "--cacert ca.pem",
+            "--endpoint usage",
+            "--wire csv",
+            "--concurrency 1",
+            "--page-size 10",
+            "--max-wait 5",
+            "--checkpoint-every 5",
+            "--verbose",
+        ] {
+            assert_eq!(refused(typed), Err(ErrorKind::ArgumentConflict), "{typed}");
+        }
+        for typed in ["", "ledger.db", "--account acme -o june.csv.gz --manifest --restart --month 2026-06"] {
+            assert_eq!(refused(typed), Ok(()), "{typed}");
+        }
+        assert!(Args::try_parse_from(["billing", "export", "--account", "acme"]).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{ledgers, terminal, text};
 
 pub(crate) fn run(args: &args::Backup) -> Result<(), Failure> {
     let start = Instant::now();
-    ledgers::open(&args.ledger)?.back_up(&args.to)?;
+    ledgers::open(&args.ledger.path()?)?.back_up(&args.to)?;
     // The entries are counted in the copy, so the message is about what the copy has.
     let entries = ledgers::open(&args.to)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(

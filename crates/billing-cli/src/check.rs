@@ -23,29 +23,33 @@ const MOST_CHARS: usize = 1000;
 const DIFFERS: &str =
     "keep this file, and go on with a backup that is clean or import the entries from their source";
 
+/// The hint for what of it can be mended.
+const MENDED: &str = "an account in step with a service is mended by `billing verify --repair`";
+
 pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     let start = Instant::now();
+    let path = args.ledger.path()?;
     let line = moving_line(false, "looking at the file");
-    let report = SqliteLedger::check(&args.ledger, |checked| {
+    let report = SqliteLedger::check(&path, |checked| {
         line.set_message(format!("{} checked", text::entries(checked.entries)));
     });
     line.finish_and_clear();
     let report = report?;
     let printed = match args.json {
-        true => json(&args.ledger, &report).and_then(|json| stdout::print(&json)),
+        true => json(&path, &report).and_then(|json| stdout::print(&json)),
         false => stdout::print(&list(&report)),
     };
     if !report.is_clean() {
         // The exit code says it even when nobody reads the list.
-        let (path, total) = (args.ledger.display(), report.total());
+        let (path, total) = (path.display(), report.total());
         let error = match total {
             1 => anyhow!("`{path}` differs from its entries in one place"),
             _ => anyhow!("`{path}` differs from its entries in {} places", grouped(total)),
         };
-        return Err(Failure::new(Exit::Differs, error).hint(DIFFERS));
+        return Err(Failure::new(Exit::Differs, error).hint(DIFFERS).hint(MENDED));
     }
     printed?;
-    terminal::note(&clean(&args.ledger, &report.checked, start.elapsed()));
+    terminal::note(&clean(&path, &report.checked, start.elapsed()));
     Ok(())
 }
 
@@ -59,6 +63,8 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         rollups,
         balances,
         blocks,
+        sources,
+        coverage,
         receipts,
         files,
         keys,
@@ -75,7 +81,10 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         (keys, "key"),
         (texts, "text"),
     ];
-    let others = others.map(|(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" }));
+    // Most ledgers have no copy of a service.
+    let of_copies = [(sources, "source"), (coverage, "walked window")].into_iter().filter(|(n, _)| *n > 0);
+    let worded = |(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" });
+    let others: Vec<_> = others.into_iter().chain(of_copies).map(worded).collect();
     let (path, entries) = (path.display(), text::entries(entries));
     let removed = match removed_entries {
         0 => String::new(),
@@ -131,6 +140,8 @@ struct JsonChecked {
     rollups: u64,
     balances: u64,
     blocks: u64,
+    sources: u64,
+    coverage: u64,
     receipts: u64,
     files: u64,
     keys: u64,
@@ -157,6 +168,8 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
         rollups,
         balances,
         blocks,
+        sources,
+        coverage,
         receipts,
         files,
         keys,
@@ -174,6 +187,8 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
             rollups,
             balances,
             blocks,
+            sources,
+            coverage,
             receipts,
             files,
             keys,

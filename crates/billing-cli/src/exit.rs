@@ -1,5 +1,6 @@
 //! Failures of commands: the exit code, the line that says what happened, and the hints that say what to do.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use billing_http::{CertificateFault, ErrorKind};
@@ -29,7 +30,7 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
-/// Why a command did not do what it was asked to do.
+/// Why a command did not do what it was asked to do. It is shown on one line, with its causes.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -67,9 +68,18 @@ impl Failure {
         self
     }
 
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The error that it is, if it is one of this type.
+    pub(crate) fn of<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
+
     /// What kind of failure of the service it is, if it is one.
     pub(crate) fn of_service(&self) -> Option<ErrorKind> {
-        self.error.downcast_ref::<billing_http::Error>().map(billing_http::Error::kind)
+        self.of::<billing_http::Error>().map(billing_http::Error::kind)
     }
 
     /// Adds what the command was doing.
@@ -90,11 +100,17 @@ impl Failure {
     /// Writes the error on one line. When it is about several rows, each row has one more line.
     fn report_error(&self) {
         let bad_rows = self.error.chain().last().and_then(|cause| cause.downcast_ref::<BadRows>());
-        let Some(bad_rows) = bad_rows else { return terminal::error(&format!("{:#}", self.error)) };
+        let Some(bad_rows) = bad_rows else { return terminal::error(&self.to_string()) };
         let levels = self.error.chain().count() - 1;
         let doing: Vec<_> = self.error.chain().take(levels).map(ToString::to_string).collect();
         terminal::error(&doing.join(": "));
         bad_rows.lines().for_each(|line| terminal::detail(&line));
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
     }
 }
 
@@ -166,6 +182,10 @@ impl From<billing_http::Error> for Failure {
             ErrorKind::IdempotencyConflict => (
                 Exit::Usage,
                 "the entries of the first batch are recorded already; send only the new ones, under another key",
+            ),
+            ErrorKind::AccountSynced => (
+                Exit::Failed,
+                "nothing was stored; record into another account, with an ingest key of that one",
             ),
             ErrorKind::BatchTooLarge => {
                 (Exit::Failed, "nothing was stored; send it as several, each under a key of its own")
@@ -243,7 +263,7 @@ impl From<billing_ledger::Error> for Failure {
     fn from(error: billing_ledger::Error) -> Self {
         match error.kind() {
             billing_ledger::ErrorKind::NotFound => {
-                Self::failed(error).hint("billing import or billing keys create makes a ledger")
+                Self::failed(error).hint("billing sync, billing import and billing keys create make one")
             }
             _ => Self::failed(error),
         }

@@ -7,26 +7,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use billing_export::{Cause, Event, Exported, Job, Manifest, ManifestError, Notes};
-use billing_http::{ApiKey, Client, ErrorKind, RetryPolicy, Wire};
+use billing_export::{Cause, Event, Exported, Manifest, ManifestError, Notes};
+use billing_http::{Client, ErrorKind, Wire};
 use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use billing_sink::{Begun, Finished};
 
-use crate::args::{self, Service};
-use crate::base_url::with_path;
+use crate::args;
 use crate::clock::now;
 use crate::exit::Failure;
 use crate::interrupt::{self, INCOMPLETE, Interrupted};
-use crate::key_source::{self, Needed};
-use crate::output::{self, Output};
+use crate::output;
 use crate::plan::Plan;
 use crate::progress::{Progress, Shown};
 use crate::runtime::runtime;
 use crate::summary::{Summarized, is_a_day_before};
-use crate::{terminal, text};
+use crate::text;
+use crate::upstream::Upstream;
 
 /// The hint for an export that left nothing.
-const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
+pub(crate) const NOTHING_WRITTEN: &str = "nothing was written; a file that was there before is as it was";
 
 /// The hint for a failure after the file was renamed.
 const IN_PLACE: &str = "the file itself is complete and in its place; the same command does the rest";
@@ -34,29 +33,21 @@ const IN_PLACE: &str = "the file itself is complete and in its place; the same c
 const WRITTEN_BY: &str = concat!("billing ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
-    let service = &args.service;
     let plan = Plan::new(args)?;
-    if args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Failure::usage(anyhow!("stdout is a terminal, and all entries would be printed to it"))
-            .hint("-o usage.csv writes them to a file")
-            .hint("-o - prints them here"));
-    }
-    // The base URL is checked before the key is read, because a wrong one is wrong with any key.
-    plan.network.of(Client::builder(&service.base_url, ApiKey::new("none")?)).build()?;
-    let key = key_source::read(Needed::Admin, service.api_key_file.as_deref())?;
-    let which_key = key.described();
-    let export = plan.export(&service.base_url, &key.key)?;
+    refuse_terminal(args)?;
+    let upstream = Upstream::new(&args.walking)?;
+    let export = plan.export(&args.walking.service.base_url, &upstream.key.key)?;
     // The place is opened before anything is fetched, so that a wrong path is found at once.
     let job = if plan.restart { export.open_anew(plan.place()?)? } else { export.open(plan.place()?)? };
     if let Some(path) = plan.output.as_deref().filter(|_| plan.manifest) {
-        check_place_of_manifest(path, &job)?;
+        check_place_of_manifest(path, job.takes_back())?;
     }
     let progress = Arc::new(Progress::new(shown(&plan), plan.verbose));
     if let Some(note) = &plan.note {
         progress.say(&format!("note: {note}"));
     }
     let notes = Notes::default();
-    let client = client(service, key.key, &plan, &progress, &notes)?;
+    let client = client(&upstream, &plan, &progress, &notes)?;
     let runtime = runtime(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4)))?;
     let came = Came::default();
     let result = runtime.block_on(async {
@@ -75,29 +66,28 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     progress.end();
     // Tasks that still fetch pages are not needed any more.
     runtime.shutdown_background();
-    let exported = result.map_err(|failure| match failure.of_service() {
-        Some(ErrorKind::Unauthorized) => failure.hint_first(which_key),
-        Some(ErrorKind::NotFound | ErrorKind::NotTheApi) => match with_path(&service.base_url) {
-            Some(url) => failure.hint_instead(format!("the API may be at --base-url {url}")),
-            None => failure,
-        },
-        _ => failure,
-    })?;
+    let exported = result.map_err(|failure| upstream.explained(failure))?;
     let is_empty = exported.added.entries == 0;
     let has_key_ids = came.any_key_id.get() || is_empty;
     let has_other_fields = came.any_other_fields.get() || is_empty;
-    let summary = Summarized { plan: &plan, exported: &exported, has_key_ids, has_other_fields, elapsed };
-    match (plan.json, plan.quiet) {
-        (true, _) => terminal::note(&summary.json(warnings)?),
-        (false, true) => {}
-        (false, false) => summary.lines().iter().for_each(|line| terminal::note(line)),
+    let provisional_from = None;
+    Summarized { plan: &plan, exported: &exported, has_key_ids, has_other_fields, provisional_from, elapsed }
+        .print(warnings)
+}
+
+/// Refuses to print all entries to a terminal unless that was asked for.
+pub(crate) fn refuse_terminal(args: &args::Export) -> Result<(), Failure> {
+    match args.output.is_none() && std::io::stdout().is_terminal() {
+        true => Err(Failure::usage(anyhow!("stdout is a terminal, and all entries would be printed to it"))
+            .hint("-o usage.csv writes them to a file")
+            .hint("-o - prints them here")),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// How much progress is shown. When entries go to a terminal, or to a program that may write to it, a moving line would
 /// tear them apart.
-fn shown(plan: &Plan) -> Shown {
+pub(crate) fn shown(plan: &Plan) -> Shown {
     let is_apart = plan.output.is_some() || output::is_stdout_a_file();
     match (plan.quiet, plan.json, is_apart) {
         (true, _, _) => Shown::Quiet,
@@ -108,39 +98,25 @@ fn shown(plan: &Plan) -> Shown {
 }
 
 fn client(
-    service: &Service,
-    key: ApiKey,
+    upstream: &Upstream<'_>,
     plan: &Plan,
     progress: &Arc<Progress>,
     notes: &Notes,
 ) -> Result<Client, Failure> {
-    let default = RetryPolicy::default();
-    let policy = RetryPolicy {
-        max_wait: plan.max_wait,
-        // A request has time for two of the longest waits.
-        budget: default.budget.max(plan.max_wait.saturating_mul(2)),
-        ..default
+    let wire = match plan.wire {
+        args::Wire::Json => Wire::Json,
+        args::Wire::Csv => Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into)),
     };
     let (progress, notes) = (Arc::clone(progress), notes.clone());
-    let client = plan
-        .network
-        .of(Client::builder(&service.base_url, key))
-        .wire(match plan.wire {
-            args::Wire::Json => Wire::Json,
-            args::Wire::Csv => Wire::Csv(|body| billing_csv::decode(body).map_err(Into::into)),
-        })
-        .retry(policy)
-        .observer(move |event| {
-            notes.observe(event);
-            progress.observe(event);
-        })
-        .build()?;
-    Ok(client)
+    upstream.client(wire, move |event| {
+        notes.observe(event);
+        progress.observe(event);
+    })
 }
 
 /// Checks that a manifest can be written.
-fn check_place_of_manifest(path: &Path, job: &Job<Output>) -> Result<(), Failure> {
-    if !job.takes_back() {
+pub(crate) fn check_place_of_manifest(path: &Path, takes_back: bool) -> Result<(), Failure> {
+    if !takes_back {
         return Err(Failure::usage(anyhow!("a manifest stands beside a file, and this output is none")));
     }
     Manifest::check_place(path).map_err(|error| match error {
@@ -224,7 +200,7 @@ fn say_going_on(window: TimeWindow, left: &Begun, plan: &Plan, progress: &Progre
 
 /// Writes the manifest if there is to be one, and then removes everything but the file. When the program is killed before
 /// the end, the next run finds the file written and does this again.
-fn close(
+pub(crate) fn close(
     mut exported: Exported<Option<Finished>>,
     plan: &Plan,
     progress: &Progress,

@@ -6,7 +6,8 @@ use std::time::Instant;
 use anyhow::anyhow;
 use billing_format::{Content, InputFormat, Notices, ReadError, read_entries_noting};
 use billing_ledger::{
-    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, check_account_name, check_timestamps,
+    AccountId, Error, ErrorKind, FileContent, ImportedFile, Ledger, Source, check_account_name,
+    check_timestamps,
 };
 use billing_model::{Sink, Summary, Timestamp, UsageEntry};
 use billing_sqlite::{Overlap, Overlaps, SqliteLedger};
@@ -27,17 +28,21 @@ const NAMED_PAIRS: usize = 5;
 
 const NOTHING: &str = "nothing was imported";
 
+/// The hint for an account that takes nothing from elsewhere.
+const ANOTHER_ACCOUNT: &str = "nothing was imported; import into another --account";
+
 pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     let start = Instant::now();
+    let path = args.ledger.path()?;
     // All files are opened before the ledger is made, so that a wrong name leaves nothing behind.
     let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
     let report = match args.dry_run {
-        true => rehearse(args, inputs)?,
+        true => rehearse(args, &path, inputs)?,
         false => record(args, inputs)?,
     };
     terminal::note(&report.said(&args.account, start.elapsed()));
     if args.json {
-        stdout::print(&report.json(args)?)?;
+        stdout::print(&report.json(args, &path)?)?;
     }
     if report.is_refused {
         return Err(Failure::failed(anyhow!("an import of this would be refused")).hint(again("all of it")));
@@ -46,7 +51,7 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let ledger = ledgers::open_or_create(&args.ledger)?;
+    let ledger = ledgers::open_or_create(&args.ledger.path_to_make()?)?;
     import(args, inputs, &ledger).inspect_err(|_| {
         // If this fails, an empty ledger stays. The error that is returned is the one from before.
         let _ = ledger.remove_if_unused();
@@ -56,6 +61,9 @@ fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
 /// Imports all or nothing. When it fails, it removes what it has stored before it returns.
 fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Result<Report, Failure> {
     let (account, is_new) = accounts::find_or_create(ledger, &args.account)?;
+    if let Some(source) = ledger.source(account)? {
+        return Err(of_a_copy(args, &source));
+    }
     let mut import = ledger.import(account)?;
     let mut reading = Reading::new(args)?;
     // To hash a file first takes a part of the time of an import. It is done only where it may spare an import.
@@ -78,6 +86,8 @@ fn import(args: &args::Import, inputs: Vec<Input>, ledger: &dyn Ledger) -> Resul
     // Another process may have imported the same content meanwhile. The transaction that shows the entries refuses it.
     import.finish().map_err(|error| match error.kind() {
         ErrorKind::AlreadyImported => Failure::failed(error).hint(again("it")),
+        // It became a copy of a service meanwhile.
+        ErrorKind::SyncedAccount => Failure::failed(error).hint(ANOTHER_ACCOUNT),
         _ => Failure::from(error),
     })?;
     if is_new {
@@ -95,15 +105,18 @@ fn imported_before(
 }
 
 /// A dry run: reads and checks everything that an import would, and changes no ledger.
-fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
+fn rehearse(args: &args::Import, ledger: &Path, inputs: Vec<Input>) -> Result<Report, Failure> {
     if let Err(error) = check_account_name(&args.account)
-        && !SqliteLedger::has_account(&args.ledger, &args.account)?
+        && !SqliteLedger::has_account(ledger, &args.account)?
     {
         return Err(accounts::refused(error));
     }
     let mut rehearsal = Rehearsal;
+    if let Some(source) = SqliteLedger::look_up_source(ledger, &args.account)? {
+        return Err(of_a_copy(args, &source));
+    }
     // A file that is no ledger is found before anything is read.
-    let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(&args.ledger, &args.account, sha256s);
+    let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(ledger, &args.account, sha256s);
     look_up(&[])?;
     let mut reading = Reading::new(args)?;
     for (path, input) in args.files.iter().zip(inputs) {
@@ -112,6 +125,13 @@ fn rehearse(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> 
     }
     reading.end()?;
     Ok(reading.report)
+}
+
+/// The failure for an account that has what a service says, and nothing else.
+fn of_a_copy(args: &args::Import, source: &Source) -> Failure {
+    let (account, base_url) = (&args.account, &source.base_url);
+    Failure::failed(anyhow!("the account `{account}` is kept in step with {base_url} by `billing sync`"))
+        .hint(ANOTHER_ACCOUNT)
 }
 
 /// The files of one call while they are read, and what was found so far.

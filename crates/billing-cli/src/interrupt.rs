@@ -123,9 +123,19 @@ fn ignored_signals() -> u64 {
 }
 
 impl Interrupted {
+    /// The first signal, if there was one.
+    pub(crate) fn heard(&self) -> Option<Cause> {
+        *self.cause.borrow()
+    }
+
     /// The first signal that stopped the export.
     pub(crate) fn cause(&self) -> Cause {
         self.cause.borrow().unwrap_or(Cause::Interrupt)
+    }
+
+    /// True when there was a signal.
+    pub(crate) fn has_happened(&self) -> bool {
+        self.cause.borrow().is_some()
     }
 
     /// Ready at the first signal.

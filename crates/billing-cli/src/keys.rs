@@ -15,10 +15,10 @@ use crate::{accounts, ledgers, stdout, table, terminal};
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
         KeysCommand::Create { ledger, account, kind, description } => {
-            create(ledger, account, *kind, description)
+            create(&ledger.path_to_make()?, account, *kind, description)
         }
-        KeysCommand::List { ledger, json } => list(ledger, *json),
-        KeysCommand::Revoke { ledger, id } => revoke(ledger, id),
+        KeysCommand::List { ledger, json } => list(&ledger.path()?, *json),
+        KeysCommand::Revoke { ledger, id } => revoke(&ledger.path()?, id),
     }
 }
 

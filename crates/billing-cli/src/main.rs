@@ -9,6 +9,7 @@ mod clock;
 mod exit;
 mod key_source;
 mod runtime;
+mod scratch;
 mod stdout;
 mod table;
 mod terminal;
@@ -23,8 +24,10 @@ mod check;
 mod completions;
 mod demo;
 mod export;
+mod from_ledger;
 mod import;
 mod interrupt;
+mod keeping;
 mod keys;
 mod ledgers;
 mod log;
@@ -37,16 +40,20 @@ mod progress;
 mod record;
 mod restore;
 mod serve;
+mod status;
 mod summary;
+mod sync;
+mod typed;
+mod upstream;
+mod verify;
+mod whole_output;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::typed() {
         Ok(args) => args,
         Err(error) => return mistyped::report(&error),
     };
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Export(args) if args.from_ledger.is_some() => from_ledger::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
@@ -65,6 +73,9 @@ fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Sync(args) => sync::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

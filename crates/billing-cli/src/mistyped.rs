@@ -31,9 +31,6 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
             "name the service that takes the batch, a `billing serve`: --base-url localhost:8787/api/v1, or BILLING_BASE_URL; Venice takes no batches",
         );
     }
-    if is_missing("--ledger <PATH>") {
-        terminal::hint("BILLING_LEDGER names the ledger of every command that is not given one");
-    }
     terminal::hint(&format!("{} --help shows what it takes", command.name));
     ExitCode::from(Exit::Usage as u8)
 }
@@ -87,6 +84,9 @@ fn meant(error: &str, command: &Typed) -> Option<String> {
         "--file" | "--out" if command.has("output") => "the file is that of --output, -o",
         "--gzip" | "--compress" if command.has("output") => {
             "a name that ends in .gz makes it gzip: -o usage.csv.gz"
+        }
+        "--ledger" if command.has("from_ledger") => {
+            "a ledger on this machine is read with --from-ledger PATH"
         }
         "--last-month" if command.has("month") => "a month is --month 2026-06",
         "--lookback" if command.has("days") => "the last seven days are --days 7",
@@ -156,6 +156,7 @@ mod tests {
             ("billing export june.csv", Some("a file is named with -o june.csv")),
             ("billing export june", None),
             ("billing export --out x", Some("the file is that of --output, -o")),
+            ("billing export --ledger x", Some("a ledger on this machine is read with --from-ledger PATH")),
             ("billing export --gzip", Some("a name that ends in .gz makes it gzip: -o usage.csv.gz")),
             ("billing export --lookback 7d", Some("the last seven days are --days 7")),
             ("billing export --lookback=7d", Some("the last seven days are --days 7")),
@@ -227,7 +228,7 @@ mod tests {
         error: the following required arguments were not provided: <ID>
         of: billing keys revoke
 
-        error: the following required arguments were not provided: --from <FILE>, --ledger <PATH>
+        error: the following required arguments were not provided: --from <FILE>
         of: billing restore
 
         error: unexpected argument 'extra' found

@@ -23,10 +23,7 @@ pub(crate) enum Output {
 
 impl Output {
     pub(crate) fn stdout(format: Format) -> Result<Self, Failure> {
-        match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(stdout) => Ok(Self::Stdout(format, Arc::new(File::from(stdout)))),
-            Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
-        }
+        Ok(Self::Stdout(format, stdout()?))
     }
 }
 
@@ -41,6 +38,14 @@ impl Place for Output {
                 Ok(Found::new(|_, _| Ok(sink)).passing())
             }
         }
+    }
+}
+
+/// Standard output, without Rust's buffer.
+pub(crate) fn stdout() -> Result<Arc<File>, Failure> {
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(stdout) => Ok(Arc::new(File::from(stdout))),
+        Err(error) => Err(Failure::failed(anyhow::Error::new(error).context("stdout is closed"))),
     }
 }
 

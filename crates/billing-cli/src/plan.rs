@@ -9,16 +9,14 @@ use billing_csv::Columns;
 use billing_export::{Export, ExportFile};
 use billing_format::Format;
 use billing_http::{ApiKey, Walk};
-use billing_model::{
-    Currency, Fault, QueryError, TimeWindow, TimeWordError, Timestamp, TypedTime, TypedWindow,
-};
+use billing_model::{Currency, QueryError, TimeWindow, Timestamp, TypedTime, TypedWindow};
 use chrono::{DateTime, Datelike, Days, Utc};
 use clap::ValueEnum;
 
-use crate::args::{self, Endpoint, ExportFormat, page_sizes};
+use crate::args::{self, ExportFormat};
 use crate::exit::Failure;
-use crate::network::Network;
 use crate::output::Output;
+use crate::typed;
 
 /// What an export will do.
 pub(crate) struct Plan {
@@ -30,19 +28,17 @@ pub(crate) struct Plan {
     page_size: Option<u32>,
     concurrency: u32,
     pub(crate) wire: args::Wire,
-    format: Format,
+    pub(crate) format: Format,
     /// The path of the file; `None` is stdout.
     pub(crate) output: Option<PathBuf>,
     /// True when the name of the file asks for gzip.
-    is_gzip: bool,
+    pub(crate) is_gzip: bool,
     pub(crate) manifest: bool,
     pub(crate) restart: bool,
-    pub(crate) max_wait: Duration,
     checkpoint_every: Duration,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
     pub(crate) verbose: bool,
-    pub(crate) network: Network,
     /// True when the output has `apiKeyId`.
     pub(crate) keeps_api_key_id: bool,
     /// True when a column for undocumented fields was asked for.
@@ -65,14 +61,10 @@ impl Plan {
         let plan = Self {
             times,
             note: args.until.as_deref().and_then(last_day),
-            endpoint: match args.endpoint {
-                Endpoint::Auto => billing_http::Endpoint::Auto,
-                Endpoint::Usage => billing_http::Endpoint::Usage,
-                Endpoint::UsageHistory => billing_http::Endpoint::UsageHistory,
-            },
+            endpoint: args.walking.endpoint.into(),
             currency: args.currency.as_deref().map(|name| Currency::from(name.to_uppercase().as_str())),
-            page_size: args.page_size,
-            concurrency: args.concurrency,
+            page_size: args.walking.page_size,
+            concurrency: args.walking.concurrency,
             wire: args.wire,
             format: match format {
                 ExportFormat::Csv => Format::Csv(columns(args)),
@@ -83,12 +75,10 @@ impl Plan {
             is_gzip,
             manifest: args.manifest,
             restart: args.restart,
-            max_wait: Duration::from_secs(args.max_wait),
             checkpoint_every: Duration::from_secs(args.checkpoint_every),
             quiet: args.quiet,
             json: args.json,
             verbose: args.verbose,
-            network: Network::new(&args.service, |name| std::env::var_os(name))?,
             keeps_api_key_id: args.with_api_key_id || format != ExportFormat::Csv,
             wants_other_fields: args.with_other_fields,
             asked: asked(args, times),
@@ -105,8 +95,11 @@ impl Plan {
             ))
             .hint("name the file with -o, or leave --restart out"));
         }
+        if args.from_ledger.is_some() {
+            return Ok(plan);
+        }
         // The query is checked before the key is read, because a wrong query is wrong with any key.
-        plan.export(&args.service.base_url, &ApiKey::new("none")?)?;
+        plan.export(&args.walking.service.base_url, &ApiKey::new("none")?)?;
         Ok(plan)
     }
 
@@ -131,16 +124,7 @@ impl Plan {
 
     /// The failure for a refused query. Its faults have the names of the flags.
     fn refusal(&self, refused: &QueryError) -> Failure {
-        let fault = |fault: &Fault| match fault.field {
-            Some("limit" | "pageSize") => {
-                let size = self.page_size.unwrap_or_default();
-                format!("--page-size: {size} is out of range; {}", page_sizes())
-            }
-            Some(field) => format!("--{field}: {}", fault.message),
-            None => fault.message.clone(),
-        };
-        let failure =
-            Failure::usage(anyhow!(refused.faults().iter().map(fault).collect::<Vec<_>>().join("; ")));
+        let failure = typed::refused(refused, self.page_size);
         if refused.faults().iter().all(|fault| fault.field != Some("currency")) {
             return failure;
         }
@@ -159,20 +143,12 @@ impl Plan {
 
 impl Times {
     fn new(args: &args::Export) -> Result<Self, Failure> {
-        let wrong = |flag: &str, error: TimeWordError| Failure::usage(anyhow!("{flag}: {error}"));
-        let time = |flag: &str, text: &Option<String>| {
-            text.as_ref().map(|text| text.parse().map_err(|error| wrong(flag, error))).transpose()
-        };
-        let window = match (&args.month, args.days) {
-            (Some(month), _) => TypedWindow::month(month).map_err(|error| wrong("--month", error))?,
-            (None, Some(days)) => TypedWindow::last_days(days),
-            (None, None) => {
-                TypedWindow { since: time("--since", &args.since)?, until: time("--until", &args.until)? }
-            }
-        };
-        let times = Self(window);
-        times.check(Timestamp::from(Utc::now()))?;
-        Ok(times)
+        match (&args.month, args.days) {
+            (Some(month), _) => typed::month(month),
+            (None, Some(days)) => typed::checked(TypedWindow::last_days(days)),
+            (None, None) => typed::window(args.since.as_deref(), args.until.as_deref()),
+        }
+        .map(Self)
     }
 
     /// True when the window depends on the present.
@@ -180,25 +156,19 @@ impl Times {
         self.0.needs_clock()
     }
 
+    /// The window by a clock. Without an end that was typed it has none.
+    pub(crate) fn by_clock(self, now: Timestamp) -> Result<TimeWindow, Failure> {
+        let window = self.0.window(now).map_err(Failure::usage)?;
+        match self.0.until {
+            Some(_) => Ok(window),
+            None => TimeWindow::new(window.since(), None).map_err(Failure::usage),
+        }
+    }
+
     /// The times, to be settled by any clock. The end is settled before anything is handed out, because a window
     /// without an end has no last entry while entries arrive.
     pub(crate) fn by_any_clock(self) -> billing_http::Times {
         billing_http::Times::from(self.0)
-    }
-
-    /// Refuses times that are wrong whatever the present is, and spans that reach back before all of time.
-    fn check(self, now: Timestamp) -> Result<(), Failure> {
-        let time = |flag: &str, time: TypedTime| {
-            time.at(now).ok_or_else(|| Failure::usage(anyhow!("{flag} lies before all of time")))
-        };
-        let since = self.0.since.map(|since| time("--since", since)).transpose()?;
-        let until = self.0.until.map(|until| time("--until", until)).transpose()?;
-        match (since, until) {
-            (Some(since), Some(until)) if self.0.is_always_empty() => Err(Failure::usage(anyhow!(
-                "the window is empty: --since {since} is not before --until {until}"
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 

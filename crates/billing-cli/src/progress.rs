@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 const TICKS_OF_A_LINE: u32 = 10;
 
 const CURSOR_REFUSED: &str =
-    "the service refused a cursor, so the export went on from its last entry: its entries are of two moments";
+    "the service refused a cursor, so the walk went on from its last entry: its entries are of two moments";
 
 /// The most characters of a query parameter that are shown, because cursors may be long.
 const MOST_OF_A_PARAMETER: usize = 60;
@@ -190,6 +190,11 @@ impl Progress {
     /// Begins to count the entries of a window. `there` is what earlier runs left.
     pub(crate) fn begin(&self, window: TimeWindow, there: Option<&Summary>) {
         self.change(|way| way.begin(window.until(), there.map_or(0, |there| there.entries)));
+    }
+
+    /// Says up to where entries are read from now on. What came before still counts.
+    pub(crate) fn towards(&self, window: TimeWindow) {
+        self.change(|way| way.towards(window.until()));
     }
 
     /// Writes a warning that stays, also with `--quiet`; with `--json` it is kept for the summary.

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &args::Record) -> Result<(), Failure> {
                     ErrorKind::BatchRefused
                     | ErrorKind::BatchTooLarge
                     | ErrorKind::IdempotencyConflict
+                    | ErrorKind::AccountSynced
                     | ErrorKind::OutcomeUnknown,
                 ) => failure.context(shown.clone()),
                 // Found before anything was sent, and not about the file.

@@ -13,13 +13,14 @@ use crate::{ledgers, terminal, text};
 
 pub(crate) fn run(args: &args::Restore) -> Result<(), Failure> {
     let start = Instant::now();
-    let kept = SqliteLedger::restore(&args.from, &args.ledger, Timestamp::from(Utc::now()))?;
+    let path = args.ledger.path_to_make()?;
+    let kept = SqliteLedger::restore(&args.from, &path, Timestamp::from(Utc::now()))?;
     // The entries are counted in the ledger, so the message is about what the ledger has.
-    let entries = ledgers::open(&args.ledger)?.accounts()?.iter().map(|account| account.entries).sum();
+    let entries = ledgers::open(&path)?.accounts()?.iter().map(|account| account.entries).sum();
     terminal::note(&format!(
         "{} in {}, {}",
         text::entries(entries),
-        args.ledger.display(),
+        path.display(),
         text::seconds(start.elapsed())
     ));
     terminal::note(

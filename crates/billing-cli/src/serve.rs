@@ -64,9 +64,10 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let config = config_of(args)?;
     let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
     let log = Log::start(args.log_format, says.level);
-    let ledger = ledgers::open_saying(&args.ledger, &|text| says.note(text))?;
+    let path = args.ledger.path()?;
+    let ledger = ledgers::open_saying(&path, &|text| says.note(text))?;
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
-        let path = shell_word(&args.ledger.display().to_string());
+        let path = shell_word(&path.display().to_string());
         says.note(&format!(
             "nobody has a key to this ledger; this makes one:\n  billing keys create --ledger {path}"
         ));

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::Wire;
 use crate::exit::Failure;
 use crate::plan::Plan;
-use crate::text;
+use crate::{terminal, text};
 
 /// The result of an export, with its plan.
 pub(crate) struct Summarized<'a> {
@@ -22,6 +22,8 @@ pub(crate) struct Summarized<'a> {
     pub(crate) has_key_ids: bool,
     /// False when entries came and none had undocumented fields.
     pub(crate) has_other_fields: bool,
+    /// The instant from which on entries are still to come into a ledger that is a copy of a service.
+    pub(crate) provisional_from: Option<Timestamp>,
     pub(crate) elapsed: Duration,
 }
 
@@ -34,7 +36,13 @@ struct Report<'a> {
     window: WindowText,
     /// False when entries may still come into the window.
     is_final: bool,
+    /// The base URL of the service, or the path of the ledger.
     service: &'a str,
+    /// The account of the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisional_from: Option<String>,
     endpoint: Option<String>,
     currency: Option<String>,
     entries: u64,
@@ -52,8 +60,18 @@ struct Report<'a> {
 }
 
 impl Summarized<'_> {
+    /// Writes the summary to stderr in the form that was asked for. `warnings` are those that were not shown.
+    pub(crate) fn print(&self, warnings: Vec<String>) -> Result<(), Failure> {
+        match (self.plan.json, self.plan.quiet) {
+            (true, _) => terminal::note(&self.json(warnings)?),
+            (false, true) => {}
+            (false, false) => self.lines().iter().for_each(|line| terminal::note(line)),
+        }
+        Ok(())
+    }
+
     /// The lines of the summary for people.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    fn lines(&self) -> Vec<String> {
         let Exported { window, summary, added, .. } = self.exported;
         let to = self.plan.output.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
         let mut lines = vec![
@@ -70,20 +88,27 @@ impl Summarized<'_> {
                 "note: the window has not ended and is not final: entries are still to come".to_owned(),
             ),
         }
+        if let Some(from) = self.provisional_from {
+            lines.push(format!(
+                "note: provisional from {from} on: entries may still arrive there; `billing sync` brings them"
+            ));
+        }
         lines.extend(self.warnings().into_iter().map(|text| format!("warning: {text}")));
         lines
     }
 
     /// The summary for programs: one JSON object on one line.
-    pub(crate) fn json(&self, mut warnings: Vec<String>) -> Result<String, Failure> {
-        let Exported { window, service, summary, added, is_resumed, traffic, .. } = self.exported;
+    fn json(&self, mut warnings: Vec<String>) -> Result<String, Failure> {
+        let Exported { window, service, account, summary, added, is_resumed, traffic, .. } = self.exported;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         warnings.extend(self.warnings());
         let report = Report {
             file: self.plan.output.as_ref().map(|path| path.display().to_string()),
             window: (*window).into(),
-            is_final: matches!(self.finality(), Finality::Final),
+            is_final: matches!(self.finality(), Finality::Final) && self.provisional_from.is_none(),
             service,
+            account: account.as_deref(),
+            provisional_from: text(self.provisional_from),
             endpoint: self.exported.endpoint.map(|endpoint| endpoint.to_string()),
             currency: self.plan.currency.as_ref().map(ToString::to_string),
             entries: summary.entries,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use billing_model::{Summary, one_line};
+use billing_model::{Currency, Summary, one_line};
 
 use crate::table::table;
 use crate::terminal;
@@ -27,6 +27,11 @@ pub(crate) fn grouped(number: u64) -> String {
 /// `1 entry`, `43,635 entries`.
 pub(crate) fn entries(count: u64) -> String {
     format!("{} {}", grouped(count), if count == 1 { "entry" } else { "entries" })
+}
+
+/// A currency as a cell of a table. An unknown one may be any text.
+pub(crate) fn short_currency(currency: &Currency) -> String {
+    one_line(currency.as_str(), MOST_OF_A_CURRENCY)
 }
 
 /// Names of other amounts that are listed.
@@ -85,8 +90,7 @@ fn amounts_within(summary: &Summary, columns: usize) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for (currency, amounts) in &summary.amounts {
         rows.push([
-            // An unknown currency may be any text.
-            one_line(currency.as_str(), MOST_OF_A_CURRENCY),
+            short_currency(currency),
             grouped(amounts.entries),
             amounts.spend().to_string(),
             amounts.credited.to_string(),

@@ -9,8 +9,10 @@ use billing_model::{Currency, Summary, TimeWindow, Timestamp};
 pub struct Exported<O> {
     /// The settled window: it does not depend on the present any more.
     pub window: TimeWindow,
-    /// The service's base URL, as the caller gave it.
+    /// The service's base URL, as the caller gave it; or the path of the ledger that the entries were read from.
     pub service: String,
+    /// The account of that ledger; `None` when a service was asked, where the key says whose entries come.
+    pub account: Option<String>,
     /// The currency, when only entries of one were asked for.
     pub currency: Option<Currency>,
     /// When the first run of the export began, by the caller's clock.
@@ -37,4 +39,34 @@ pub struct Exported<O> {
     pub traffic: Traffic,
     /// What the sink returned. That of a file has to be [closed](billing_sink::Finished::close).
     pub output: O,
+}
+
+impl<O> Exported<O> {
+    /// The result of an export that read a ledger and asked no service: of `account` in the ledger at `path`. `started` is when
+    /// it began, `finished` when it ended, and `summary` what all entries come to.
+    pub fn of_ledger(
+        (path, account): (&str, &str),
+        window: TimeWindow,
+        (started, finished): (Timestamp, Timestamp),
+        summary: Summary,
+        output: O,
+    ) -> Self {
+        Self {
+            window,
+            service: path.to_owned(),
+            account: Some(account.to_owned()),
+            currency: None,
+            started,
+            finished,
+            added: summary.clone(),
+            summary,
+            is_resumed: false,
+            was_written: false,
+            endpoint: None,
+            service_total: None,
+            half_characters: 0,
+            traffic: Traffic::default(),
+            output,
+        }
+    }
 }

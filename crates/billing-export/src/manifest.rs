@@ -52,7 +52,11 @@ pub struct Manifest<'a> {
     /// The SHA-256 of these bytes, which `sha256sum` shows.
     sha256: String,
     window: WindowText,
+    /// The base URL of the service, or the path of the ledger.
     service: &'a str,
+    /// The account of the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
     endpoint: Option<String>,
     currency: Option<String>,
     entries: u64,
@@ -140,6 +144,7 @@ impl<'a> Manifest<'a> {
             sha256: finished.sha256_hex(),
             window: exported.window.into(),
             service: &exported.service,
+            account: exported.account.as_deref(),
             endpoint: exported.endpoint.map(|endpoint| endpoint.to_string()),
             currency: exported.currency.as_ref().map(ToString::to_string),
             entries,

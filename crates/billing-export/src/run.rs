@@ -215,6 +215,7 @@ impl<P: Place, N: Fn() -> Timestamp, F: Fn(&Event<'_>)> Run<'_, P, N, F> {
         Exported {
             window,
             service: self.export.service.clone(),
+            account: None,
             currency: self.export.currency.clone(),
             started,
             finished: (self.now)(),

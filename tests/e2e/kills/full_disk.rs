@@ -28,7 +28,7 @@ exit $code
 
 /// The program that mounts where nobody else sees it, and how it is called here: as root, or as root of a namespace.
 #[track_caller]
-pub(super) fn unshare() -> Option<(PathBuf, &'static [&'static str])> {
+pub(crate) fn unshare() -> Option<(PathBuf, &'static [&'static str])> {
     let install = "install it, as with `apt-get install util-linux mount`";
     let unshare = need("unshare", install)?;
     need("mount", install)?;

@@ -17,7 +17,7 @@ const ENTRIES: u64 = 200_000;
 const KILLS: u32 = 50;
 
 /// Starts a command and kills it after a time. False when it came to its end before, well.
-fn killed_after(mut command: Command, time: Duration) -> bool {
+pub(super) fn killed_after(mut command: Command, time: Duration) -> bool {
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = child.stderr.take().unwrap();
     let (tell, ended) = channel();

@@ -2,15 +2,31 @@
 
 use std::path::PathBuf;
 
-use billing_model::{HistoryQuery, UsageQuery};
 use clap::ValueEnum;
 
-use super::service::{SERVICE, Service};
+use super::DEFAULT_ACCOUNT;
+use super::service::SERVICE;
+use super::walking::{PACE, Walking};
 
 /// The headings of the flags in the help.
 const WINDOW: &str = "Window";
 const OUTPUT: &str = "Output";
-const PACE: &str = "Pace";
+const LEDGER: &str = "Ledger";
+
+/// The flags that only make sense with a service.
+const OF_A_SERVICE: [&str; 11] = [
+    "api_key_file",
+    "proxy",
+    "no_proxy",
+    "cacert",
+    "endpoint",
+    "wire",
+    "concurrency",
+    "page_size",
+    "max_wait",
+    "checkpoint_every",
+    "verbose",
+];
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = TIMES_AND_EXAMPLES)]
@@ -65,26 +81,21 @@ pub(crate) struct Export {
     #[arg(short, long, help_heading = OUTPUT, conflicts_with_all = ["json", "quiet"])]
     pub(crate) verbose: bool,
 
+    /// Read a ledger of this machine, and ask no service; without PATH that of BILLING_LEDGER, else your own
+    #[arg(long, value_name = "PATH", num_args = 0..=1, help_heading = LEDGER)]
+    #[arg(conflicts_with_all = OF_A_SERVICE)]
+    pub(crate) from_ledger: Option<Option<PathBuf>>,
+    /// Account of the ledger
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT, help_heading = LEDGER)]
+    #[arg(requires = "from_ledger")]
+    pub(crate) account: String,
+
     #[command(flatten)]
-    pub(crate) service: Service,
-    /// Endpoint to read from; auto is usage-history, or usage where there is no other
-    #[arg(long, value_enum, default_value_t, help_heading = SERVICE)]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) walking: Walking,
     /// Format in which pages travel
     #[arg(long, value_enum, default_value_t, help_heading = SERVICE)]
     pub(crate) wire: Wire,
 
-    /// Requests at the same time, 1 to 16; the service's limits slow all of them down
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = PACE)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
-    pub(crate) concurrency: u32,
-    /// Entries a page: 1 to 500 on usage, otherwise 10 to 1000 [default: the most]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = PACE)]
-    #[arg(value_parser = page_size)]
-    pub(crate) page_size: Option<u32>,
-    /// Longest wait that the service may ask for, in seconds
-    #[arg(long, value_name = "S", default_value_t = 900, help_heading = PACE)]
-    pub(crate) max_wait: u64,
     /// Seconds of work that a kill may cost, about; 0 keeps as much as can be kept
     #[arg(long, value_name = "S", default_value_t = 1, help_heading = PACE)]
     pub(crate) checkpoint_every: u64,
@@ -101,24 +112,13 @@ Times T: 2026-06-15T19:05:10.504Z; 2026-06-15, today and yesterday (00:00 UTC);
 Examples:
   billing export --month 2026-06 -o june.csv
   billing export --days 7 --currency USD -o week.json
-  billing export --since yesterday --until today -o day.ndjson.gz";
+  billing export --from-ledger --since yesterday --until today -o day.ndjson.gz";
 
 fn days(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(days @ 1..=MOST_DAYS) => Ok(days),
         _ => Err(format!("it is a number of days from 1 to {MOST_DAYS}; other spans are --since 12h or 2w")),
     }
-}
-
-fn page_size(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("it is not a whole number; {}", page_sizes()))
-}
-
-/// The page sizes of the endpoints, in words.
-pub(crate) fn page_sizes() -> String {
-    let (least, most, most_of_usage) =
-        (HistoryQuery::MIN_PAGE_SIZE, HistoryQuery::MAX_PAGE_SIZE, UsageQuery::MAX_LIMIT);
-    format!("usage-history takes {least} to {most}, usage 1 to {most_of_usage}")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,14 +130,6 @@ pub(crate) enum ExportFormat {
     /// One object a line
     #[value(alias = "jsonl")]
     Ndjson,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Endpoint {
-    #[default]
-    Auto,
-    Usage,
-    UsageHistory,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

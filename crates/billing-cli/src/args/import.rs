@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::DEFAULT_ACCOUNT;
+use super::ledger_path::LedgerPath;
 
 /// The text below the help: what an import does, and what a failed one leaves.
 const IMPORTS: &str = "\
@@ -20,7 +21,8 @@ import before its end. Until then it takes up as much space in the ledger as it
 will in the end, and some in the directory for temporary files. What a failed or
 killed import took is free for what comes next, and the file does not shrink;
 after a kill, the next import of 10,000 entries and more, or `serve`, removes
-the entries first. A killed import can leave an empty ledger where none was.
+the entries first. A ledger that is not there is made; a killed import can leave
+an empty one.
 
 Examples:
   billing import june.csv --ledger ledger.db
@@ -33,9 +35,8 @@ pub(crate) struct Import {
     /// Files to read, `-` for stdin; gzip and zstd are read as they are
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Ledger to record in; made when it is not there
-    #[arg(long, value_name = "PATH", env = super::ledger_variable(), hide_env_values = true)]
-    pub(crate) ledger: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerPath,
     /// Account that the entries belong to; made when it is not there
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
     pub(crate) account: String,

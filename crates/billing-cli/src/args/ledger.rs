@@ -5,21 +5,10 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::DEFAULT_ACCOUNT;
+use super::ledger_path::LedgerPath;
 
 /// The width of a help text, in columns: that of the narrowest terminal in use.
 pub(super) const WIDTH: usize = 80;
-
-/// The environment variable that stands for `--ledger`.
-pub(super) fn ledger_variable() -> Option<&'static str> {
-    variable("BILLING_LEDGER")
-}
-
-/// An environment variable that stands for a flag; `None` when it is empty. An empty variable counts as not set,
-/// because that is how a script takes one back.
-pub(super) fn variable(name: &'static str) -> Option<&'static str> {
-    let is_empty = std::env::var_os(name).is_some_and(|text| text.is_empty());
-    (!is_empty).then_some(name)
-}
 
 #[derive(Debug, clap::Args)]
 #[command(max_term_width = WIDTH)]
@@ -33,9 +22,8 @@ pub(crate) enum KeysCommand {
     /// Makes a key and prints it, once and alone
     #[command(after_help = KEYS_CREATE)]
     Create {
-        /// Ledger of the account; made when it is not there
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Account that the key opens; made when it is not there
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
@@ -49,9 +37,8 @@ pub(crate) enum KeysCommand {
     /// Lists the keys, without their secrets
     #[command(after_help = KEYS_LIST)]
     List {
-        /// Ledger whose keys to list
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Print one JSON object: the keys, with the times to the last digit
         #[arg(long)]
         json: bool,
@@ -59,16 +46,15 @@ pub(crate) enum KeysCommand {
     /// Revokes a key, at once and for good
     #[command(after_help = KEYS_REVOKE)]
     Revoke {
-        /// Ledger of the key
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Id of the key, as `keys list` shows it
         id: String,
     },
 }
 
 const KEYS_CREATE: &str = "\
-The key is the one line on stdout. It is shown this once: keep it in a file that
+A ledger that is not there is made. The key is the one line on stdout. It is shown this once: keep it in a file that
 only you can read, as with `umask 077`.
 
 Examples:
@@ -117,9 +103,8 @@ pub(crate) enum AccountsCommand {
     /// Lists the accounts
     #[command(after_help = ACCOUNTS_LIST)]
     List {
-        /// Ledger whose accounts to list
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Print one JSON object: the accounts, with what they have or owe
         #[arg(long)]
         json: bool,
@@ -127,18 +112,16 @@ pub(crate) enum AccountsCommand {
     /// Removes an account that has no entries, batches or keys
     #[command(after_help = ACCOUNTS_REMOVE)]
     Remove {
-        /// Ledger of the account
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Name of the account, as `accounts list` shows it
         name: String,
     },
     /// Sets what an account gets
     #[command(after_help = ACCOUNTS_SET)]
     Set {
-        /// Ledger of the account
-        #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-        ledger: PathBuf,
+        #[command(flatten)]
+        ledger: LedgerPath,
         /// Account to set it for
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
@@ -187,9 +170,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(max_term_width = WIDTH, after_help = BACKUP)]
 pub(crate) struct Backup {
-    /// Ledger to copy
-    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-    pub(crate) ledger: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerPath,
     /// Path of the copy, where nothing is yet
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
@@ -207,9 +189,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(max_term_width = WIDTH, after_help = CHECKS)]
 pub(crate) struct Check {
-    /// Ledger to check
-    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-    pub(crate) ledger: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerPath,
     /// Print one JSON object: what was checked, and the differences
     #[arg(long)]
     pub(crate) json: bool,
@@ -240,9 +221,8 @@ pub(crate) struct Restore {
     /// Copy to restore, as `backup` made it; it stays as it is
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
-    /// Ledger whose place it takes; nobody may have it open
-    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-    pub(crate) ledger: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerPath,
 }
 
 const RESTORE: &str = "\

@@ -8,7 +8,8 @@ use billing_model::parse_length;
 use billing_server::Origin;
 use clap::ValueEnum;
 
-use super::ledger::{WIDTH, ledger_variable};
+use super::ledger::WIDTH;
+use super::ledger_path::LedgerPath;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,9 +27,8 @@ const FORMS: &str =
 #[derive(Debug, clap::Args)]
 #[command(max_term_width = WIDTH, after_help = EXAMPLES)]
 pub(crate) struct Serve {
-    /// Ledger to serve
-    #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
-    pub(crate) ledger: PathBuf,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerPath,
     /// Where to listen: a port of this machine alone, as 8787, :8787 or localhost:8787, or ADDRESS:PORT; port 0 takes a
     /// free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787", value_parser = address)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use billing_http::with_scheme;
 
-use super::ledger::variable;
+use super::variable::variable;
 
 /// The heading of these flags in the help.
 pub(super) const SERVICE: &str = "Service";

@@ -94,10 +94,10 @@ impl Report {
         said.trim_end().to_owned()
     }
 
-    pub(crate) fn json(&self, args: &args::Import) -> Result<String, Failure> {
+    pub(crate) fn json(&self, args: &args::Import, ledger: &Path) -> Result<String, Failure> {
         let Summary { entries, first, last, .. } = &self.summary;
         let json = Json {
-            ledger: args.ledger.display().to_string(),
+            ledger: ledger.display().to_string(),
             account: &args.account,
             dry_run: self.dry_run,
             entries: *entries,

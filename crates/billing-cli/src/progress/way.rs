@@ -55,6 +55,11 @@ impl Way {
         *self = Self { until, before, ..Self::default() };
     }
 
+    /// Counts on, towards another end.
+    pub(super) fn towards(&mut self, until: Option<Timestamp>) {
+        self.until = until;
+    }
+
     pub(super) fn page(&mut self, entries: u64, reached: Option<Timestamp>, total: Option<u64>) {
         self.came += entries;
         self.total = total;
