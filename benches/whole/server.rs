@@ -11,7 +11,7 @@ mod peer;
 mod readers;
 mod versus;
 
-mod ledger;
+pub(super) mod ledger;
 mod load;
 
 use std::time::Duration;

@@ -31,14 +31,13 @@ struct Client {
     driver: &'static str,
 }
 
+/// What pip installs for dlt. `cargo xtask bench sync` measures it too.
+pub const DLT: &str = "dlt[duckdb]==1.31.0\nduckdb==2.0.1\n";
+
 const CLIENTS: [Client; 4] = [
     Client { name: "venice-py 2.9.0", requirements: "venice-py==2.9.0\n", driver: "venice_py.py" },
     Client { name: "venice-ai 1.3.0", requirements: "venice-ai==1.3.0\n", driver: "venice_ai_sdk.py" },
-    Client {
-        name: "dlt 1.31.0, duckdb 2.0.1",
-        requirements: "dlt[duckdb]==1.31.0\nduckdb==2.0.1\n",
-        driver: "dlt_duckdb.py",
-    },
+    Client { name: "dlt 1.31.0, duckdb 2.0.1", requirements: DLT, driver: "dlt_duckdb.py" },
     Client { name: "HTTPie 3.2.4", requirements: "httpie==3.2.4\n", driver: "httpie_cli.py" },
 ];
 

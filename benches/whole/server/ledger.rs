@@ -16,7 +16,7 @@ use crate::say;
 use xtask::{bench, command, workspace};
 
 /// The directory of the ledgers, and the program that makes them.
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     billing: PathBuf,
     history: PathBuf,
     /// The directory is beside the build: on many machines `/tmp` is memory, in which nothing is durable.
@@ -29,7 +29,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When a program cannot be built or fails, or when a file cannot be written.
-    pub(super) fn prepare(entries: u64) -> Result<Self> {
+    pub(crate) fn prepare(entries: u64) -> Result<Self> {
         Self::of(program::billing()?, "bench-server", entries)
     }
 
@@ -37,7 +37,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::prepare`].
-    pub(super) fn of(billing: PathBuf, name: &str, entries: u64) -> Result<Self> {
+    pub(crate) fn of(billing: PathBuf, name: &str, entries: u64) -> Result<Self> {
         let history = bench::program("history")?;
         let directory = workspace::target_directory()?.join(name);
         let ledger = Self { billing, history, directory, entries };
@@ -56,17 +56,17 @@ impl Ledger {
         Ok(ledger)
     }
 
-    pub(super) fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         self.entries
     }
 
     /// The original file, which is not written to any more.
-    pub(super) fn made_path(&self) -> PathBuf {
+    pub(crate) fn made_path(&self) -> PathBuf {
         self.directory.join(format!("history-{}.db", self.entries))
     }
 
     /// The ledger in words, for messages.
-    pub(super) fn made(&self) -> String {
+    pub(crate) fn made(&self) -> String {
         self.made_path().display().to_string()
     }
 
@@ -74,7 +74,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When `billing keys` fails.
-    pub(super) fn create_key(&self, account: &str, kind: &str) -> Result<String> {
+    pub(crate) fn create_key(&self, account: &str, kind: &str) -> Result<String> {
         let mut keys = Command::new(&self.billing);
         keys.args(["keys", "create", "--account", account, "--kind", kind, "--ledger"])
             .arg(self.served_path());
@@ -85,7 +85,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the server does not start.
-    pub(super) fn serve(&self) -> Result<Server> {
+    pub(crate) fn serve(&self) -> Result<Server> {
         Server::start(&self.billing, &self.served_path())
     }
 
@@ -93,7 +93,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When its program cannot be started.
-    pub(super) fn history(&self, seed: u64, entries: u64) -> Result<(Running, BufReader<ChildStdout>)> {
+    pub(crate) fn history(&self, seed: u64, entries: u64) -> Result<(Running, BufReader<ChildStdout>)> {
         let history = Command::new(&self.history)
             .args([seed.to_string(), entries.to_string()])
             .stdout(Stdio::piped())
@@ -107,7 +107,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub(super) fn clear(&self, keep_made: bool) -> Result<()> {
+    pub(crate) fn clear(&self, keep_made: bool) -> Result<()> {
         clear(&if keep_made { self.run_directory() } else { self.directory.clone() })
     }
 
