@@ -153,20 +153,29 @@ fn a_sync_mends_what_somebody_else_wrote() {
     }
 }
 
-/// So much comes late that the record is cut. What somebody else did to it is seen in the part that is walked first, or never.
+/// So much comes late that the record is cut. What somebody else did to it is seen with the part that is stored first, or never.
 #[test]
 fn a_sync_that_cuts_a_record_mends_it_too() {
     let at = |second: i64| {
         entry_at(Timestamp::from_unix_ns(1_746_057_600_000_000_000 + second * 1_000_000_000), "-0.1")
     };
-    let source = Source::of((0..3_000).map(at).collect());
-    source.sync(&[]).done();
-    let connection = rusqlite::Connection::open(source.path()).unwrap();
-    assert_eq!(connection.execute("DELETE FROM entries WHERE sequence IN (5, 2990)", []).unwrap(), 2);
-    drop(connection);
-    source.change(|entries| entries.extend((0..18_000).map(at)));
-    source.sync(&["--full"]).done();
-    source.is_in_line();
+    // A day and a half.
+    let some = |many: i64, apart: i64| (0..many).map(move |number| at(number * apart));
+    for damage in [
+        "DELETE FROM entries WHERE sequence IN (5, 2990)",
+        "INSERT INTO entries SELECT account, timestamp_ns, 3000, sku, currency, notes, api_key, numbers, request_id, other_fields
+             FROM entries WHERE sequence = 5;
+         UPDATE accounts SET next_sequence = 3001",
+    ] {
+        let source = Source::of(some(3_000, 43).collect());
+        source.sync(&[]).done();
+        let connection = rusqlite::Connection::open(source.path()).unwrap();
+        connection.execute_batch(damage).unwrap();
+        drop(connection);
+        source.change(|entries| entries.extend(some(18_000, 7)));
+        source.sync(&["--full"]).done();
+        source.is_in_line();
+    }
 }
 
 /// Who loses much is asked first.

@@ -102,8 +102,11 @@ impl Line {
             cover,
             ..Change::of(self.account, self.at)
         };
+        // The rest of a record that is cut is as wrong as the window, and its new record says nothing of it.
+        let whole = change.cover.first().zip(change.cover.last());
+        let whole = whole.and_then(|(first, last)| Span::new(first.since, last.until)).unwrap_or(span);
         match self.mode == Mode::Repair || is_altered {
-            true => self.ledger.repair(&change, span.window())?,
+            true => self.ledger.repair(&change, whole.window())?,
             false => self.ledger.change(&change)?,
         }
         self.records.replace(change.cover);
