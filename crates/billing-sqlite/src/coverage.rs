@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::error::failure;
 use crate::intake::Intake;
 use crate::ledger::SqliteLedger;
-use crate::row::parse;
+use crate::row::{self, parse};
 use crate::snapshot::Present;
 use crate::source;
 use crate::strings::Texts;
@@ -147,12 +147,5 @@ fn sums(
 ) -> rusqlite::Result<Vec<(Currency, Total)>> {
     let mut select = connection
         .prepare_cached("SELECT currency, amount FROM coverage_sums WHERE account = ?1 AND since_ns = ?2")?;
-    let mut rows = select.query((account.0, since_ns))?;
-    let mut sums = Vec::new();
-    while let Some(row) = rows.next()? {
-        let currency = Currency::from(texts.text(connection, row.get(0)?)?);
-        sums.push((currency, parse(row, 1, str::parse)?));
-    }
-    sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(sums)
+    row::currency_sums(connection, texts, select.query((account.0, since_ns))?)
 }

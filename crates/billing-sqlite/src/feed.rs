@@ -57,14 +57,7 @@ impl SqliteLedger {
 
 fn sums(connection: &Connection, texts: &mut Texts, block: i64) -> rusqlite::Result<Vec<(Currency, Total)>> {
     let mut select = connection.prepare_cached("SELECT currency, amount FROM block_sums WHERE block = ?1")?;
-    let mut rows = select.query([block])?;
-    let mut sums = Vec::new();
-    while let Some(row) = rows.next()? {
-        let currency = Currency::from(texts.text(connection, row.get(0)?)?);
-        sums.push((currency, parse(row, 1, str::parse)?));
-    }
-    sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(sums)
+    row::currency_sums(connection, texts, select.query([block])?)
 }
 
 fn block_row(connection: &Connection, number: u64) -> rusqlite::Result<Option<BlockRow>> {

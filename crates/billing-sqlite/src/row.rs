@@ -2,11 +2,11 @@
 
 use billing_ledger::{AccountId, Position};
 use billing_model::{
-    Decimal, LentEntry, NumberText, OtherFields, Timestamp, UsageEntry, ValueError, parse_decimal,
-    write_decimal,
+    Currency, Decimal, LentEntry, NumberText, OtherFields, Timestamp, Total, UsageEntry, ValueError,
+    parse_decimal, write_decimal,
 };
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, Row, Statement, params};
+use rusqlite::{Connection, Row, Rows, Statement, params};
 
 use crate::strings::{NO_TEXT, Texts};
 
@@ -233,6 +233,21 @@ pub(crate) fn parse<T>(
 ) -> rusqlite::Result<T> {
     read(row.get_ref(column)?.as_str()?)
         .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into()))
+}
+
+/// Reads rows of a currency and its sum, and puts them into the order of the currencies.
+pub(crate) fn currency_sums(
+    connection: &Connection,
+    texts: &mut Texts,
+    mut rows: Rows<'_>,
+) -> rusqlite::Result<Vec<(Currency, Total)>> {
+    let mut sums = Vec::new();
+    while let Some(row) = rows.next()? {
+        let currency = Currency::from(texts.text(connection, row.get(0)?)?);
+        sums.push((currency, parse(row, 1, str::parse)?));
+    }
+    sums.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(sums)
 }
 
 /// Reads a number that is never negative.

@@ -78,6 +78,13 @@ pub enum Cause {
     Ledger(billing_ledger::Error),
 }
 
+impl Cause {
+    /// The cause where a client is not of an account's source.
+    pub(crate) fn other_service(held: String, client: &billing_http::Client) -> Self {
+        Self::OtherService { held, asked: client.base_url().trim_end_matches('/').to_owned() }
+    }
+}
+
 impl Error {
     pub(crate) fn new(cause: Cause, done: Tally) -> Self {
         Self { cause, done }

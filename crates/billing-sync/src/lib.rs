@@ -54,6 +54,7 @@ mod days;
 mod key;
 mod line;
 mod run;
+mod turn;
 
 mod sync;
 mod verify;

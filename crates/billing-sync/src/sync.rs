@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use billing_http::{Begun, Border, Client, Endpoint, ErrorKind, Times, Traffic};
-use billing_ledger::{AccountId, Coverage, Ledger, Source, TakenTurn, Turn};
+use billing_ledger::{AccountId, Coverage, Ledger, Source, TakenTurn};
 use billing_model::{TimeWindow, Timestamp};
 
 use crate::days::DayCharges;
@@ -18,6 +18,7 @@ use crate::records::Records;
 use crate::run::{Asking, Run, blocking};
 use crate::span::Span;
 use crate::tally::Tally;
+use crate::turn;
 
 /// The most that the clocks of a service and of this machine may differ by.
 const MAX_CLOCK_DIFFERENCE_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
@@ -88,7 +89,7 @@ impl SyncJob {
             is_full: false,
             is_rehearsal: false,
             accepts_vanished: false,
-            holder: "a program that does not say its name".to_owned(),
+            holder: turn::NOBODY.to_owned(),
             asking: Asking::default(),
         }
     }
@@ -136,7 +137,7 @@ impl SyncJob {
     }
 
     /// Takes entries out that the source does not have any more, however many they are. Otherwise a run that would take out more than
-    /// a thousand, and more than a tenth of the account, takes out none and ends with [`Cause::Vanished`].
+    /// a thousand, and more than a tenth of the account, takes out no more and ends with [`Cause::Vanished`].
     #[must_use]
     pub fn accept_vanished(mut self, accepts: bool) -> Self {
         self.accepts_vanished = accepts;
@@ -274,11 +275,7 @@ impl SyncJob {
         if self.is_rehearsal {
             return Ok(None);
         }
-        let (ledger, account, holder) = (Arc::clone(&self.ledger), self.account, self.holder.clone());
-        match blocking(move || ledger.take_turn(account, &holder)).await? {
-            Turn::Taken(turn) => Ok(Some(Arc::new(turn))),
-            Turn::HeldBy(holder) => Err(Cause::Held(holder)),
-        }
+        turn::take(&self.ledger, self.account, &self.holder).await.map(Some)
     }
 
     /// The service that the account is a copy of, if it is one already.
@@ -286,10 +283,9 @@ impl SyncJob {
         let (ledger, account) = (Arc::clone(&self.ledger), self.account);
         let source = blocking(move || ledger.source(account)).await?;
         match source {
-            Some(source) if !client.is_of(&source.base_url) => Err(Cause::OtherService {
-                held: source.base_url,
-                asked: client.base_url().trim_end_matches('/').to_owned(),
-            }),
+            Some(source) if !client.is_of(&source.base_url) => {
+                Err(Cause::other_service(source.base_url, client))
+            }
             source => Ok(source),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use billing_http::{Border, Client, Endpoint, Traffic};
-use billing_ledger::{AccountId, Change, Coverage, Ledger, Source, TakenTurn, Turn};
+use billing_ledger::{AccountId, Change, Coverage, Ledger, Source, TakenTurn};
 use billing_model::Timestamp;
 
 use crate::days::{self, DayCharges, Days};
@@ -20,6 +20,7 @@ use crate::run::{Asking, Run, blocking};
 use crate::span::{Span, joined};
 use crate::sync;
 use crate::tally::Tally;
+use crate::turn;
 use crate::window_difference::WindowDifference;
 
 /// Proves that an account holds what its source has: it walks what is held again and compares it, entry by entry, with the ledger
@@ -95,7 +96,7 @@ impl Verified {
 impl VerifyJob {
     /// A proof of all that an account holds, unless said otherwise.
     pub fn of(ledger: Arc<dyn Ledger>, account: AccountId) -> Self {
-        let holder = "a program that does not say its name".to_owned();
+        let holder = turn::NOBODY.to_owned();
         let (since, until, repairs, accepts_vanished) = (None, None, false, false);
         let asking = Asking::default();
         Self { ledger, account, since, until, repairs, accepts_vanished, holder, asking }
@@ -257,8 +258,7 @@ impl VerifyJob {
             blocking(move || (ledger.source(account), Records::load(&*ledger, account))).await;
         let (source, records) = (source?.ok_or(Cause::NotSynced)?, records?);
         if !client.is_of(&source.base_url) {
-            let asked = client.base_url().trim_end_matches('/').to_owned();
-            return Err(Cause::OtherService { held: source.base_url, asked });
+            return Err(Cause::other_service(source.base_url, client));
         }
         if source.key_fingerprint != client.key_fingerprint() {
             let final_before = records.provisional_from(source.settle);
@@ -358,11 +358,7 @@ impl VerifyJob {
         if !self.repairs {
             return Ok(None);
         }
-        let (ledger, account, holder) = (Arc::clone(&self.ledger), self.account, self.holder.clone());
-        match blocking(move || ledger.take_turn(account, &holder)).await? {
-            Turn::Taken(turn) => Ok(Some(Arc::new(turn))),
-            Turn::HeldBy(holder) => Err(Cause::Held(holder)),
-        }
+        turn::take(&self.ledger, self.account, &self.holder).await.map(Some)
     }
 }
 
