@@ -30,6 +30,7 @@ mod decimal_text;
 mod time_words;
 mod timestamp;
 mod total;
+mod total_arithmetic;
 mod wide_sum;
 mod window;
 

@@ -19,7 +19,7 @@ use crate::wide_sum::Wide;
 const PLACES: usize = PLAIN_PLACES.unsigned_abs() as usize;
 
 /// One, in units of 10⁻²⁸.
-const ONE: i128 = 10i128.pow(PLAIN_PLACES.unsigned_abs());
+pub(crate) const ONE: i128 = 10i128.pow(PLAIN_PLACES.unsigned_abs());
 
 /// The powers of ten, each at the place of the number of its zeros.
 const POWERS_OF_TEN: [i128; PLACES + 1] = {
@@ -50,11 +50,11 @@ const MAX_WHOLE: i128 = 1 << 125;
 /// ```
 #[derive(Clone, Default)]
 pub struct Total {
-    whole: i128,
+    pub(crate) whole: i128,
     /// In units of 10⁻²⁸, from zero to below one.
-    fraction: i128,
+    pub(crate) fraction: i128,
     /// The rest of the sum, which has no room in whole units and 28 decimal places. Hardly any sum has one.
-    wide: Option<Box<Wide>>,
+    pub(crate) wide: Option<Box<Wide>>,
 }
 
 impl Total {
@@ -108,7 +108,7 @@ impl Total {
         }
     }
 
-    fn carry(&mut self, whole: i128, fraction: i128) {
+    pub(crate) fn carry(&mut self, whole: i128, fraction: i128) {
         self.whole += whole;
         self.fraction += fraction;
         if self.fraction >= ONE {
@@ -135,7 +135,7 @@ impl Total {
     }
 
     /// The whole sum as a wide one, if any of it is wide.
-    fn all(&self) -> Option<Wide> {
+    pub(crate) fn all(&self) -> Option<Wide> {
         let mut all = Wide::clone(self.wide.as_ref()?);
         all.add(self.whole.into(), 0);
         all.add(self.fraction.into(), (-PLAIN_PLACES).into());
@@ -143,7 +143,7 @@ impl Total {
     }
 
     /// A wide sum as a narrow one, if it is one.
-    fn narrow(wide: &Wide) -> Option<Self> {
+    pub(crate) fn narrow(wide: &Wide) -> Option<Self> {
         // In units of 10⁻²⁸.
         let power = wide.exponent + i64::from(PLAIN_PLACES);
         let unit = BigInt::from(10).pow(u32::try_from(power.unsigned_abs()).ok()?);
@@ -271,7 +271,7 @@ impl Total {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
         let whole = number(whole.as_bytes()).filter(|whole| *whole < MAX_WHOLE)?;
         // At most 28 digits, so the shift and the product fit.
-        let shift = 10i128.pow(u32::try_from(PLACES.checked_sub(fraction.len())?).ok()?);
+        let shift = POWERS_OF_TEN[PLACES.checked_sub(fraction.len())?];
         let fraction = number(fraction.as_bytes())? * shift;
         let mut total = Self::default();
         match (text.starts_with('-'), fraction) {
