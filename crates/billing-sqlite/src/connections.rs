@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::{Connection, ErrorCode};
 
-use crate::error;
 use crate::file::{self, Found, LedgerFile};
-use crate::guard::Guard;
 use crate::handles::Handles;
-use crate::log::Fit;
-use crate::meta::{Secret, USUAL_ROOT};
+use crate::meta::Secret;
 use crate::migration::Migration;
+use crate::opening::{self, find, new_guard, open_guard, prepare};
 use crate::paths::real;
 use crate::schema::{self, Identity};
 use crate::second_names;
+use crate::still::Still;
+use crate::watch::Watch;
 
 /// Idle readers that are kept. A reader beyond that is closed after its call.
 pub(crate) const IDLE_READERS: usize = 4;
@@ -55,13 +55,15 @@ pub(crate) struct Connections {
     secret: Secret,
     /// True when nothing was at the path before.
     is_new: bool,
+    /// True when nothing is ever written.
+    is_to_read: bool,
     /// True once another file was seen. Then no call is answered any more.
     is_replaced: AtomicBool,
     readers: Mutex<Vec<Connection>>,
     writer: Mutex<Option<Connection>>,
     /// Stays open while this lives. By its lock other programs see that the ledger is open. It is closed last.
     keeper: Mutex<Option<Connection>>,
-    guard: Guard,
+    watch: Watch,
     /// Dropped last, after all connections.
     handles: Handles,
 }
@@ -87,17 +89,8 @@ impl Connections {
             Some(guard) => guard,
             None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
         };
-        let connections = Self {
-            file,
-            secret,
-            is_new: matches!(found, Found::Nothing),
-            is_replaced: AtomicBool::new(false),
-            readers: Mutex::default(),
-            writer: Mutex::default(),
-            keeper: Mutex::default(),
-            guard,
-            handles,
-        };
+        let mut connections = Self::of(file, secret, Watch::Log(guard), handles);
+        connections.is_new = matches!(found, Found::Nothing);
         connections.verify(&writer)?;
         *lock(&connections.keeper) = Some(connections.open_reader()?);
         // A killed restore may have left a second name of this file, and a file with two names would have two logs. No
@@ -105,6 +98,71 @@ impl Connections {
         let _ = second_names::forget_second_names(&real(connections.file.file()));
         connections.keep_writer(writer);
         Ok(connections)
+    }
+
+    fn of(file: LedgerFile, secret: Secret, watch: Watch, handles: Handles) -> Self {
+        Self {
+            file,
+            secret,
+            is_new: false,
+            is_to_read: false,
+            is_replaced: AtomicBool::new(false),
+            readers: Mutex::default(),
+            writer: Mutex::default(),
+            keeper: Mutex::default(),
+            watch,
+            handles,
+        }
+    }
+
+    /// Opens the file of a ledger of this version to read it. It is not taken forward, nothing of it is written, and nobody is waited
+    /// for. Where there is no log, none is made.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, Error> {
+        let file = LedgerFile::new(path)?;
+        if !file.has_log() {
+            let opened = Self::open_still(path);
+            // A writer who has begun meanwhile has a log, with which the ledger is read in the other way.
+            if opened.is_ok() || !file.has_log() {
+                return opened;
+            }
+        }
+        let (found, handles) = find(&file, false)?;
+        let fail = |cause| file.fail(cause);
+        file.refuse_log_of_another()?;
+        let reader = file.connect().map_err(fail)?;
+        reader.busy_timeout(Duration::ZERO).map_err(fail)?;
+        let looked = || {
+            let guard = open_guard(&file, &handles, &reader, &found)?;
+            let secret = to_be_read(&file, &reader)?;
+            // Reading makes a log, which is there by now.
+            let guard = match guard {
+                Some(guard) => guard,
+                None => new_guard(&file, &handles, &reader)?.ok_or_else(|| replaced(&file))?,
+            };
+            Ok((guard, secret))
+        };
+        let (guard, secret) = looked().inspect_err(|_: &Error| leave_no_log(&file, &reader))?;
+        Self::of(file, secret, Watch::Log(guard), handles).with_reader(reader)
+    }
+
+    /// Opens a file that has no log.
+    fn open_still(path: &Path) -> Result<Self, Error> {
+        let file = LedgerFile::new(path)?;
+        let (_, handles) = find(&file, false)?;
+        // The first look goes before the first read.
+        let still = Still::new(&handles, file.file())
+            .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))?
+            .ok_or_else(|| replaced(&file))?;
+        let reader = file.connect_alone().map_err(|cause| file.fail(cause))?;
+        let secret = to_be_read(&file, &reader)?;
+        Self::of(file, secret, Watch::Still(still), handles).with_reader(reader)
+    }
+
+    fn with_reader(mut self, reader: Connection) -> Result<Self, Error> {
+        self.is_to_read = true;
+        self.verify(&reader)?;
+        self.keep_reader(reader);
+        Ok(self)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -145,8 +203,8 @@ impl Connections {
     ) -> Result<T, Error> {
         let (result, reader) = self.read_unchecked(work)?;
         match &result {
-            Ok(_) => self.check_path()?,
-            Err(_) => self.check()?,
+            Ok(_) if !self.watch.is_still() => self.check_path()?,
+            _ => self.check()?,
         }
         self.keep_reader(reader);
         result.map_err(|cause| self.fail(cause))
@@ -225,7 +283,7 @@ impl Connections {
     /// the files. The engine would do it by itself too, but behind the commit, which may have taken long.
     fn copy_log(&self, writer: &Connection) {
         // What was committed is durable either way, and the next commit tries again.
-        if self.guard.frames().is_ok_and(|frames| frames >= LOG_FRAMES) {
+        if self.watch.frames() >= LOG_FRAMES {
             let _ = writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             self.bound_log(writer);
             // The new state is noted now, so that a file that is put back to an earlier state is detected.
@@ -253,6 +311,9 @@ impl Connections {
     }
 
     pub(crate) fn open_writer(&self) -> Result<Connection, Error> {
+        if self.is_to_read {
+            return Err(self.file.error(ErrorKind::Unsupported, "it was opened to be read"));
+        }
         let writer = self.connect()?;
         configure_writer(&writer).map_err(|cause| self.fail(cause))?;
         Ok(writer)
@@ -266,11 +327,15 @@ impl Connections {
 
     /// Opens a connection. It never makes a file: if the file is missing now, it was there before.
     fn connect(&self) -> Result<Connection, Error> {
-        let connection = match self.file.connect() {
+        let is_still = self.watch.is_still();
+        let connection = match if is_still { self.file.connect_alone() } else { self.file.connect() } {
             Ok(connection) => connection,
             // A look at the path gives a better reason than the engine's error.
             Err(cause) => return Err(self.check_path().err().unwrap_or_else(|| self.fail(cause))),
         };
+        if self.is_to_read {
+            connection.busy_timeout(Duration::ZERO).map_err(|cause| self.fail(cause))?;
+        }
         self.verify(&connection)?;
         Ok(connection)
     }
@@ -303,8 +368,9 @@ impl Connections {
     /// The same, and checks its content and its log too.
     fn check(&self) -> Result<(), Error> {
         self.check_path()?;
-        match self.guard.fits(&self.secret) {
+        match self.watch.fits(&self.secret) {
             Ok(true) => Ok(()),
+            Ok(false) if self.watch.is_still() => Err(self.error(ErrorKind::Busy)),
             Ok(false) => Err(self.replaced()),
             Err(cause) => Err(self.file.error(ErrorKind::Io, "").caused_by(cause)),
         }
@@ -320,7 +386,11 @@ impl Drop for Connections {
     /// The last connection copies the log into the file and removes the log, if the two still belong together. If not,
     /// both stay.
     fn drop(&mut self) {
-        lock(&self.readers).clear();
+        let readers = std::mem::take(&mut *lock(&self.readers));
+        if self.is_to_read && self.check().is_ok() {
+            readers.iter().for_each(|reader| leave_no_log(&self.file, reader));
+        }
+        drop(readers);
         *lock(&self.writer) = None;
         let keeper = lock(&self.keeper).take();
         if let Some(keeper) = keeper.filter(|_| self.check().is_ok()) {
@@ -330,111 +400,26 @@ impl Drop for Connections {
     }
 }
 
+/// Makes a connection one that reads a ledger of this version.
+fn to_be_read(file: &LedgerFile, reader: &Connection) -> Result<Secret, Error> {
+    opening::check_version(file, reader, schema::VERSION)?;
+    let secret = schema::secret(reader).map_err(|cause| file.fail(cause))?;
+    configure_reader(reader).map_err(|cause| file.fail(cause))?;
+    Ok(secret)
+}
+
+/// Lets the engine remove the empty log that reading has made, when this connection is closed and nobody else has it open. A log
+/// that has something is left to whoever writes.
+fn leave_no_log(file: &LedgerFile, reader: &Connection) {
+    if std::fs::metadata(file.log()).is_ok_and(|log| log.len() == 0) {
+        // If this fails, an empty log stays, which changes nothing.
+        let _ = file::trust(reader);
+    }
+}
+
 /// The error for a replaced file. Its advice depends on what is there now.
 fn replaced(file: &LedgerFile) -> Error {
     file.error(ErrorKind::Replaced, file.advice())
-}
-
-/// What is at the path, and handles to it, before the engine opens it.
-pub(crate) fn find(file: &LedgerFile, create: bool) -> Result<(Found, Handles), Error> {
-    let mut found = file.look()?;
-    if matches!(found, Found::Nothing | Found::Empty) && file.has_log_alone() {
-        // Somebody may have made the ledger meanwhile. The log of a new ledger is made last.
-        found = file.look()?;
-        if matches!(found, Found::Nothing | Found::Empty) {
-            return Err(file.foreign_log());
-        }
-    }
-    match found {
-        Found::Nothing if !create => Err(file.error(ErrorKind::NotFound, "")),
-        found => Ok((found, file.handles(create)?)),
-    }
-}
-
-/// Lets the engine open the log, and checks that log and file belong together before anything is written. A file must
-/// not be mixed with the log of another one. `None` when there is no log.
-pub(crate) fn open_guard(
-    file: &LedgerFile,
-    handles: &Handles,
-    writer: &Connection,
-    found: &Found,
-) -> Result<Option<Guard>, Error> {
-    let io = |cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause);
-    let Some(guard) = new_guard(file, handles, writer)? else { return Ok(None) };
-    let alone = if let Found::Database(alone) = found { *alone } else { None };
-    let secret = match alone.and_then(|alone| alone.secret) {
-        Some(secret) => Some(secret),
-        None => guard.secret().map_err(io)?,
-    };
-    let fit = match secret {
-        Some(secret) => loop {
-            // `None` while somebody writes the index. A read by the engine waits until that is done, or repairs the
-            // index.
-            match guard.look(&secret).map_err(io)? {
-                Some(fit) => break fit,
-                None => schema::root(writer).map_err(|cause| file.fail(cause))?,
-            };
-        },
-        // The page that would tell is torn.
-        None => Fit::Unproven,
-    };
-    let is_chained = alone.is_some_and(|alone| alone.version >= schema::CHAINED_SINCE);
-    let is_ours = match fit {
-        Fit::Fits => true,
-        Fit::Foreign => false,
-        Fit::Unsealed if is_chained => false,
-        // The only way left is to check every page.
-        Fit::Unsealed | Fit::Unproven => {
-            let is_whole = schema::is_whole(writer).unwrap_or(false);
-            is_whole && secret.is_none_or(|secret| schema::secret(writer).is_ok_and(|with| with == secret))
-        }
-    };
-    if is_ours { Ok(Some(guard)) } else { Err(file.foreign_log()) }
-}
-
-fn new_guard(file: &LedgerFile, handles: &Handles, writer: &Connection) -> Result<Option<Guard>, Error> {
-    // If it cannot be read, the file may still be whole together with its log.
-    let root = schema::root(writer).ok().flatten().unwrap_or(USUAL_ROOT);
-    Guard::new(handles, file.file(), root)
-        .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))
-}
-
-/// Turns a new file into a ledger, and takes an older ledger forward.
-fn prepare(
-    file: &LedgerFile,
-    writer: &mut Connection,
-    create: bool,
-    progress: &mut dyn FnMut(&Migration),
-) -> Result<(), Error> {
-    let fail = |cause| file.fail(cause);
-    file.check_identity(writer, create)?;
-    let version = schema::version(writer).map_err(fail)?;
-    if version > schema::VERSION {
-        return Err(file.newer(version));
-    }
-    if version < schema::VERSION {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)
-            .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
-        schema::migrate(writer, secret, progress).map_err(|cause| forward(file, version, cause))?;
-    }
-    Ok(())
-}
-
-/// Why an older ledger could not be taken forward.
-fn forward(file: &LedgerFile, version: u32, cause: rusqlite::Error) -> Error {
-    let as_it_was = "it is as it was, and the program of its version can use it";
-    let detail = match error::kind_of(&cause) {
-        _ if version == 0 => return file.fail(cause),
-        ErrorKind::Full => format!(
-            "could not be taken forward: no space is left on its disk, and it takes about twice its size more; {as_it_was}"
-        ),
-        ErrorKind::Corrupt => {
-            format!("could not be taken forward: {cause}; {as_it_was}, and its `billing check` says more")
-        }
-        _ => return file.fail(cause),
-    };
-    file.error(error::kind_of(&cause), detail)
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -484,4 +469,26 @@ fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {
 /// A list of idle connections is consistent at every moment, so it can be used even after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls that read side by side have connections of their own.
+    #[test]
+    fn no_connection_that_only_reads_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.db");
+        let timeout_ms = |connections: &Connections| {
+            let timeout = |reader: &Connection| {
+                reader.pragma_query_value(None, "busy_timeout", |row| row.get::<_, i32>(0))
+            };
+            connections.read(|first| Ok([timeout(first)?, timeout(&connections.open_reader().unwrap())?]))
+        };
+        let usual = Connections::open(&path, true, &mut |_| ()).unwrap();
+        assert_eq!(timeout_ms(&usual).unwrap(), [5_000, 5_000]);
+        let to_read = Connections::open_to_read(&path).unwrap();
+        assert_eq!(timeout_ms(&to_read).unwrap(), [0, 0]);
+    }
 }

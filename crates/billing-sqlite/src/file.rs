@@ -192,16 +192,53 @@ impl LedgerFile {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        // Without this, the engine plans a statement anew for every bound value, which took as long as half a page.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // The file may come from somebody else: its schema must not call functions with side effects.
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "mmap_size", 0)?;
+        configure(&connection)?;
         // The engine must not copy the log into the file before both were checked.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(connection)
+    }
+
+    /// A connection like that of [`alone`](Self::alone) on which a ledger is read.
+    pub(crate) fn connect_alone(&self) -> rusqlite::Result<Connection> {
+        let connection = self.alone()?;
+        configure(&connection)?;
+        Ok(connection)
+    }
+
+    /// True when another user has the file, so that a log that this one makes would be in his way. Who may do everything makes it as the
+    /// file's owner.
+    #[cfg(unix)]
+    pub(crate) fn is_of_another(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let user = rustix::process::geteuid();
+        !user.is_root() && std::fs::metadata(&self.file).is_ok_and(|file| file.uid() != user.as_raw())
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn is_of_another(&self) -> bool {
+        false
+    }
+
+    /// True when this user can read the file but not use it in the usual way: it is another one's, or it or its directory may not be
+    /// written to.
+    pub(crate) fn is_to_be_read_alone(&self) -> bool {
+        let path = real(&self.file);
+        let directory = path.parent().unwrap_or(&path);
+        path.exists()
+            && (self.is_of_another()
+                || may(&path, Access::Write).is_err()
+                || may(directory, Access::Write).is_err())
+    }
+
+    /// Refuses to make a log, or its index, beside another user's ledger.
+    pub(crate) fn refuse_log_of_another(&self) -> Result<(), Error> {
+        let log = self.log();
+        let has = |path: &Path| path.exists();
+        if !self.is_of_another() || (has(&log) && has(&with_suffix(&real(&self.file), "-shm"))) {
+            return Ok(());
+        }
+        let why = "it belongs to another user, and its log is not closed: let the owner run `billing check`, or read a copy of it";
+        Err(self.error(ErrorKind::CannotOpen, why))
     }
 
     /// The file's log, in the form that a ledger has it. The engine keeps it beside the file that a link leads to.
@@ -262,6 +299,17 @@ impl LedgerFile {
         }
         may(directory, Access::Write).map_err(refuse("no file can be made in its directory"))
     }
+}
+
+/// What each connection to a ledger has.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // Without this, the engine plans a statement anew for every bound value, which took as long as half a page.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // The file may come from somebody else: its schema must not call functions with side effects.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "mmap_size", 0)
 }
 
 /// Allows that the log is copied into the file from here on.

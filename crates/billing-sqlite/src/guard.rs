@@ -70,7 +70,7 @@ struct Look {
 
 /// What is read of the file alone.
 #[derive(Default, PartialEq, Eq)]
-struct Alone {
+pub(crate) struct Alone {
     page_size: usize,
     cookie: u32,
     /// The page of `meta`; empty when the file is too short.
@@ -206,7 +206,7 @@ impl Look {
 }
 
 impl Alone {
-    fn read(file: &File, root: u32) -> io::Result<Self> {
+    pub(crate) fn read(file: &File, root: u32) -> io::Result<Self> {
         // Reads header and page at once, which works when they are at their usual places.
         let mut start = vec![0; USUAL_START];
         if !read_whole(file, &mut start, 0)? {

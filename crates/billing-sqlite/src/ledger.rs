@@ -8,6 +8,7 @@ use billing_ledger::{AccountId, Error, ErrorKind, KeyMaterial};
 
 use crate::connections::Connections;
 use crate::error::failure;
+use crate::file::LedgerFile;
 use crate::migration::Migration;
 
 /// A ledger that is open. Clones share it.
@@ -66,6 +67,24 @@ impl SqliteLedger {
         mut progress: impl FnMut(&Migration),
     ) -> Result<Self, Error> {
         Ok(Self::from_connections(Connections::open(path, true, &mut progress)?))
+    }
+
+    /// Opens a ledger of this version to read it, as quickly as it can be: for a line in a prompt. Nothing of the ledger is
+    /// written, and nobody is waited for. A call that writes fails with [`ErrorKind::Unsupported`]. The file may be another user's, or
+    /// one that may not be written to. Where it has no log, none is made, and every call answers with the state at opening.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`]; [`ErrorKind::OlderVersion`] for a ledger of an older version, which is not taken forward;
+    /// [`ErrorKind::Busy`] in the moment in which another program closes the ledger, and from any call once another program has changed
+    /// a file that had no log: open it again. [`ErrorKind::CannotOpen`] for another user's ledger with a log whose index is missing.
+    pub fn open_to_read(path: &Path) -> Result<Self, Error> {
+        Ok(Self::from_connections(Connections::open_to_read(path)?))
+    }
+
+    /// True when a ledger is there that this user can only read: it is another user's, or it or its directory may not be written to.
+    /// [`SqliteLedger::open`] would refuse it, or make files beside it that are in its owner's way.
+    pub fn is_to_be_read_alone(path: &Path) -> bool {
+        LedgerFile::new(path).is_ok_and(|file| file.is_to_be_read_alone())
     }
 
     fn from_connections(connections: Connections) -> Self {

@@ -68,6 +68,7 @@ mod snapshot;
 
 mod counts;
 mod day;
+mod ordered_texts;
 mod row;
 mod strings;
 mod sums;
@@ -88,8 +89,11 @@ mod log;
 mod look;
 mod meta;
 mod migration;
+mod opening;
 mod paths;
 mod schema;
+mod still;
+mod watch;
 
 pub use ledger::SqliteLedger;
 pub use migration::Migration;

@@ -3,10 +3,9 @@
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::Connection;
 
-use crate::connections;
 use crate::file::{self, Found, LedgerFile};
 use crate::handles::Handles;
-use crate::schema;
+use crate::opening;
 
 /// The page cache in KiB. A check reads in order and reads each page once, so more would not help.
 const CACHE_KIB: u32 = 8192;
@@ -22,14 +21,14 @@ pub(crate) struct Opened {
 /// or a newer one.
 pub(crate) fn open(file: &LedgerFile, since: u32) -> Result<Opened, Error> {
     let fail = |cause| file.fail(cause);
-    let (found, handles) = connections::find(file, false)?;
+    let (found, handles) = opening::find(file, false)?;
     if matches!(found, Found::Empty) {
         return Err(file.error(ErrorKind::NotALedger, "it is empty"));
     }
     let has_log = std::fs::metadata(file.log()).is_ok_and(|log| log.len() > 0);
     let connection = file.connect().map_err(fail)?;
     if has_log {
-        connections::open_guard(file, &handles, &connection, &found)?;
+        opening::open_guard(file, &handles, &connection, &found)?;
     } else {
         // With this, the engine removes the empty log that it makes for reading.
         file::trust(&connection).map_err(fail)?;
@@ -38,13 +37,6 @@ pub(crate) fn open(file: &LedgerFile, since: u32) -> Result<Opened, Error> {
     connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB)).map_err(fail)?;
     // The transaction ends with the connection. Everything is read from the state that the first statement finds.
     connection.execute_batch("BEGIN").map_err(fail)?;
-    file.check_identity(&connection, false)?;
-    let version = schema::version(&connection).map_err(fail)?;
-    if version > schema::VERSION {
-        return Err(file.newer(version));
-    }
-    if version < since {
-        return Err(file.error(ErrorKind::OlderVersion, version.to_string()));
-    }
+    opening::check_version(file, &connection, since)?;
     Ok(Opened { connection, _handles: handles })
 }

@@ -8,10 +8,10 @@ use billing_ledger::{DifferenceKind, Error, ErrorKind};
 use billing_model::Timestamp;
 
 use crate::backup::{Part, copy, sync_directory};
-use crate::connections;
 use crate::file::{Found, LedgerFile, trust};
 use crate::handles::Handles;
 use crate::ledger::SqliteLedger;
+use crate::opening;
 use crate::paths::{real, with_suffix};
 use crate::schema;
 use crate::second_names::{forget_second_names, second_name};
@@ -77,7 +77,7 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
         found @ Found::Database(_) => {
             let handles = from.handles(false)?;
             let reader = from.connect().map_err(engine)?;
-            let _guard = connections::open_guard(from, &handles, &reader, &found)?;
+            let _guard = opening::open_guard(from, &handles, &reader, &found)?;
             let copied = copy(&reader, part);
             drop(reader);
             copied
@@ -118,7 +118,7 @@ fn settle(ledger: &LedgerFile) -> Result<(), Error> {
     }
     let handles = ledger.handles(false)?;
     let Ok(writer) = ledger.connect() else { return Ok(()) };
-    if connections::open_guard(ledger, &handles, &writer, &found).is_ok() {
+    if opening::open_guard(ledger, &handles, &writer, &found).is_ok() {
         // If this fails, the log is kept beside the file.
         let _ = trust(&writer);
     }

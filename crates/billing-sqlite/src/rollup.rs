@@ -6,19 +6,20 @@ use std::ops::ControlFlow;
 
 use billing_ledger::{AccountId, Charges, Error, LendCharges, LendRollup, Rollup};
 use billing_model::{Currency, Day, Total};
-use rusqlite::Connection;
+use foldhash::fast::RandomState;
+use rusqlite::{Connection, Row};
 
 use crate::ledger::SqliteLedger;
-use crate::row::{count, optional_text, parse};
-use crate::strings::Texts;
+use crate::ordered_texts::OrderedTexts;
+use crate::row::{count, parse};
+use crate::strings::{NO_TEXT, Texts};
 
 /// A sum that waits until all sums of its day are there. The ledger has them in the order in which their texts were
-/// first stored, and they are lent in the order of the texts.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// first stored, and they are lent in the order of the texts. Its texts are known by their places.
 struct Line {
-    sku: String,
-    currency: Currency,
-    api_key_id: Option<String>,
+    sku: usize,
+    currency: usize,
+    api_key: Option<usize>,
     is_credit: bool,
     entries: u64,
     amount: Total,
@@ -79,44 +80,93 @@ fn lend_rollups(
     lend: &mut LendRollup<'_>,
 ) -> rusqlite::Result<ControlFlow<()>> {
     let (first, last) = days.unwrap_or((Day(i64::MIN), Day(i64::MAX)));
-    let mut texts = Texts::default();
     let mut select = connection.prepare_cached(
         "SELECT day, sku, currency, api_key, is_credit, entries, amount, units FROM rollups
          WHERE account = ?1 AND day BETWEEN ?2 AND ?3",
     )?;
     let mut rows = select.query((account.0, first.0, last.0))?;
-    let (mut day, mut lines) = (first, Vec::new());
+    let mut lines = Lines::of(first);
     while let Some(row) = rows.next()? {
-        let next = Day(row.get(0)?);
-        if next != day && lend_day(day, &mut lines, lend).is_break() {
+        let day = Day(row.get(0)?);
+        if day != lines.day && lines.lend(lend).is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        day = next;
-        lines.push(Line {
-            sku: texts.text(connection, row.get(1)?)?.to_owned(),
-            currency: Currency::from(texts.text(connection, row.get(2)?)?),
-            api_key_id: optional_text(row.get(3)?, connection, &mut texts)?,
+        lines.day = day;
+        lines.push(connection, row)?;
+    }
+    Ok(lines.lend(lend))
+}
+
+/// The sums of a day.
+struct Lines {
+    day: Day,
+    lines: Vec<Line>,
+    texts: OrderedTexts,
+    currencies: Vec<Currency>,
+    /// The places of currencies by their numbers.
+    currency_places: HashMap<i64, usize, RandomState>,
+}
+
+impl Lines {
+    fn of(day: Day) -> Self {
+        Self {
+            day,
+            lines: Vec::new(),
+            texts: OrderedTexts::default(),
+            currencies: Vec::new(),
+            currency_places: HashMap::default(),
+        }
+    }
+
+    fn push(&mut self, connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
+        let texts = &mut self.texts;
+        let api_key = match row.get(3)? {
+            NO_TEXT => None,
+            id => Some(texts.place(connection, id)?),
+        };
+        let currency = row.get(2)?;
+        let currency = match self.currency_places.entry(currency) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(vacant) => {
+                let place = texts.place(connection, currency)?;
+                self.currencies.push(Currency::from(texts.text(place)));
+                *vacant.insert(self.currencies.len() - 1)
+            }
+        };
+        let line = Line {
+            sku: texts.place(connection, row.get(1)?)?,
+            currency,
+            api_key,
             is_credit: row.get(4)?,
             entries: count(row, 5)?,
             amount: parse(row, 6, str::parse)?,
             units: parse(row, 7, str::parse)?,
-        });
+        };
+        self.lines.push(line);
+        Ok(())
     }
-    Ok(lend_day(day, &mut lines, lend))
-}
 
-fn lend_day(day: Day, lines: &mut Vec<Line>, lend: &mut LendRollup<'_>) -> ControlFlow<()> {
-    lines.sort_unstable();
-    lines.drain(..).try_for_each(|line| {
-        lend(Rollup {
-            day,
-            sku: &line.sku,
-            currency: &line.currency,
-            api_key_id: line.api_key_id.as_deref(),
-            is_credit: line.is_credit,
-            entries: line.entries,
-            amount: &line.amount,
-            units: &line.units,
+    /// Lends the sums in order, and is empty then.
+    fn lend(&mut self, lend: &mut LendRollup<'_>) -> ControlFlow<()> {
+        self.texts.rank();
+        let (currencies, ranks) = (&self.currencies, self.texts.ranks());
+        let rank = |line: &Line| {
+            let api_key = line.api_key.map(|place| ranks[place]);
+            (ranks[line.sku], &currencies[line.currency], api_key, line.is_credit)
+        };
+        self.lines.sort_unstable_by(|one, other| rank(one).cmp(&rank(other)));
+        let (day, texts) = (self.day, &self.texts);
+        self.lines.drain(..).try_for_each(|line| {
+            lend(Rollup {
+                day,
+                sku: texts.text(line.sku),
+                currency: &currencies[line.currency],
+                api_key_id: line.api_key.map(|place| texts.text(place)),
+                is_credit: line.is_credit,
+                entries: line.entries,
+                amount: &line.amount,
+                units: &line.units,
+            })
         })
-    })
+    }
 }

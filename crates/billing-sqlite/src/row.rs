@@ -8,7 +8,7 @@ use billing_model::{
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, Rows, Statement, params};
 
-use crate::strings::{NO_TEXT, Texts};
+use crate::strings::Texts;
 
 /// The columns of an entry, in the order of [`insert`] and [`lend`]; the account stands before them.
 pub(crate) const COLUMNS: &str =
@@ -126,18 +126,6 @@ pub(crate) fn owned(
 ) -> rusqlite::Result<UsageEntry> {
     let lent = lend(row, position(row)?, connection, scratch)?;
     lent.to_entry().map_err(|cause| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, cause.into()))
-}
-
-/// The text with this number; `None` for [`NO_TEXT`].
-pub(crate) fn optional_text(
-    id: i64,
-    connection: &Connection,
-    texts: &mut Texts,
-) -> rusqlite::Result<Option<String>> {
-    if id == NO_TEXT {
-        return Ok(None);
-    }
-    texts.text(connection, id).map(|text| Some(text.to_owned()))
 }
 
 #[inline]

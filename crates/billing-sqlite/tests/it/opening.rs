@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use billing_ledger::{ErrorKind, Filter, Ledger as _};
 use billing_sqlite::SqliteLedger;
@@ -270,4 +271,150 @@ fn a_new_ledger_is_its_owners_alone() {
         let file = file.unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
     }
+}
+
+/// Nothing is left beside a ledger that was opened to be read, nothing of it is written, and it is not taken forward.
+#[test]
+fn a_ledger_that_is_opened_to_be_read_is_left_as_it_was() {
+    let house = House::new();
+    let (path, account) = (house.path(), house.account);
+    let directory = path.parent().unwrap();
+    import(&house.ledger, account, &History::new(3, 500).collect::<Vec<_>>());
+    let all = |path: &Path| {
+        walk(&SqliteLedger::open_to_read(path).unwrap(), account, &Filter::default(), 1000).len()
+    };
+    // With a log beside it, as a server has it.
+    let beside = files(directory);
+    assert_eq!(all(&path), 500);
+    let read = SqliteLedger::open_to_read(&path).unwrap();
+    assert_eq!(read.create_account("other").unwrap_err().kind(), ErrorKind::Unsupported);
+    drop(read);
+    let after = files(directory);
+    assert!(after.keys().eq(beside.keys()) && after.keys().len() > 1, "{:?}", after.keys());
+    assert!(["ledger.db", "ledger.db-wal"].iter().all(|name| after[*name] == beside[*name]));
+    let directory = house.closed();
+    let alone = files(directory.path());
+    assert_eq!(all(&path), 500);
+    assert!(files(directory.path()) == alone, "{:?}", alone.keys());
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 5").unwrap();
+    let older = files(directory.path());
+    let error = SqliteLedger::open_to_read(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OlderVersion, "{error}");
+    assert!(files(directory.path()) == older, "{:?}", older.keys());
+}
+
+/// Where another program has the ledger alone, that is said at once. One that waits does so for five seconds.
+#[test]
+fn a_ledger_that_is_opened_to_be_read_waits_for_nobody() {
+    let house = House::new();
+    let (path, directory) = (house.path(), house.closed());
+    let alone = Connection::open(&path).unwrap();
+    alone.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE").unwrap();
+    let asked = Instant::now();
+    assert_eq!(SqliteLedger::open_to_read(&path).unwrap_err().kind(), ErrorKind::Busy);
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    drop((alone, directory));
+}
+
+/// While another program writes, the ledger is read as it was before.
+#[test]
+fn a_ledger_is_opened_to_be_read_while_it_is_written() {
+    let house = House::new();
+    import(&house.ledger, house.account, &History::new(3, 50).collect::<Vec<_>>());
+    let writer = Connection::open(house.path()).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let read = SqliteLedger::open_to_read(&house.path()).unwrap();
+    assert_eq!(walk(&read, house.account, &Filter::default(), 1000).len(), 50);
+}
+
+/// No prompt makes files beside a ledger that nobody has open, and a writer who begins meanwhile tears nothing.
+#[test]
+fn a_ledger_without_a_log_is_read_without_one() {
+    let house = House::new();
+    let (path, account) = (house.path(), house.account);
+    import(&house.ledger, account, &History::new(3, 500).collect::<Vec<_>>());
+    let directory = house.closed();
+    let names = || files(directory.path()).into_keys().collect::<Vec<_>>();
+    assert_eq!(names(), ["ledger.db"]);
+    let read = SqliteLedger::open_to_read(&path).unwrap();
+    assert_eq!(walk(&read, account, &Filter::default(), 100).len(), 500);
+    assert_eq!(names(), ["ledger.db"]);
+    // What is written goes to a log first.
+    let writer = SqliteLedger::open(&path).unwrap();
+    import(&writer, account, &History::new(4, 500).collect::<Vec<_>>());
+    assert!(fs::metadata(path.with_file_name("ledger.db-wal")).unwrap().len() > 0);
+    assert_eq!(walk(&read, account, &Filter::default(), 100).len(), 500);
+    let anew = SqliteLedger::open_to_read(&path).unwrap();
+    assert_eq!(walk(&anew, account, &Filter::default(), 100).len(), 1_000);
+    drop(anew);
+    // The last one copies the log into the file.
+    drop(writer);
+    let error = read.account("ours").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ledger_that_may_not_be_written_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let (path, account) = (house.path(), house.account);
+    import(&house.ledger, account, &History::new(3, 50).collect::<Vec<_>>());
+    let directory = house.closed();
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    assert!(!SqliteLedger::is_to_be_read_alone(&path));
+    assert!(!SqliteLedger::is_to_be_read_alone(&directory.path().join("none.db")));
+    set(&path, 0o400);
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        // Root may do everything.
+        return billing_testkit::run_as_nobody("opening::a_ledger_that_may_not_be_written_is_read");
+    }
+    set(directory.path(), 0o500);
+    assert!(SqliteLedger::is_to_be_read_alone(&path));
+    let read = SqliteLedger::open_to_read(&path).unwrap();
+    assert_eq!(walk(&read, account, &Filter::default(), 100).len(), 50);
+    drop(read);
+    set(directory.path(), 0o700);
+    assert_eq!(files(directory.path()).len(), 1);
+}
+
+/// Files that another user makes beside a ledger would keep its owner from writing. Only root can make a ledger and then be another
+/// user, who finds it by the number of the process that began him.
+#[cfg(unix)]
+#[test]
+fn nothing_is_made_beside_the_ledger_of_another_user() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::parent_id;
+    let place = |process: u32| std::env::temp_dir().join(format!("billing-ledger-of-process-{process}"));
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let theirs = place(parent_id());
+    if fs::metadata(&theirs).is_ok_and(|it| it.uid() == 0)
+        && fs::metadata(directory.path()).unwrap().uid() != 0
+    {
+        let path = theirs.join("ledger.db");
+        assert!(SqliteLedger::is_to_be_read_alone(&path));
+        let before = files(&theirs);
+        let read = SqliteLedger::open_to_read(&path).unwrap();
+        assert!(read.account("ours").unwrap().is_some() && files(&theirs) == before);
+        drop(read);
+        // A log without its index, which a reader would make anew.
+        fs::write(theirs.join("ledger.db-wal"), "left behind").unwrap();
+        let error = SqliteLedger::open_to_read(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
+        assert!(error.to_string().contains("it belongs to another user"), "{error}");
+        return assert!(!theirs.join("ledger.db-shm").exists());
+    }
+    if fs::metadata(directory.path()).unwrap().uid() != 0 {
+        return billing_testkit::leave_out("a ledger of another user is needed; run the tests as root");
+    }
+    let ours = place(std::process::id());
+    fs::create_dir(&ours).unwrap();
+    set(&ours, 0o1777);
+    let ledger = SqliteLedger::open_or_create(&ours.join("ledger.db")).unwrap();
+    ledger.create_account("ours").unwrap();
+    drop(ledger);
+    set(&ours.join("ledger.db"), 0o644);
+    billing_testkit::run_as_nobody("opening::nothing_is_made_beside_the_ledger_of_another_user");
+    fs::remove_dir_all(&ours).unwrap();
 }
