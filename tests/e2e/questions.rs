@@ -81,7 +81,7 @@ fn our_server_is_shown_in_any_width() {
 
     By API key
     key                                     USD
-    3d58bb03-f31a-4686-…  0.1000000000000000055
+    3d58bb03-f…64d6fe1b0  0.1000000000000000055
 
     USD includes bundled credits. Earned credits, VCU and others are in no sum.
     note: By day: no room for DIEM in 20 columns; --json has all of it

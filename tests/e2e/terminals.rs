@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use billing_testkit::Reply;
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,16 +22,21 @@ fn on_a_terminal(command: Command) -> (Run, String) {
 }
 
 /// The same, on one of so many columns.
-fn on_a_terminal_of(command: Command, columns: u16) -> (Run, String) {
+pub(crate) fn on_a_terminal_of(command: Command, columns: u16) -> (Run, String) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let near = openpt(flags).unwrap();
     unlockpt(&near).unwrap();
     tcsetwinsize(&near, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let run = ended(command, ioctl_tiocgptpeer(&near, flags).unwrap());
-    let mut bytes = Vec::new();
-    // Nobody has the other side open any more: reading ends with an error, behind all that was printed.
-    let _ = File::from(near).read_to_end(&mut bytes);
-    (run, String::from_utf8(bytes).unwrap().replace("\r\n", "\n"))
+    let far = ioctl_tiocgptpeer(&near, flags).unwrap();
+    // A terminal holds a few kilobytes, so it is read while more is printed.
+    let screen = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // When nobody has the other side open any more, reading ends with an error, behind all that was printed.
+        let _ = File::from(near).read_to_end(&mut bytes);
+        bytes
+    });
+    let run = ended(command, far);
+    (run, String::from_utf8(screen.join().unwrap()).unwrap().replace("\r\n", "\n"))
 }
 
 /// Runs the command to its end. Our copies of the terminal are closed when this returns.
@@ -133,7 +139,7 @@ fn the_moving_line_leaves_room_for_what_is_typed_and_goes() {
 #[test]
 fn errors_are_in_colour_on_a_terminal_alone() {
     let plain = "error: unrecognized subcommand 'exprt'\n\
-                 hint: some similar subcommands exist: 'import', 'export'\n\
+                 hint: some similar subcommands exist: 'import', 'report', 'export'\n\
                  hint: billing --help shows what it takes\n";
     let told = |variables: &[(&str, &str)]| {
         let mut command = command(&["exprt"]);

@@ -268,6 +268,8 @@ fn days_are_compared_with_usage_analytics() {
     let server = Ledger::of(&[days_ago(4), days_ago(3), days_ago(3)]).serve();
     copied(&server, "sync", &place.path("copy.db")).done();
     let proven = copied(&server, "verify", &place.path("copy.db")).done();
-    assert!(proven.stderr.contains("\n4 days agree with its usage analytics\n"), "{}", proven.stderr);
+    // Today is not compared in the first quarter of an hour, in which nothing of it is final.
+    let is_told = |days| proven.stderr.contains(&format!("\n{days} days agree with its usage analytics\n"));
+    assert!(is_told(4) || is_told(3), "{}", proven.stderr);
     assert!(proven.stderr.contains("3 entries in 1 window agree with"), "{}", proven.stderr);
 }

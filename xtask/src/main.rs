@@ -31,6 +31,9 @@ usage: cargo xtask COMMAND
   bench sync [--entries N] [--turns N] [--keep] [--without-dlt]
                   `billing sync` of 1,000,000 entries from `billing serve`, alone and beside batches; a sync of nothing new;
                   `billing verify`; the first job by dlt into duckdb; `--keep` leaves the service's ledger for the next run
+  bench report [--entries N] [--turns N] [--keep] [--without-peers]
+                  `billing report`, `today` and `statusline` of a ledger of 1,000,000 entries, beside DuckDB over the exported
+                  CSV file and ccusage over as many lines of its own kind; `--keep` leaves the ledger for the next run
   picture         docs/billing-export.svg, the picture in README.md: a terminal after a real export from a demo
   dist            a release in target/dist: a tarball, a Debian package on Linux, and SHA256SUMS of them
 ";

@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
 use billing_model::{decimal_text, one_line, parse_decimal};
+use billing_report::table;
 use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
-use crate::{ledgers, stdout, table, terminal, text};
+use crate::{ledgers, stdout, terminal, text};
 
 /// The hint for an amount that is none.
 const ALLOCATION: &str = "an allocation is an amount such as 10.5, or none";
@@ -118,6 +119,20 @@ fn remove(path: &Path, name: &str) -> Result<(), Failure> {
         keys => terminal::note(&format!("note: its {keys} revoked keys are no longer listed")),
     }
     Ok(())
+}
+
+/// The accounts with these names, each once; all of them without a name.
+pub(crate) fn named(
+    ledger: &dyn Ledger,
+    path: &Path,
+    names: &[String],
+) -> Result<Vec<(AccountId, String)>, Failure> {
+    let all = ledger.accounts()?;
+    if let Some(name) = names.iter().find(|name| all.iter().all(|account| account.name != **name)) {
+        return Err(no_account(path, name));
+    }
+    let is_named = |name: &String| names.is_empty() || names.contains(name);
+    Ok(all.into_iter().map(|account| (account.id, account.name)).filter(|(_, name)| is_named(name)).collect())
 }
 
 /// The failure for an account that a ledger does not have.

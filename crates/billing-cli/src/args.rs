@@ -7,11 +7,14 @@ mod import;
 mod ledger;
 mod ledger_path;
 mod record;
+mod report;
 mod serve;
 mod service;
 mod shell;
 mod status;
+mod statusline;
 mod sync;
+mod today;
 mod variable;
 mod verify;
 mod walking;
@@ -29,11 +32,14 @@ pub(crate) use import::{Import, ImportFormat};
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
 pub(crate) use ledger_path::LedgerPath;
 pub(crate) use record::{BatchFormat, Record};
+pub(crate) use report::{Form, LedgerAccounts, Look, Output, Place, Render, Report, Short, Sort, Window};
 pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
 pub(crate) use service::{AskedOnce, Service};
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use status::Status;
+pub(crate) use statusline::Statusline;
 pub(crate) use sync::Sync;
+pub(crate) use today::Today;
 pub(crate) use verify::Verify;
 pub(crate) use walking::{Walking, page_sizes};
 
@@ -56,23 +62,29 @@ impl Args {
     /// What was typed.
     pub(crate) fn typed() -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches()?;
-        refuse_base_url(&matches)?;
+        refuse_another_source(&matches)?;
         Self::from_arg_matches(&matches)
     }
 }
 
-/// Refuses a service that was typed beside `--from-ledger`. One in the environment is no fault: it is there for other commands,
-/// and clap would not tell the two apart.
-fn refuse_base_url(matches: &ArgMatches) -> Result<(), clap::Error> {
-    let Some(("export", export)) = matches.subcommand() else { return Ok(()) };
-    let is_typed = |id: &str| export.value_source(id) == Some(ValueSource::CommandLine);
-    match is_typed("from_ledger") && is_typed("base_url") {
-        true => Err(Args::command().error(
-            ErrorKind::ArgumentConflict,
-            "the argument '--from-ledger [<PATH>]' cannot be used with '--base-url <URL>'",
-        )),
-        false => Ok(()),
-    }
+/// Refuses a second source that was typed: a service beside `--from-ledger`, a ledger beside files. One in the environment is no fault:
+/// it is there for other commands, and clap would not tell the two apart.
+fn refuse_another_source(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let is_typed =
+        |matches: &ArgMatches, id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let said = match matches.subcommand() {
+        Some(("export", export)) if is_typed(export, "from_ledger") && is_typed(export, "base_url") => {
+            "the argument '--from-ledger [<PATH>]' cannot be used with '--base-url <URL>'"
+        }
+        Some(("report", report)) if is_typed(report, "files") && is_typed(report, "ledger") => {
+            "the argument '--ledger <PATH>' cannot be used with '[FILE]...'"
+        }
+        Some(("report", report)) if is_typed(report, "files") && is_typed(report, "names") => {
+            "the argument '--account <NAME>' cannot be used with '[FILE]...': a ledger has accounts"
+        }
+        _ => return Ok(()),
+    };
+    Err(Args::command().error(ErrorKind::ArgumentConflict, said))
 }
 
 const EXIT_CODES: &str = "\
@@ -95,6 +107,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Prints what lets a shell complete what is typed
     Completions(Completions),
+    /// Shows the spend of the last 30 days, by day
+    Daily(Short),
     /// Shows it all on made-up data: a server, a ledger, an export over both endpoints
     Demo(Demo),
     /// Exports a window of the ledger from a service, oldest first
@@ -105,18 +119,32 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Writes the man pages, one for each command
     Man(Man),
+    /// Shows the spend of the last 30 days, by model
+    Models(Short),
+    /// Shows the spend of this month and the 11 before it, by month
+    Monthly(Short),
     /// Records a file at a service that takes batches, whole and once
     Record(Record),
+    /// Shows a saved report in another form
+    Render(Render),
+    /// Shows where the money goes, from a ledger or from exported files
+    Report(Report),
     /// Puts a copy in the place of a ledger, and keeps what it replaces
     Restore(Restore),
     /// Serves a ledger over the billing API
     Serve(Serve),
     /// Shows what a ledger holds, and how far it is in step with services
     Status(Status),
+    /// Prints one line for a prompt: spend today, and the DIEM left
+    Statusline(Statusline),
     /// Keeps an account of a ledger in step with a service
     Sync(Sync),
+    /// Shows what was spent today, beside the days before, on one screen
+    Today(Today),
     /// Proves that an account has what its service has, or mends it
     Verify(Verify),
+    /// Shows the spend of this week and the 11 before it, by week
+    Weekly(Short),
 }
 
 const DEMOS: &str = "\
@@ -155,7 +183,20 @@ mod tests {
     #[test]
     fn the_examples_can_be_typed() {
         let mut command = Args::command();
-        for name in ["analytics", "balance", "demo", "export", "import", "record", "sync", "verify"] {
+        for name in [
+            "analytics",
+            "balance",
+            "demo",
+            "export",
+            "import",
+            "record",
+            "render",
+            "report",
+            "statusline",
+            "sync",
+            "today",
+            "verify",
+        ] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  billing ")).collect();
             assert_eq!(examples.len(), 3, "{help}");
@@ -171,7 +212,7 @@ mod tests {
         let refused = |typed: &str| {
             let typed = format!("billing export --from-ledger {typed}");
             let matches = Args::command().try_get_matches_from(typed.split_whitespace());
-            matches.and_then(|matches| refuse_base_url(&matches)).map_err(|error| error.kind())
+            matches.and_then(|matches| refuse_another_source(&matches)).map_err(|error| error.kind())
         };
         for typed in [
             "--base-url localhost:8787/api/v1",

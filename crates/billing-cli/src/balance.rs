@@ -1,11 +1,11 @@
 //! `billing balance`: what is left to spend.
 
 use billing_model::{Balance, Currency, Total, one_line};
+use billing_report::table::{Fitted, Room};
 
 use crate::args;
 use crate::asking::{Question, ask};
 use crate::exit::Failure;
-use crate::table::{Fitted, Room};
 use crate::{stdout, text};
 
 /// Characters of a currency that are shown.

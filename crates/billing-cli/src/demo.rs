@@ -250,7 +250,8 @@ fn next_commands(billing: &str, place: &Place) -> String {
          {billing} export --api-key-file {key} \\\n      --month 2026-06 -o june.csv\n  \
          {billing} analytics --api-key-file {key} \\\n      --month 2026-06\n  \
          {billing} record {batch} \\\n      --api-key-file {ingest_key} --idempotency-key demo-1\n  \
-         {billing} balance --api-key-file {key}\n"
+         {billing} balance --api-key-file {key}\n  \
+         {billing} report --ledger {ledger} --by model\n"
     )
 }
 
@@ -284,6 +285,7 @@ mod tests {
           billing record billing-demo/batch.ndjson \
               --api-key-file billing-demo/ingest-key --idempotency-key demo-1
           billing balance --api-key-file billing-demo/api-key
+          billing report --ledger billing-demo/ledger.db --by model
         "#);
     }
 }

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::runtime::runtime;
 use crate::summary::Summarized;
 use crate::whole_output::WholeOutput;
-use crate::{accounts, export, ledgers};
+use crate::{accounts, export, ledgers, overwriting};
 
 /// Entries that are read at a time.
 const PAGE: u32 = 1_000;
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     export::refuse_terminal(args)?;
     let started = now();
     let path = LedgerPath::of(args.from_ledger.as_ref().and_then(Option::as_deref)).path()?;
+    overwriting::refuse(plan.output.as_deref(), [path.as_path()])?;
     let progress = Progress::new(export::shown(&plan), false);
     let ledger = ledgers::open_saying(&path, &|text| progress.say(&format!("note: {text}")))?;
     let account = ledger.account(&args.account)?;

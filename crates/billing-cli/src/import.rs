@@ -15,12 +15,11 @@ use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
+use crate::input::Input;
 use crate::{accounts, ledgers, stdout, terminal, text};
 
-mod input;
 mod report;
 
-use input::Input;
 use report::{FileReport, Report};
 
 /// The most pairs of files that an error names. One pair is enough to find the mistake.

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use billing_http::ApiKey;
 
 use crate::exit::{Exit, Failure};
+use crate::input;
 
 /// More than any key; what is longer is the wrong file.
 const MAX_KEY_BYTES: u64 = 16 << 10;
@@ -82,8 +83,7 @@ pub(crate) fn read(needed: Needed, file: Option<&Path>) -> Result<Key, Failure> 
                 let doing = format!("the API key cannot be read from `{}`", path.display());
                 Failure::new(Exit::Key, anyhow::Error::new(error).context(doing))
             })?;
-            let is_stdin = path == Path::new("-");
-            (text, if is_stdin { "stdin".to_owned() } else { format!("`{}`", path.display()) })
+            (text, input::quoted(path))
         }
         None => {
             let variables = needed.variables();

@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use billing_ledger::{ErrorKind, Key, Ledger};
 use billing_model::Timestamp;
+use billing_report::table;
 use chrono::Utc;
 use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
-use crate::{accounts, ledgers, stdout, table, terminal};
+use crate::{accounts, ledgers, stdout, terminal};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {

@@ -19,6 +19,15 @@ pub(crate) fn open(path: &Path) -> Result<SqliteLedger, Error> {
     open_saying(path, &plain_note)
 }
 
+/// Opens an existing ledger for a command that only reads. One of another user, or one that may not be written to, is read as it is:
+/// nothing is made beside it.
+pub(crate) fn open_for_a_report(path: &Path) -> Result<SqliteLedger, Error> {
+    match SqliteLedger::is_to_be_read_alone(path) {
+        true => SqliteLedger::open_to_read(path),
+        false => open(path),
+    }
+}
+
 /// Opens an existing ledger, and writes notes with `note`.
 pub(crate) fn open_saying(path: &Path, note: &dyn Fn(&str)) -> Result<SqliteLedger, Error> {
     let mut forward = Forward::new(path, note);

@@ -11,7 +11,6 @@ mod key_source;
 mod runtime;
 mod scratch;
 mod stdout;
-mod table;
 mod terminal;
 mod text;
 
@@ -21,11 +20,13 @@ mod asking;
 mod backup;
 mod balance;
 mod check;
+mod chosen_accounts;
 mod completions;
 mod demo;
 mod export;
 mod from_ledger;
 mod import;
+mod input;
 mod interrupt;
 mod keeping;
 mod keys;
@@ -35,14 +36,20 @@ mod man;
 mod mistyped;
 mod network;
 mod output;
+mod overwriting;
 mod plan;
 mod progress;
+mod reading;
 mod record;
+mod render;
+mod report;
 mod restore;
 mod serve;
 mod status;
+mod statusline;
 mod summary;
 mod sync;
+mod today;
 mod typed;
 mod upstream;
 mod verify;
@@ -64,18 +71,26 @@ fn main() -> ExitCode {
         Command::Balance(args) => balance::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Daily(args) => report::daily(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Export(args) if args.from_ledger.is_some() => from_ledger::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Models(args) => report::models(&args),
+        Command::Monthly(args) => report::monthly(&args),
         Command::Record(args) => record::run(&args),
+        Command::Render(args) => render::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Statusline(args) => statusline::run(&args),
         Command::Sync(args) => sync::run(&args),
+        Command::Today(args) => today::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Weekly(args) => report::weekly(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
     }
     let Said { error, hints } = Said::of(&error.render().to_string());
-    terminal::error(&error);
+    terminal::error(&of_variable(error.clone()));
     let command = Typed::of(std::env::args().skip(1));
     let hints = match meant(&error, &command) {
         Some(meant) => vec![meant],
@@ -33,6 +33,17 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     }
     terminal::hint(&format!("{} --help shows what it takes", command.name));
     ExitCode::from(Exit::Usage as u8)
+}
+
+/// The error with the name of the variable that a zone is from, where nobody typed the flag.
+fn of_variable(error: String) -> String {
+    const FLAGS: [&str; 3] = ["--timezone", "--tz", "--time-zone"];
+    let is_flag = |typed: String| FLAGS.iter().any(|flag| typed.split('=').next() == Some(flag));
+    let is_typed = std::env::args().skip(1).any(is_flag);
+    match is_typed || std::env::var_os("BILLING_TIMEZONE").is_none() {
+        true => error,
+        false => error.replace("for '--timezone <ZONE>'", "for BILLING_TIMEZONE"),
+    }
 }
 
 /// What the parser says, which has its own layout: the error, what belongs to it on lines of their own, tips, the usage.
@@ -89,6 +100,7 @@ fn meant(error: &str, command: &Typed) -> Option<String> {
             "a ledger on this machine is read with --from-ledger PATH"
         }
         "--last-month" if command.has("month") => "a month is --month 2026-06",
+        "--json" if command.has("jq") => "the whole report in JSON is --format json",
         "--lookback" if command.has("days") => "the last seven days are --days 7",
         file if !file.starts_with('-') => return file_meant(file, command),
         _ => return None,
@@ -105,6 +117,9 @@ fn file_meant(file: &str, command: &Typed) -> Option<String> {
         "billing backup" => Some(format!("the copy is named with --to {file}, the ledger with --ledger")),
         "billing restore" => Some(format!("the copy is named with --from {file}, the ledger with --ledger")),
         _ if !file.contains('.') => None,
+        "billing daily" | "billing weekly" | "billing monthly" | "billing models" => {
+            Some(format!("a file is read with billing report {file}, and --by says what its rows are"))
+        }
         _ if command.has("output") => Some(format!("a file is named with -o {file}")),
         _ if command.has("ledger") => Some(format!("a ledger is named with --ledger {file}")),
         _ => None,
@@ -174,6 +189,11 @@ mod tests {
                 "billing balance --token x",
                 Some("the key is in BILLING_API_KEY, or in the file of --api-key-file"),
             ),
+            (
+                "billing daily june.csv",
+                Some("a file is read with billing report june.csv, and --by says what its rows are"),
+            ),
+            ("billing report --json", Some("the whole report in JSON is --format json")),
             ("billing balance --last-month", None),
             ("billing analytics --last-month", Some("a month is --month 2026-06")),
         ] {
@@ -201,7 +221,7 @@ mod tests {
         .map(said);
         insta::assert_snapshot!(all.join("\n\n"), @"
         error: unrecognized subcommand 'exprt'
-        hint: some similar subcommands exist: 'import', 'export'
+        hint: some similar subcommands exist: 'import', 'report', 'export'
         of: billing
 
         error: invalid value 'parquet' for '--format <FORMAT>'

@@ -173,12 +173,13 @@ impl Times {
 }
 
 /// The note for an end that is the last day of a month. Who means the whole month has typed one day too few.
-fn last_day(until: &str) -> Option<String> {
+pub(crate) fn last_day(until: &str) -> Option<String> {
     let Ok(TypedTime::At(at)) = until.parse() else { return None };
     let day = DateTime::<Utc>::from(at);
     let next = day.checked_add_days(Days::new(1))?;
     let is_day = until.len() == "2026-06-30".len();
-    (is_day && next.day() == 1).then(|| {
+    // A year has four digits.
+    (is_day && next.day() == 1 && next.year() <= 9999).then(|| {
         let next = next.format("%Y-%m-%d");
         format!("{until} itself is not in the window, which ends where that day begins; --until {next} takes it in")
     })
@@ -253,6 +254,6 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
 
 /// The path of the file; `None` for stdout. stdout is meant without a path, with `-`, and with the path of stdout
 /// itself, which would otherwise be opened anew and written from its start.
-fn file(output: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn file(output: Option<&Path>) -> Option<PathBuf> {
     output.filter(|path| !["-", "/dev/stdout"].map(Path::new).contains(path)).map(Path::to_owned)
 }

@@ -11,7 +11,7 @@ use billing_http::{Batch, ErrorKind, IdempotencyKey, Recorded};
 use crate::args::{self, BatchFormat};
 use crate::asking::{Question, ask};
 use crate::exit::Failure;
-use crate::{terminal, text};
+use crate::{input, terminal, text};
 
 /// Bytes of a batch, at most: no server can be told to take more.
 const MAX_BYTES: u64 = 1 << 30;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &args::Record) -> Result<(), Failure> {
     if is_stdin(&args.file) && args.asked.service.api_key_file.as_deref().is_some_and(is_stdin) {
         return Err(Failure::usage(anyhow!("stdin is the file and the key, and can be one of them alone")));
     }
-    let shown = if is_stdin(&args.file) { "stdin".to_owned() } else { format!("`{}`", args.file.display()) };
+    let shown = input::quoted(&args.file);
     let body = read(&args.file).map_err(|failure| failure.context(shown.clone()))?;
     if matches!(args.format, BatchFormat::Auto) && is_page(&body) {
         let error = anyhow!("{shown} is a page of a service's answer and no batch, so nothing was sent");

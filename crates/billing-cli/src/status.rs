@@ -7,13 +7,14 @@ use std::path::Path;
 use anyhow::Context;
 use billing_ledger::{Account, Ledger, Source};
 use billing_model::one_line;
+use billing_report::table;
 use billing_sync::{Records, Span};
 use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
 use crate::text::{entries, grouped};
-use crate::{accounts, ledgers, stdout, table};
+use crate::{accounts, ledgers, stdout};
 
 /// Spans that are listed. JSON has all of them.
 const LISTED: usize = 10;

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use billing_model::is_invisible;
+use billing_report::table::Room;
 use console::Term;
 
 use crate::exit::{Exit, Failure};
-use crate::table::Room;
 use crate::terminal::{self, harmless};
 
 /// The room for a table on stdout: that of its terminal, else as much as one on stderr has. Names are whole where nobody said
@@ -36,7 +36,8 @@ pub(crate) fn print_json(json: &str) -> Result<(), Failure> {
     }
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+/// Writes text to stdout as it is: what is not made for a terminal goes to one only after [`harmless`].
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
         let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Failed };

@@ -23,6 +23,11 @@ pub(crate) fn detail(text: &str) {
     note(&format!("  {}", on_one_line(text)));
 }
 
+/// Writes a note that may have text from elsewhere: a report's.
+pub(crate) fn note_on_one_line(text: &str) {
+    note(&format!("note: {}", on_one_line(text)));
+}
+
 /// Writes a line to stderr. A failure to write it is ignored, because it does not change what the command did.
 pub(crate) fn note(text: &str) {
     let text = harmless(text);
@@ -53,6 +58,18 @@ pub(crate) fn columns() -> usize {
 /// Columns that `COLUMNS` says.
 pub(crate) fn columns_said() -> Option<usize> {
     std::env::var("COLUMNS").ok()?.trim().parse().ok().filter(|columns| *columns > 0)
+}
+
+/// True where the locale has another encoding than UTF-8, and on a terminal that can do nothing. Where nobody says, as for a service
+/// that a system starts, UTF-8 is what files have.
+pub(crate) fn has_ascii_alone() -> bool {
+    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let is_utf8 = |locale: &str| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    locale.is_some_and(|locale| !is_utf8(&locale)) || variable("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Text from files and services, safe to show. Sequences that move a terminal's cursor or change the direction of

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use billing_model::{Currency, Summary, one_line};
+use billing_report::table::table;
 
-use crate::table::table;
 use crate::terminal;
 
 /// The most characters of a currency in a table.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
+use crate::hashed::Hashed;
+
 /// Values under names. A name is stored when it first comes. All names are in one piece of memory, which goes back to
 /// the system as a whole, however many there were.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +14,7 @@ pub(crate) struct ByName<T> {
     rows: Vec<Row<T>>,
     hashes: RandomState,
     /// The latest row of each hash.
-    places: HashMap<u64, usize>,
+    places: HashMap<u64, usize, Hashed>,
     /// The row of the last call's name: the next call mostly has the same name.
     last: usize,
 }
@@ -28,10 +30,26 @@ struct Row<T> {
 impl<T: Default> ByName<T> {
     /// The value of a name, a new one when there is none yet.
     pub(crate) fn of(&mut self, name: &str) -> &mut T {
+        self.entry(name).1
+    }
+
+    /// The place of a name, and its value.
+    pub(crate) fn entry(&mut self, name: &str) -> (usize, &mut T) {
+        let place = self.place_of(name);
+        (place, &mut self.rows[place].value)
+    }
+
+    /// The place of a name in the order in which they came, from 0. It stays the same.
+    pub(crate) fn place_of(&mut self, name: &str) -> usize {
         if self.rows.get(self.last).is_none_or(|last| self.names[last.name.clone()] != *name) {
             self.last = self.place(name);
         }
-        &mut self.rows[self.last].value
+        self.last
+    }
+
+    /// The name at a place; an empty one where there is none.
+    pub(crate) fn name_at(&self, place: usize) -> &str {
+        self.rows.get(place).map_or("", |row| &self.names[row.name.clone()])
     }
 
     fn place(&mut self, name: &str) -> usize {

@@ -1,7 +1,7 @@
-//! What a ledger adds up to, for people: usage analytics from its sums.
+//! What a ledger adds up to, for people: usage analytics, reports, and how they are shown.
 //!
-//! Sums by day, sku, currency and API key go in, in any order, and the answer of the API comes out, exact to the last digit.
-//! What such an answer is, and how it is asked for and written, stands in `billing-model`; where the sums come from is the
+//! Sums and entries go in, in any order, and an answer comes out, exact to the last digit: [`AnalyticsBuilder`] makes that of the
+//! API, [`ReportBuilder`] a [`Report`], of which every form is made that people look at. Where sums and entries come from is the
 //! caller's matter. There is no I/O here, no clock and no ledger.
 //!
 //! ```
@@ -20,11 +20,102 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod analytics_builder;
+pub mod table;
+
+mod amount;
+mod calendar;
+mod dimension;
+mod model_pattern;
+mod rates;
+mod sums;
+mod zone;
+
+mod day_sum;
+mod question;
+
+mod compared;
+mod product;
+
+mod form_error;
+mod report;
+mod row;
+mod row_json;
+
+mod checking;
+
+mod hashed;
+
 mod by_name;
+mod clock;
+mod facts;
+mod requests;
+
+mod size;
+
+mod group;
+mod labels;
+mod tally;
+mod trend;
+
+mod line;
+
+mod before;
+mod charts;
+mod meta;
+mod rows;
+
+mod html;
+
+mod builder;
+
+mod figures;
+mod sparkline;
+
+mod column;
+mod naming;
+
+mod heading;
+mod remarks;
+mod section;
+mod wrapping;
+
+mod markdown;
+mod report_table;
+mod spreadsheet;
+
+mod diem;
+mod elapsed;
+mod last_sync;
+mod pace;
+mod short_amount;
+mod statusline;
+mod today;
+mod today_screen;
+
+mod analytics_builder;
 mod daily_spend;
 
 #[cfg(test)]
 mod analytics_proof;
+#[cfg(test)]
+mod forms_proof;
+#[cfg(test)]
+mod made_up;
 
 pub use analytics_builder::AnalyticsBuilder;
+pub use builder::ReportBuilder;
+pub use day_sum::DaySum;
+pub use diem::Diem;
+pub use dimension::{By, ByError, Dimension};
+pub use form_error::{FormError, SCHEMA};
+pub use last_sync::LastSync;
+pub use model_pattern::{ModelPattern, PatternError};
+pub use question::{Filter, Question, Reading, Sort};
+pub use rates::{Rate, RateError, Rates};
+pub use report::{Breakdown, FilterText, Meta, Report, Source, Span, Usd};
+pub use report_table::TableOptions;
+pub use row::Row;
+pub use statusline::{Standing, Template, TemplateError};
+pub use sums::{Sums, Tokens};
+pub use today::{CurrencyToday, ModelToday, Today, TodayBuilder};
+pub use zone::{Local, Zone, ZoneError};

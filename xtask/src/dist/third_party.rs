@@ -47,6 +47,9 @@ pub(super) fn text() -> Result<String> {
         let directory = package.manifest_path.parent().context("a manifest stands in a directory")?;
         let mut found = Vec::new();
         collect(directory.as_std_path(), &mut found)?;
+        if found.is_empty() && licence == "MIT" {
+            found.push(mit_by(&package.authors));
+        }
         for licence in found {
             users.entry(licence).or_default().insert(name.clone());
         }
@@ -56,6 +59,13 @@ pub(super) fn text() -> Result<String> {
         write!(text, "\n{RULE}\n{}\n{RULE}\n\n{licence}\n", users.join(", "))?;
     }
     Ok(text)
+}
+
+/// The licence of a crate whose sources have no text of it: its `Cargo.toml` says MIT, and by whom it is.
+fn mit_by(authors: &[String]) -> String {
+    const OURS: &str = include_str!("../../../LICENSE-MIT");
+    let terms = OURS.find("Permission is hereby granted").and_then(|start| OURS.get(start..));
+    format!("MIT License\n\nCopyright (c) {}\n\n{}", authors.join(", "), terms.unwrap_or(OURS).trim_end())
 }
 
 /// `name vVERSION` of every crate that is linked in, from `cargo tree`. Unlike `cargo metadata`, it leaves out macros,

@@ -1,8 +1,8 @@
 //! Analytics for a person: a table by day, one by model and one by API key, exact to the last digit.
 
 use billing_model::{Analytics, DaySpend, KeySpend, ModelSpend, OtherAmount, Total, one_line};
+use billing_report::table::{Fitted, Room};
 
-use crate::table::{Fitted, Room};
 use crate::text;
 
 /// Characters of a name or an id that are shown where there is room for them.

@@ -114,7 +114,8 @@ Examples:
   billing export --days 7 --currency USD -o week.json
   billing export --from-ledger --since yesterday --until today -o day.ndjson.gz";
 
-fn days(text: &str) -> Result<u32, String> {
+/// Reads a number of days.
+pub(super) fn days(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(days @ 1..=MOST_DAYS) => Ok(days),
         _ => Err(format!("it is a number of days from 1 to {MOST_DAYS}; other spans are --since 12h or 2w")),

@@ -1,10 +1,10 @@
 //! What differs, as tables: windows, their sums, days.
 
 use billing_model::{Currency, TimeWindow, Total};
+use billing_report::table::{Fitted, Room};
 use billing_sync::{DayDifference, Verified, WindowDifference};
 
 use crate::keeping::instant;
-use crate::table::{Fitted, Room};
 use crate::text::{grouped, short_currency};
 
 /// The tables of what differs; empty when nothing does.

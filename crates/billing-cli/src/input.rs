@@ -1,4 +1,4 @@
-//! The input of an import: a file or stdin.
+//! Files that are read: a file by its path, or stdin.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -9,6 +9,35 @@ use billing_format::Content;
 
 use crate::exit::Failure;
 
+/// The name that stands for stdin.
+const STDIN: &str = "-";
+
+/// How a file of SQLite begins, which a ledger is.
+const LEDGER: &[u8; 16] = b"SQLite format 3\0";
+
+/// What a file is called: its path, or stdin.
+pub(crate) fn shown(path: &Path) -> String {
+    match path == Path::new(STDIN) {
+        true => "stdin".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// The same in a sentence, a path in quotes.
+pub(crate) fn quoted(path: &Path) -> String {
+    match path == Path::new(STDIN) {
+        true => shown(path),
+        false => format!("`{}`", shown(path)),
+    }
+}
+
+/// True for a file of SQLite. Only a file that is none of what was asked for is looked at.
+pub(crate) fn is_ledger(path: &Path) -> bool {
+    let mut start = [0; LEDGER.len()];
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *LEDGER
+}
+
 pub(crate) enum Input {
     Stdin(io::Stdin),
     /// A file by its path, which may be a named pipe.
@@ -17,10 +46,10 @@ pub(crate) enum Input {
 
 impl Input {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        if path == Path::new("-") {
+        if path == Path::new(STDIN) {
             return Ok(Self::Stdin(io::stdin()));
         }
-        let failed = |error: anyhow::Error| Failure::failed(error.context(format!("`{}`", path.display())));
+        let failed = |error: anyhow::Error| Failure::failed(error.context(quoted(path)));
         let file = File::open(path).map_err(|error| failed(error.into()))?;
         match file.metadata() {
             Ok(metadata) if metadata.is_dir() => Err(failed(anyhow!("is a directory"))),

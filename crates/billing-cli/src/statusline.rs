@@ -1,0 +1,57 @@
+//! `billing statusline`: one line for a prompt or a status bar.
+
+use billing_ledger::{Error, ErrorKind};
+use billing_model::{Day, TimeWindow};
+use billing_report::{By, Dimension, Meta, Question, ReportBuilder, Standing, Zone};
+use billing_sqlite::SqliteLedger;
+
+use crate::args;
+use crate::chosen_accounts::ChosenAccounts;
+use crate::exit::Failure;
+use crate::{clock, reading, stdout};
+
+/// The hint for a ledger that a program of an older version has written.
+const FORWARD: &str = "`billing today` brings it up to date; `billing statusline` only reads";
+
+pub(crate) fn run(args: &args::Statusline) -> Result<(), Failure> {
+    let line = match line(args) {
+        // A writer has changed the file that was read without its log. By now there is a log, or the writer has ended.
+        Err(failure) if failure.of::<Error>().is_some_and(is_changed) => self::line(args)?,
+        line => line?,
+    };
+    // What the template says itself stays as it is: it may have colours.
+    stdout::write(&(line + "\n"))
+}
+
+fn line(args: &args::Statusline) -> Result<String, Failure> {
+    let path = args.from.ledger.path()?;
+    // A prompt must not wait, and must not take a ledger forward.
+    let ledger = SqliteLedger::open_to_read(&path).map_err(refused)?;
+    let accounts = ChosenAccounts::of(&ledger, &path, &args.from.names)?;
+    let (now, zone) = (clock::now(), args.place.timezone.unwrap_or(Zone::UTC));
+    let day = zone.local(now).day;
+    let (start, end) = (zone.start_of(day), zone.start_of(Day(day.0 + 1)));
+    // At the end of time there is no such day.
+    let window = TimeWindow::new(Some(start), Some(end)).map_err(Failure::failed)?;
+    let synced = accounts.synced(&ledger)?;
+    let empty = ReportBuilder::new(Question { window, ..Question::new(By::one(Dimension::Model)) });
+    let report = reading::read(&ledger, &accounts.ids, &empty)?.finish(Meta::default());
+    let diem = accounts.diem(&ledger, now)?;
+    let standing = Standing { now, start, report, diem, synced };
+    Ok(match &args.template {
+        Some(template) => template.line(&standing),
+        None => standing.line(),
+    })
+}
+
+/// True for a ledger that was changed while it was read. Where a lock is in the way, the engine's error is the cause.
+fn is_changed(error: &Error) -> bool {
+    error.kind() == ErrorKind::Busy && std::error::Error::source(error).is_none()
+}
+
+fn refused(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::OlderVersion => Failure::failed(error).hint(FORWARD),
+        _ => error.into(),
+    }
+}
