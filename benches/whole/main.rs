@@ -6,6 +6,7 @@
 mod hangs;
 mod memory;
 mod report;
+mod reports;
 mod server;
 mod sync;
 mod versus;
@@ -26,10 +27,11 @@ use std::time::SystemTime;
 use anyhow::Result;
 use xtask::{command, workspace};
 
-/// Five words name benchmarks of whole programs. `memory` is the peak memory of an export. `walk` is the time of an
+/// Six words name benchmarks of whole programs. `memory` is the peak memory of an export. `walk` is the time of an
 /// export: with windows side by side, compared with curl, or compared with another program. `hangs` is the time of an
-/// export from a service that hangs. `server` is the server under load. `sync` is `billing sync`, compared with dlt. All
-/// other arguments go to criterion; the first one is a filter by name.
+/// export from a service that hangs. `server` is the server under load. `sync` is `billing sync`, compared with dlt.
+/// `report` is reports of a ledger, compared with DuckDB and ccusage. All other arguments go to criterion; the first one
+/// is a filter by name.
 ///
 /// Criterion's own walks are reached by a longer part of their names, `walk-` for all of them.
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["hangs", ref options @ ..] => hangs::run(options),
         ["server", ref options @ ..] => server::run(options),
         ["sync", ref options @ ..] => sync::run(options),
+        ["report", ref options @ ..] => reports::run(options),
         _ => parts(&arguments),
     };
     match done {

@@ -4,7 +4,7 @@
 //! changed; a verify. The same first job is done by dlt into duckdb, from the same server.
 
 mod beside;
-mod job;
+pub(crate) mod job;
 mod peer;
 
 use std::fs;

@@ -141,7 +141,8 @@ impl Ledger {
         self.directory.join("run")
     }
 
-    fn served_path(&self) -> PathBuf {
+    /// The copy, which may be written to.
+    pub(crate) fn served_path(&self) -> PathBuf {
         self.run_directory().join("ledger.db")
     }
 }

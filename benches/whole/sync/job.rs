@@ -37,17 +37,17 @@ pub(super) struct Done {
 
 /// The measurements of a job that is done several times.
 #[derive(Default)]
-pub(super) struct Job {
+pub(crate) struct Job {
     times: Times,
     /// The CPU time of all times: it says more than the other when the machine has much to do.
     cpu: Duration,
-    pub(super) peak_kib: u64,
+    pub(crate) peak_kib: u64,
     /// Of the last time.
     requests: Option<u64>,
 }
 
 impl Target<'_> {
-    pub(super) fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.directory.join("ledger.db")
     }
 
@@ -55,7 +55,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// When what is there cannot be removed.
-    pub(super) fn begin(&self) -> Result<()> {
+    pub(crate) fn begin(&self) -> Result<()> {
         clear(&self.directory)?;
         fs::create_dir_all(&self.directory)
             .with_context(|| format!("cannot create {}", self.directory.display()))
@@ -65,7 +65,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// When the program fails, or does not say what it has done.
-    pub(super) fn sync(&self, job: &mut Job) -> Result<Done> {
+    pub(crate) fn sync(&self, job: &mut Job) -> Result<Done> {
         let mut sync = self.command("sync");
         let said = self.directory.join("said.json");
         sync.args(["--json", "--until", UNTIL]).stdout(File::create(&said)?);
@@ -81,7 +81,7 @@ impl Target<'_> {
     ///
     /// # Errors
     /// When the program fails, or finds a difference.
-    pub(super) fn verify(&self, job: &mut Job) -> Result<()> {
+    pub(crate) fn verify(&self, job: &mut Job) -> Result<()> {
         job.add(self.command("verify"), "billing verify")
     }
 
@@ -101,7 +101,7 @@ impl Job {
     ///
     /// # Errors
     /// When the program fails.
-    pub(super) fn add(&mut self, command: Command, name: &str) -> Result<()> {
+    pub(crate) fn add(&mut self, command: Command, name: &str) -> Result<()> {
         let before = children_cpu()?;
         let ended = measure(command, name)?;
         self.cpu += children_cpu()?.saturating_sub(before);
@@ -110,17 +110,17 @@ impl Job {
         Ok(())
     }
 
-    pub(super) fn median(&self) -> Duration {
+    pub(crate) fn median(&self) -> Duration {
         self.times.p50()
     }
 
     /// The mean CPU time of one.
-    pub(super) fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         self.cpu / u32::try_from(self.times.len().max(1)).unwrap_or(u32::MAX)
     }
 
     /// The line of a table: how often, how long, how fast if it brings entries, what was sent, and the most memory.
-    pub(super) fn row(&self, entries: Option<u64>) -> [String; 6] {
+    pub(crate) fn row(&self, entries: Option<u64>) -> [String; 6] {
         [
             self.times.len().to_string(),
             milliseconds(self.median()),
