@@ -15,7 +15,8 @@ const FORWARD: &str = "`billing today` brings it up to date; `billing statusline
 
 pub(crate) fn run(args: &args::Statusline) -> Result<(), Failure> {
     let line = match line(args) {
-        // A writer has changed the file that was read without its log. By now there is a log, or the writer has ended.
+        // A writer has changed the file that was read without its log, or was about to make one. By now there is a log, or the writer
+        // has ended.
         Err(failure) if failure.of::<Error>().is_some_and(is_changed) => self::line(args)?,
         line => line?,
     };
@@ -35,8 +36,9 @@ fn line(args: &args::Statusline) -> Result<String, Failure> {
     let window = TimeWindow::new(Some(start), Some(end)).map_err(Failure::failed)?;
     let synced = accounts.synced(&ledger)?;
     let empty = ReportBuilder::new(Question { window, ..Question::new(By::one(Dimension::Model)) });
-    let report = reading::read(&ledger, &accounts.ids, &empty)?.finish(Meta::default());
-    let diem = accounts.diem(&ledger, now)?;
+    let read = || reading::read(&ledger, &accounts.ids, &empty);
+    let (builder, diem) = accounts.with_diem(&ledger, now, read)?;
+    let report = builder.finish(Meta::default());
     let standing = Standing { now, start, report, diem, synced };
     Ok(match &args.template {
         Some(template) => template.line(&standing),
@@ -44,9 +46,13 @@ fn line(args: &args::Statusline) -> Result<String, Failure> {
     })
 }
 
-/// True for a ledger that was changed while it was read. Where a lock is in the way, the engine's error is the cause.
+/// True where the ledger may have been changed while it was read. A file whose log is being copied into it may look damaged, or like
+/// another one. Where a lock is in the way, the engine's error is the cause.
 fn is_changed(error: &Error) -> bool {
-    error.kind() == ErrorKind::Busy && std::error::Error::source(error).is_none()
+    match error.kind() {
+        ErrorKind::Busy => std::error::Error::source(error).is_none(),
+        kind => matches!(kind, ErrorKind::Corrupt | ErrorKind::Replaced | ErrorKind::CannotOpen),
+    }
 }
 
 fn refused(error: Error) -> Failure {

@@ -153,6 +153,11 @@ impl Connections {
         let still = Still::new(&handles, file.file())
             .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))?
             .ok_or_else(|| replaced(&file))?;
+        // A log that came before this look may be on its way into the file, half of which would be of another state. One that comes
+        // after it changes what the next look sees.
+        if file.has_log() {
+            return Err(file.error(ErrorKind::Busy, ""));
+        }
         let reader = file.connect_alone().map_err(|cause| file.fail(cause))?;
         let secret = to_be_read(&file, &reader)?;
         Self::of(file, secret, Watch::Still(still), handles).with_reader(reader)
