@@ -9,6 +9,9 @@ use billing_report::{Diem, LastSync};
 use crate::accounts::named;
 use crate::exit::Failure;
 
+/// How often entries are read beside the DIEM of the day.
+const MOST_READS: u32 = 10;
+
 /// Accounts of a ledger.
 pub(crate) struct ChosenAccounts {
     pub(crate) ids: Vec<AccountId>,
@@ -22,8 +25,28 @@ impl ChosenAccounts {
         Ok(Self { ids, names })
     }
 
+    /// What `read` reads, with the DIEM of the UTC day that it is. Where the DIEM has moved meanwhile both are read again, so that the
+    /// two say the same; where it moves each time, the last of both.
+    pub(crate) fn with_diem<T>(
+        &self,
+        ledger: &dyn Ledger,
+        now: Timestamp,
+        mut read: impl FnMut() -> Result<T, Error>,
+    ) -> Result<(T, Diem), Error> {
+        let mut before = self.diem(ledger, now)?;
+        for _ in 1..MOST_READS {
+            let read = read()?;
+            let after = self.diem(ledger, now)?;
+            if before == after {
+                return Ok((read, after));
+            }
+            before = after;
+        }
+        Ok((read()?, self.diem(ledger, now)?))
+    }
+
     /// The DIEM of the UTC day that it is.
-    pub(crate) fn diem(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<Diem, Error> {
+    fn diem(&self, ledger: &dyn Ledger, now: Timestamp) -> Result<Diem, Error> {
         let mut diem = Diem::default();
         if let Some(day) = Day::of(now) {
             for id in &self.ids {

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     export::refuse_terminal(args)?;
     let started = now();
     let path = LedgerPath::of(args.from_ledger.as_ref().and_then(Option::as_deref)).path()?;
-    overwriting::refuse(plan.output.as_deref(), [path.as_path()])?;
+    overwriting::refuse_ledger(plan.output.as_deref(), &path)?;
     let progress = Progress::new(export::shown(&plan), false);
     let ledger = ledgers::open_saying(&path, &|text| progress.say(&format!("note: {text}")))?;
     let account = ledger.account(&args.account)?;

@@ -11,8 +11,6 @@ mod question;
 mod rendered;
 mod window;
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 use billing_report::{Dimension, Meta, Question};
 
@@ -39,8 +37,8 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
         terminal::note("note: --charts adds something to JSON and to a page, and not to this form");
     }
     match args.files.is_empty() {
-        true => output.refuse_over(&[&args.from.ledger.path()?])?,
-        false => output.refuse_over(&args.files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?,
+        true => output.refuse_ledger(&args.from.ledger.path()?)?,
+        false => output.refuse_files(&args.files)?,
     }
     let question = question::of_report(args, args.charts || output.has_charts(), now)?;
     if let Some(note) = args.window.until.as_deref().and_then(last_day) {

@@ -19,13 +19,14 @@ pub(crate) fn run(args: &args::Today) -> Result<(), Failure> {
     let now = clock::now();
     let synced = accounts.synced(&ledger)?;
     let empty = TodayBuilder::new(now, args.place.timezone.unwrap_or(Zone::UTC));
-    let builder = reading::read(&ledger, &accounts.ids, &empty)?;
+    let read = || reading::read(&ledger, &accounts.ids, &empty);
+    let (builder, diem) = accounts.with_diem(&ledger, now, read)?;
     let source = Source {
         ledger: Some(path.display().to_string()),
         accounts: accounts.names.clone(),
         files: Vec::new(),
     };
-    let today = builder.finish(source, accounts.diem(&ledger, now)?, synced);
+    let today = builder.finish(source, diem, synced);
     if today.currencies.is_empty() {
         let zone = args.place.timezone.unwrap_or(Zone::UTC);
         // Of these days nothing was found, or only what cost nothing.

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
 use super::charge;
-use crate::billing::{command, run};
+use crate::billing::{Run, command, run};
 use crate::ledger::Ledger;
 use crate::place::Place;
 
@@ -105,6 +105,24 @@ fn nothing_is_written_over_what_it_is_made_of() {
     std::fs::hard_link(&june, place.path("other.csv")).unwrap();
     run(&["report", &june, "-o", &place.path("other.csv")]).failed(2, "which it is made of");
     assert_eq!(place.read("june.csv"), before);
+    let mut itself = command(&["report", "-", "-o", &june]);
+    itself.stdin(std::fs::File::open(&june).unwrap());
+    Run::from(itself.output().unwrap()).failed(2, "which it is made of");
+    assert_eq!(place.read("june.csv"), before);
+}
+
+/// A ledger's log holds what was recorded last, and an export that broke off is gone on with.
+#[test]
+fn nothing_is_written_over_a_log_or_what_an_export_has_kept() {
+    let (ledger, place) = (ledger(), Place::new());
+    let path = ledger.path();
+    let log = format!("{path}-wal");
+    std::fs::write(&log, "").unwrap();
+    run(&["report", "--ledger", &path, "--format", "csv", "-o", &log]).failed(2, "which it is made of");
+    std::fs::remove_file(&log).unwrap();
+    place.write("june.csv.checkpoint", "kept");
+    run(&["report", "--ledger", &path, "-o", &place.path("june.csv")]).failed(2, "has not ended");
+    assert_eq!(place.names(), ["june.csv.checkpoint"]);
 }
 
 #[test]

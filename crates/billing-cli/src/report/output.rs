@@ -44,6 +44,7 @@ impl Output {
         let path = plan::file(args.output.as_deref());
         if let Some(path) = path.as_deref() {
             refuse_other_than_file(path)?;
+            overwriting::refuse_kept(path)?;
         } else if form == Form::Html && args.output.is_none() && io::stdout().is_terminal() {
             return Err(Failure::usage(anyhow!(
                 "stdout is a terminal, and a whole page would be printed to it"
@@ -70,8 +71,13 @@ impl Output {
     }
 
     /// Refuses a place that is a file of which the report is made.
-    pub(crate) fn refuse_over(&self, inputs: &[&Path]) -> Result<(), Failure> {
-        overwriting::refuse(self.path.as_deref(), inputs.iter().copied())
+    pub(super) fn refuse_files(&self, files: &[PathBuf]) -> Result<(), Failure> {
+        overwriting::refuse(self.path.as_deref(), files.iter().map(PathBuf::as_path))
+    }
+
+    /// Refuses a place that is the ledger of which the report is made.
+    pub(super) fn refuse_ledger(&self, ledger: &Path) -> Result<(), Failure> {
+        overwriting::refuse_ledger(self.path.as_deref(), ledger)
     }
 
     /// Puts a report there.
