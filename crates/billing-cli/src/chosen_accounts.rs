@@ -65,3 +65,40 @@ impl ChosenAccounts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use billing_ledger::Change;
+    use billing_model::{Currency, UsageEntry};
+    use billing_testkit::{MemoryLedger, entry_at};
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_of_the_moment_of_the_diem() {
+        let ledger = MemoryLedger::new().unwrap();
+        let id = ledger.create_account("default").unwrap();
+        let now: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
+        let accounts = ChosenAccounts { ids: vec![id], names: Vec::new() };
+        for busy in [0, 1, 3, 40] {
+            let before = accounts.diem(&ledger, now).unwrap().used;
+            let mut reads = 0;
+            let (last, diem) = accounts
+                .with_diem(&ledger, now, || {
+                    reads += 1;
+                    let used = accounts.diem(&ledger, now)?.used;
+                    // So often, something is charged between the reading and the DIEM.
+                    if reads <= busy {
+                        let entry = UsageEntry { currency: Currency::Diem, ..entry_at(now, "-1") };
+                        let add = vec![entry].into();
+                        ledger.change(&Change { add, ..Change::of(id, now) })?;
+                    }
+                    Ok(used)
+                })
+                .unwrap();
+            assert_eq!(reads, MOST_READS.min(busy + 1));
+            assert_eq!(last == diem.used, busy < MOST_READS, "{busy}");
+            assert!(diem.used > before || busy == 0);
+        }
+    }
+}

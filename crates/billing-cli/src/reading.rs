@@ -167,12 +167,14 @@ mod tests {
 
     use super::*;
 
-    fn ledger() -> (tempfile::TempDir, SqliteLedger, AccountId) {
+    pub(super) const ENTRIES: usize = 1_500;
+
+    pub(super) fn ledger() -> (tempfile::TempDir, SqliteLedger, AccountId) {
         let directory = tempfile::tempdir().unwrap();
         let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
         let account = ledger.create_account("read").unwrap();
         let mut import = ledger.import(account).unwrap();
-        import.write(&History::new(5, 1_500).collect::<Vec<_>>()).unwrap();
+        import.write(&History::new(5, ENTRIES as u64).collect::<Vec<_>>()).unwrap();
         import.finish().unwrap();
         (directory, ledger, account)
     }

@@ -496,4 +496,16 @@ mod tests {
         let to_read = Connections::open_to_read(&path).unwrap();
         assert_eq!(timeout_ms(&to_read).unwrap(), [0, 0]);
     }
+
+    /// A log that came after the question whether there is one may be half copied at the first look.
+    #[test]
+    fn a_file_is_not_read_alone_where_a_log_is_there_at_the_first_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.db");
+        let writer = Connections::open(&path, true, &mut |_| ()).unwrap();
+        assert!(LedgerFile::new(&path).unwrap().has_log());
+        assert_eq!(Connections::open_still(&path).map(drop).unwrap_err().kind(), ErrorKind::Busy);
+        drop(writer);
+        assert!(Connections::open_still(&path).is_ok());
+    }
 }

@@ -138,18 +138,7 @@ mod tests {
     use billing_sqlite::SqliteLedger;
 
     use super::*;
-
-    const ENTRIES: usize = 1_500;
-
-    fn ledger() -> (tempfile::TempDir, SqliteLedger, AccountId) {
-        let directory = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open_or_create(&directory.path().join("ledger.db")).unwrap();
-        let account = ledger.create_account("read").unwrap();
-        let mut import = ledger.import(account).unwrap();
-        import.write(&History::new(5, ENTRIES as u64).collect::<Vec<_>>()).unwrap();
-        import.finish().unwrap();
-        (directory, ledger, account)
-    }
+    use crate::reading::tests::{ENTRIES, ledger};
 
     fn builder() -> ReportBuilder {
         ReportBuilder::new(Question { requests: true, ..Question::new("hour,model".parse().unwrap()) })
