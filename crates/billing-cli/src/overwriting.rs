@@ -47,8 +47,10 @@ pub(crate) fn refuse<'a>(
 /// # Errors
 /// As [`refuse`].
 pub(crate) fn refuse_ledger(output: Option<&Path>, ledger: &Path) -> Result<(), Failure> {
+    // What is beside a ledger is beside its file, and not beside a link to it.
+    let real = fs::canonicalize(ledger).unwrap_or_else(|_| ledger.to_owned());
     let beside = |end: &str| -> PathBuf {
-        let mut name = OsString::from(ledger);
+        let mut name = OsString::from(&real);
         name.push(end);
         name.into()
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use billing_model::{Day, Total, one_line};
+use billing_model::{Day, Total, one_line, parse_decimal};
 use serde::Deserialize;
 
 use crate::calendar::{days_from, weekday_name};
@@ -38,6 +38,10 @@ impl Report {
 
 fn check(report: &Report) -> Result<(), String> {
     check_by(&report.meta.by)?;
+    let mut rates = report.meta.usd.iter().flat_map(|usd| usd.rates.values());
+    if let Some(rate) = rates.find(|rate| parse_decimal(rate).is_err()) {
+        return Err(format!("`{}` is no rate", short(rate)));
+    }
     let mut totals = BTreeSet::new();
     for total in &report.totals {
         if !totals.insert(total.currency.as_str()) {

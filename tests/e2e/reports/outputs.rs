@@ -119,6 +119,10 @@ fn nothing_is_written_over_a_log_or_what_an_export_has_kept() {
     let log = format!("{path}-wal");
     std::fs::write(&log, "").unwrap();
     run(&["report", "--ledger", &path, "--format", "csv", "-o", &log]).failed(2, "which it is made of");
+    let link = place.path("link.db");
+    symlink(&path, &link).unwrap();
+    run(&["report", "--ledger", &link, "--format", "csv", "-o", &log]).failed(2, "which it is made of");
+    std::fs::remove_file(&link).unwrap();
     std::fs::remove_file(&log).unwrap();
     place.write("june.csv.checkpoint", "kept");
     run(&["report", "--ledger", &path, "-o", &place.path("june.csv")]).failed(2, "has not ended");
