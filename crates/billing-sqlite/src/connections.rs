@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use billing_ledger::{Error, ErrorKind};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use crate::file::{self, Found, LedgerFile};
 use crate::handles::Handles;
@@ -141,7 +141,7 @@ impl Connections {
             };
             Ok((guard, secret))
         };
-        let (guard, secret) = looked().inspect_err(|_: &Error| leave_no_log(&file, &reader))?;
+        let (guard, secret) = looked().inspect_err(|_: &Error| file::leave_no_log(&file, &reader))?;
         Self::of(file, secret, Watch::Log(guard), handles).with_reader(reader)
     }
 
@@ -393,7 +393,7 @@ impl Drop for Connections {
     fn drop(&mut self) {
         let readers = std::mem::take(&mut *lock(&self.readers));
         if self.is_to_read && self.check().is_ok() {
-            readers.iter().for_each(|reader| leave_no_log(&self.file, reader));
+            readers.iter().for_each(|reader| file::leave_no_log(&self.file, reader));
         }
         drop(readers);
         *lock(&self.writer) = None;
@@ -411,15 +411,6 @@ fn to_be_read(file: &LedgerFile, reader: &Connection) -> Result<Secret, Error> {
     let secret = schema::secret(reader).map_err(|cause| file.fail(cause))?;
     configure_reader(reader).map_err(|cause| file.fail(cause))?;
     Ok(secret)
-}
-
-/// Lets the engine remove the empty log that reading has made, when this connection is closed and nobody else has it open. A log
-/// that has something is left to whoever writes.
-fn leave_no_log(file: &LedgerFile, reader: &Connection) {
-    if std::fs::metadata(file.log()).is_ok_and(|log| log.len() == 0) {
-        // If this fails, an empty log stays, which changes nothing.
-        let _ = file::trust(reader);
-    }
 }
 
 /// The error for a replaced file. Its advice depends on what is there now.
@@ -442,7 +433,9 @@ fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let deadline = Instant::now() + file::BUSY_TIMEOUT;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            Err(cause) if file::is_busy(&cause) && Instant::now() < deadline => {
+                std::thread::sleep(BUSY_PAUSE)
+            }
             done => return done,
         }
     }
@@ -454,16 +447,14 @@ fn begin(writer: &Connection) -> rusqlite::Result<()> {
     writer.busy_timeout(Duration::ZERO)?;
     let begun = loop {
         match writer.execute_batch("BEGIN IMMEDIATE") {
-            Err(cause) if is_busy(&cause) && Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+            Err(cause) if file::is_busy(&cause) && Instant::now() < deadline => {
+                std::thread::sleep(BUSY_PAUSE)
+            }
             done => break done,
         }
     };
     writer.busy_timeout(file::BUSY_TIMEOUT)?;
     begun
-}
-
-fn is_busy(cause: &rusqlite::Error) -> bool {
-    cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {

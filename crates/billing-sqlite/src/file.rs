@@ -382,3 +382,17 @@ fn percent_encoded(path: &OsStr) -> String {
     }
     out
 }
+
+/// Lets the engine remove the empty log that reading has made, when this connection is closed and nobody else has it open. A log
+/// that has something is left to whoever writes.
+pub(crate) fn leave_no_log(file: &LedgerFile, reader: &Connection) {
+    if std::fs::metadata(file.log()).is_ok_and(|log| log.len() == 0) {
+        // If this fails, an empty log stays, which changes nothing.
+        let _ = trust(reader);
+    }
+}
+
+/// True for what somebody else's lock makes fail.
+pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
+    cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
