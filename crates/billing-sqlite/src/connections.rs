@@ -87,7 +87,7 @@ impl Connections {
         // A file that had no log has one by now.
         let guard = match guard {
             Some(guard) => guard,
-            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
+            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| file.replaced())?,
         };
         let mut connections = Self::of(file, secret, Watch::Log(guard), handles);
         connections.is_new = matches!(found, Found::Nothing);
@@ -137,7 +137,7 @@ impl Connections {
             // Reading makes a log, which is there by now.
             let guard = match guard {
                 Some(guard) => guard,
-                None => new_guard(&file, &handles, &reader)?.ok_or_else(|| replaced(&file))?,
+                None => new_guard(&file, &handles, &reader)?.ok_or_else(|| file.replaced())?,
             };
             Ok((guard, secret))
         };
@@ -152,7 +152,7 @@ impl Connections {
         // The first look goes before the first read.
         let still = Still::new(&handles, file.file())
             .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))?
-            .ok_or_else(|| replaced(&file))?;
+            .ok_or_else(|| file.replaced())?;
         // A log that came before this look may be on its way into the file, half of which would be of another state. One that comes
         // after it changes what the next look sees.
         if file.has_log() {
@@ -383,7 +383,7 @@ impl Connections {
 
     fn replaced(&self) -> Error {
         self.is_replaced.store(true, Ordering::Relaxed);
-        replaced(&self.file)
+        self.file.replaced()
     }
 }
 
@@ -411,11 +411,6 @@ fn to_be_read(file: &LedgerFile, reader: &Connection) -> Result<Secret, Error> {
     let secret = schema::secret(reader).map_err(|cause| file.fail(cause))?;
     configure_reader(reader).map_err(|cause| file.fail(cause))?;
     Ok(secret)
-}
-
-/// The error for a replaced file. Its advice depends on what is there now.
-fn replaced(file: &LedgerFile) -> Error {
-    file.error(ErrorKind::Replaced, file.advice())
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {

@@ -140,6 +140,11 @@ impl LedgerFile {
         Connection::open_with_flags(&uri, flags)
     }
 
+    /// The error for a file that was replaced. Its advice depends on what is there now.
+    pub(crate) fn replaced(&self) -> Error {
+        self.error(ErrorKind::Replaced, self.advice())
+    }
+
     /// What to do when the file is no longer the one that was opened. Every call asks for it from then on, and a log
     /// may be long. So it is found out anew only when the files have changed.
     pub(crate) fn advice(&self) -> String {
