@@ -20,4 +20,3 @@ mod sizes;
 mod walks;
 
 pub(crate) use batches::{Batch, Found, gzip, post};
-pub(crate) use recount::{analytics_agree, rollups_are};

@@ -13,8 +13,6 @@ use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
-use crate::ledger_place::LedgerPlace;
-use crate::ledgers::OpenLedger;
 use crate::text::{entries, grouped};
 use crate::{accounts, ledgers, stdout};
 
@@ -33,24 +31,21 @@ struct Status {
 }
 
 pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
-    let place = args.ledger.place()?;
-    let ledger = ledgers::open(&place)?;
+    let path = args.ledger.path()?;
+    let ledger = ledgers::open(&path)?;
     let mut accounts = ledger.accounts()?;
     if let Some(name) = &args.account {
         accounts.retain(|account| account.name == *name);
         if accounts.is_empty() {
-            return Err(accounts::no_account(&place, name));
+            return Err(accounts::no_account(&path, name));
         }
     }
-    let all = accounts.into_iter().map(|account| Status::of(&*ledger, account));
+    let all = accounts.into_iter().map(|account| Status::of(&ledger, account));
     let all = all.collect::<Result<Vec<_>, _>>()?;
-    let bytes = match &ledger {
-        OpenLedger::File(_) => place.file().map_or(Ok(0), bytes_of)?,
-        OpenLedger::Database(ledger) => ledger.bytes()?,
-    };
+    let bytes = bytes_of(&path)?;
     match args.json {
-        true => stdout::print(&json(&place, bytes, &all)?),
-        false => stdout::print(&text(&place, bytes, &all)),
+        true => stdout::print(&json(&path, bytes, &all)?),
+        false => stdout::print(&text(&path, bytes, &all)),
     }
 }
 
@@ -121,8 +116,8 @@ fn list(row: &mut impl FnMut(&str, String), name: &str, spans: &[Span], none: &s
     }
 }
 
-fn text(place: &LedgerPlace, bytes: u64, all: &[Status]) -> String {
-    let mut text = format!("{place}: {} bytes\n", grouped(bytes));
+fn text(path: &Path, bytes: u64, all: &[Status]) -> String {
+    let mut text = format!("{}: {} bytes\n", path.display(), grouped(bytes));
     for status in all {
         text.push_str(&format!("\naccount {}\n{}", accounts::shown(&status.account.name), status.table()));
     }
@@ -169,7 +164,7 @@ struct JsonSpan {
     until: String,
 }
 
-fn json(place: &LedgerPlace, bytes: u64, all: &[Status]) -> Result<String, Failure> {
+fn json(path: &Path, bytes: u64, all: &[Status]) -> Result<String, Failure> {
     let accounts = all.iter().map(|Status { account, removed, copy }| JsonAccount {
         name: account.name.clone(),
         entries: account.entries,
@@ -184,7 +179,7 @@ fn json(place: &LedgerPlace, bytes: u64, all: &[Status]) -> Result<String, Failu
             provisional_from: held.provisional_from(source.settle).map(|from| from.to_string()),
         }),
     });
-    let json = Json { ledger: place.to_string(), bytes, accounts: accounts.collect() };
+    let json = Json { ledger: path.display().to_string(), bytes, accounts: accounts.collect() };
     let text =
         serde_json::to_string_pretty(&json).context("the status is no JSON").map_err(Failure::failed)?;
     Ok(stdout::plain_json(&text) + "\n")

@@ -17,8 +17,7 @@ pub struct Account {
     pub entries: u64,
     /// The DIEM that it may spend each UTC day; `None` for an account without any.
     pub diem_allocation: Option<Decimal>,
-    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes. The currencies are in
-    /// [`Currency`]'s order.
+    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes.
     pub nets: Vec<(Currency, Total)>,
 }
 
@@ -29,6 +28,6 @@ pub struct Funds {
     pub diem_allocation: Option<Decimal>,
     /// The sum of the day's DIEM entries, signed as in the ledger.
     pub diem_of_day: Total,
-    /// The sum of all entries of each currency, signed as in the ledger, the currencies in [`Currency`]'s order.
+    /// The sum of all entries of each currency, signed as in the ledger.
     pub nets: Vec<(Currency, Total)>,
 }

@@ -21,6 +21,7 @@ mod findings;
 mod numbers;
 mod record;
 mod removed;
+mod sequences;
 mod words;
 
 use findings::Findings;
@@ -96,7 +97,7 @@ impl SqliteLedger {
         }
         let mut findings = Findings::new(&opened.connection, progress);
         findings.look().map_err(fail)?;
-        let report = findings.notes.report;
+        let report = findings.report;
         // The findings are about a file that is no longer at the path.
         if file::has_moved(&opened.connection).map_err(fail)? {
             return Err(file.error(ErrorKind::Replaced, file.advice()));

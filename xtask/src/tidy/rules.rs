@@ -4,7 +4,6 @@
 /// A crate that is not in this table may not exist.
 pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-model", &[]),
-    ("billing-copy", &["billing-ledger", "billing-model"]),
     ("billing-csv", &["billing-model"]),
     ("billing-format", &["billing-csv", "billing-model"]),
     ("billing-http", &["billing-model"]),
@@ -13,9 +12,7 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     ("billing-sample", &["billing-model"]),
     ("billing-sink", &["billing-format", "billing-model"]),
     ("billing-ledger", &["billing-model"]),
-    ("billing-engine", &["billing-ledger", "billing-model"]),
-    ("billing-sqlite", &["billing-engine", "billing-ledger", "billing-model"]),
-    ("billing-postgres", &["billing-engine", "billing-ledger", "billing-model"]),
+    ("billing-sqlite", &["billing-ledger", "billing-model"]),
     ("billing-sync", &["billing-http", "billing-ledger", "billing-model"]),
     (
         "billing-server",
@@ -24,14 +21,12 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
     (
         "billing-cli",
         &[
-            "billing-copy",
             "billing-csv",
             "billing-export",
             "billing-format",
             "billing-http",
             "billing-ledger",
             "billing-model",
-            "billing-postgres",
             "billing-report",
             "billing-sample",
             "billing-server",
@@ -53,16 +48,13 @@ pub(super) const OWN: &[(&str, &[&str])] = &[
 /// Every crate of ours that another may depend on.
 const ALL: &[&str] = &[
     "billing-cli",
-    "billing-copy",
     "billing-csv",
-    "billing-engine",
     "billing-export",
     "billing-format",
     "billing-http",
     "billing-ledger",
     "billing-left-out",
     "billing-model",
-    "billing-postgres",
     "billing-report",
     "billing-sample",
     "billing-server",
@@ -78,11 +70,8 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     // One way out to the network, one way in.
     ("reqwest", &["billing-http"]),
     ("axum", &["billing-server"]),
-    // Engines of the ledger come and go behind the contract, and the reader of CSV may be exchanged.
+    // The engine of the ledger will be exchanged one day, and the reader of CSV may be.
     ("rusqlite", &["billing-sqlite"]),
-    ("tokio-postgres", &["billing-postgres"]),
-    ("tokio-postgres-rustls", &["billing-postgres"]),
-    ("deadpool-postgres", &["billing-postgres"]),
     ("csv", &["billing-csv"]),
     ("csv-core", &["billing-csv"]),
     // Flags and untyped errors are for programs, not for libraries.
@@ -107,8 +96,6 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
             "billing-cli",
             "billing-export",
             "billing-http",
-            // Its client moves the bytes of all connections, on a thread of its own.
-            "billing-postgres",
             "billing-server",
             "billing-sync",
             "billing-testkit",

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
-use crate::ledger_place::LedgerPlace;
 use crate::{terminal, text};
 
 use super::equal;
@@ -95,10 +94,10 @@ impl Report {
         said.trim_end().to_owned()
     }
 
-    pub(crate) fn json(&self, args: &args::Import, place: &LedgerPlace) -> Result<String, Failure> {
+    pub(crate) fn json(&self, args: &args::Import, ledger: &Path) -> Result<String, Failure> {
         let Summary { entries, first, last, .. } = &self.summary;
         let json = Json {
-            ledger: place.to_string(),
+            ledger: ledger.display().to_string(),
             account: &args.account,
             dry_run: self.dry_run,
             entries: *entries,
