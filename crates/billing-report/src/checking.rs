@@ -113,6 +113,7 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::made_up;
+    use crate::report::Usd;
 
     #[test]
     fn every_report_is_read_back() {
@@ -136,6 +137,13 @@ mod tests {
         check(
             |report| report.meta.by = vec![Dimension::Day; 2],
             "its rows are by one dimension, or by two different ones",
+        );
+        check(
+            |report| {
+                let rates = [("VCU".to_owned(), "NaN".to_owned())].into();
+                report.meta.usd = Some(Usd { rates, spend: Total::default(), unrated: Vec::new() });
+            },
+            "`NaN` is no rate",
         );
         check(|report| report.totals.clear(), "`USD` has no total");
         check(|report| report.totals.push(report.totals[0].clone()), "`USD` has two totals");
