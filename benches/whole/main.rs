@@ -5,6 +5,8 @@
 
 mod hangs;
 mod memory;
+#[cfg(unix)]
+mod postgres;
 mod report;
 mod reports;
 mod server;
@@ -27,9 +29,10 @@ use std::time::SystemTime;
 use anyhow::Result;
 use xtask::{command, workspace};
 
-/// Six words name benchmarks of whole programs. `memory` is the peak memory of an export. `walk` is the time of an
+/// Seven words name benchmarks of whole programs. `memory` is the peak memory of an export. `walk` is the time of an
 /// export: with windows side by side, compared with curl, or compared with another program. `hangs` is the time of an
-/// export from a service that hangs. `server` is the server under load. `sync` is `billing sync`, compared with dlt.
+/// export from a service that hangs. `server` is the server under load, `postgres` the same one over PostgreSQL and over
+/// SQLite. `sync` is `billing sync`, compared with dlt.
 /// `report` is reports of a ledger, compared with DuckDB and ccusage. All other arguments go to criterion; the first one
 /// is a filter by name.
 ///
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
         ["walk", "--vs", before] => versus::run(before),
         ["hangs", ref options @ ..] => hangs::run(options),
         ["server", ref options @ ..] => server::run(options),
+        #[cfg(unix)]
+        ["postgres", ref options @ ..] => postgres::run(options),
         ["sync", ref options @ ..] => sync::run(options),
         ["report", ref options @ ..] => reports::run(options),
         _ => parts(&arguments),

@@ -89,6 +89,45 @@ pub(super) fn peak_kib(process: u32) -> Option<u64> {
     peak.trim().trim_end_matches("kB").trim_end().parse().ok()
 }
 
+/// The CPU time of a running process.
+///
+/// # Errors
+/// When the kernel does not tell; only Linux does.
+pub(super) fn cpu(process: u32) -> Result<Duration> {
+    let Stat { own, .. } = stat(process).with_context(|| format!("process {process} is gone"))?;
+    Ok(own)
+}
+
+/// The CPU time of a process and of all that it started, also of those that have ended.
+///
+/// # Errors
+/// As [`cpu`].
+pub(super) fn family_cpu(process: u32) -> Result<Duration> {
+    let Stat { own, ended, .. } = stat(process).with_context(|| format!("process {process} is gone"))?;
+    let children = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let children = children.filter_map(stat).filter(|stat| stat.parent == process);
+    Ok(own + ended + children.map(|child| child.own).sum::<Duration>())
+}
+
+/// What `/proc` says of a process.
+struct Stat {
+    parent: u32,
+    /// The CPU time of its own, and of the processes that it started and that have ended, in hundredths of a second.
+    own: Duration,
+    ended: Duration,
+}
+
+fn stat(process: u32) -> Option<Stat> {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name of the program, in brackets, may hold anything. The state and numbers follow it.
+    let fields: Vec<_> = status.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |first: usize| {
+        let times = fields.get(first..first + 2)?.iter().map(|ticks| ticks.parse::<u64>().ok());
+        Some(Duration::from_millis(times.sum::<Option<u64>>()? * 10))
+    };
+    Some(Stat { parent: fields.get(1)?.parse().ok()?, own: ticks(11)?, ended: ticks(13)? })
+}
+
 /// The CPU time of all processes that we started and that have ended. It is in hundredths of a second: the kernel
 /// rounds the sum, not the time of each process.
 ///

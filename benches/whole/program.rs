@@ -49,8 +49,16 @@ impl Server {
     /// # Errors
     /// When it cannot be started, or does not print its address.
     pub(super) fn start(billing: &Path, ledger: &Path) -> Result<Self> {
+        Self::start_as("billing-serve", billing, ledger)
+    }
+
+    /// The same for one of several that run beside each other, of which each has a name.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(super) fn start_as(name: &str, billing: &Path, ledger: &Path) -> Result<Self> {
         // It logs every request, as it does in use. The log goes into a file, which costs the same and can be read later.
-        let log = workspace::target_directory()?.join("billing-serve.log");
+        let log = workspace::target_directory()?.join(name).with_extension("log");
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let process = Command::new(billing)
             .args(["serve", "--listen", "127.0.0.1:0", "--ledger"])

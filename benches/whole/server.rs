@@ -3,7 +3,7 @@
 //! Each section has its own file, prints a table for `docs/performance.md`, and returns the limits that were missed. All
 //! sections are measured before the run fails, because all figures together say more than one.
 
-mod analytics;
+pub(super) mod analytics;
 mod encodings;
 mod ingest;
 mod pages;
@@ -12,7 +12,7 @@ mod readers;
 mod versus;
 
 pub(super) mod ledger;
-mod load;
+pub(super) mod load;
 
 use std::time::Duration;
 
@@ -29,16 +29,16 @@ use super::say;
 const ENTRIES: u64 = 5_000_000;
 
 /// Entries on a page: the most that `usage` gives.
-const PAGE_ENTRIES: u64 = 500;
+pub(super) const PAGE_ENTRIES: u64 = 500;
 
 /// The least number of pages. With fewer the deep ones are not deep.
-const MIN_ENTRIES: u64 = 100 * PAGE_ENTRIES;
+pub(super) const MIN_ENTRIES: u64 = 100 * PAGE_ENTRIES;
 
 /// The account that is read. Batches go into another one, so that all sections read the same entries.
-const ACCOUNT: &str = "default";
+pub(super) const ACCOUNT: &str = "default";
 
 /// The limits that a section missed, in words.
-type Missed = Vec<String>;
+pub(super) type Missed = Vec<String>;
 
 /// Measures one thing and prints its table.
 type Section = fn(&Bench) -> Result<Missed>;
@@ -173,12 +173,12 @@ impl Bench {
 }
 
 /// A page by its number, oldest entries first.
-fn numbered(page: u64) -> String {
+pub(super) fn numbered(page: u64) -> String {
     format!("/billing/usage?limit={PAGE_ENTRIES}&page={page}&sortOrder=asc")
 }
 
 /// How many entries the account of a connection has.
-fn total(connection: &mut Connection) -> Result<u64> {
+pub(super) fn total(connection: &mut Connection) -> Result<u64> {
     #[derive(serde::Deserialize)]
     struct Page {
         pagination: Pagination,
@@ -192,7 +192,7 @@ fn total(connection: &mut Connection) -> Result<u64> {
 }
 
 /// Prints a sentence about a limit, and adds it to the missed ones when the limit was missed.
-fn judge(missed: &mut Missed, holds: bool, said: String) {
+pub(super) fn judge(missed: &mut Missed, holds: bool, said: String) {
     say(&format!("{}{said}", if holds { "" } else { "MISSED: " }));
     if !holds {
         missed.push(said);
@@ -200,7 +200,7 @@ fn judge(missed: &mut Missed, holds: bool, said: String) {
 }
 
 /// Checks that one time is at most so many times another one.
-fn judge_times(missed: &mut Missed, what: &str, long: Duration, short: Duration, limit: u32) {
+pub(super) fn judge_times(missed: &mut Missed, what: &str, long: Duration, short: Duration, limit: u32) {
     judge(
         missed,
         long <= short * limit,

@@ -85,7 +85,7 @@ fn what_differs_is_listed_and_the_code_is_3() {
     assert_eq!(run.code, Some(3));
     insta::assert_snapshot!(run.stderr.replace(&path, "LEDGER"), @"
     error: `LEDGER` differs from its entries in 5 places
-    hint: keep this file, and go on with a backup that is clean or import the entries from their source
+    hint: keep this ledger, and go on with a backup that is clean or import the entries from their source
     hint: an account in step with a service is mended by `billing verify --repair`
     ");
 }

@@ -20,3 +20,4 @@ mod sizes;
 mod walks;
 
 pub(crate) use batches::{Batch, Found, gzip, post};
+pub(crate) use recount::{analytics_agree, rollups_are};

@@ -19,6 +19,8 @@ mod source;
 mod arrivals;
 mod clocks;
 mod currencies;
+#[cfg(unix)]
+mod database_kills;
 mod ingest;
 mod numbers;
 mod other_fields;
@@ -65,13 +67,16 @@ mod browsers;
 mod check;
 mod commands;
 mod completions;
+mod databases;
 mod demo;
 mod endpoint_life;
 mod keys;
 mod listening;
 mod man_pages;
 mod metrics;
+mod moves;
 mod names;
+mod operations_docs;
 #[cfg(target_os = "linux")]
 mod own_ledger;
 #[cfg(target_os = "linux")]

@@ -156,7 +156,7 @@ pub(crate) fn held(path: &str) -> Vec<UsageEntry> {
 }
 
 /// The line with `TIME` for instants of these days, and for seconds such as `0.4 s`.
-fn timeless(line: &str) -> String {
+pub(crate) fn timeless(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let timeless = words.iter().enumerate().map(|(place, word)| {
         let bare = word.trim_end_matches([',', ';', ':', ')']);

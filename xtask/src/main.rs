@@ -28,6 +28,10 @@ usage: cargo xtask COMMAND
   bench server [--entries N] [--keep] [SECTION…]
                   the server over a ledger of 5,000,000 entries: deep pages, analytics, ingest, readers beside it, pages
                   beside datasette, encodings; `--keep` leaves the ledger for the next run
+  bench postgres [--entries N] [--setting NAME=VALUE]… [--keep] [SECTION…]
+                  the server over a ledger of 5,000,000 entries in PostgreSQL, with PostgreSQL's own settings, beside the same in
+                  SQLite: `billing ledger copy` there and back, deep pages, analytics, ingest; `--setting shared_buffers=1GB`
+                  sets what the database has otherwise; `--keep` leaves the ledger in SQLite for the next run
   bench sync [--entries N] [--turns N] [--keep] [--without-dlt]
                   `billing sync` of 1,000,000 entries from `billing serve`, alone and beside batches; a sync of nothing new;
                   `billing verify`; the first job by dlt into duckdb; `--keep` leaves the service's ledger for the next run

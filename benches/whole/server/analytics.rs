@@ -27,11 +27,7 @@ const LIMIT: Duration = Duration::from_millis(50);
 pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let mut connection = bench.connect()?;
     let (mut first, mut again) = (Times::default(), Times::default());
-    let days = MONTHS.iter().sum();
-    // The server keeps an answer for ten minutes, so every request has another range.
-    for end in (SPAN_DAYS..=days).step_by(STEP_DAYS) {
-        let (since, until) = (date(end - SPAN_DAYS), date(end - 1));
-        let target = format!("/billing/usage-analytics?startDate={since}&endDate={until}");
+    for target in targets() {
         for times in [&mut first, &mut again] {
             let start = Instant::now();
             connection.get(&target)?;
@@ -49,6 +45,15 @@ pub(super) fn run(bench: &Bench) -> Result<Missed> {
     let said = format!("the slowest analytics of 90 days take {} ms, at most {limit}", milliseconds(most));
     judge(&mut missed, most <= LIMIT, said);
     Ok(missed)
+}
+
+/// The server keeps an answer for ten minutes, so every request has another range.
+pub(crate) fn targets() -> impl Iterator<Item = String> {
+    let days = MONTHS.iter().sum();
+    (SPAN_DAYS..=days).step_by(STEP_DAYS).map(|end| {
+        let (since, until) = (date(end - SPAN_DAYS), date(end - 1));
+        format!("/billing/usage-analytics?startDate={since}&endDate={until}")
+    })
 }
 
 /// The date of a day of 2026, counted from zero.

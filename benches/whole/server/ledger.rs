@@ -56,6 +56,11 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// The program that made it.
+    pub(crate) fn billing(&self) -> &Path {
+        &self.billing
+    }
+
     pub(crate) fn entries(&self) -> u64 {
         self.entries
     }

@@ -94,7 +94,7 @@ pub(super) fn go_on(walks: &mut [Walk<'_>], time: Duration) -> Result<Load> {
 ///
 /// # Errors
 /// When one of them failed.
-pub(super) fn joined<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
+pub(crate) fn joined<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
     let ended: Vec<_> = threads.into_iter().map(ScopedJoinHandle::join).collect();
     ended.into_iter().map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
 }

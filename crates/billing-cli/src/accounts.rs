@@ -1,7 +1,6 @@
 //! `billing accounts`: the accounts of a ledger, and their daily allocations.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use billing_ledger::{Account, AccountId, ErrorKind, Ledger};
@@ -11,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::{self, AccountsCommand};
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 use crate::{ledgers, stdout, terminal, text};
 
 /// The hint for an amount that is none.
@@ -28,18 +28,18 @@ const MOST_OF_A_NAME: usize = 128;
 
 pub(crate) fn run(args: &args::Accounts) -> Result<(), Failure> {
     match &args.command {
-        AccountsCommand::List { ledger, json } => list(&ledger.path()?, *json),
-        AccountsCommand::Remove { ledger, name } => remove(&ledger.path()?, name),
+        AccountsCommand::List { ledger, json } => list(&ledger.place()?, *json),
+        AccountsCommand::Remove { ledger, name } => remove(&ledger.place()?, name),
         AccountsCommand::Set { ledger, account, diem_allocation } => {
-            set(&ledger.path()?, account, diem_allocation)
+            set(&ledger.place()?, account, diem_allocation)
         }
     }
 }
 
-fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let accounts = ledgers::open(path)?.accounts()?;
+fn list(place: &LedgerPlace, as_json: bool) -> Result<(), Failure> {
+    let accounts = ledgers::open(place)?.accounts()?;
     match as_json {
-        true => json(path, accounts).and_then(|json| stdout::print(&json)),
+        true => json(place, accounts).and_then(|json| stdout::print(&json)),
         false => stdout::print(&table(accounts)),
     }
 }
@@ -70,13 +70,13 @@ struct JsonAccount {
     nets: BTreeMap<String, String>,
 }
 
-fn json(path: &Path, accounts: Vec<Account>) -> Result<String, Failure> {
+fn json(place: &LedgerPlace, accounts: Vec<Account>) -> Result<String, Failure> {
     let accounts = accounts.into_iter().map(|Account { id, name, entries, diem_allocation, nets }| {
         let diem_allocation = diem_allocation.map(decimal_text);
         let nets = nets.into_iter().map(|(currency, net)| (currency.as_str().to_owned(), net.to_string()));
         JsonAccount { id: id.0, name, entries, diem_allocation, nets: nets.collect() }
     });
-    let json = Json { ledger: path.display().to_string(), accounts: accounts.collect() };
+    let json = Json { ledger: place.to_string(), accounts: accounts.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
     Ok(stdout::plain_json(&text) + "\n")
 }
@@ -100,10 +100,10 @@ pub(crate) fn shown(name: &str) -> String {
     one_line(name, MOST_OF_A_NAME)
 }
 
-fn remove(path: &Path, name: &str) -> Result<(), Failure> {
-    let ledger = ledgers::open(path)?;
+fn remove(place: &LedgerPlace, name: &str) -> Result<(), Failure> {
+    let ledger = ledgers::open(place)?;
     let account = ledger.accounts()?.into_iter().find(|account| account.name == name);
-    let account = account.ok_or_else(|| no_account(path, name))?;
+    let account = account.ok_or_else(|| no_account(place, name))?;
     let keys = ledger.keys()?.iter().filter(|key| key.account == name).count();
     ledger.remove_account(account.id).map_err(|error| match error.kind() {
         ErrorKind::AccountInUse => Failure::failed(error).hint(STAYS),
@@ -124,32 +124,32 @@ fn remove(path: &Path, name: &str) -> Result<(), Failure> {
 /// The accounts with these names, each once; all of them without a name.
 pub(crate) fn named(
     ledger: &dyn Ledger,
-    path: &Path,
+    place: &LedgerPlace,
     names: &[String],
 ) -> Result<Vec<(AccountId, String)>, Failure> {
     let all = ledger.accounts()?;
     if let Some(name) = names.iter().find(|name| all.iter().all(|account| account.name != **name)) {
-        return Err(no_account(path, name));
+        return Err(no_account(place, name));
     }
     let is_named = |name: &String| names.is_empty() || names.contains(name);
     Ok(all.into_iter().map(|account| (account.id, account.name)).filter(|(_, name)| is_named(name)).collect())
 }
 
 /// The failure for an account that a ledger does not have.
-pub(crate) fn no_account(path: &Path, name: &str) -> Failure {
-    Failure::failed(anyhow!("there is no account `{name}` in `{}`", path.display()))
+pub(crate) fn no_account(place: &LedgerPlace, name: &str) -> Failure {
+    Failure::failed(anyhow!("there is no account `{name}` in `{place}`"))
         .hint("billing accounts list shows them; billing keys create --account makes one")
 }
 
-fn set(path: &Path, name: &str, allocation: &str) -> Result<(), Failure> {
+fn set(place: &LedgerPlace, name: &str, allocation: &str) -> Result<(), Failure> {
     let allocation = match allocation {
         "none" => None,
         number => Some(parse_decimal(number).map_err(|error| {
             Failure::usage(anyhow::Error::new(error).context("--diem-allocation")).hint(ALLOCATION)
         })?),
     };
-    let ledger = ledgers::open(path)?;
-    let account = ledger.account(name)?.ok_or_else(|| no_account(path, name))?;
+    let ledger = ledgers::open(place)?;
+    let account = ledger.account(name)?.ok_or_else(|| no_account(place, name))?;
     ledger.set_diem_allocation(account, allocation).map_err(|error| match error.kind() {
         ErrorKind::InvalidAllocation => Failure::usage(error).hint(ALLOCATION),
         _ => Failure::from(error),

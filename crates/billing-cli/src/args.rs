@@ -5,7 +5,8 @@ mod balance;
 mod export;
 mod import;
 mod ledger;
-mod ledger_path;
+mod ledger_copy;
+mod named_ledger;
 mod record;
 mod report;
 mod serve;
@@ -30,7 +31,8 @@ pub(crate) use balance::Balance;
 pub(crate) use export::{Export, ExportFormat, Wire};
 pub(crate) use import::{Import, ImportFormat};
 pub(crate) use ledger::{Accounts, AccountsCommand, Backup, Check, KeyKind, Keys, KeysCommand, Restore};
-pub(crate) use ledger_path::LedgerPath;
+pub(crate) use ledger_copy::{Ledger, LedgerCommand};
+pub(crate) use named_ledger::NamedLedger;
 pub(crate) use record::{BatchFormat, Record};
 pub(crate) use report::{Form, LedgerAccounts, Look, Output, Place, Render, Report, Short, Sort, Window};
 pub(crate) use serve::{LogFormat, LogLevel, Serve, UsageEndpoint};
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Makes, lists and revokes the keys of a ledger
     Keys(Keys),
+    /// Copies a ledger into another file or database
+    Ledger(Ledger),
     /// Writes the man pages, one for each command
     Man(Man),
     /// Shows the spend of the last 30 days, by model

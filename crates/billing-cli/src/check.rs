@@ -1,59 +1,57 @@
 //! `billing check`: compares everything in a ledger with its entries.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use billing_ledger::{Checked, Difference, DifferenceKind, Report};
 use billing_model::one_line;
-use billing_sqlite::SqliteLedger;
 use serde::Serialize;
 
 use crate::args;
 use crate::exit::{Exit, Failure};
+use crate::ledger_place::LedgerPlace;
 use crate::progress::moving_line;
 use crate::text::grouped;
-use crate::{stdout, terminal, text};
+use crate::{ledgers, stdout, terminal, text};
 
 /// The most characters of a difference in the list. Only a difference that quotes a very long text has more.
 const MOST_CHARS: usize = 1000;
 
 /// The hint for a ledger with differences.
 const DIFFERS: &str =
-    "keep this file, and go on with a backup that is clean or import the entries from their source";
+    "keep this ledger, and go on with a backup that is clean or import the entries from their source";
 
 /// The hint for what of it can be mended.
 const MENDED: &str = "an account in step with a service is mended by `billing verify --repair`";
 
 pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     let start = Instant::now();
-    let path = args.ledger.path()?;
-    let line = moving_line(false, "looking at the file");
-    let report = SqliteLedger::check(&path, |checked| {
+    let place = args.ledger.place()?;
+    let line = moving_line(false, "looking at the ledger");
+    let report = ledgers::check(&place, |checked| {
         line.set_message(format!("{} checked", text::entries(checked.entries)));
     });
     line.finish_and_clear();
     let report = report?;
     let printed = match args.json {
-        true => json(&path, &report).and_then(|json| stdout::print(&json)),
+        true => json(&place, &report).and_then(|json| stdout::print(&json)),
         false => stdout::print(&list(&report)),
     };
     if !report.is_clean() {
         // The exit code says it even when nobody reads the list.
-        let (path, total) = (path.display(), report.total());
-        let error = match total {
-            1 => anyhow!("`{path}` differs from its entries in one place"),
-            _ => anyhow!("`{path}` differs from its entries in {} places", grouped(total)),
+        let error = match report.total() {
+            1 => anyhow!("`{place}` differs from its entries in one place"),
+            total => anyhow!("`{place}` differs from its entries in {} places", grouped(total)),
         };
         return Err(Failure::new(Exit::Differs, error).hint(DIFFERS).hint(MENDED));
     }
     printed?;
-    terminal::note(&clean(&path, &report.checked, start.elapsed()));
+    terminal::note(&clean(&place, &report.checked, start.elapsed()));
     Ok(())
 }
 
-fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
+fn clean(place: &LedgerPlace, checked: &Checked, elapsed: Duration) -> String {
     let Checked {
         accounts,
         entries,
@@ -85,7 +83,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
     let of_copies = [(sources, "source"), (coverage, "walked window")].into_iter().filter(|(n, _)| *n > 0);
     let worded = |(n, noun)| format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" });
     let others: Vec<_> = others.into_iter().chain(of_copies).map(worded).collect();
-    let (path, entries) = (path.display(), text::entries(entries));
+    let entries = text::entries(entries);
     let removed = match removed_entries {
         0 => String::new(),
         removed => format!(", and {} that were taken out,", grouped(removed)),
@@ -97,7 +95,7 @@ fn clean(path: &Path, checked: &Checked, elapsed: Duration) -> String {
         }
     };
     format!(
-        "{path} is clean: {entries}{removed} in {}{hidden}\n{}",
+        "{place} is clean: {entries}{removed} in {}{hidden}\n{}",
         text::seconds(elapsed),
         others.join(", ")
     )
@@ -158,7 +156,7 @@ struct JsonDifference<'a> {
     expected: Option<&'a str>,
 }
 
-fn json(path: &Path, report: &Report) -> Result<String, Failure> {
+fn json(place: &LedgerPlace, report: &Report) -> Result<String, Failure> {
     let Checked {
         accounts,
         entries,
@@ -176,7 +174,7 @@ fn json(path: &Path, report: &Report) -> Result<String, Failure> {
         texts,
     } = report.checked;
     let json = Json {
-        ledger: path.display().to_string(),
+        ledger: place.to_string(),
         clean: report.is_clean(),
         checked: JsonChecked {
             accounts,

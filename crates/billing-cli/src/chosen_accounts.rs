@@ -1,13 +1,12 @@
 //! What `today` and `statusline` ask of a ledger alike: which accounts, their DIEM, and when they were brought in line.
 
-use std::path::Path;
-
 use billing_ledger::{AccountId, Error, Ledger};
 use billing_model::{Day, Timestamp};
 use billing_report::{Diem, LastSync};
 
 use crate::accounts::named;
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 
 /// How often entries are read beside the DIEM of the day.
 const MOST_READS: u32 = 10;
@@ -20,8 +19,8 @@ pub(crate) struct ChosenAccounts {
 
 impl ChosenAccounts {
     /// The accounts of these names, or all where none is named.
-    pub(crate) fn of(ledger: &dyn Ledger, path: &Path, names: &[String]) -> Result<Self, Failure> {
-        let (ids, names) = named(ledger, path, names)?.into_iter().unzip();
+    pub(crate) fn of(ledger: &dyn Ledger, place: &LedgerPlace, names: &[String]) -> Result<Self, Failure> {
+        let (ids, names) = named(ledger, place, names)?.into_iter().unzip();
         Ok(Self { ids, names })
     }
 

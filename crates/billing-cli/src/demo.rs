@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use billing_csv::Columns;
 use billing_format::Format;
 use billing_http::{ApiKey, Client, Endpoint, Walk};
-use billing_ledger::{KeyKind, Ledger};
+use billing_ledger::KeyKind;
 use billing_model::{Sink, Stretch, Summary, TimeWindow, Timestamp, UsageEntry, WholeDigest, WholeSet};
 use billing_sample::History;
 use billing_sink::{AtomicFile, FileSink, drain};
@@ -19,6 +19,7 @@ use futures::TryStreamExt;
 
 use crate::args;
 use crate::exit::{Exit, Failure};
+use crate::ledger_place::LedgerPlace;
 use crate::runtime::runtime;
 use crate::{ledgers, serve, stdout, text};
 
@@ -44,7 +45,7 @@ struct Place {
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let place = Place::prepare(&args.dir)?;
     let start = Instant::now();
-    let ledger = ledgers::open_or_create(&place.ledger)?;
+    let ledger = ledgers::open_or_create(&LedgerPlace::File(place.ledger.clone()))?;
     let account = ledger.create_account("demo")?;
     let mut recorded = WholeSet::EMPTY;
     let mut import = ledger.import(account)?;
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(serve::serve(
             listener,
-            ledger,
+            ledger.shared(),
             serve::config(),
             async { drop(stopped.await) },
             serve::Says::default(),

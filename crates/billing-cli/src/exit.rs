@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use billing_http::{CertificateFault, ErrorKind};
+use billing_ledger::ErrorKind as LedgerErrorKind;
 use billing_model::BadRows;
 use billing_sink::{DrainError, ErrorKind as SinkErrorKind};
 
@@ -80,6 +81,11 @@ impl Failure {
     /// What kind of failure of the service it is, if it is one.
     pub(crate) fn of_service(&self) -> Option<ErrorKind> {
         self.of::<billing_http::Error>().map(billing_http::Error::kind)
+    }
+
+    /// What kind of failure of a ledger it is, if it is one.
+    pub(crate) fn of_ledger(&self) -> Option<LedgerErrorKind> {
+        self.of::<billing_ledger::Error>().map(billing_ledger::Error::kind)
     }
 
     /// Adds what the command was doing.
@@ -262,8 +268,17 @@ impl<E: Into<Failure>> From<DrainError<E, billing_sink::Error>> for Failure {
 impl From<billing_ledger::Error> for Failure {
     fn from(error: billing_ledger::Error) -> Self {
         match error.kind() {
-            billing_ledger::ErrorKind::NotFound => {
+            LedgerErrorKind::NotFound => {
                 Self::failed(error).hint("billing sync, billing import and billing keys create make one")
+            }
+            LedgerErrorKind::Away => Self::new(Exit::Unreachable, error).hint(
+                "check the host and the port in --ledger, and whether the database lets this machine in",
+            ),
+            LedgerErrorKind::UnfinishedCopy => {
+                Self::failed(error).hint("the same `billing ledger copy` goes on with it")
+            }
+            LedgerErrorKind::OutcomeNotKnown => {
+                Self::new(Exit::Incomplete, error).hint("look whether it is there before you do it again")
             }
             _ => Self::failed(error),
         }

@@ -8,7 +8,7 @@ use billing_model::{Mark, Sink as _, Summary, TimeWindow, Timestamp};
 use billing_sink::Finished;
 use billing_sync::{Records, Span};
 
-use crate::args::{self, LedgerPath};
+use crate::args::{self, NamedLedger};
 use crate::clock::now;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{self, INCOMPLETE, Interrupted};
@@ -44,13 +44,13 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     export::refuse_terminal(args)?;
     let started = now();
-    let path = LedgerPath::of(args.from_ledger.as_ref().and_then(Option::as_deref)).path()?;
-    overwriting::refuse_ledger(plan.output.as_deref(), &path)?;
+    let place = NamedLedger::of(args.from_ledger.as_ref().and_then(Option::as_deref)).place()?;
+    overwriting::refuse_ledger(plan.output.as_deref(), &place)?;
     let progress = Progress::new(export::shown(&plan), false);
-    let ledger = ledgers::open_saying(&path, &|text| progress.say(&format!("note: {text}")))?;
+    let ledger = ledgers::open_saying(&place, &|text| progress.say(&format!("note: {text}")))?;
     let account = ledger.account(&args.account)?;
-    let account = account.ok_or_else(|| accounts::no_account(&path, &args.account))?;
-    let (window, provisional_from) = settle(&ledger, account, &args.account, plan.times.by_clock(started)?)?;
+    let account = account.ok_or_else(|| accounts::no_account(&place, &args.account))?;
+    let (window, provisional_from) = settle(&*ledger, account, &args.account, plan.times.by_clock(started)?)?;
     if ledger.source(account)?.is_some_and(|source| source.synced_at.is_none()) {
         progress
             .warn("the first sync of this account has not ended, so its history goes on behind what is held");
@@ -58,8 +58,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
     let filter = Filter { window, currency: plan.currency.clone() };
     let page = |query: &WalkQuery<'_>, lend: &mut LendEntry<'_>| ledger.page_by_position(query, lend);
     let reading = Reading { page: &page, account, name: &args.account, filter };
-    let output =
-        WholeOutput::open(&plan, [("from-ledger", &path.display().to_string()), ("account", &args.account)])?;
+    let output = WholeOutput::open(&plan, [("from-ledger", &place.to_string()), ("account", &args.account)])?;
     if let Some(path) = plan.output.as_deref().filter(|_| plan.manifest) {
         export::check_place_of_manifest(path, output.takes_back())?;
     }
@@ -72,7 +71,7 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
         let interrupted = interrupt::watch(plan.output.is_none())?;
         reading.read_into(output, &progress, &interrupted)
     })?;
-    let of = (&*path.display().to_string(), args.account.as_str());
+    let of = (&*place.to_string(), args.account.as_str());
     let mut exported = Exported::of_ledger(of, window, (started, now()), summary, finished);
     exported.currency = plan.currency.clone();
     let exported = export::close(exported, &plan, &progress)?;

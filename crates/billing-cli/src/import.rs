@@ -10,12 +10,14 @@ use billing_ledger::{
     check_timestamps,
 };
 use billing_model::{Sink, Summary, Timestamp, UsageEntry};
-use billing_sqlite::{Overlap, Overlaps, SqliteLedger};
+use billing_sqlite::{Overlap, Overlaps};
 use chrono::Utc;
 
 use crate::args::{self, ImportFormat};
 use crate::exit::Failure;
 use crate::input::Input;
+use crate::ledger_place::LedgerPlace;
+use crate::ledgers::LookUp;
 use crate::{accounts, ledgers, stdout, terminal, text};
 
 mod report;
@@ -32,16 +34,16 @@ const ANOTHER_ACCOUNT: &str = "nothing was imported; import into another --accou
 
 pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     let start = Instant::now();
-    let path = args.ledger.path()?;
+    let place = args.ledger.place()?;
     // All files are opened before the ledger is made, so that a wrong name leaves nothing behind.
     let inputs = args.files.iter().map(|path| Input::open(path)).collect::<Result<Vec<_>, _>>()?;
     let report = match args.dry_run {
-        true => rehearse(args, &path, inputs)?,
+        true => rehearse(args, &place, inputs)?,
         false => record(args, inputs)?,
     };
     terminal::note(&report.said(&args.account, start.elapsed()));
     if args.json {
-        stdout::print(&report.json(args, &path)?)?;
+        stdout::print(&report.json(args, &place)?)?;
     }
     if report.is_refused {
         return Err(Failure::failed(anyhow!("an import of this would be refused")).hint(again("all of it")));
@@ -50,11 +52,8 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 fn record(args: &args::Import, inputs: Vec<Input>) -> Result<Report, Failure> {
-    let ledger = ledgers::open_or_create(&args.ledger.path_to_make()?)?;
-    import(args, inputs, &ledger).inspect_err(|_| {
-        // If this fails, an empty ledger stays. The error that is returned is the one from before.
-        let _ = ledger.remove_if_unused();
-    })
+    let ledger = ledgers::open_or_create(&args.ledger.place_to_make()?)?;
+    import(args, inputs, &*ledger).inspect_err(|_| ledger.remove_if_unused())
 }
 
 /// Imports all or nothing. When it fails, it removes what it has stored before it returns.
@@ -104,23 +103,23 @@ fn imported_before(
 }
 
 /// A dry run: reads and checks everything that an import would, and changes no ledger.
-fn rehearse(args: &args::Import, ledger: &Path, inputs: Vec<Input>) -> Result<Report, Failure> {
+fn rehearse(args: &args::Import, place: &LedgerPlace, inputs: Vec<Input>) -> Result<Report, Failure> {
+    let look_up = LookUp::of(place, &args.account)?;
     if let Err(error) = check_account_name(&args.account)
-        && !SqliteLedger::has_account(ledger, &args.account)?
+        && !look_up.is_there()?
     {
         return Err(accounts::refused(error));
     }
     let mut rehearsal = Rehearsal;
-    if let Some(source) = SqliteLedger::look_up_source(ledger, &args.account)? {
+    if let Some(source) = look_up.source()? {
         return Err(of_a_copy(args, &source));
     }
     // A file that is no ledger is found before anything is read.
-    let look_up = |sha256s: &[[u8; 32]]| SqliteLedger::look_up_files(ledger, &args.account, sha256s);
-    look_up(&[])?;
+    look_up.files(&[])?;
     let mut reading = Reading::new(args)?;
     for (path, input) in args.files.iter().zip(inputs) {
         let (read, sha256) = reading.read(path, input, &mut rehearsal)?;
-        reading.end_file(path, &read, sha256, look_up(&[sha256])?.pop().flatten())?;
+        reading.end_file(path, &read, sha256, look_up.files(&[sha256])?.pop().flatten())?;
     }
     reading.end()?;
     Ok(reading.report)

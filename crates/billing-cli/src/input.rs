@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use billing_format::Content;
+use billing_postgres::Target;
 
 use crate::exit::Failure;
 
@@ -48,6 +49,10 @@ impl Input {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if path == Path::new(STDIN) {
             return Ok(Self::Stdin(io::stdin()));
+        }
+        if path.to_str().is_some_and(Target::is_meant) {
+            return Err(Failure::usage(anyhow!("{} is a ledger in a database, and no file", quoted(path)))
+                .hint("a ledger is named with --ledger"));
         }
         let failed = |error: anyhow::Error| Failure::failed(error.context(quoted(path)));
         let file = File::open(path).map_err(|error| failed(error.into()))?;

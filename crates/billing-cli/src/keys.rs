@@ -1,7 +1,5 @@
 //! `billing keys`: makes, lists and revokes the API keys of a ledger.
 
-use std::path::Path;
-
 use anyhow::{Context, anyhow};
 use billing_ledger::{ErrorKind, Key, Ledger};
 use billing_model::Timestamp;
@@ -11,24 +9,22 @@ use serde::Serialize;
 
 use crate::args::{self, KeyKind, KeysCommand};
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 use crate::{accounts, ledgers, stdout, terminal};
 
 pub(crate) fn run(args: &args::Keys) -> Result<(), Failure> {
     match &args.command {
         KeysCommand::Create { ledger, account, kind, description } => {
-            create(&ledger.path_to_make()?, account, *kind, description)
+            create(&ledger.place_to_make()?, account, *kind, description)
         }
-        KeysCommand::List { ledger, json } => list(&ledger.path()?, *json),
-        KeysCommand::Revoke { ledger, id } => revoke(&ledger.path()?, id),
+        KeysCommand::List { ledger, json } => list(&ledger.place()?, *json),
+        KeysCommand::Revoke { ledger, id } => revoke(&ledger.place()?, id),
     }
 }
 
-fn create(path: &Path, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
-    let ledger = ledgers::open_or_create(path)?;
-    create_in(&ledger, account, kind, description).inspect_err(|_| {
-        // If this fails, an empty ledger stays. The error that is returned is the one from before.
-        let _ = ledger.remove_if_unused();
-    })
+fn create(place: &LedgerPlace, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
+    let ledger = ledgers::open_or_create(place)?;
+    create_in(&*ledger, account, kind, description).inspect_err(|_| ledger.remove_if_unused())
 }
 
 fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &str) -> Result<(), Failure> {
@@ -55,10 +51,10 @@ fn create_in(ledger: &dyn Ledger, account: &str, kind: KeyKind, description: &st
     })
 }
 
-fn list(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let keys = ledgers::open(path)?.keys()?;
+fn list(place: &LedgerPlace, as_json: bool) -> Result<(), Failure> {
+    let keys = ledgers::open(place)?.keys()?;
     match as_json {
-        true => json(path, keys).and_then(|json| stdout::print(&json)),
+        true => json(place, keys).and_then(|json| stdout::print(&json)),
         false => stdout::print(&table(keys)),
     }
 }
@@ -106,7 +102,7 @@ struct JsonKey {
     revoked_at: Option<String>,
 }
 
-fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
+fn json(place: &LedgerPlace, keys: Vec<Key>) -> Result<String, Failure> {
     let keys = keys.into_iter().map(|key| JsonKey {
         id: key.id,
         account: key.account,
@@ -117,13 +113,13 @@ fn json(path: &Path, keys: Vec<Key>) -> Result<String, Failure> {
         last_used_at: key.last_used_at.map(|at| at.to_string()),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
     });
-    let json = Json { ledger: path.display().to_string(), keys: keys.collect() };
+    let json = Json { ledger: place.to_string(), keys: keys.collect() };
     let text = serde_json::to_string_pretty(&json).context("the list is no JSON").map_err(Failure::failed)?;
     Ok(stdout::plain_json(&text) + "\n")
 }
 
-fn revoke(path: &Path, id: &str) -> Result<(), Failure> {
-    if ledgers::open(path)?.revoke_key(id, now())? {
+fn revoke(place: &LedgerPlace, id: &str) -> Result<(), Failure> {
+    if ledgers::open(place)?.revoke_key(id, now())? {
         terminal::note(&format!("revoked key {id}"));
         return Ok(());
     }

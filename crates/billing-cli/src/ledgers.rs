@@ -1,90 +1,145 @@
-//! Opens ledgers. A ledger of an older version is migrated, and progress is shown.
+//! Opens ledgers, in files and in databases. A ledger of an older version is migrated, and progress is shown.
+
+mod copies;
+mod forward;
+mod look_up;
+mod open_ledger;
+mod password;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use billing_ledger::Error;
-use billing_sqlite::{Migration, SqliteLedger};
-use indicatif::ProgressBar;
+use billing_ledger::{Checked, Error, ErrorKind, Report};
+use billing_postgres::{PostgresLedger, Settings, Target};
+use billing_sqlite::SqliteLedger;
 
-use crate::progress::moving_line;
+use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 use crate::terminal;
-use crate::text::{entries, grouped};
 
-/// The time between two notes where there is no moving line.
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
+use forward::Forward;
+
+pub(crate) use copies::{begin_copy, open_to_copy};
+pub(crate) use look_up::LookUp;
+pub(crate) use open_ledger::OpenLedger;
+
+/// For a command that answers with a few lines, whose reader looks at it: it does not wait long for a database.
+const SHORT: Settings = Settings { patience: Duration::from_secs(5), ..Settings::COMMAND };
+
+/// For a line in a prompt. A prompt must not wait, and changes nothing.
+const PROMPT: Settings =
+    Settings { patience: Duration::from_secs(2), may_migrate: false, ..Settings::COMMAND };
+
+/// The hint for a database that lets nobody in, or is not trusted.
+const TRUST: &str = "the password is that of the URL, of PGPASSWORD or of ~/.pgpass; sslrootcert=FILE in the URL says whom to trust";
 
 /// Opens an existing ledger.
-pub(crate) fn open(path: &Path) -> Result<SqliteLedger, Error> {
-    open_saying(path, &plain_note)
+pub(crate) fn open(place: &LedgerPlace) -> Result<OpenLedger, Failure> {
+    open_saying(place, &plain_note)
 }
 
 /// Opens an existing ledger for a command that only reads. One of another user, or one that may not be written to, is read as it is:
 /// nothing is made beside it.
-pub(crate) fn open_for_a_report(path: &Path) -> Result<SqliteLedger, Error> {
-    match SqliteLedger::is_to_be_read_alone(path) {
-        true => SqliteLedger::open_to_read(path),
-        false => open(path),
+pub(crate) fn open_for_a_report(place: &LedgerPlace) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::File(path) if SqliteLedger::is_to_be_read_alone(path) => {
+            Ok(OpenLedger::File(SqliteLedger::open_to_read(path)?))
+        }
+        place => open(place),
+    }
+}
+
+/// The same for a screen that is looked at.
+pub(crate) fn open_for_a_look(place: &LedgerPlace) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::Database { target, .. } => connect(target, SHORT, &plain_note),
+        place => open_for_a_report(place),
+    }
+}
+
+/// Opens a ledger as it is for a line in a prompt: nothing is made or taken forward, and nothing is noted.
+pub(crate) fn open_for_a_prompt(place: &LedgerPlace) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::File(path) => Ok(OpenLedger::File(SqliteLedger::open_to_read(path)?)),
+        LedgerPlace::Database { target, .. } => connect(target, PROMPT, &|_| ()),
     }
 }
 
 /// Opens an existing ledger, and writes notes with `note`.
-pub(crate) fn open_saying(path: &Path, note: &dyn Fn(&str)) -> Result<SqliteLedger, Error> {
+pub(crate) fn open_saying(place: &LedgerPlace, note: &dyn Fn(&str)) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::File(path) => open_file(path, note),
+        LedgerPlace::Database { target, .. } => connect(target, Settings::COMMAND, note),
+    }
+}
+
+/// The same for a server, whose clients wait.
+pub(crate) fn open_to_serve(place: &LedgerPlace, note: &dyn Fn(&str)) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::File(path) => open_file(path, note),
+        LedgerPlace::Database { target, .. } => connect(target, Settings::SERVER, note),
+    }
+}
+
+/// Opens a ledger, and makes it if there is none. The database itself has to be there.
+pub(crate) fn open_or_create(place: &LedgerPlace) -> Result<OpenLedger, Failure> {
+    match place {
+        LedgerPlace::File(path) => {
+            let mut forward = Forward::new(path, &plain_note);
+            let ledger =
+                SqliteLedger::open_or_create_with_progress(path, |migration| forward.show(migration));
+            forward.end();
+            Ok(OpenLedger::File(ledger?))
+        }
+        LedgerPlace::Database { target, .. } => {
+            let target = password::completed(target, &plain_note);
+            let ledger = PostgresLedger::open_or_create(target, Settings::COMMAND).map_err(no_database)?;
+            Ok(OpenLedger::Database(ledger))
+        }
+    }
+}
+
+/// Compares everything in a ledger with its entries, and tells `progress` what was checked so far.
+pub(crate) fn check(place: &LedgerPlace, progress: impl FnMut(&Checked)) -> Result<Report, Failure> {
+    match place {
+        LedgerPlace::File(path) => Ok(SqliteLedger::check(path, progress)?),
+        LedgerPlace::Database { target, .. } => {
+            let target = password::completed(target, &plain_note);
+            PostgresLedger::check(target, Settings::COMMAND, progress).map_err(not_let_in)
+        }
+    }
+}
+
+fn open_file(path: &Path, note: &dyn Fn(&str)) -> Result<OpenLedger, Failure> {
     let mut forward = Forward::new(path, note);
     let ledger = SqliteLedger::open_with_progress(path, |migration| forward.show(migration));
     forward.end();
-    ledger
+    Ok(OpenLedger::File(ledger?))
 }
 
-/// Opens a ledger, and makes it if there is none.
-pub(crate) fn open_or_create(path: &Path) -> Result<SqliteLedger, Error> {
-    let mut forward = Forward::new(path, &plain_note);
-    let ledger = SqliteLedger::open_or_create_with_progress(path, |migration| forward.show(migration));
-    forward.end();
-    ledger
+fn connect(target: &Target, settings: Settings, note: &dyn Fn(&str)) -> Result<OpenLedger, Failure> {
+    let ledger = PostgresLedger::open(password::completed(target, note), settings).map_err(not_let_in)?;
+    Ok(OpenLedger::Database(ledger))
+}
+
+/// The failure of a database that was not opened.
+fn not_let_in(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::CannotOpen => Failure::failed(error).hint(TRUST),
+        _ => error.into(),
+    }
+}
+
+/// The failure of a ledger that could not be made: what is not there is the database, which only its owner makes.
+fn no_database(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            Failure::failed(error).hint("`createdb` makes a database, and this command the ledger in it")
+        }
+        _ => not_let_in(error),
+    }
 }
 
 fn plain_note(text: &str) {
     terminal::note(&format!("note: {text}"));
-}
-
-/// Shows the progress of a migration. Nothing is shown for a ledger without entries or of the present version.
-struct Forward<'f> {
-    path: &'f Path,
-    note: &'f dyn Fn(&str),
-    /// The moving line, and the time of the last note.
-    shown: Option<(ProgressBar, Instant)>,
-}
-
-impl<'f> Forward<'f> {
-    fn new(path: &'f Path, note: &'f dyn Fn(&str)) -> Self {
-        Self { path, note, shown: None }
-    }
-
-    fn show(&mut self, migration: &Migration) {
-        let Migration { done, entries: all } = *migration;
-        if all == 0 {
-            return;
-        }
-        let (line, said) = self.shown.get_or_insert_with(|| {
-            (self.note)(&format!(
-                "taking the ledger `{}` forward, {}; programs of an older\n  version cannot use it any more",
-                self.path.display(),
-                entries(all)
-            ));
-            (moving_line(false, "taking the ledger forward"), Instant::now())
-        });
-        let words = format!("{} of {} entries", grouped(done), grouped(all));
-        if line.is_hidden() && said.elapsed() >= PLAIN_EVERY {
-            (self.note)(&format!("taken forward so far: {words}"));
-            *said = Instant::now();
-        }
-        line.set_message(format!("taken forward: {words}"));
-    }
-
-    fn end(self) {
-        if let Some((line, _)) = self.shown {
-            line.finish_and_clear();
-        }
-    }
 }

@@ -77,7 +77,9 @@ fn level_filter(level: LogLevel) -> LevelFilter {
 /// the rest, and it is not known whether it could have a key in it.
 fn targets(level: LogLevel) -> Targets {
     let most = level_filter(level);
-    Targets::new().with_default(most.min(LevelFilter::INFO)).with_target("billing_", most)
+    let targets = Targets::new().with_default(most.min(LevelFilter::INFO)).with_target("billing_", most);
+    // That a connection is lost is in our own line, with the ledger and the cause.
+    targets.with_target("deadpool", LevelFilter::OFF)
 }
 
 fn write_lines(lines: &Receiver<Item>, lost: &AtomicU64) {
@@ -154,6 +156,7 @@ mod tests {
                 .into_iter()
                 .find(|filter| filter.into_level().is_some_and(|level| targets.would_enable(target, &level)))
             };
+            assert_eq!(most("deadpool.postgres"), None);
             assert_eq!((most("billing_server::access"), most("hyper::proto")), (Some(ours), Some(theirs)));
         }
     }

@@ -8,6 +8,8 @@ mod base_url;
 mod clock;
 mod exit;
 mod key_source;
+mod ledger_place;
+mod redaction;
 mod runtime;
 mod scratch;
 mod stdout;
@@ -30,6 +32,7 @@ mod input;
 mod interrupt;
 mod keeping;
 mod keys;
+mod ledger_copy;
 mod ledgers;
 mod log;
 mod man;
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Ledger(args) => ledger_copy::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Models(args) => report::models(&args),
         Command::Monthly(args) => report::monthly(&args),

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use same_file::Handle;
 
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 
 /// Refuses a place that is one of the files to be read, under whatever name; `-` is stdin. A file of output replaces what was there: the
 /// only export of a month would be gone.
@@ -46,7 +47,9 @@ pub(crate) fn refuse<'a>(
 ///
 /// # Errors
 /// As [`refuse`].
-pub(crate) fn refuse_ledger(output: Option<&Path>, ledger: &Path) -> Result<(), Failure> {
+pub(crate) fn refuse_ledger(output: Option<&Path>, ledger: &LedgerPlace) -> Result<(), Failure> {
+    // No file stands for a database.
+    let Some(ledger) = ledger.file() else { return Ok(()) };
     // What is beside a ledger is beside its file, and not beside a link to it.
     let real = fs::canonicalize(ledger).unwrap_or_else(|_| ledger.to_owned());
     let beside = |end: &str| -> PathBuf {

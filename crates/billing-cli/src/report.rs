@@ -37,7 +37,7 @@ pub(crate) fn run(args: &args::Report) -> Result<(), Failure> {
         terminal::note("note: --charts adds something to JSON and to a page, and not to this form");
     }
     match args.files.is_empty() {
-        true => output.refuse_ledger(&args.from.ledger.path()?)?,
+        true => output.refuse_ledger(&args.from.ledger.place()?)?,
         false => output.refuse_files(&args.files)?,
     }
     let question = question::of_report(args, args.charts || output.has_charts(), now)?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use billing_ledger::Ledger;
 use billing_model::Timestamp;
 use billing_server::{Config, Listeners, Origin, Tls, UsageEndpoint};
-use billing_sqlite::SqliteLedger;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +17,7 @@ use crate::args::{self, LogFormat, LogLevel};
 use crate::exit::Failure;
 use crate::log::Log;
 use crate::runtime::runtime;
+use crate::text::shell_word;
 use crate::{ledgers, stdout, terminal};
 
 const MIB: usize = 1 << 20;
@@ -64,12 +64,12 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let config = config_of(args)?;
     let says = Says { level: args.level(), is_json: matches!(args.log_format, LogFormat::Json) };
     let log = Log::start(args.log_format, says.level);
-    let path = args.ledger.path()?;
-    let ledger = ledgers::open_saying(&path, &|text| says.note(text))?;
+    let place = args.ledger.place()?;
+    let ledger = ledgers::open_to_serve(&place, &|text| says.note(text))?;
     if ledger.keys()?.iter().all(|key| key.revoked_at.is_some()) {
-        let path = shell_word(&path.display().to_string());
+        let place = shell_word(&place.typed());
         says.note(&format!(
-            "nobody has a key to this ledger; this makes one:\n  billing keys create --ledger {path}"
+            "nobody has a key to this ledger; this makes one:\n  billing keys create --ledger {place}"
         ));
     }
     allow_files(args.max_connections, says);
@@ -91,19 +91,10 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         let scheme = if tls.is_some() { "https" } else { "http" };
         stdout::print(&format!("{}\n", base_url(scheme, address)))?;
         let listeners = Listeners { api: listener, tls, metrics };
-        serve(listeners, ledger, config, stop, says).await
+        serve(listeners, ledger.shared(), config, stop, says).await
     });
     log.flush();
     served
-}
-
-/// The text quoted as one word of a shell, so that the command can be copied.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 /// Raises the limit of open files to what the connections and the ledger take, as far as the system allows it. The
@@ -228,7 +219,7 @@ pub(crate) fn base_url(scheme: &str, address: SocketAddr) -> String {
 /// Serves until it is told to stop. Then running requests may still end, within a limit.
 pub(crate) async fn serve(
     listeners: impl Into<Listeners>,
-    ledger: SqliteLedger,
+    ledger: Arc<dyn Ledger>,
     config: Config,
     told_to_stop: impl Future<Output = ()> + Send + 'static,
     says: Says,
@@ -243,7 +234,7 @@ pub(crate) async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = billing_server::serve(listeners, Arc::new(ledger), config, stop) => {
+        served = billing_server::serve(listeners, ledger, config, stop) => {
             served.map_err(|error| Failure::failed(anyhow::Error::new(error).context("the server failed")))
         }
         () = grace => {

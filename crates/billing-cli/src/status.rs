@@ -13,6 +13,8 @@ use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
+use crate::ledgers::OpenLedger;
 use crate::text::{entries, grouped};
 use crate::{accounts, ledgers, stdout};
 
@@ -31,21 +33,24 @@ struct Status {
 }
 
 pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
-    let path = args.ledger.path()?;
-    let ledger = ledgers::open(&path)?;
+    let place = args.ledger.place()?;
+    let ledger = ledgers::open(&place)?;
     let mut accounts = ledger.accounts()?;
     if let Some(name) = &args.account {
         accounts.retain(|account| account.name == *name);
         if accounts.is_empty() {
-            return Err(accounts::no_account(&path, name));
+            return Err(accounts::no_account(&place, name));
         }
     }
-    let all = accounts.into_iter().map(|account| Status::of(&ledger, account));
+    let all = accounts.into_iter().map(|account| Status::of(&*ledger, account));
     let all = all.collect::<Result<Vec<_>, _>>()?;
-    let bytes = bytes_of(&path)?;
+    let bytes = match &ledger {
+        OpenLedger::File(_) => place.file().map_or(Ok(0), bytes_of)?,
+        OpenLedger::Database(ledger) => ledger.bytes()?,
+    };
     match args.json {
-        true => stdout::print(&json(&path, bytes, &all)?),
-        false => stdout::print(&text(&path, bytes, &all)),
+        true => stdout::print(&json(&place, bytes, &all)?),
+        false => stdout::print(&text(&place, bytes, &all)),
     }
 }
 
@@ -116,8 +121,8 @@ fn list(row: &mut impl FnMut(&str, String), name: &str, spans: &[Span], none: &s
     }
 }
 
-fn text(path: &Path, bytes: u64, all: &[Status]) -> String {
-    let mut text = format!("{}: {} bytes\n", path.display(), grouped(bytes));
+fn text(place: &LedgerPlace, bytes: u64, all: &[Status]) -> String {
+    let mut text = format!("{place}: {} bytes\n", grouped(bytes));
     for status in all {
         text.push_str(&format!("\naccount {}\n{}", accounts::shown(&status.account.name), status.table()));
     }
@@ -164,7 +169,7 @@ struct JsonSpan {
     until: String,
 }
 
-fn json(path: &Path, bytes: u64, all: &[Status]) -> Result<String, Failure> {
+fn json(place: &LedgerPlace, bytes: u64, all: &[Status]) -> Result<String, Failure> {
     let accounts = all.iter().map(|Status { account, removed, copy }| JsonAccount {
         name: account.name.clone(),
         entries: account.entries,
@@ -179,7 +184,7 @@ fn json(path: &Path, bytes: u64, all: &[Status]) -> Result<String, Failure> {
             provisional_from: held.provisional_from(source.settle).map(|from| from.to_string()),
         }),
     });
-    let json = Json { ledger: path.display().to_string(), bytes, accounts: accounts.collect() };
+    let json = Json { ledger: place.to_string(), bytes, accounts: accounts.collect() };
     let text =
         serde_json::to_string_pretty(&json).context("the status is no JSON").map_err(Failure::failed)?;
     Ok(stdout::plain_json(&text) + "\n")

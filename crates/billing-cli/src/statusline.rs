@@ -3,12 +3,11 @@
 use billing_ledger::{Error, ErrorKind};
 use billing_model::{Day, TimeWindow};
 use billing_report::{By, Dimension, Meta, Question, ReportBuilder, Standing, Zone};
-use billing_sqlite::SqliteLedger;
 
 use crate::args;
 use crate::chosen_accounts::ChosenAccounts;
 use crate::exit::Failure;
-use crate::{clock, reading, stdout};
+use crate::{clock, ledgers, reading, stdout};
 
 /// The hint for a ledger that a program of an older version has written.
 const FORWARD: &str = "`billing today` brings it up to date; `billing statusline` only reads";
@@ -25,19 +24,18 @@ pub(crate) fn run(args: &args::Statusline) -> Result<(), Failure> {
 }
 
 fn line(args: &args::Statusline) -> Result<String, Failure> {
-    let path = args.from.ledger.path()?;
-    // A prompt must not wait, and must not take a ledger forward.
-    let ledger = SqliteLedger::open_to_read(&path).map_err(refused)?;
-    let accounts = ChosenAccounts::of(&ledger, &path, &args.from.names)?;
+    let place = args.from.ledger.place()?;
+    let ledger = ledgers::open_for_a_prompt(&place).map_err(explained)?;
+    let accounts = ChosenAccounts::of(&*ledger, &place, &args.from.names)?;
     let (now, zone) = (clock::now(), args.place.timezone.unwrap_or(Zone::UTC));
     let day = zone.local(now).day;
     let (start, end) = (zone.start_of(day), zone.start_of(Day(day.0 + 1)));
     // At the end of time there is no such day.
     let window = TimeWindow::new(Some(start), Some(end)).map_err(Failure::failed)?;
-    let synced = accounts.synced(&ledger)?;
+    let synced = accounts.synced(&*ledger)?;
     let empty = ReportBuilder::new(Question { window, ..Question::new(By::one(Dimension::Model)) });
-    let read = || reading::read(&ledger, &accounts.ids, &empty);
-    let (builder, diem) = accounts.with_diem(&ledger, now, read)?;
+    let read = || reading::read(&*ledger, &accounts.ids, &empty);
+    let (builder, diem) = accounts.with_diem(&*ledger, now, read)?;
     let report = builder.finish(Meta::default());
     let standing = Standing { now, start, report, diem, synced };
     Ok(match &args.template {
@@ -55,9 +53,9 @@ fn is_changed(error: &Error) -> bool {
     }
 }
 
-fn refused(error: Error) -> Failure {
-    match error.kind() {
-        ErrorKind::OlderVersion => Failure::failed(error).hint(FORWARD),
-        _ => error.into(),
+fn explained(failure: Failure) -> Failure {
+    match failure.of_ledger() {
+        Some(ErrorKind::OlderVersion) => failure.hint(FORWARD),
+        _ => failure,
     }
 }

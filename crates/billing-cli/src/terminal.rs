@@ -6,6 +6,8 @@ use anstyle::{AnsiColor, Style};
 use billing_model::is_invisible;
 use console::Term;
 
+use crate::redaction::without_passwords;
+
 /// The most characters of an error or a hint: room for some paths of the greatest length. A service may send megabytes
 /// in the place of a page, and an error that quotes it must be shorter.
 const MOST_CHARS: usize = 10_000;
@@ -30,7 +32,7 @@ pub(crate) fn note_on_one_line(text: &str) {
 
 /// Writes a line to stderr. A failure to write it is ignored, because it does not change what the command did.
 pub(crate) fn note(text: &str) {
-    let text = harmless(text);
+    let text = harmless(&without_passwords(text));
     // This has no colours where stderr is not a terminal, or NO_COLOR is set.
     let mut stderr = anstream::stderr();
     let _ = match text.split_once(": ").and_then(|(word, rest)| Some((word, rest, style_of(word)?))) {

@@ -110,6 +110,15 @@ fn amounts_within(summary: &Summary, columns: usize) -> String {
     table(&tall).trim_start().to_owned()
 }
 
+/// The text quoted as one word of a shell, so that the command can be copied.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,19 +13,16 @@ use crate::{clock, ledgers, reading, report, stdout, terminal};
 const DAYS_BEFORE: i64 = 13;
 
 pub(crate) fn run(args: &args::Today) -> Result<(), Failure> {
-    let path = args.from.ledger.path()?;
-    let ledger = ledgers::open_for_a_report(&path)?;
-    let accounts = ChosenAccounts::of(&ledger, &path, &args.from.names)?;
+    let place = args.from.ledger.place()?;
+    let ledger = ledgers::open_for_a_look(&place)?;
+    let accounts = ChosenAccounts::of(&*ledger, &place, &args.from.names)?;
     let now = clock::now();
-    let synced = accounts.synced(&ledger)?;
+    let synced = accounts.synced(&*ledger)?;
     let empty = TodayBuilder::new(now, args.place.timezone.unwrap_or(Zone::UTC));
-    let read = || reading::read(&ledger, &accounts.ids, &empty);
-    let (builder, diem) = accounts.with_diem(&ledger, now, read)?;
-    let source = Source {
-        ledger: Some(path.display().to_string()),
-        accounts: accounts.names.clone(),
-        files: Vec::new(),
-    };
+    let read = || reading::read(&*ledger, &accounts.ids, &empty);
+    let (builder, diem) = accounts.with_diem(&*ledger, now, read)?;
+    let source =
+        Source { ledger: Some(place.to_string()), accounts: accounts.names.clone(), files: Vec::new() };
     let today = builder.finish(source, diem, synced);
     if today.currencies.is_empty() {
         let zone = args.place.timezone.unwrap_or(Zone::UTC);
@@ -33,7 +30,7 @@ pub(crate) fn run(args: &args::Today) -> Result<(), Failure> {
         let since = zone.start_of(Day(zone.local(now).day.0 - DAYS_BEFORE));
         let window = TimeWindow::new(Some(since), None).map_err(Failure::failed)?;
         let asked = Question { window, ..Question::new(By::one(Dimension::Day)) };
-        report::say_last(&ledger, &accounts.ids, &asked)?;
+        report::say_last(&*ledger, &accounts.ids, &asked)?;
     }
     match args.json {
         true => json(&today).and_then(|json| stdout::print(&json)),

@@ -5,11 +5,9 @@ mod json;
 mod tables;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use billing_ledger::Ledger;
 use billing_sync::{Verified, VerifyJob};
 
 use crate::clock::now;
@@ -22,9 +20,9 @@ use crate::{accounts, args, interrupt, ledgers, stdout, terminal, text};
 
 pub(crate) fn run(args: &args::Verify) -> Result<(), Failure> {
     let asked = Asked::new(&args.walking, &args.ledger, args.since.as_deref(), args.until.as_deref())?;
-    let ledger: Arc<dyn Ledger> = Arc::new(ledgers::open(&asked.path).map_err(of_ledger)?);
+    let ledger = ledgers::open(&asked.place).map_err(of_ledger)?.shared();
     let account =
-        ledger.account(&args.account)?.ok_or_else(|| accounts::no_account(&asked.path, &args.account))?;
+        ledger.account(&args.account)?.ok_or_else(|| accounts::no_account(&asked.place, &args.account))?;
     let verify = VerifyJob::of(ledger, account)
         .since(asked.since())
         .until(asked.until())

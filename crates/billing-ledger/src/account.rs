@@ -17,7 +17,8 @@ pub struct Account {
     pub entries: u64,
     /// The DIEM that it may spend each UTC day; `None` for an account without any.
     pub diem_allocation: Option<Decimal>,
-    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes.
+    /// The sum of all entries of each currency, signed as in the ledger: below zero is what the account owes. The currencies are in
+    /// [`Currency`]'s order.
     pub nets: Vec<(Currency, Total)>,
 }
 
@@ -28,6 +29,6 @@ pub struct Funds {
     pub diem_allocation: Option<Decimal>,
     /// The sum of the day's DIEM entries, signed as in the ledger.
     pub diem_of_day: Total,
-    /// The sum of all entries of each currency, signed as in the ledger.
+    /// The sum of all entries of each currency, signed as in the ledger, the currencies in [`Currency`]'s order.
     pub nets: Vec<(Currency, Total)>,
 }

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     /// The ledger was written by an older version of its engine, and this call does not take it forward. It was not
     /// touched. Open it.
     OlderVersion,
+    /// A copy of another ledger into this one has begun and has not ended. Go on with the copy.
+    UnfinishedCopy,
     /// The ledger cannot be opened or made there: a directory is missing, or permissions do not allow it.
     CannotOpen,
     /// The ledger at this place is another one than was opened, or is gone. It was not touched. Open it anew.
@@ -45,6 +47,9 @@ pub enum ErrorKind {
     Io,
     /// Somebody else writes to the ledger, and did not end in time.
     Busy,
+    /// The database that holds the ledger does not answer: it is being started, was stopped, or cannot be reached. What was stored is
+    /// as it was.
+    Away,
     /// It is not known whether the call was stored, because the engine got no answer. Send a batch again: its key
     /// prevents a second one. After a [`Change`](crate::Change) read the window anew.
     OutcomeNotKnown,
@@ -125,7 +130,7 @@ impl Error {
 
     /// True when the same call may succeed later.
     pub fn is_busy(&self) -> bool {
-        matches!(self.kind, ErrorKind::Busy | ErrorKind::ImportUnderWay)
+        matches!(self.kind, ErrorKind::Away | ErrorKind::Busy | ErrorKind::ImportUnderWay)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::import::{Import, ImportedFile};
 use crate::key::{Key, NewKey, Principal};
 use crate::key_kind::KeyKind;
 use crate::key_material::{KeyDigest, KeyMaterial, Secret, random_id};
+use crate::pool::Pool;
 use crate::position::{Position, WalkPage};
 use crate::source::{Coverage, Source, Turn};
 use crate::sums::{Charges, Rollup};
@@ -51,6 +52,11 @@ pub type LendCharges<'a> = dyn FnMut(Charges<'_>) -> ControlFlow<()> + 'a;
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// How many calls can read at the same time. One more has to wait.
     fn concurrent_reads(&self) -> usize;
+
+    /// The connections of an engine that has a pool of them.
+    fn pool(&self) -> Option<Pool> {
+        None
+    }
 
     /// What the keys and signatures of this ledger are derived from.
     fn key_material(&self) -> &KeyMaterial;

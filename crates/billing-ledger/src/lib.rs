@@ -55,6 +55,7 @@ mod key;
 mod key_kind;
 mod key_material;
 mod packed;
+mod pool;
 mod position;
 mod source;
 mod sums;
@@ -64,12 +65,17 @@ mod difference;
 
 mod ledger;
 
+mod copied;
+mod copy;
+
 pub use account::{Account, AccountId, Funds};
 pub use account_name::check_account_name;
 pub use batch::{Batch, Receipt};
 pub use block::Block;
 pub use change::{Amendment, Change, Removed};
 pub use check::{Checked, Report};
+pub use copied::{CopiedAccount, CopiedBlock, CopiedFile, CopiedKey, CopiedReceipt, LedgerSecret, Outline};
+pub use copy::{CopyFrom, CopyInto, EntriesToCopy, LendFile, LendReceipt, LendTaken, LendToCopy, Taken};
 pub use difference::{Difference, DifferenceKind};
 pub use error::{Error, ErrorKind};
 pub use filter::{Filter, NumberedQuery, WalkQuery};
@@ -79,6 +85,7 @@ pub use key_kind::KeyKind;
 pub use key_material::{KeyDigest, KeyMaterial, Secret};
 pub use ledger::{Ledger, LendBlock, LendCharges, LendCoverage, LendEntry, LendRemoved, LendRollup};
 pub use packed::{PackedEntries, PackedRows};
+pub use pool::Pool;
 pub use position::{Position, Sequences, Snapshot, WalkPage};
 pub use source::{Coverage, Source, TakenTurn, Turn};
 pub use sums::{Charges, Rollup};

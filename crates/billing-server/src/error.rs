@@ -12,9 +12,6 @@ use serde::Serialize;
 use crate::trouble::Trouble;
 use crate::whole_body::{JSON, whole_body};
 
-/// When to send a batch again that could not be stored. A person has to solve the trouble first.
-const RETRY_TROUBLE: Duration = Duration::from_secs(10);
-
 /// Why an answer does not have what was asked for. Every error is answered as JSON, also when CSV was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -87,6 +84,9 @@ pub(crate) enum Error {
     /// Nobody can write to the ledger until somebody sees to it.
     #[error("{}: {}; send it again with the same Idempotency-Key later", .0.outcome(), .0.text())]
     Unwritable(Trouble),
+    /// Nobody can read the ledger at the moment.
+    #[error("Not answered: {}; ask again later", .0.text())]
+    Unreadable(Trouble),
     #[error("The request took too long")]
     TimedOut,
     /// Sums under more names than there is memory for.
@@ -110,7 +110,17 @@ impl Error {
             // Entries that the walk was still to see were taken out. The client has to begin anew, as with a cursor
             // that is too old.
             ErrorKind::WalkOutdated => Self::Cursor,
-            _ => Self::internal(error),
+            ErrorKind::Busy => {
+                tracing::warn!(cause = describe(&error), "a request found the ledger busy");
+                Self::Busy
+            }
+            kind => match Trouble::of_reading(kind) {
+                Some(trouble) => {
+                    tracing::warn!(cause = describe(&error), "a request was not answered");
+                    Self::Unreadable(trouble)
+                }
+                None => Self::internal(error),
+            },
         }
     }
 
@@ -136,7 +146,9 @@ impl Error {
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unwritable(Trouble::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Busy | Self::LedgerBusy | Self::Unwritable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::LedgerBusy | Self::Unwritable(_) | Self::Unreadable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::TimedOut | Self::TooManyNames => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -147,7 +159,7 @@ impl Error {
             Self::RateLimited { retry_after } | Self::Blocked { retry_after } => Some(*retry_after),
             // What is full here is free again within fractions of a second.
             Self::IngestFull | Self::Busy | Self::LedgerBusy => Some(Duration::from_secs(1)),
-            Self::Unwritable(_) => Some(RETRY_TROUBLE),
+            Self::Unwritable(trouble) | Self::Unreadable(trouble) => Some(trouble.retry_after()),
             _ => None,
         }
     }

@@ -59,6 +59,7 @@ mod authorization;
 mod cursor;
 mod life;
 mod pages;
+mod pool_gauges;
 mod prefer;
 mod whole_body;
 

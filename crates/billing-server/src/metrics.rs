@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use billing_ledger::{AccountId, Receipt};
+use billing_ledger::{AccountId, Ledger, Receipt};
 use billing_model::{Currency, Total, UsageEntry, is_credit};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -26,6 +26,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::Error;
+use crate::pool_gauges::PoolGauges;
 use crate::whole_body::whole_body;
 
 /// How the text is marked: OpenMetrics, which Prometheus reads.
@@ -103,6 +104,15 @@ impl Amounts {
 }
 
 impl Metrics {
+    /// The counters of a server of this ledger.
+    pub(crate) fn of(ledger: &Arc<dyn Ledger>) -> Self {
+        let mut metrics = Self::new();
+        if ledger.pool().is_some() {
+            metrics.registry.register_collector(Box::new(PoolGauges::of(Arc::clone(ledger))));
+        }
+        metrics
+    }
+
     pub(crate) fn new() -> Self {
         // The buckets reach from a page that is in memory to one that waits behind others.
         let durations =

@@ -172,8 +172,12 @@ impl Worker {
                     let _ = reply.send(Ok(receipt));
                 }
             }
-            // With a single batch, no other one can be at fault.
-            Err(error) if batches.len() > 1 && !is_everybodys(error.kind()) => {
+            // With a single batch, no other one can be at fault. Where the outcome is not known, all clients send theirs again.
+            Err(error)
+                if batches.len() > 1
+                    && !is_everybodys(error.kind())
+                    && error.kind() != ErrorKind::OutcomeNotKnown =>
+            {
                 for (batch, (amounts, reply, held)) in batches.into_iter().zip(replies) {
                     self.store(vec![Job { batch, amounts, reply, _held: held }]);
                 }

@@ -80,7 +80,7 @@ impl Service {
     pub(crate) fn new(ledger: Arc<dyn Ledger>, config: Config) -> Self {
         // Without a permit no request would ever be answered.
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::of(&ledger));
         Self {
             requests: semaphore(config.concurrent_requests),
             failures: config.failed_request_limit.map(FailureLimit::new),
@@ -236,7 +236,7 @@ impl Service {
                                 Ok(None) => Err(Error::Rows { digest, body }),
                                 Err(error) => Err(Error::of_ledger(error)),
                             },
-                            Err(error) => Err(Error::internal(error)),
+                            Err(error) => Err(Error::of_ledger(error)),
                         }
                     }
                     checked => checked.map(Ok),
@@ -295,10 +295,11 @@ impl Service {
     pub(crate) async fn impediment(self: Arc<Self>) -> Option<&'static str> {
         let (is_recording, trouble) = (self.recorder.is_running(), self.recorder.trouble());
         // Any text will do as a key, because it is looked up in the ledger.
-        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::internal)).await;
-        match trouble {
-            _ if !is_recording || reads.is_err() => Some("the ledger cannot be used"),
-            trouble => trouble.map(Trouble::text),
+        let reads = blocking(move || self.ledger.authenticate("").map_err(Error::of_ledger)).await;
+        match reads {
+            Err(Error::Unreadable(trouble)) => Some(trouble.text()),
+            Ok(_) if is_recording => trouble.map(Trouble::text),
+            Ok(_) | Err(_) => Some("the ledger cannot be used"),
         }
     }
 
@@ -342,7 +343,7 @@ impl Service {
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Error> {
         let key = bearer_key(headers).ok_or(Error::Unauthenticated)?;
-        self.ledger.authenticate(key).map_err(Error::internal)?.ok_or(Error::Unauthenticated)
+        self.ledger.authenticate(key).map_err(Error::of_ledger)?.ok_or(Error::Unauthenticated)
     }
 
     /// The checks come in an order that gives nothing away: a stranger's query is never looked at.

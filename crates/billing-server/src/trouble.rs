@@ -1,10 +1,17 @@
 //! What keeps the ledger from being written at the moment.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use billing_ledger::ErrorKind;
 
-/// Why the ledger cannot be written. A person has to solve it. Reading goes on.
+/// When to come again about a trouble that a person has to solve first.
+const RETRY_TROUBLE: Duration = Duration::from_secs(10);
+
+/// When to come again while a database is away.
+const RETRY_AWAY: Duration = Duration::from_secs(5);
+
+/// Why the ledger cannot be written. Mostly a person has to solve it. Reading goes on, unless the ledger is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// Its disk is full.
@@ -13,6 +20,10 @@ pub(crate) enum Trouble {
     ReadOnly,
     /// Its disk failed.
     Failed,
+    /// The database that holds it does not answer.
+    Away,
+    /// A program of a newer version has taken it forward.
+    Newer,
 }
 
 impl Trouble {
@@ -20,17 +31,33 @@ impl Trouble {
     pub(crate) fn of(kind: ErrorKind) -> Option<Self> {
         match kind {
             ErrorKind::Full => Some(Self::Full),
-            // The ledger could be opened before, so this is a connection that may not write.
+            // The ledger could be opened before, so this is a connection that may not write: to a copy of a database, say.
             ErrorKind::CannotOpen => Some(Self::ReadOnly),
             ErrorKind::Io => Some(Self::Failed),
+            ErrorKind::Away => Some(Self::Away),
+            ErrorKind::NewerVersion => Some(Self::Newer),
             _ => None,
+        }
+    }
+
+    /// The trouble that keeps the ledger from being read, too.
+    pub(crate) fn of_reading(kind: ErrorKind) -> Option<Self> {
+        Self::of(kind).filter(|trouble| matches!(trouble, Self::Away | Self::Newer))
+    }
+
+    /// When it may be over.
+    pub(crate) fn retry_after(self) -> Duration {
+        match self {
+            // A database that is started again, or the one in its place, is there within seconds.
+            Self::Away => RETRY_AWAY,
+            _ => RETRY_TROUBLE,
         }
     }
 
     /// What became of a batch, in words.
     pub(crate) fn outcome(self) -> &'static str {
         match self {
-            Self::Full | Self::ReadOnly => "Not stored",
+            Self::Full | Self::ReadOnly | Self::Away | Self::Newer => "Not stored",
             // Perhaps everything was written, and only the sync failed.
             Self::Failed => "Perhaps not stored",
         }
@@ -42,6 +69,8 @@ impl Trouble {
             Self::Full => "the disk of the ledger is full",
             Self::ReadOnly => "the ledger can only be read",
             Self::Failed => "the disk of the ledger failed",
+            Self::Away => "the database of the ledger is away",
+            Self::Newer => "the ledger is from a newer version of this program",
         }
     }
 }
@@ -88,6 +117,9 @@ mod tests {
             (Some(ErrorKind::UnknownAccount), Some(Trouble::Full)),
             (Some(ErrorKind::CannotOpen), Some(Trouble::ReadOnly)),
             (Some(ErrorKind::Io), Some(Trouble::Failed)),
+            (Some(ErrorKind::Away), Some(Trouble::Away)),
+            (Some(ErrorKind::OutcomeNotKnown), Some(Trouble::Away)),
+            (Some(ErrorKind::NewerVersion), Some(Trouble::Newer)),
             (None, None),
         ] {
             last_write.note(failed);

@@ -146,6 +146,7 @@ fn nets(connection: &Connection, account: AccountId) -> rusqlite::Result<Vec<(Cu
             _ => nets.push((currency, amount)),
         }
     }
+    nets.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     Ok(nets)
 }
 

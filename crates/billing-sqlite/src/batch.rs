@@ -1,6 +1,7 @@
 //! Batches of entries that come with an idempotency key: each is stored once, however often it is sent.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use billing_ledger::{AccountId, Batch, Error, Receipt};
 use rusqlite::{Connection, OptionalExtension};
@@ -25,7 +26,8 @@ impl SqliteLedger {
     pub(crate) fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
         let connections = &self.0.connections;
         let writer = connections.begin()?;
-        let mut intakes = HashMap::new();
+        // By account, so that the blocks of one call have the same numbers each time.
+        let mut intakes = BTreeMap::new();
         let receipts = batches
             .iter()
             .map(|batch| self.store_batch(&writer, &mut intakes, batch))
@@ -55,7 +57,7 @@ impl SqliteLedger {
     fn store_batch(
         &self,
         writer: &Connection,
-        intakes: &mut HashMap<AccountId, Intake>,
+        intakes: &mut BTreeMap<AccountId, Intake>,
         batch: &Batch,
     ) -> Result<Receipt, Error> {
         let path = self.0.connections.path();
@@ -69,8 +71,8 @@ impl SqliteLedger {
         }
         let received_ns = batch.received_at.unix_ns().ok_or_else(|| Error::timestamp(batch.received_at))?;
         let intake = match intakes.entry(batch.account) {
-            std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
                 let intake = Intake::open(writer, batch.account).map_err(fail)?;
                 place.insert(intake.ok_or_else(|| self.unknown_account(batch.account))?)
             }

@@ -1,10 +1,11 @@
 //! Entries that are taken out, amended and put in, in one transaction.
 
+use billing_engine::{Draft, Share};
 use billing_ledger::{AccountId, Amendment, Block, Change, Error, ErrorKind, LendRemoved, Position, Removed};
 use billing_model::{TimeWindow, Timestamp, UsageEntry};
 use rusqlite::Connection;
 
-use crate::blocks::{self, Draft, Share};
+use crate::blocks;
 use crate::connections::Connections;
 use crate::error::failure;
 use crate::intake::Intake;
@@ -12,6 +13,7 @@ use crate::ledger::SqliteLedger;
 use crate::repair::Repair;
 use crate::row::{self, COLUMNS, Scratch, TextIds, signed};
 use crate::snapshot::Present;
+use crate::tables::Tables;
 
 /// Entries of one transaction that are taken out or amended.
 const ENTRY: &str = "account = ?1 AND timestamp_ns = ?2 AND sequence = ?3";
@@ -138,7 +140,7 @@ impl Step<'_> {
             block.add(&Share::of(&entry, *position, ids.currency));
             self.move_out(*position, removal).map_err(|cause| self.connections.fail(cause))?;
         }
-        let stored = block.store(self.writer, crate::tables::Tables::Ledger, self.intake.account());
+        let stored = blocks::store(&block, None, self.writer, Tables::Ledger, self.intake.account());
         stored.map_err(|cause| self.connections.fail(cause))
     }
 

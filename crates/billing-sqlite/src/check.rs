@@ -21,7 +21,6 @@ mod findings;
 mod numbers;
 mod record;
 mod removed;
-mod sequences;
 mod words;
 
 use findings::Findings;
@@ -97,7 +96,7 @@ impl SqliteLedger {
         }
         let mut findings = Findings::new(&opened.connection, progress);
         findings.look().map_err(fail)?;
-        let report = findings.report;
+        let report = findings.notes.report;
         // The findings are about a file that is no longer at the path.
         if file::has_moved(&opened.connection).map_err(fail)? {
             return Err(file.error(ErrorKind::Replaced, file.advice()));

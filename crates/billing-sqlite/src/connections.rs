@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use billing_ledger::{Error, ErrorKind};
 use rusqlite::Connection;
 
+use crate::busy;
 use crate::file::{self, Found, LedgerFile};
 use crate::handles::Handles;
 use crate::meta::Secret;
 use crate::migration::Migration;
 use crate::opening::{self, find, new_guard, open_guard, prepare};
 use crate::paths::real;
+use crate::presence;
 use crate::schema::{self, Identity};
 use crate::second_names;
 use crate::still::Still;
@@ -36,10 +38,6 @@ const LOG_BOUND: u64 = 2 * LOG_LIMIT as u64;
 /// How long a commit waits for readers so that the log can begin anew. Many pages are read in this time, and the sender
 /// of the batch hardly notices it.
 const LOG_PATIENCE: Duration = Duration::from_millis(50);
-
-/// How often a waiting writer looks whether the other one has ended. An import leaves short gaps for others
-/// ([`crate::pace`]). The engine's own waiting looks ever less often and would miss them.
-pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(2);
 
 /// From so many frames in the log on, a commit copies them into the file.
 const LOG_FRAMES: u32 = 1000;
@@ -72,11 +70,10 @@ impl Connections {
     /// Opens the file, which is created only if `create` says so, and checks that it is a ledger of a known version. `progress`
     /// hears how far an older one was taken forward.
     pub(crate) fn open(
-        path: &Path,
+        file: LedgerFile,
         create: bool,
         progress: &mut dyn FnMut(&Migration),
     ) -> Result<Self, Error> {
-        let file = LedgerFile::new(path)?;
         let (found, handles) = find(&file, create)?;
         let fail = |cause| file.fail(cause);
         let mut writer = file.connect().map_err(fail)?;
@@ -87,7 +84,7 @@ impl Connections {
         // A file that had no log has one by now.
         let guard = match guard {
             Some(guard) => guard,
-            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| file.replaced())?,
+            None => new_guard(&file, &handles, &writer)?.ok_or_else(|| replaced(&file))?,
         };
         let mut connections = Self::of(file, secret, Watch::Log(guard), handles);
         connections.is_new = matches!(found, Found::Nothing);
@@ -137,7 +134,7 @@ impl Connections {
             // Reading makes a log, which is there by now.
             let guard = match guard {
                 Some(guard) => guard,
-                None => new_guard(&file, &handles, &reader)?.ok_or_else(|| file.replaced())?,
+                None => new_guard(&file, &handles, &reader)?.ok_or_else(|| replaced(&file))?,
             };
             Ok((guard, secret))
         };
@@ -152,7 +149,7 @@ impl Connections {
         // The first look goes before the first read.
         let still = Still::new(&handles, file.file())
             .map_err(|cause| file.error(ErrorKind::CannotOpen, "").caused_by(cause))?
-            .ok_or_else(|| file.replaced())?;
+            .ok_or_else(|| replaced(&file))?;
         // A log that came before this look may be on its way into the file, half of which would be of another state. One that comes
         // after it changes what the next look sees.
         if file.has_log() {
@@ -168,6 +165,12 @@ impl Connections {
         self.verify(&reader)?;
         self.keep_reader(reader);
         Ok(self)
+    }
+
+    /// True when anybody else has the file open, in this process or in another one.
+    pub(crate) fn is_in_use(&self) -> Result<bool, Error> {
+        presence::is_open_elsewhere(&self.handles, &real(self.file.file()))
+            .map_err(|cause| self.file.error(ErrorKind::Io, "").caused_by(cause))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -268,7 +271,7 @@ impl Connections {
     /// Begins a transaction that writes.
     pub(crate) fn begin_on(&self, writer: &Connection) -> Result<(), Error> {
         self.check_path()?;
-        begin(writer).map_err(|cause| self.fail(cause))
+        busy::begin(writer).map_err(|cause| self.fail(cause))
     }
 
     /// Commits what was written since [`Connections::begin_on`]. It is durable when this returns, if the connection's
@@ -383,7 +386,7 @@ impl Connections {
 
     fn replaced(&self) -> Error {
         self.is_replaced.store(true, Ordering::Relaxed);
-        self.file.replaced()
+        replaced(&self.file)
     }
 }
 
@@ -413,43 +416,18 @@ fn to_be_read(file: &LedgerFile, reader: &Connection) -> Result<Secret, Error> {
     Ok(secret)
 }
 
+/// The error for a replaced file. Its advice depends on what is there now.
+fn replaced(file: &LedgerFile) -> Error {
+    file.error(ErrorKind::Replaced, file.advice())
+}
+
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
-    use_log(connection)?;
+    busy::use_log(connection)?;
     // With less than FULL, a power loss can take commits, and it was no faster.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)
-}
-
-/// Sets the file to WAL mode, without which readers would wait for a writer. The mode stays with the file.
-fn use_log(connection: &Connection) -> rusqlite::Result<()> {
-    // When several open a new ledger at once, only one succeeds, and the engine does not make the others wait.
-    let deadline = Instant::now() + file::BUSY_TIMEOUT;
-    loop {
-        match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(cause) if file::is_busy(&cause) && Instant::now() < deadline => {
-                std::thread::sleep(BUSY_PAUSE)
-            }
-            done => return done,
-        }
-    }
-}
-
-/// Waits for its turn among the writers.
-fn begin(writer: &Connection) -> rusqlite::Result<()> {
-    let deadline = Instant::now() + file::BUSY_TIMEOUT;
-    writer.busy_timeout(Duration::ZERO)?;
-    let begun = loop {
-        match writer.execute_batch("BEGIN IMMEDIATE") {
-            Err(cause) if file::is_busy(&cause) && Instant::now() < deadline => {
-                std::thread::sleep(BUSY_PAUSE)
-            }
-            done => break done,
-        }
-    };
-    writer.busy_timeout(file::BUSY_TIMEOUT)?;
-    begun
 }
 
 fn configure_reader(connection: &Connection) -> rusqlite::Result<()> {
@@ -477,7 +455,7 @@ mod tests {
             };
             connections.read(|first| Ok([timeout(first)?, timeout(&connections.open_reader().unwrap())?]))
         };
-        let usual = Connections::open(&path, true, &mut |_| ()).unwrap();
+        let usual = Connections::open(LedgerFile::new(&path).unwrap(), true, &mut |_| ()).unwrap();
         assert_eq!(timeout_ms(&usual).unwrap(), [5_000, 5_000]);
         let to_read = Connections::open_to_read(&path).unwrap();
         assert_eq!(timeout_ms(&to_read).unwrap(), [0, 0]);
@@ -488,7 +466,7 @@ mod tests {
     fn a_file_is_not_read_alone_where_a_log_is_there_at_the_first_look() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger.db");
-        let writer = Connections::open(&path, true, &mut |_| ()).unwrap();
+        let writer = Connections::open(LedgerFile::new(&path).unwrap(), true, &mut |_| ()).unwrap();
         assert!(LedgerFile::new(&path).unwrap().has_log());
         assert_eq!(Connections::open_still(&path).map(drop).unwrap_err().kind(), ErrorKind::Busy);
         drop(writer);

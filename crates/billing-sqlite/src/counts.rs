@@ -6,26 +6,15 @@
 //! count reads some hundred rows at most. Before a page, at most the entries of one minute have to be skipped, however
 //! long and dense the ledger is.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use billing_engine::{Cut, Found, LEVELS, SlotChange, Span, passes};
 use billing_ledger::{AccountId, Sequences};
 use billing_model::SortOrder;
 use rusqlite::{Connection, params};
 
-use crate::day::Span;
 use crate::row::{count, signed};
 use crate::tables::Tables;
-
-const NS_PER_MINUTE: i64 = 60_000_000_000;
-
-/// The levels, the coarsest first: the number that the table has for it, and the width of its slots in nanoseconds.
-pub(crate) const LEVELS: [(i64, i64); 4] = [
-    (0, 64 * 24 * 60 * NS_PER_MINUTE),
-    (1, 24 * 60 * NS_PER_MINUTE),
-    (2, 60 * NS_PER_MINUTE),
-    (3, NS_PER_MINUTE),
-];
 
 /// The counts of one account, of all its entries or of those in one currency.
 #[derive(Clone, Copy)]
@@ -36,22 +25,6 @@ pub(crate) struct Counts<'c> {
     pub(crate) currency: Option<i64>,
     /// Entries of an import that has not ended, which are not counted.
     pub(crate) pending: Option<Sequences>,
-}
-
-/// Where an entry is: within a minute, after some others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) within: Span,
-    /// How many entries of that span come before it, in the order asked for.
-    pub(crate) skip: u64,
-}
-
-/// A span in the slots of one level: the part before the first whole slot, the whole slots, and the part behind the
-/// last.
-struct Cut {
-    before: Option<Span>,
-    slots: Option<RangeInclusive<i64>>,
-    after: Option<Span>,
 }
 
 impl Counts<'_> {
@@ -164,93 +137,28 @@ impl Counts<'_> {
     }
 }
 
-/// True when the wanted entry is among these; otherwise they are skipped.
-fn passes(skip: &mut u64, entries: u64) -> bool {
-    match skip.checked_sub(entries) {
-        None => true,
-        Some(left) => {
-            *skip = left;
-            false
+/// Adds changes to the counts of these tables.
+pub(crate) fn store(
+    slots: &[SlotChange],
+    writer: &Connection,
+    tables: Tables,
+    account: AccountId,
+) -> rusqlite::Result<()> {
+    let mut count_in = writer.prepare_cached(&format!(
+        "INSERT INTO {tables}counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
+    ))?;
+    let mut forget = writer.prepare_cached(&format!(
+        "DELETE FROM {tables}counts
+         WHERE (account, level, slot, currency) = (?1, ?2, ?3, ?4) AND entries = 0",
+    ))?;
+    for SlotChange { level, slot, currency, entries } in slots {
+        count_in.execute(params![account.0, level, slot, currency, entries])?;
+        if *entries < 0 {
+            forget.execute(params![account.0, level, slot, currency])?;
         }
     }
-}
-
-impl Cut {
-    fn of(span: Span, width: i64) -> Self {
-        let width_wide = i128::from(width);
-        let (first, end) = (i128::from(span.first_ns), i128::from(span.last_ns) + 1);
-        let first_slot = -(-first).div_euclid(width_wide);
-        let end_slot = end.div_euclid(width_wide);
-        if first_slot >= end_slot {
-            // There is no whole slot, so all of it is left for a finer level.
-            return Self { before: Some(span), slots: None, after: None };
-        }
-        let part = |first: i128, end: i128| Span::between(first, end);
-        let (Ok(first_whole), Ok(last_whole)) = (i64::try_from(first_slot), i64::try_from(end_slot - 1))
-        else {
-            return Self { before: Some(span), slots: None, after: None };
-        };
-        Self {
-            before: part(first, first_slot * width_wide),
-            slots: Some(first_whole..=last_whole),
-            after: part(end_slot * width_wide, end),
-        }
-    }
-}
-
-/// The changes of a transaction to the counts, by minute and currency: entries that come, less those that go.
-#[derive(Default)]
-pub(crate) struct MinuteCounts(HashMap<(i64, i64), i64>);
-
-impl MinuteCounts {
-    pub(crate) fn count(&mut self, timestamp_ns: i64, currency: i64, entries: i64) {
-        *self.0.entry((timestamp_ns.div_euclid(NS_PER_MINUTE), currency)).or_default() += entries;
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Adds what was gathered to the table, and is empty then.
-    pub(crate) fn store(
-        &mut self,
-        writer: &Connection,
-        tables: Tables,
-        account: AccountId,
-    ) -> rusqlite::Result<()> {
-        let mut count_in = writer.prepare_cached(&format!(
-            "INSERT INTO {tables}counts (account, level, slot, currency, entries) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
-        ))?;
-        let mut forget = writer.prepare_cached(&format!(
-            "DELETE FROM {tables}counts
-             WHERE (account, level, slot, currency) = (?1, ?2, ?3, ?4) AND entries = 0",
-        ))?;
-        let minutes: Vec<_> = self.0.drain().collect();
-        for (level, width) in LEVELS {
-            let slot_of = |minute: i64| minute.div_euclid(width / NS_PER_MINUTE);
-            let mut slots: Vec<_> = minutes
-                .iter()
-                .map(|((minute, currency), entries)| ((slot_of(*minute), *currency), *entries))
-                .collect();
-            // After sorting, changes of one slot are side by side, and neighbours in the table are on the same page.
-            slots.sort_unstable();
-            for same in slots.chunk_by(|(one, _), (other, _)| one == other) {
-                let ((slot, currency), _) = same[0];
-                match same.iter().map(|(_, entries)| entries).sum() {
-                    0 => {}
-                    entries @ 1.. => {
-                        count_in.execute(params![account.0, level, slot, currency, entries])?;
-                    }
-                    fewer => {
-                        count_in.execute(params![account.0, level, slot, currency, fewer])?;
-                        forget.execute(params![account.0, level, slot, currency])?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Adds to the ledger's counts what an import gathered in its own.
@@ -262,33 +170,4 @@ pub(crate) fn add_gathered(writer: &Connection) -> rusqlite::Result<()> {
          SELECT account, level, slot, currency, entries FROM {gathered}counts WHERE true
          ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_cut_is_the_span_and_its_slots_are_whole(
-            one in any::<i64>(), other in any::<i64>(), near: bool, width in prop::sample::select(LEVELS.map(|(_, width)| width).to_vec()),
-        ) {
-            let other = if near { one.saturating_add(other % (3 * width)) } else { other };
-            let span = Span { first_ns: one.min(other), last_ns: one.max(other) };
-            let Cut { before, slots, after } = Cut::of(span, width);
-            let whole = slots.map(|slots| Span {
-                first_ns: slots.start() * width,
-                last_ns: slots.end() * width + (width - 1),
-            });
-            let parts: Vec<Span> = [before, whole, after].into_iter().flatten().collect();
-            prop_assert_eq!(parts.first().unwrap().first_ns, span.first_ns);
-            prop_assert_eq!(parts.last().unwrap().last_ns, span.last_ns);
-            for pair in parts.windows(2) {
-                prop_assert_eq!(pair[0].last_ns + 1, pair[1].first_ns);
-            }
-            prop_assert!([before, after].into_iter().flatten().all(|rest| whole.is_none()
-                || i128::from(rest.last_ns) - i128::from(rest.first_ns) < i128::from(width)));
-        }
-    }
 }

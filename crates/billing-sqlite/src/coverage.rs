@@ -78,6 +78,17 @@ impl SqliteLedger {
     }
 }
 
+/// Makes the records of an account what these are.
+pub(crate) fn put_all(
+    writer: &Connection,
+    account: AccountId,
+    records: &[Coverage],
+) -> Result<rusqlite::Result<()>, Error> {
+    let spans = records.iter().map(Span::of).collect::<Result<Vec<_>, _>>()?;
+    let all = Span { since_ns: OPEN_NS, until_ns: i64::MAX, as_of_ns: 0 };
+    Ok(replace(writer, &mut Intake::new(account, 0), all, &spans, records))
+}
+
 /// The time of a record, its end excluded.
 #[derive(Clone, Copy)]
 struct Span {

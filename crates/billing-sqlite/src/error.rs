@@ -55,6 +55,14 @@ fn message(kind: ErrorKind, path: &Path, detail: &str) -> String {
                      it forward first"
             )
         }
+        ErrorKind::UnfinishedCopy if detail.is_empty() => {
+            format!(
+                "a copy into the ledger `{path}` has begun and has not ended: run `billing ledger copy` again"
+            )
+        }
+        ErrorKind::UnfinishedCopy => {
+            format!("a copy into the ledger `{path}` has not ended, and {detail}: remove it and copy anew")
+        }
         ErrorKind::CannotOpen if detail.is_empty() => format!("cannot open `{path}`"),
         ErrorKind::CannotOpen => format!("cannot open `{path}`: {detail}"),
         ErrorKind::Replaced => {

@@ -23,22 +23,11 @@ impl SqliteLedger {
     pub(crate) fn blocks(&self, after: u64, lend: &mut LendBlock<'_>) -> Result<(), Error> {
         self.0.connections.read(|connection| {
             let mut texts = Texts::default();
-            let mut select = connection.prepare_cached(
-                "SELECT number, account, first_sequence, removed_ns, entry_set, whole_set FROM blocks
-                 WHERE number > ?1 ORDER BY number",
-            )?;
+            let mut select = connection
+                .prepare_cached(&format!("SELECT {BLOCK} FROM blocks WHERE number > ?1 ORDER BY number"))?;
             let mut rows = select.query([signed(after)])?;
             while let Some(row) = rows.next()? {
-                let block = Block {
-                    number: count(row, 0)?,
-                    account: AccountId(row.get(1)?),
-                    first_sequence: count(row, 2)?,
-                    removed_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_unix_ns),
-                    sums: sums(connection, &mut texts, row.get(0)?)?,
-                    entry_set: parse(row, 4, str::parse)?,
-                    whole_set: parse(row, 5, str::parse)?,
-                };
-                if lend(&block) == ControlFlow::Break(()) {
+                if lend(&block(connection, &mut texts, row)?) == ControlFlow::Break(()) {
                     break;
                 }
             }
@@ -53,6 +42,22 @@ impl SqliteLedger {
         })?;
         refused.map_or(Ok(()), Err)
     }
+}
+
+/// The columns of a block.
+pub(crate) const BLOCK: &str = "number, account, first_sequence, removed_ns, entry_set, whole_set";
+
+/// The block of a row of [`BLOCK`].
+pub(crate) fn block(connection: &Connection, texts: &mut Texts, row: &Row<'_>) -> rusqlite::Result<Block> {
+    Ok(Block {
+        number: count(row, 0)?,
+        account: AccountId(row.get(1)?),
+        first_sequence: count(row, 2)?,
+        removed_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_unix_ns),
+        sums: sums(connection, texts, row.get(0)?)?,
+        entry_set: parse(row, 4, str::parse)?,
+        whole_set: parse(row, 5, str::parse)?,
+    })
 }
 
 fn sums(connection: &Connection, texts: &mut Texts, block: i64) -> rusqlite::Result<Vec<(Currency, Total)>> {

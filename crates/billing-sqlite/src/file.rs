@@ -47,6 +47,8 @@ pub(crate) struct LedgerFile {
     /// The absolute path, so that SQLite gives no name a special meaning (`:memory:`, `file:…`), and a change of the
     /// working directory has no effect.
     file: PathBuf,
+    /// The secret of the ledger that is copied into it. Only such a copy may be unfinished.
+    copied: Option<Secret>,
     /// The last advice, and the files that it is about.
     advice: Mutex<Option<([Option<Stamp>; 2], String)>>,
 }
@@ -69,9 +71,20 @@ pub(crate) struct Alone {
 impl LedgerFile {
     pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         match std::path::absolute(path) {
-            Ok(file) => Ok(Self { path: path.to_owned(), file, advice: Mutex::default() }),
+            Ok(file) => Ok(Self { path: path.to_owned(), file, copied: None, advice: Mutex::default() }),
             Err(cause) => Err(failure(ErrorKind::CannotOpen, path, "").caused_by(cause)),
         }
+    }
+
+    /// The same for the ledger with this secret, which is copied into it.
+    pub(crate) fn for_a_copy(mut self, secret: Secret) -> Self {
+        self.copied = Some(secret);
+        self
+    }
+
+    /// The secret of the ledger that is copied into it, if one is.
+    pub(crate) fn copied(&self) -> Option<Secret> {
+        self.copied
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -113,8 +126,12 @@ impl LedgerFile {
         });
         match found {
             // This is known before the file is opened, so that not even a log is left beside it.
-            Ok((Identity::Ledger, _, version)) if version > schema::VERSION => Err(self.newer(version)),
-            Ok((Identity::Ledger, secret, version)) => Ok(Found::Database(Some(Alone { secret, version }))),
+            Ok((Identity::Ledger, secret, version)) => {
+                // What is at its beginning may be a copy that has ended since, as its log knows.
+                let is_ended = version & schema::UNFINISHED != 0 && self.has_log();
+                let version = if is_ended { version & !schema::UNFINISHED } else { version };
+                Ok(Found::Database(Some(Alone { secret, version: self.known(version)? })))
+            }
             // The file is too short for any database, but not empty.
             Ok((Identity::Nothing, ..)) => refuse(NOT_SQLITE),
             Ok((Identity::Other, ..)) => refuse(ANOTHER_APPLICATION),
@@ -138,11 +155,6 @@ impl LedgerFile {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(&uri, flags)
-    }
-
-    /// The error for a file that was replaced. Its advice depends on what is there now.
-    pub(crate) fn replaced(&self) -> Error {
-        self.error(ErrorKind::Replaced, self.advice())
     }
 
     /// What to do when the file is no longer the one that was opened. Every call asks for it from then on, and a log
@@ -176,9 +188,20 @@ impl LedgerFile {
         format!("stop this program; then {}", self.foreign_log())
     }
 
-    pub(crate) fn newer(&self, version: u32) -> Error {
-        let versions = format!("it has version {version}, the program knows {}", schema::VERSION);
-        self.error(ErrorKind::NewerVersion, versions)
+    /// The version of a ledger, which must not be newer than this program, nor a copy that has not ended.
+    pub(crate) fn known(&self, version: u32) -> Result<u32, Error> {
+        let (is_unfinished, version) = (version & schema::UNFINISHED != 0, version & !schema::UNFINISHED);
+        if version > schema::VERSION {
+            let versions = format!("it has version {version}, the program knows {}", schema::VERSION);
+            return Err(self.error(ErrorKind::NewerVersion, versions));
+        }
+        match (is_unfinished, self.copied) {
+            (true, None) => Err(self.error(ErrorKind::UnfinishedCopy, "")),
+            (true, Some(_)) if version < schema::VERSION => {
+                Err(self.error(ErrorKind::UnfinishedCopy, "an older version of this program began it"))
+            }
+            _ => Ok(version),
+        }
     }
 
     /// Checks what the file is with its log. `may_be_empty` is for a file that is to become a ledger.

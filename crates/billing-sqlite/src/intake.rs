@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use billing_engine::{Blocks, Deltas, NO_TEXT, Share, Summand};
 use billing_ledger::{AccountId, Error, ErrorKind, PackedEntries, Position};
 use billing_model::UsageEntry;
 use rusqlite::{CachedStatement, Connection};
 
-use crate::blocks::{Blocks, Share};
+use crate::blocks;
 use crate::error::{self, failure};
 use crate::row::{self, INSERT, TextIds, signed};
 use crate::snapshot::Present;
-use crate::strings::{Interner, NO_TEXT};
-use crate::sums::{Deltas, Summand};
+use crate::strings::Interner;
+use crate::sums::{self, summand};
 use crate::tables::Tables;
 
 /// Entries between two checks of how many sums are in memory.
@@ -62,12 +63,12 @@ impl Intake {
 
     /// Takes an entry back out of sums and counts.
     pub(crate) fn subtract(&mut self, entry: &UsageEntry, timestamp_ns: i64, ids: TextIds) {
-        self.deltas.subtract(&Summand::of(entry, timestamp_ns, ids));
+        self.deltas.subtract(&summand(entry, timestamp_ns, ids));
     }
 
     /// Puts an entry that is stored into sums and counts.
     pub(crate) fn sum(&mut self, entry: &UsageEntry, timestamp_ns: i64, ids: TextIds) {
-        self.deltas.add(&Summand::of(entry, timestamp_ns, ids));
+        self.deltas.add(&summand(entry, timestamp_ns, ids));
     }
 
     /// The same for an entry of which no more is known.
@@ -150,14 +151,14 @@ impl Intake {
 
     /// Stores the sums and counts of what was stored meanwhile, and the blocks that are full.
     pub(crate) fn store_sums(&mut self, writer: &Connection, tables: Tables) -> rusqlite::Result<()> {
-        self.deltas.store(writer, tables, self.account)?;
-        self.blocks.store_full(writer, tables, self.account)
+        sums::store(&mut self.deltas, writer, tables, self.account)?;
+        blocks::store_all(&self.blocks.take_full(), writer, tables, self.account)
     }
 
     /// Stores all sums, counts and blocks that are still in memory in the ledger. No more entries come.
     pub(crate) fn store_rest(&mut self, writer: &Connection) -> rusqlite::Result<()> {
         self.store_sums(writer, Tables::Ledger)?;
-        std::mem::take(&mut self.blocks).store(writer, self.account)
+        blocks::store_all(&self.blocks.take_all(), writer, Tables::Ledger, self.account)
     }
 
     /// Ends an intake of one transaction. The commit comes next.

@@ -43,7 +43,7 @@ impl SqliteLedger {
     /// # Errors
     /// As [`SqliteLedger::open`].
     pub fn open_with_progress(path: &Path, mut progress: impl FnMut(&Migration)) -> Result<Self, Error> {
-        Ok(Self::from_connections(Connections::open(path, false, &mut progress)?))
+        Ok(Self::from_connections(Connections::open(LedgerFile::new(path)?, false, &mut progress)?))
     }
 
     /// Opens a ledger, or makes a new one when there is nothing or an empty file. A new ledger is readable by its owner
@@ -66,7 +66,7 @@ impl SqliteLedger {
         path: &Path,
         mut progress: impl FnMut(&Migration),
     ) -> Result<Self, Error> {
-        Ok(Self::from_connections(Connections::open(path, true, &mut progress)?))
+        Ok(Self::from_connections(Connections::open(LedgerFile::new(path)?, true, &mut progress)?))
     }
 
     /// Opens a ledger of this version to read it, as quickly as it can be: for a line in a prompt. Nothing of the ledger is
@@ -87,7 +87,7 @@ impl SqliteLedger {
         LedgerFile::new(path).is_ok_and(|file| file.is_to_be_read_alone())
     }
 
-    fn from_connections(connections: Connections) -> Self {
+    pub(crate) fn from_connections(connections: Connections) -> Self {
         let key_material = KeyMaterial::of(connections.secret());
         Self(Arc::new(Inner { connections, key_material }))
     }

@@ -67,7 +67,6 @@ mod rollup;
 mod snapshot;
 
 mod counts;
-mod day;
 mod ordered_texts;
 mod row;
 mod strings;
@@ -76,10 +75,13 @@ mod tables;
 
 mod backup;
 mod check;
+mod copy_from;
+mod copy_into;
 mod discard;
 mod restore;
 mod second_names;
 
+mod busy;
 mod connections;
 mod file;
 mod file_id;
@@ -91,10 +93,12 @@ mod meta;
 mod migration;
 mod opening;
 mod paths;
+mod presence;
 mod schema;
 mod still;
 mod watch;
 
+pub use copy_into::SqliteCopy;
 pub use ledger::SqliteLedger;
 pub use migration::Migration;
 pub use overlap::{Overlap, Overlaps};

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use billing_engine::{Draft, Share};
 use billing_ledger::{AccountId, Block, Position, Sequences};
 use billing_model::{Currency, InferenceDetails, Timestamp, UsageEntry, parse_decimal};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row};
 
-use crate::blocks::{Draft, Share};
+use crate::blocks;
 use crate::row::{self, INSERT, TextIds, count, parse, signed};
 use crate::snapshot::Present;
 use crate::strings::Texts;
@@ -152,7 +153,7 @@ impl AccountBlocks {
     fn store(&self, writer: &Connection) -> rusqlite::Result<()> {
         let Some(account) = self.account else { return Ok(()) };
         let blocks = self.blocks.iter().filter(|block| !block.is_empty());
-        blocks.into_iter().try_for_each(|block| block.store(writer, Tables::Ledger, account))
+        blocks.into_iter().try_for_each(|block| blocks::store(block, None, writer, Tables::Ledger, account))
     }
 }
 

@@ -93,11 +93,7 @@ pub(crate) fn check_version(file: &LedgerFile, connection: &Connection, since: u
 
 /// The version of a ledger, which must not be newer than this program.
 fn known_version(file: &LedgerFile, connection: &Connection) -> Result<u32, Error> {
-    let version = schema::version(connection).map_err(|cause| file.fail(cause))?;
-    if version > schema::VERSION {
-        return Err(file.newer(version));
-    }
-    Ok(version)
+    file.known(schema::version(connection).map_err(|cause| file.fail(cause))?)
 }
 
 /// Turns a new file into a ledger, and takes an older ledger forward.
@@ -110,10 +106,17 @@ pub(crate) fn prepare(
     file.check_identity(writer, create)?;
     let version = known_version(file, writer)?;
     if version < schema::VERSION {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)
-            .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
-        schema::migrate(writer, secret, progress).map_err(|cause| forward(file, version, cause))?;
+        let secret = match file.copied() {
+            Some(secret) => secret,
+            None => {
+                let mut secret = [0; 32];
+                getrandom::fill(&mut secret)
+                    .map_err(|cause| file.error(ErrorKind::NoRandomness, "").caused_by(cause))?;
+                secret
+            }
+        };
+        let is_copy = file.copied().is_some();
+        schema::migrate(writer, secret, is_copy, progress).map_err(|cause| forward(file, version, cause))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::connections::BUSY_PAUSE;
+use crate::busy::BUSY_PAUSE;
 
 /// Such work leaves one part in so many of its time to others.
 const SHARE: u32 = 8;

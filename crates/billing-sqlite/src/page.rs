@@ -1,5 +1,6 @@
 //! Reads pages of entries.
 
+use billing_engine::{Found, Span};
 use billing_ledger::{
     AccountId, Error, ErrorKind, Filter, LendEntry, NumberedQuery, Position, Sequences, Snapshot, WalkPage,
     WalkQuery,
@@ -7,8 +8,7 @@ use billing_ledger::{
 use billing_model::SortOrder;
 use rusqlite::Connection;
 
-use crate::counts::{Counts, Found};
-use crate::day::Span;
+use crate::counts::Counts;
 use crate::error::failure;
 use crate::ledger::SqliteLedger;
 use crate::renumbered;

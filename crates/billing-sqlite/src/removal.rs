@@ -92,8 +92,14 @@ impl SqliteLedger {
 /// The number for the next new account. No account has ever had it, so a batch or a cursor of a removed account never
 /// belongs to another one.
 pub(crate) fn next_account(writer: &Connection) -> rusqlite::Result<i64> {
-    let last: i64 = writer.query_row("SELECT COALESCE(MAX(id), 0) FROM accounts", [], |row| row.get(0))?;
-    Ok(last.max(last_removed(writer)?) + 1)
+    Ok(last_account(writer)? + 1)
+}
+
+/// The highest number that any account ever had; 0 when there was none.
+pub(crate) fn last_account(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT COALESCE(MAX(id), 0) FROM accounts";
+    let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(last.max(last_removed(connection)?))
 }
 
 /// The highest number of those that were removed.
@@ -104,8 +110,20 @@ fn last_removed(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn remove(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
-    let last = last_removed(writer)?.max(account.0).to_be_bytes();
-    writer.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (LAST_ACCOUNT, last))?;
+    note_last(writer, account.0)?;
+    forget(writer, account)
+}
+
+/// Notes that numbers up to this one were given to accounts.
+pub(crate) fn note_last(writer: &Connection, account: i64) -> rusqlite::Result<()> {
+    let last = last_removed(writer)?.max(account).to_be_bytes();
+    writer
+        .execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", (LAST_ACCOUNT, last))
+        .map(drop)
+}
+
+/// Takes an account out of the tables that it may be in without entries.
+pub(crate) fn forget(writer: &Connection, account: AccountId) -> rusqlite::Result<()> {
     // What was walked means nothing without entries, nor do unused numbers.
     for table in ["coverage_sums", "coverage", "sources"] {
         writer.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.0])?;

@@ -8,6 +8,13 @@ fn row_of(account: AccountId) -> String {
     format!("renumbered-{}", account.0)
 }
 
+/// The first of the numbers that the last such repair gave, if there was one.
+pub(crate) fn first(reader: &Connection, account: AccountId) -> rusqlite::Result<Option<i64>> {
+    let mut select = reader.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    let first = select.query_row([row_of(account)], |row| row.get::<_, [u8; 8]>(0)).optional()?;
+    Ok(first.map(i64::from_be_bytes))
+}
+
 /// Notes that entries get numbers from this one on in place of those that they had.
 pub(crate) fn note(writer: &Connection, account: AccountId, first: i64) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
@@ -16,7 +23,5 @@ pub(crate) fn note(writer: &Connection, account: AccountId, first: i64) -> rusql
 
 /// True when entries got other numbers since a walk began whose snapshot ends there.
 pub(crate) fn is_since(reader: &Connection, account: AccountId, snapshot_end: i64) -> rusqlite::Result<bool> {
-    let mut select = reader.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    let first = select.query_row([row_of(account)], |row| row.get::<_, [u8; 8]>(0)).optional()?;
-    Ok(first.is_some_and(|first| snapshot_end <= i64::from_be_bytes(first)))
+    Ok(first(reader, account)?.is_some_and(|first| snapshot_end <= first))
 }

@@ -4,11 +4,11 @@
 //! cannot have get new ones, and what is kept of the window's days is removed. After it, everything is made of the entries that are
 //! there then. Where rows stand says nothing here: an entry of a block may be at any time, so all rows of the account are looked at.
 
+use billing_engine::Span;
 use billing_ledger::{AccountId, Amendment, Change, Position};
 use billing_model::TimeWindow;
 use rusqlite::Connection;
 
-use crate::day::Span;
 use crate::intake::Intake;
 use crate::row::signed;
 use crate::snapshot::Present;

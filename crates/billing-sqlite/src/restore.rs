@@ -93,7 +93,7 @@ fn copy_whole(from: &LedgerFile, to: &LedgerFile, part: &Path) -> Result<(), Err
             return refuse(format!("it is no whole ledger, {what} is not in it; {CHECK}"));
         }
         // The copy has its secret already, so none is needed.
-        schema::migrate(&mut copied, [0; 32], &mut |_| ()).map_err(engine)?;
+        schema::migrate(&mut copied, [0; 32], false, &mut |_| ()).map_err(engine)?;
         schema::seal_copy(&copied).map_err(engine)?;
     }
     // Checks every page, every part of a ledger, and every sum.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
 
+use billing_engine::NO_TEXT;
 use billing_ledger::{AccountId, Charges, Error, LendCharges, LendRollup, Rollup};
 use billing_model::{Currency, Day, Total};
 use foldhash::fast::RandomState;
@@ -12,7 +13,7 @@ use rusqlite::{Connection, Row};
 use crate::ledger::SqliteLedger;
 use crate::ordered_texts::OrderedTexts;
 use crate::row::{count, parse};
-use crate::strings::{NO_TEXT, Texts};
+use crate::strings::Texts;
 
 /// A sum that waits until all sums of its day are there. The ledger has them in the order in which their texts were
 /// first stored, and they are lent in the order of the texts. Its texts are known by their places.

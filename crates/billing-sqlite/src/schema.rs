@@ -12,6 +12,10 @@ const APPLICATION_ID: i64 = 0x6269_6c6c;
 /// The version that this crate writes, and the newest that it reads.
 pub(crate) const VERSION: u32 = 6;
 
+/// Added to the version of a ledger into which a copy has begun and has not ended. Programs that know nothing of this take it for one of
+/// a newer version, and leave it alone.
+pub(crate) const UNFINISHED: u32 = 1 << 30;
+
 /// Since this version, sums and counts have their present form. Those of an older ledger are made anew.
 const SUMS_SINCE: u32 = 2;
 
@@ -322,15 +326,17 @@ pub(crate) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
     })
 }
 
-/// The version of a file; zero is an empty one.
+/// The version of a file; zero is an empty one. That of an unfinished copy has [`UNFINISHED`] beside it.
 pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Takes a file to the present version, whole or not at all. `secret` is kept when the file is new.
+/// Takes a file to the present version, whole or not at all. `secret` is kept when the file is new, as that of an unfinished copy if
+/// `is_copy` says so.
 pub(crate) fn migrate(
     connection: &mut Connection,
     secret: Secret,
+    is_copy: bool,
     progress: &mut dyn FnMut(&Migration),
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -352,7 +358,8 @@ pub(crate) fn migrate(
         transaction.execute("INSERT INTO meta (name, value) VALUES ('secret', ?1)", [secret])?;
     }
     if version < VERSION {
-        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        let mark = if is_copy { UNFINISHED } else { 0 };
+        transaction.execute_batch(&format!("PRAGMA user_version = {}", VERSION | mark))?;
         seal_after(&transaction, before)?;
     }
     transaction.commit()

@@ -34,9 +34,6 @@ impl SqliteLedger {
     pub(crate) fn set_source(&self, account: AccountId, source: &Source) -> Result<(), Error> {
         let connections = &self.0.connections;
         let fail = |cause| connections.fail(cause);
-        let in_range = |at: Timestamp| at.unix_ns().ok_or_else(|| Error::timestamp(at));
-        let synced_ns = source.synced_at.map(in_range).transpose()?;
-        let settle_ns = i64::try_from(source.settle.as_nanos()).unwrap_or(i64::MAX);
         let writer = connections.begin()?;
         let name = removal::name(&writer, account).map_err(fail)?;
         let name = name.ok_or_else(|| self.unknown_account(account))?;
@@ -48,13 +45,7 @@ impl SqliteLedger {
                 format!("the account `{name}` cannot become a copy of a service: it has {obstacles}");
             return Err(failure(ErrorKind::AccountInUse, connections.path(), detail));
         }
-        writer
-            .execute(
-                "INSERT OR REPLACE INTO sources (account, base_url, key_fingerprint, settle_ns, synced_ns)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (account.0, &source.base_url, &source.key_fingerprint, settle_ns, synced_ns),
-            )
-            .map_err(fail)?;
+        put(&writer, account, source)?.map_err(fail)?;
         connections.commit(writer)
     }
 
@@ -95,6 +86,23 @@ impl SqliteLedger {
             }
         }
     }
+}
+
+/// Keeps the source of an account.
+pub(crate) fn put(
+    writer: &Connection,
+    account: AccountId,
+    source: &Source,
+) -> Result<rusqlite::Result<()>, Error> {
+    let in_range = |at: Timestamp| at.unix_ns().ok_or_else(|| Error::timestamp(at));
+    let synced_ns = source.synced_at.map(in_range).transpose()?;
+    let settle_ns = i64::try_from(source.settle.as_nanos()).unwrap_or(i64::MAX);
+    let put = writer.execute(
+        "INSERT OR REPLACE INTO sources (account, base_url, key_fingerprint, settle_ns, synced_ns)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        (account.0, &source.base_url, &source.key_fingerprint, settle_ns, synced_ns),
+    );
+    Ok(put.map(drop))
 }
 
 fn find(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<Source>> {

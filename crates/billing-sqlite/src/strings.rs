@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
+use billing_engine::NO_TEXT;
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
-
-/// The number that stands for no text; real ones begin at 1.
-pub(crate) const NO_TEXT: i64 = 0;
 
 /// The most bytes of text that are remembered with their numbers. When there are more, all are dropped and looked up again.
 const REMEMBERED_BYTES: usize = 1 << 20;

@@ -27,7 +27,17 @@ mod place;
 /// When it is missing and `CI` or `BILLING_TEST_ALL` is in the environment, where no test may be left out.
 #[track_caller]
 pub fn need(program: &str, how: &str) -> Option<PathBuf> {
-    let found = find(program, &env::var_os("PATH").unwrap_or_default());
+    need_at(program, &[], how)
+}
+
+/// The same for a program that some systems keep beside the PATH, in one of these directories.
+///
+/// # Panics
+/// As [`need`].
+#[track_caller]
+pub fn need_at(program: &str, directories: &[PathBuf], how: &str) -> Option<PathBuf> {
+    let beside = || directories.iter().map(|directory| directory.join(program)).find(|path| path.is_file());
+    let found = beside().or_else(|| find(program, &env::var_os("PATH").unwrap_or_default()));
     if found.is_none() {
         let why = format!("{program} is not on the PATH; {how}");
         if let Some(name) =

@@ -8,7 +8,7 @@
 //! The [`Book`] is the contract itself, written as plainly as it can be: the oracle that clever code is compared with.
 //! The [`Limit`] is how often it may be asked; the [`Reluctant`] service hangs where the real one does, and the
 //! [`Endless`] one has no last page. A test that [`need`]s a program is left out where that is missing, and the
-//! run says so.
+//! run says so. A [`Postgres`] is a database server of a test's own, and a [`Proxy`] the network before it.
 //!
 //! ```
 //! use billing_testkit::{Book, Upstream, entry_at};
@@ -43,11 +43,20 @@ mod memory_ledger;
 mod owned_ledger;
 mod watched_ledger;
 
+#[doc(hidden)]
+#[allow(missing_docs, reason = "it is for the tests of the engines alone")]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+pub mod check_cases;
+
 mod left_out;
 #[cfg(unix)]
 mod nobody;
 #[cfg(unix)]
 mod pipe;
+#[cfg(unix)]
+mod postgres;
+#[cfg(unix)]
+mod proxy;
 
 pub use book::Book;
 pub use endless::Endless;
@@ -55,7 +64,7 @@ pub use entries::{
     any_decimal, any_documented_entries, any_documented_entry, any_entries, any_entry, any_timestamp,
     entry_at,
 };
-pub use left_out::{leave_out, need};
+pub use left_out::{leave_out, need, need_at};
 pub use limit::Limit;
 pub use memory_ledger::MemoryLedger;
 #[cfg(unix)]
@@ -63,6 +72,10 @@ pub use nobody::run_as_nobody;
 pub use owned_ledger::{NumberedPage, OwnedBlock, OwnedLedger, OwnedRollup, PositionedPage};
 #[cfg(unix)]
 pub use pipe::make_pipe;
+#[cfg(unix)]
+pub use postgres::{Postgres, Stop};
+#[cfg(unix)]
+pub use proxy::{Cut, Proxy, Way};
 pub use reluctant::{Asked, Reluctant};
 pub use reply::Reply;
 pub use upstream::{Request, Upstream};

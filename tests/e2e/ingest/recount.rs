@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use billing_ledger::Ledger as _;
+use billing_ledger::Ledger;
 use billing_model::{Analytics, Currency, Day, Total, UsageEntry};
 use billing_sqlite::SqliteLedger;
 use billing_testkit::{OwnedLedger as _, OwnedRollup};
@@ -65,10 +65,15 @@ impl Spend {
     }
 }
 
-/// The sums in the file are those of the entries, row by row. For a ledger that nobody serves any more.
+/// The sums in the file are those of the entries. For a ledger that nobody serves any more.
 #[track_caller]
 pub(crate) fn rollups_agree(path: &str, account: &str, entries: &[UsageEntry]) {
-    let ledger = SqliteLedger::open(Path::new(path)).unwrap();
+    rollups_are(&SqliteLedger::open(Path::new(path)).unwrap(), account, entries);
+}
+
+/// The sums that a ledger keeps are those of the entries, row by row.
+#[track_caller]
+pub(crate) fn rollups_are(ledger: &dyn Ledger, account: &str, entries: &[UsageEntry]) {
     let account = ledger.account(account).unwrap().unwrap();
     let mut expect = BTreeMap::new();
     for entry in entries {

@@ -81,7 +81,8 @@ pub(crate) struct Export {
     #[arg(short, long, help_heading = OUTPUT, conflicts_with_all = ["json", "quiet"])]
     pub(crate) verbose: bool,
 
-    /// Read a ledger of this machine, and ask no service; without PATH that of BILLING_LEDGER, else your own
+    /// Read a ledger, a file or postgres://USER@HOST/DATABASE, and ask no service; without PATH that of BILLING_LEDGER, else
+    /// your own
     #[arg(long, value_name = "PATH", num_args = 0..=1, help_heading = LEDGER)]
     #[arg(conflicts_with_all = OF_A_SERVICE)]
     pub(crate) from_ledger: Option<Option<PathBuf>>,

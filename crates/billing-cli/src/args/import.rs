@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::DEFAULT_ACCOUNT;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 
 /// The text below the help: what an import does, and what a failed one leaves.
 const IMPORTS: &str = "\
@@ -36,7 +36,7 @@ pub(crate) struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Account that the entries belong to; made when it is not there
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
     pub(crate) account: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::DEFAULT_ACCOUNT;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 
 /// The width of a help text, in columns: that of the narrowest terminal in use.
 pub(super) const WIDTH: usize = 80;
@@ -23,7 +23,7 @@ pub(crate) enum KeysCommand {
     #[command(after_help = KEYS_CREATE)]
     Create {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Account that the key opens; made when it is not there
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
@@ -38,7 +38,7 @@ pub(crate) enum KeysCommand {
     #[command(after_help = KEYS_LIST)]
     List {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Print one JSON object: the keys, with the times to the last digit
         #[arg(long)]
         json: bool,
@@ -47,7 +47,7 @@ pub(crate) enum KeysCommand {
     #[command(after_help = KEYS_REVOKE)]
     Revoke {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Id of the key, as `keys list` shows it
         id: String,
     },
@@ -104,7 +104,7 @@ pub(crate) enum AccountsCommand {
     #[command(after_help = ACCOUNTS_LIST)]
     List {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Print one JSON object: the accounts, with what they have or owe
         #[arg(long)]
         json: bool,
@@ -113,7 +113,7 @@ pub(crate) enum AccountsCommand {
     #[command(after_help = ACCOUNTS_REMOVE)]
     Remove {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Name of the account, as `accounts list` shows it
         name: String,
     },
@@ -121,7 +121,7 @@ pub(crate) enum AccountsCommand {
     #[command(after_help = ACCOUNTS_SET)]
     Set {
         #[command(flatten)]
-        ledger: LedgerPath,
+        ledger: NamedLedger,
         /// Account to set it for
         #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
         account: String,
@@ -171,7 +171,7 @@ Examples:
 #[command(max_term_width = WIDTH, after_help = BACKUP)]
 pub(crate) struct Backup {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Path of the copy, where nothing is yet
     #[arg(long, value_name = "PATH")]
     pub(crate) to: PathBuf,
@@ -190,7 +190,7 @@ Examples:
 #[command(max_term_width = WIDTH, after_help = CHECKS)]
 pub(crate) struct Check {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Print one JSON object: what was checked, and the differences
     #[arg(long)]
     pub(crate) json: bool,
@@ -222,7 +222,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "FILE")]
     pub(crate) from: PathBuf,
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
 }
 
 const RESTORE: &str = "\

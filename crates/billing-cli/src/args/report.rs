@@ -10,7 +10,7 @@ use clap::{ValueEnum, ValueHint};
 
 use super::export::days;
 use super::ledger::WIDTH;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 use super::variable::variable;
 
 /// The headings of the flags in the help.
@@ -98,7 +98,7 @@ pub(crate) struct Report {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct LedgerAccounts {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Account of the ledger; may be given again [default: all]
     #[arg(long = "account", value_name = "NAME")]
     pub(crate) names: Vec<String>,

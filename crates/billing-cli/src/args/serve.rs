@@ -9,16 +9,16 @@ use billing_server::Origin;
 use clap::ValueEnum;
 
 use super::ledger::WIDTH;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 
 const EXAMPLES: &str = "\
 Examples:
   billing serve --ledger ledger.db
       Serves the ledger to this machine at port 8787.
-  billing serve --ledger ledger.db --listen :9000 --quiet
-      Serves it at port 9000, and says nothing but errors.
   billing serve --ledger ledger.db --listen :8787 --metrics-listen :9187
-      Serves it, and at port 9187 the metrics of all accounts, for Prometheus.";
+      Serves it, and at port 9187 the metrics of all accounts, for Prometheus.
+  billing serve --ledger postgres://gateway@db.example.org/billing --quiet
+      Serves a ledger in PostgreSQL, as any number of servers may.";
 
 /// The message for an address that is none.
 const FORMS: &str =
@@ -28,7 +28,7 @@ const FORMS: &str =
 #[command(max_term_width = WIDTH, after_help = EXAMPLES)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Where to listen: a port of this machine alone, as 8787, :8787 or localhost:8787, or ADDRESS:PORT; port 0 takes a
     /// free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787", value_parser = address)]

@@ -1,7 +1,7 @@
 //! The flags of `billing status`.
 
 use super::ledger::WIDTH;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 
 const STATUS: &str = "\
 Of an account that `billing sync` keeps in step with a service: the spans that
@@ -21,7 +21,7 @@ Examples:
 #[command(max_term_width = WIDTH, after_help = STATUS)]
 pub(crate) struct Status {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Account to show [default: all]
     #[arg(long, value_name = "NAME")]
     pub(crate) account: Option<String>,

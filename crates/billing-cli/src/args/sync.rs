@@ -5,7 +5,7 @@ use std::time::Duration;
 use billing_model::parse_length;
 
 use super::DEFAULT_ACCOUNT;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 use super::walking::Walking;
 
 /// The headings of the flags in the help.
@@ -20,7 +20,7 @@ const MOST_BETWEEN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 #[command(after_help = LENGTHS_AND_EXAMPLES)]
 pub(crate) struct Sync {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Account to keep in step with the service; made when it is not there
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
     pub(crate) account: String,

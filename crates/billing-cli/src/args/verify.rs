@@ -1,7 +1,7 @@
 //! The flags of `billing verify`: the account, how much of it, and whether it is mended.
 
 use super::DEFAULT_ACCOUNT;
-use super::ledger_path::LedgerPath;
+use super::named_ledger::NamedLedger;
 use super::walking::Walking;
 
 /// The headings of the flags in the help.
@@ -12,7 +12,7 @@ const RUN: &str = "Run";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
     #[command(flatten)]
-    pub(crate) ledger: LedgerPath,
+    pub(crate) ledger: NamedLedger,
     /// Account that `billing sync` keeps in step with the service
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ACCOUNT)]
     pub(crate) account: String,

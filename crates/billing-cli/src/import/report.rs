@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::args;
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 use crate::{terminal, text};
 
 use super::equal;
@@ -94,10 +95,10 @@ impl Report {
         said.trim_end().to_owned()
     }
 
-    pub(crate) fn json(&self, args: &args::Import, ledger: &Path) -> Result<String, Failure> {
+    pub(crate) fn json(&self, args: &args::Import, place: &LedgerPlace) -> Result<String, Failure> {
         let Summary { entries, first, last, .. } = &self.summary;
         let json = Json {
-            ledger: ledger.display().to_string(),
+            ledger: place.to_string(),
             account: &args.account,
             dry_run: self.dry_run,
             entries: *entries,

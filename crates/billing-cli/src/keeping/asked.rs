@@ -1,6 +1,5 @@
 //! What a sync or a proof was asked for, checked; and how one is run.
 
-use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 
@@ -11,10 +10,11 @@ use tokio::runtime::Runtime;
 
 use super::failures::{self, failure, with_done};
 use super::telling::{Telling, in_turn};
-use crate::args::{LedgerPath, Walking};
+use crate::args::{NamedLedger, Walking};
 use crate::clock::now;
 use crate::exit::Failure;
 use crate::interrupt::Interrupted;
+use crate::ledger_place::LedgerPlace;
 use crate::typed;
 use crate::upstream::Upstream;
 
@@ -23,8 +23,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) walking: &'a Walking,
     times: TypedWindow,
     upstream: Upstream<'a>,
-    /// The path of the ledger.
-    pub(crate) path: PathBuf,
+    /// Where the ledger is.
+    pub(crate) place: LedgerPlace,
     /// The base URL as the client reads it, without a slash at its end.
     pub(crate) base_url: String,
 }
@@ -33,17 +33,17 @@ impl<'a> Asked<'a> {
     /// Checks the flags, and reads the key. Nothing is made.
     pub(crate) fn new(
         walking: &'a Walking,
-        ledger: &LedgerPath,
+        ledger: &NamedLedger,
         since: Option<&str>,
         until: Option<&str>,
     ) -> Result<Self, Failure> {
         let times = typed::window(since, until)?;
         let walk = Walk::over(TimeWindow::ALL).endpoint(walking.endpoint.into()).page_size(walking.page_size);
         walk.build().map_err(|refused| typed::refused(&refused, walking.page_size))?;
-        let path = ledger.path()?;
+        let place = ledger.place()?;
         let upstream = Upstream::new(walking)?;
         let base_url = upstream.client(Wire::Json, |_| ())?.base_url().trim_end_matches('/').to_owned();
-        Ok(Self { walking, times, upstream, path, base_url })
+        Ok(Self { walking, times, upstream, place, base_url })
     }
 
     pub(crate) fn since(&self) -> Option<Border> {

@@ -50,28 +50,30 @@ fn of_layer(cause: Cause, page_size: Option<u32>) -> Failure {
     match cause {
         Cause::Service(error) => error.into(),
         Cause::Query(refused) => typed::refused(&refused, page_size),
-        Cause::Ledger(error) => of_ledger(error),
+        Cause::Ledger(error) => of_ledger(error.into()),
         other => Failure::failed(other),
     }
 }
 
-/// The failure of the ledger.
-pub(crate) fn of_ledger(error: billing_ledger::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::AccountInUse => Failure::failed(error)
-            .hint("a copy of a service has what that says and nothing else: name an --account that is not there yet"),
-        ErrorKind::NotALedger => Failure::failed(error).hint("name a ledger with --ledger, or a path where nothing is"),
-        ErrorKind::Full => Failure::failed(error).hint("free some space, and run it again: it goes on with what is stored"),
-        ErrorKind::Io => Failure::failed(error)
-            .hint("see to the disk, let `billing check` look through the ledger, and run it again"),
-        ErrorKind::Corrupt => Failure::failed(error)
-            .hint("restore a backup, or sync into another --account or --ledger: what cannot be read cannot be compared"),
-        ErrorKind::Replaced => Failure::failed(error).hint("run it again: it opens what is there now"),
-        ErrorKind::Outdated | ErrorKind::UnknownEntry => {
-            Failure::failed(error).hint("somebody else changed the account; run it again")
+/// The failure of the ledger, with what to do for one that is kept in step.
+pub(crate) fn of_ledger(failure: Failure) -> Failure {
+    let Some(kind) = failure.of_ledger() else { return failure };
+    let hint = match kind {
+        ErrorKind::AccountInUse => {
+            "a copy of a service has what that says and nothing else: name an --account that is not there yet"
         }
-        _ => error.into(),
-    }
+        ErrorKind::NotALedger => "name a ledger with --ledger, or a path where nothing is",
+        ErrorKind::Full => "free some space, and run it again: it goes on with what is stored",
+        ErrorKind::Io => "see to the disk, let `billing check` look through the ledger, and run it again",
+        ErrorKind::Corrupt => {
+            "restore a backup, or sync into another --account or --ledger: what cannot be read cannot be compared"
+        }
+        ErrorKind::Replaced => "run it again: it opens what is there now",
+        ErrorKind::Outdated | ErrorKind::UnknownEntry => "somebody else changed the account; run it again",
+        ErrorKind::OutcomeNotKnown => "run it again: it compares what is held anew",
+        _ => return failure,
+    };
+    failure.hint(hint)
 }
 
 /// Adds what was done before, which is kept.

@@ -19,27 +19,27 @@ pub(super) fn report(
     now: Timestamp,
     meta: Meta,
 ) -> Result<Report, Failure> {
-    let path = from.ledger.path()?;
-    let ledger = ledgers::open_for_a_report(&path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Failure::from(error).hint("an exported file needs no ledger: billing report june.csv")
+    let place = from.ledger.place()?;
+    let ledger = ledgers::open_for_a_report(&place).map_err(|failure| match failure.of_ledger() {
+        Some(ErrorKind::NotFound) => {
+            failure.hint("an exported file needs no ledger: billing report june.csv")
         }
-        _ => Failure::from(error),
+        _ => failure,
     })?;
-    let accounts = accounts::named(&ledger, &path, &from.names)?;
+    let accounts = accounts::named(&*ledger, &place, &from.names)?;
     // Before the entries are read: a sync that ends in between would make a report final that lacks what it brought.
-    let finality = finality(&ledger, &accounts, question.window, now)?;
+    let finality = finality(&*ledger, &accounts, question.window, now)?;
     let ids: Vec<AccountId> = accounts.iter().map(|(id, _)| *id).collect();
     let asked = question.clone();
-    let builder = reading::read(&ledger, &ids, &ReportBuilder::new(question))?;
+    let builder = reading::read(&*ledger, &ids, &ReportBuilder::new(question))?;
     let source = Source {
-        ledger: Some(path.display().to_string()),
+        ledger: Some(place.to_string()),
         accounts: accounts.into_iter().map(|(_, name)| name).collect(),
         files: Vec::new(),
     };
     let mut report = builder.finish(finality.tell(Meta { source, ..meta }));
     if report.meta.entries == 0 {
-        nothing::say(&ledger, &ids, &asked)?;
+        nothing::say(&*ledger, &ids, &asked)?;
     }
     for id in ids {
         name_keys(&mut report, ledger.key_descriptions(id)?);

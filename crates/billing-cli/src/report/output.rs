@@ -15,6 +15,7 @@ use super::pager;
 use super::rendered::{json, rendered};
 use crate::args::{self, Form};
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 use crate::{overwriting, plan, stdout, terminal, text};
 
 /// The place and the form of a report.
@@ -76,7 +77,7 @@ impl Output {
     }
 
     /// Refuses a place that is the ledger of which the report is made.
-    pub(super) fn refuse_ledger(&self, ledger: &Path) -> Result<(), Failure> {
+    pub(super) fn refuse_ledger(&self, ledger: &LedgerPlace) -> Result<(), Failure> {
         overwriting::refuse_ledger(self.path.as_deref(), ledger)
     }
 

@@ -2,7 +2,6 @@
 //! of it.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -15,6 +14,7 @@ use crate::clock::now;
 use crate::exit::Failure;
 use crate::interrupt::Interrupted;
 use crate::keeping::{Asked, Telling, holder, of_ledger};
+use crate::ledgers::{LookUp, OpenLedger};
 use crate::progress::Shown;
 use crate::scratch::Scratch;
 use crate::{accounts, args, ledgers, text};
@@ -27,7 +27,7 @@ pub(crate) struct Round<'a> {
 
 /// The ledger and the account, open.
 pub(crate) struct Opened {
-    ledger: Arc<SqliteLedger>,
+    ledger: OpenLedger,
     account: AccountId,
     /// True for an account that was made for this round.
     is_new: bool,
@@ -99,8 +99,7 @@ impl<'a> Round<'a> {
 
     fn sync(&self, at: &Opened) -> SyncJob {
         let (args, walking) = (self.args, &self.args.walking);
-        let ledger: Arc<dyn Ledger> = Arc::clone(&at.ledger) as _;
-        SyncJob::of(ledger, at.account)
+        SyncJob::of(at.ledger.shared(), at.account)
             .since(self.asked.since())
             .until(self.asked.until())
             .settle(args.settle)
@@ -118,20 +117,18 @@ impl<'a> Round<'a> {
         if self.args.dry_run {
             return self.open_for_rehearsal();
         }
-        let path = self.args.ledger.path_to_make()?;
-        let ledger = Arc::new(ledgers::open_or_create(&path).map_err(of_ledger)?);
-        let (account, is_new) = accounts::find_or_create(&*ledger, &self.args.account).inspect_err(|_| {
-            // If this fails, an empty ledger stays. The error that is returned is the one from before.
-            let _ = ledger.remove_if_unused();
-        })?;
+        let place = self.args.ledger.place_to_make()?;
+        let ledger = ledgers::open_or_create(&place).map_err(of_ledger)?;
+        let (account, is_new) = accounts::find_or_create(&*ledger, &self.args.account)
+            .inspect_err(|_| ledger.remove_if_unused())?;
         Ok(Opened { ledger, account, is_new, _scratch: None })
     }
 
     /// A rehearsal of a first sync has a ledger of its own, which is gone behind it.
     fn open_for_rehearsal(&self) -> Result<Opened, Failure> {
         let name = &self.args.account;
-        if SqliteLedger::has_account(&self.asked.path, name).map_err(of_ledger)? {
-            let ledger = Arc::new(ledgers::open(&self.asked.path).map_err(of_ledger)?);
+        if LookUp::of(&self.asked.place, name).and_then(|found| found.is_there()).map_err(of_ledger)? {
+            let ledger = ledgers::open(&self.asked.place).map_err(of_ledger)?;
             if let Some(account) = ledger.account(name)? {
                 check_is_free(&*ledger, account, name)?;
                 return Ok(Opened { ledger, account, is_new: false, _scratch: None });
@@ -142,7 +139,7 @@ impl<'a> Round<'a> {
             let what = "a directory for the ledger of the dry run cannot be made";
             Failure::failed(anyhow!(error).context(what)).hint("TMPDIR says where it is to be")
         })?;
-        let ledger = Arc::new(SqliteLedger::open_or_create(&scratch.path().join("ledger.db"))?);
+        let ledger = OpenLedger::File(SqliteLedger::open_or_create(&scratch.path().join("ledger.db"))?);
         let account = ledger.create_account(name)?;
         Ok(Opened { ledger, account, is_new: false, _scratch: Some(scratch) })
     }
@@ -158,7 +155,7 @@ fn check_is_free(ledger: &dyn Ledger, account: AccountId, name: &str) -> Result<
         Some(1..) => {
             let entries = text::entries(entries.unwrap_or_default());
             let message = format!("account `{name}` is no copy of a service, and has {entries}");
-            Err(of_ledger(Error::new(ErrorKind::AccountInUse, message)))
+            Err(of_ledger(Error::new(ErrorKind::AccountInUse, message).into()))
         }
         _ => Ok(()),
     }
@@ -171,6 +168,6 @@ impl Opened {
         if made_account {
             let _ = self.ledger.remove_account(self.account);
         }
-        let _ = self.ledger.remove_if_unused();
+        self.ledger.remove_if_unused();
     }
 }

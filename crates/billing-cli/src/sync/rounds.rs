@@ -60,9 +60,7 @@ fn say(round: &Round<'_>, began: Moment, done: &Done) -> Result<(), Failure> {
 }
 
 fn cannot_open(failure: &Failure) -> bool {
-    failure
-        .of::<billing_ledger::Error>()
-        .is_some_and(|error| error.kind() == billing_ledger::ErrorKind::CannotOpen)
+    failure.of_ledger() == Some(billing_ledger::ErrorKind::CannotOpen)
 }
 
 /// Whole seconds, rounded up.

@@ -26,8 +26,8 @@ pub(super) fn lines(round: &Round<'_>, done: &Done) -> Vec<String> {
         lines.push(held);
     }
     if done.made_account {
-        let path = round.asked.path.display();
-        lines.push(format!("note: account `{account}` of `{path}` was not there and was made"));
+        let place = &round.asked.place;
+        lines.push(format!("note: account `{account}` of `{place}` was not there and was made"));
     }
     if synced.as_of.is_none() {
         lines.push("note: nothing was asked for: --since and --until leave nothing to read".to_owned());
@@ -99,7 +99,7 @@ struct Report<'a> {
 pub(super) fn json(round: &Round<'_>, done: &Done) -> Result<String, Failure> {
     let Synced { done: tally, held, provisional_from, as_of, traffic } = &done.synced;
     let report = Report {
-        ledger: round.asked.path.display().to_string(),
+        ledger: round.asked.place.to_string(),
         account: &round.args.account,
         service: &round.asked.base_url,
         dry_run: round.args.dry_run,

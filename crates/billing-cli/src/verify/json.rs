@@ -90,7 +90,7 @@ pub(super) fn json(
 ) -> Result<String, Failure> {
     let Verified { done, different, different_windows, repaired, days, traffic } = verified;
     let json = Json {
-        ledger: asked.path.display().to_string(),
+        ledger: asked.place.to_string(),
         account: &args.account,
         service: &asked.base_url,
         proven: verified.is_proven(),

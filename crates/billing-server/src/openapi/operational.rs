@@ -38,8 +38,8 @@ pub(super) fn add(paths: PathsBuilder) -> PathsBuilder {
             READYZ,
             "checkReadiness",
             "Whether the server can answer",
-            "The ledger is open, its last write worked, and the server is not about to end. While writes fail it is tried \
-             every second whether they would work.",
+            "The ledger can be read, its last write worked, and the server is not about to end. While writes fail it is \
+             tried every second whether they would work.",
             vec![good("The server can answer."), ("503", not_ready)],
         ),
         counts(),

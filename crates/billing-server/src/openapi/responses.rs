@@ -49,7 +49,7 @@ fn shared() -> [Shared; 7] {
         Shared { name: "InternalError", description: INTERNAL, error: internal(), headers: &[] },
         Shared {
             name: "Unavailable",
-            description: "The server or its ledger is busy, or the ledger can only be read for now.",
+            description: "The server or its ledger is busy or away, or the ledger can only be read for now.",
             error: Error::Busy,
             headers: &["Retry-After"],
         },

@@ -17,6 +17,9 @@ mod walks;
 /// Faults inside the server, as a client sees them.
 mod faults;
 
+/// A ledger in a database: it goes away and comes back, and several servers share it.
+mod databases;
+
 /// What pages in a browser may read (CORS).
 mod browsers;
 

@@ -1,17 +1,20 @@
 //! One account: its entries, in one pass, and what is kept about them.
 
+use billing_engine::LEVELS;
+use billing_engine::check::{
+    Balances, Counts, Facts, Findings as _, Numbers, Portion, Receipts, Record, Rollups, Seen, Sequences,
+    Values, Walked, is_doubled, is_no_account, look_at_account, quoted_bytes, removal_place, shown,
+};
 use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
 
-use super::block::Portion;
-use super::coverage::{RECORDS, Walked};
-use super::entry::{Reader, place, removal_place};
-use super::findings::{DIGEST_BYTES, Findings, Values, decimal};
-use super::numbers::Numbers;
-use super::record::{Facts, Record, Table, balance_key, count_key, rollup_key};
-use super::sequences::{Seen, Sequences};
-use super::words::{held, length, quoted_bytes, shown};
-use crate::counts::LEVELS;
+use super::block::portion_from;
+use super::coverage::{RECORDS, records};
+use super::entry::{Reader, place};
+use super::findings::{Findings, decimal};
+use super::numbers::numbers_of;
+use super::record::Kept;
+use super::words::held;
 use crate::row::COLUMNS;
 
 /// The first account from a number on that any table refers to.
@@ -50,10 +53,10 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut reader = Reader::new(connection);
         while let Some(first) = from {
             let Some(id) = next.query_row([first], |row| row.get::<_, Option<i64>>(0))? else { break };
-            self.report.checked.accounts += 1;
+            self.notes.report.checked.accounts += 1;
             let looked = self.look_at_all_of(id, &mut reader);
             self.bear("all that it has", looked)?;
-            self.account = None;
+            self.notes.account = None;
             from = id.checked_add(1);
         }
         Ok(())
@@ -61,9 +64,9 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
 
     fn look_at_all_of(&mut self, id: i64, reader: &mut Reader<'_>) -> rusqlite::Result<()> {
         let next = self.look_at_account(id)?;
-        let numbers = Numbers::of(self.connection, id, next)?;
-        let (mut portion, mut sequences) =
-            (Portion::from(self.connection, id, i64::MIN)?, Sequences::from(0));
+        let numbers = numbers_of(self.connection, id, next)?;
+        self.hidden = numbers.hidden();
+        let (mut portion, mut sequences) = (portion_from(self.connection, id, i64::MIN)?, Sequences::from(0));
         let entries = self.look_at_entries(id, &numbers, reader, &mut portion, &mut sequences)?;
         let removed = self.look_at_removed(id, &numbers, reader, &mut portion, &mut sequences)?;
         if let Some(end) = numbers.next {
@@ -83,27 +86,12 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut select = connection.prepare_cached(sql)?;
         let mut rows = select.query([id])?;
         let Some(row) = rows.next()? else {
-            self.account = Some(id.to_string());
-            let values = Values::new("id", None, Some(id.to_string()));
-            self.add(DifferenceKind::Account, |_| "the account".to_owned(), values);
+            is_no_account(id, self);
             return Ok(None);
         };
-        self.account = Some(shown(&String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?)));
-        let next_sequence: i64 = row.get(1)?;
-        let mut wrong = |field, held: String, expected: &str| {
-            let values = Values::new(field, Some(held), Some(expected.to_owned()));
-            self.add(DifferenceKind::Account, |_| "the account".to_owned(), values);
-        };
-        if next_sequence < 0 {
-            wrong("next_sequence", next_sequence.to_string(), "0 or more");
-        }
-        let is_allocation =
-            |value| decimal(value).is_ok_and(|amount| amount.is_none_or(|amount| !amount.is_negative()));
-        if let allocation = row.get_ref(2)?
-            && !is_allocation(allocation)
-        {
-            wrong("diem_allocation", held(allocation), "a decimal number, 0 or more");
-        }
+        self.notes.account = Some(shown(&String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?)));
+        let (next_sequence, allocation) = (row.get(1)?, row.get_ref(2)?);
+        look_at_account(next_sequence, (Some(held(allocation)), decimal(allocation)), self);
         Ok(Some(next_sequence))
     }
 
@@ -114,26 +102,26 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         id: i64,
         numbers: &Numbers,
         reader: &mut Reader<'_>,
-        portion: &mut Portion,
+        portion: &mut Portion<i64>,
         sequences: &mut Sequences,
     ) -> rusqlite::Result<u64> {
         let connection = self.connection;
         let mut selects = Vec::new();
-        for at in 0..LEVELS.len() {
-            selects.push(connection.prepare(Table::Counts(at).sql())?);
+        for _ in LEVELS {
+            selects.push(connection.prepare(Counts::SQL)?);
         }
         let mut counts = Vec::new();
         for (at, select) in selects.iter_mut().enumerate() {
-            counts.push(Record::new(Table::Counts(at), count_key, select, id, numbers)?);
+            counts.push(Record::new(Counts(at), id, Counts(at).rows(select, id)?));
         }
-        let mut select_rollups = connection.prepare(Table::Rollups.sql())?;
-        let mut rollups = Record::new(Table::Rollups, rollup_key, &mut select_rollups, id, numbers)?;
-        let mut select_balances = connection.prepare(Table::Balances.sql())?;
-        let mut balances = Record::new(Table::Balances, balance_key, &mut select_balances, id, numbers)?;
+        let mut select_rollups = connection.prepare(Rollups::SQL)?;
+        let mut rollups = Record::new(Rollups, id, Rollups.rows(&mut select_rollups, id)?);
+        let mut select_balances = connection.prepare(Balances::SQL)?;
+        let mut balances = Record::new(Balances, id, Balances.rows(&mut select_balances, id)?);
 
         let is_synced = self.look_at_source(id)?;
         let mut select_records = connection.prepare(RECORDS)?;
-        let mut walked = Walked::new(id, is_synced, &mut select_records)?;
+        let mut walked = Walked::new(is_synced, records(connection, id, &mut select_records)?);
 
         let mut entries = 0;
         let mut select = connection.prepare(&format!(
@@ -142,10 +130,10 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut rows = select.query([id])?;
         while let Some(row) = rows.next()? {
             let sequence = row.get(1)?;
-            self.look_at_number(row, sequence, numbers, sequences);
+            numbers.look_at(sequence, sequences, || place(row), self);
             let facts = self.look_at_entry(DifferenceKind::Entry, row, reader)?;
             if numbers.are_hidden(sequence) {
-                self.report.checked.hidden_entries += 1;
+                self.notes.report.checked.hidden_entries += 1;
                 continue;
             }
             counts.iter_mut().try_for_each(|count| count.add(&facts, self))?;
@@ -171,39 +159,16 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         Ok(entries)
     }
 
-    /// Checks the sequence number of an entry: it must have been given out, and no other entry may have it.
-    pub(super) fn look_at_number(
-        &mut self,
-        row: &Row<'_>,
-        sequence: i64,
-        numbers: &Numbers,
-        sequences: &mut Sequences,
-    ) {
-        if !numbers.were_given(sequence) {
-            let expected = numbers.next.map(|end| format!("one of the {end} that were given"));
-            let values = Values::new("sequence", Some(sequence.to_string()), expected);
-            self.add(DifferenceKind::Sequence, |_| place(row), values);
-        } else if sequences.see(sequence) == Seen::Again {
-            self.is_doubled(|_| place(row), sequence);
-        }
-    }
-
     /// Checks what an entry has by itself, and gives what it adds to sums.
     pub(super) fn look_at_entry(
         &mut self,
         kind: DifferenceKind,
         row: &Row<'_>,
         reader: &mut Reader<'_>,
-    ) -> rusqlite::Result<Facts> {
+    ) -> rusqlite::Result<Facts<i64>> {
         reader.read(row, &mut |field, held, expected| {
             self.add(kind, |_| place(row), Values::new(field, Some(held), Some(expected)));
         })
-    }
-
-    pub(super) fn is_doubled(&mut self, place: impl FnOnce(&Self) -> String, sequence: i64) {
-        let values =
-            Values::new("sequence", Some(format!("{sequence}, once more")), Some("there once".to_owned()));
-        self.add(DifferenceKind::Sequence, place, values);
     }
 
     /// Notes the numbers that no entry has. A very long ledger needs further passes.
@@ -217,28 +182,15 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let connection = self.connection;
         let mut pass = Some(first);
         loop {
-            pass = pass.take().and_then(|pass| {
-                pass.close(end, |missing| {
-                    numbers.without_free(missing, |missing| {
-                        let values =
-                            Values::new("entries", None, Some((missing.end - missing.start).to_string()));
-                        let (first, last) = (missing.start, missing.end - 1);
-                        let place = |_: &Self| match first == last {
-                            true => format!("sequence {first}"),
-                            false => format!("sequences {first} to {last}"),
-                        };
-                        self.add(DifferenceKind::Sequence, place, values);
-                    });
-                })
-            });
+            pass = pass.take().and_then(|pass| numbers.close(pass, end, self));
             let Some(sequences) = &mut pass else { return Ok(()) };
             let mut select = connection.prepare(NUMBERS)?;
             let mut rows = select.query((id, end))?;
             while let Some(row) = rows.next()? {
                 let (sequence, is_removal) = (row.get(1)?, row.get(2)?);
                 if sequences.see(sequence) == Seen::Again {
-                    let place = |_: &Self| if is_removal { removal_place(sequence) } else { place(row) };
-                    self.is_doubled(place, sequence);
+                    let place = || if is_removal { removal_place(sequence) } else { place(row) };
+                    is_doubled(sequence, place, self);
                 }
             }
         }
@@ -252,47 +204,27 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let mut select = connection.prepare_cached(sql)?;
         let mut rows = select.query((id, LEVELS[0].0, LEVELS[LEVELS.len() - 1].0))?;
         while let Some(row) = rows.next()? {
-            self.report.checked.counts += 1;
+            self.notes.report.checked.counts += 1;
             let (level, slot, currency): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let values = Values::new("entries", Some(row.get::<_, i64>(3)?.to_string()), None);
-            let place = |findings: &Self| format!("level {level}, slot {slot}, {}", findings.text(currency));
+            let place = |findings: &Self| format!("level {level}, slot {slot}, {}", findings.text(&currency));
             self.add(DifferenceKind::Count, place, values);
         }
         Ok(())
     }
 
-    /// Checks receipts. Each is about other entries than the next one, and none about entries of files. So together
-    /// they cannot have more entries than are there or were taken out.
+    /// Checks receipts, in an account into which so many entries came, of which so many in files.
     fn look_at_receipts(&mut self, id: i64, came: u64, filed: u64) -> rusqlite::Result<()> {
-        let which = if filed == 0 { "that came" } else { "that came in no file" };
-        let entries = came.saturating_sub(filed);
         let connection = self.connection;
         let sql = "SELECT idempotency_key, length(digest), entries FROM receipts WHERE account = ?1";
         let mut select = connection.prepare_cached(sql)?;
         let mut rows = select.query([id])?;
-        let mut together = 0;
+        let mut receipts = Receipts::of(came, filed);
         while let Some(row) = rows.next()? {
-            self.report.checked.receipts += 1;
-            let (digest_bytes, received): (i64, i64) = (row.get(1)?, row.get(2)?);
             let key = quoted_bytes(row.get_ref(0)?.as_bytes()?);
-            if digest_bytes != DIGEST_BYTES {
-                let values = Values::new("digest", Some(length(digest_bytes)), Some(length(DIGEST_BYTES)));
-                self.add(DifferenceKind::Receipt, |_| key.clone(), values);
-            }
-            match u64::try_from(received) {
-                Ok(received) if received <= entries => together += u128::from(received),
-                _ => self.is_too_much(key, received, (entries, which)),
-            }
+            receipts.look_at(&key, row.get(1)?, row.get(2)?, self);
         }
-        if together > u128::from(entries) {
-            self.is_too_much("all receipts".to_owned(), together, (entries, which));
-        }
+        receipts.close(self);
         Ok(())
-    }
-
-    fn is_too_much(&mut self, place: String, received: impl ToString, (entries, which): (u64, &str)) {
-        let expected = format!("from 0 to {entries}, the entries {which}");
-        let values = Values::new("entries", Some(received.to_string()), Some(expected));
-        self.add(DifferenceKind::Receipt, |_| place, values);
     }
 }

@@ -1,17 +1,16 @@
 //! Checks blocks: they must be numbered without gaps, have each entry once, and agree with their entries.
 
-use std::ops::Range;
-
-use billing_ledger::{Block, Checked, DifferenceKind};
-use billing_model::Total;
+use billing_engine::check::{
+    BlockNumbers, Findings as _, HeldBlock, Made, Numbers, Portion, Values, are_in_no_block, compare_block,
+    look_at_place,
+};
+use billing_ledger::{Checked, DifferenceKind};
 use rusqlite::Row;
 
-use super::block::{Made, Portion};
+use super::block::{fill, portion_from};
 use super::entry::Reader;
-use super::findings::{Findings, Values};
-use super::numbers::Numbers;
-use super::words::{held, held_sum, instant, total};
-use crate::row::signed;
+use super::findings::Findings;
+use super::words::{held, held_sum, held_text};
 
 const ORPHANS: &str = "
     SELECT block, currency, amount FROM block_sums
@@ -27,27 +26,16 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let connection = self.connection;
         let mut select = connection.prepare("SELECT number FROM blocks ORDER BY number")?;
         let mut rows = select.query([])?;
-        let mut expect = 1;
+        let mut numbers = BlockNumbers::START;
         while let Some(row) = rows.next()? {
-            self.report.checked.blocks += 1;
-            let number: i64 = row.get(0)?;
-            if number < expect {
-                let values = Values::new("number", Some(number.to_string()), Some("1 or more".to_owned()));
-                self.add(DifferenceKind::Block, |_| format!("block {number}"), values);
-                continue;
-            }
-            if number > expect {
-                let values = Values::new("number", None, Some("there".to_owned()));
-                self.add(DifferenceKind::Block, |_| numbered("block", &(expect..number)), values);
-            }
-            expect = number.saturating_add(1);
+            numbers.look_at(row.get(0)?, self);
         }
         let mut select = connection.prepare(ORPHANS)?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let (block, currency): (i64, i64) = (row.get(0)?, row.get(1)?);
             let values = Values::new("amount", Some(held(row.get_ref(2)?)), None);
-            let place = |findings: &Self| format!("block {block}, {}", findings.text(currency));
+            let place = |findings: &Self| format!("block {block}, {}", findings.text(&currency));
             self.add(DifferenceKind::Block, place, values);
         }
         Ok(())
@@ -57,136 +45,42 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
     pub(super) fn look_at_blocks(
         &mut self,
         id: i64,
-        first: Portion,
+        first: Portion<i64>,
         numbers: &Numbers,
         reader: &mut Reader<'_>,
     ) -> rusqlite::Result<()> {
         let (mut portion, mut end) = (first, 0);
         loop {
             for block in &portion.blocks {
-                self.look_at_place(block, end, numbers);
+                look_at_place(block, end, numbers, self);
                 end = block.numbers.end;
-                self.compare_block(block)?;
+                if let Some(held) = self.held_block(block)? {
+                    compare_block(block, held, self);
+                }
             }
             let Some(next) = portion.next else { break };
-            portion = Portion::from(self.connection, id, next)?;
-            portion.fill(id, reader)?;
+            portion = portion_from(self.connection, id, next)?;
+            fill(&mut portion, id, reader)?;
         }
         if let Some(next) = numbers.next {
-            self.are_in_no_block(end..next, numbers);
+            are_in_no_block(end..next, numbers, self);
         }
         Ok(())
     }
 
-    /// Checks that each sequence number is in one block. `end` is where the block before ends.
-    fn look_at_place(&mut self, block: &Made, end: i64, numbers: &Numbers) {
-        let Made { numbers: stretch, is_removal, .. } = block;
-        if numbers.next.is_some() {
-            self.are_in_no_block(end..stretch.start, numbers);
-        }
-        // For a block without numbers, the fault is reported with its entries.
-        if stretch.is_empty() || (stretch.start >= end && numbers.are_seen(stretch)) {
-            return;
-        }
-        let (held, expected) = match is_removal {
-            true => (stretch.start.to_string(), "a number of this removal alone"),
-            false => (
-                format!("{}, of {} entries", stretch.start, stretch.end - stretch.start),
-                "the first number of so many entries of this block alone",
-            ),
-        };
-        let values = Values::new("first_sequence", Some(held), Some(expected.to_owned()));
-        self.add(DifferenceKind::Block, |_| block.place(), values);
-    }
-
-    fn are_in_no_block(&mut self, stretch: Range<i64>, numbers: &Numbers) {
-        numbers.without_free(stretch, |part| {
-            let values = Values::new("block", None, Some("there".to_owned()));
-            self.add(DifferenceKind::Block, |_| numbered("sequence", &part), values);
-        });
-    }
-
-    /// Compares what a block says with its entries.
-    fn compare_block(&mut self, block: &Made) -> rusqlite::Result<()> {
+    /// What a block says about its entries.
+    fn held_block(&self, block: &Made<i64>) -> rusqlite::Result<Option<HeldBlock<i64>>> {
         let mut select = self.connection.prepare_cached(HELD)?;
         let mut rows = select.query([block.number])?;
-        let Some(row) = rows.next()? else { return Ok(()) };
-        let entries: i64 = row.get(0)?;
-        let expected = match block.entries {
-            0 => None,
-            made if signed(made) != entries => Some(made.to_string()),
-            made if made > Block::MOST_ENTRIES => Some(format!("{} or less", Block::MOST_ENTRIES)),
-            _ => Some(entries.to_string()),
-        };
-        self.differs(block, "entries", entries.to_string(), expected);
-        if block.entries == 0 {
-            return Ok(());
-        }
-        for (field, held, made) in
-            [("first_ns", row.get(1)?, block.span_ns.0), ("last_ns", row.get(2)?, block.span_ns.1)]
-        {
-            if held != made {
-                self.differs(block, field, instant(held), Some(instant(made)));
-            }
-        }
-        if block.has_sets {
-            self.differs(block, "entry_set", text(row, 3)?, Some(block.entry_set.to_string()));
-            self.differs(block, "whole_set", text(row, 4)?, Some(block.whole_set.to_string()));
-        }
-        self.compare_sums(block)
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut select = self.connection.prepare_cached(HELD_SUMS)?;
+        let sum = |row: &Row<'_>| Ok((row.get(0)?, held_sum(row.get_ref(1)?)));
+        Ok(Some(HeldBlock {
+            entries: row.get(0)?,
+            span_ns: (row.get(1)?, row.get(2)?),
+            entry_set: held_text(row.get_ref(3)?),
+            whole_set: held_text(row.get_ref(4)?),
+            sums: select.query_map([block.number], sum)?.collect::<rusqlite::Result<_>>()?,
+        }))
     }
-
-    fn differs(&mut self, block: &Made, field: &'static str, held: String, expected: Option<String>) {
-        if expected.as_ref() != Some(&held) {
-            self.add(DifferenceKind::Block, |_| block.place(), Values::new(field, Some(held), expected));
-        }
-    }
-
-    fn compare_sums(&mut self, block: &Made) -> rusqlite::Result<()> {
-        let connection = self.connection;
-        let mut made = block.sums();
-        let mut select = connection.prepare_cached(HELD_SUMS)?;
-        let mut rows = select.query([block.number])?;
-        while let Some(row) = rows.next()? {
-            let (currency, amount) = (row.get(0)?, row.get_ref(1)?);
-            let sum = made.remove(&currency);
-            if sum.is_none_or(|sum| total(amount).as_ref() != Some(sum)) {
-                let values = Values::new("amount", Some(held_sum(amount)), sum.map(Total::to_string));
-                self.is_wrong_sum(block, currency, values);
-            }
-        }
-        for (currency, sum) in made {
-            self.is_wrong_sum(block, currency, Values::new("amount", None, Some(sum.to_string())));
-        }
-        Ok(())
-    }
-
-    fn is_wrong_sum(&mut self, block: &Made, currency: i64, values: Values) {
-        let place = |findings: &Self| format!("{}, {}", block.place(), findings.text(currency));
-        self.add(DifferenceKind::Block, place, values);
-    }
-}
-
-impl Made {
-    fn place(&self) -> String {
-        match self.is_removal {
-            true => format!("block {}, a removal", self.number),
-            false => format!("block {}", self.number),
-        }
-    }
-}
-
-/// One of them or several.
-fn numbered(noun: &str, numbers: &Range<i64>) -> String {
-    let (first, last) = (numbers.start, numbers.end - 1);
-    match first == last {
-        true => format!("{noun} {first}"),
-        false => format!("{noun}s {first} to {last}"),
-    }
-}
-
-/// A text for comparison, or a description of what is there in its place.
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
-    let value = row.get_ref(column)?;
-    Ok(value.as_str().map_or_else(|_| held(value), str::to_owned))
 }

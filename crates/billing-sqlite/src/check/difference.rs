@@ -1,8 +1,7 @@
 //! Differences that concern the file as a whole.
 
+use billing_engine::check::shown;
 use billing_ledger::{Difference, DifferenceKind};
-
-use super::words::shown;
 
 /// A part of the file that cannot be read, in the engine's words.
 pub(super) fn of_damage(place: &str, words: &str) -> Difference {

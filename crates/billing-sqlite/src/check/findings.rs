@@ -1,14 +1,16 @@
 //! What a check has found so far; and the parts of a ledger that belong to no account.
 
-use billing_ledger::{Checked, Difference, DifferenceKind, ErrorKind, Report};
+use billing_engine::check::{self, Facts, Findings as _, Notes, Values, look_at_key, quoted, quoted_bytes};
+use billing_engine::{NO_TEXT, Span};
+use billing_ledger::{Checked, Difference, DifferenceKind, ErrorKind};
 use billing_model::{Decimal, parse_decimal};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error;
+use crate::row::units_and_amount;
 
 use super::difference;
-use super::words::{length, quoted, quoted_bytes};
 
 /// The most messages about the file that the engine is asked for. One lost page can make thousands.
 const MOST_MESSAGES: u32 = 1000;
@@ -18,34 +20,61 @@ const PROGRESS_EVERY: u64 = 4096;
 
 pub(super) struct Findings<'c, F> {
     pub(super) connection: &'c Connection,
-    pub(super) report: Report,
-    /// The account that is being checked.
-    pub(super) account: Option<String>,
+    pub(super) notes: Notes,
+    /// The first and the last sequence number of the account's hidden entries, which no sum has. When none is hidden, the last is
+    /// lower than the first.
+    pub(super) hidden: (i64, i64),
     progress: F,
 }
 
-/// The field of a difference, and both values.
-pub(super) struct Values {
-    pub(super) field: &'static str,
-    pub(super) held: Option<String>,
-    pub(super) expected: Option<String>,
+impl<F: FnMut(&Checked)> check::Findings for Findings<'_, F> {
+    type Text = i64;
+    type Error = rusqlite::Error;
+
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    fn text(&self, id: &i64) -> String {
+        let sql = "SELECT text FROM strings WHERE id = ?1";
+        let found = self.connection.prepare_cached(sql).and_then(|mut select| {
+            let text = |row: &Row<'_>| Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned());
+            select.query_row([id], text).optional()
+        });
+        match found {
+            Ok(Some(text)) => quoted(&text),
+            _ => format!("text {id}"),
+        }
+    }
+
+    fn key_name(&self, api_key: &i64) -> String {
+        match *api_key {
+            NO_TEXT => "no API key".to_owned(),
+            _ => format!("API key {}", self.text(api_key)),
+        }
+    }
+
+    fn read_again(&self, account: i64, span: Span, add: &mut dyn FnMut(&Facts<i64>)) -> rusqlite::Result<()> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT timestamp_ns, sku, currency, api_key, numbers FROM entries
+             WHERE account = ?1 AND timestamp_ns BETWEEN ?2 AND ?3 AND sequence NOT BETWEEN ?4 AND ?5",
+        )?;
+        let (first, last) = self.hidden;
+        let mut rows = select.query((account, span.first_ns, span.last_ns, first, last))?;
+        while let Some(row) = rows.next()? {
+            // What is no number counts as zero. The first reading has noted it.
+            let [units, amount] = units_and_amount(row.get_ref(4)?).map(Option::unwrap_or_default);
+            let (sku, currency, api_key) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let timestamp_ns = row.get(0)?;
+            add(&Facts { timestamp_ns, sku, currency, currency_key: currency, api_key, amount, units });
+        }
+        Ok(())
+    }
 }
 
 impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
     pub(super) fn new(connection: &'c Connection, progress: F) -> Self {
-        Self { connection, report: Report::default(), account: None, progress }
-    }
-
-    /// Notes a difference. Its place is put into words only when it is listed.
-    pub(super) fn add(&mut self, kind: DifferenceKind, place: impl FnOnce(&Self) -> String, values: Values) {
-        let found = self.report.found.entry(kind).or_default();
-        *found += 1;
-        if *found <= Report::LISTED {
-            let Values { field, held, expected } = values;
-            let (account, place) = (self.account.clone(), place(self));
-            let difference = Difference { kind, account, place, field, held, expected };
-            self.report.differences.push(difference);
-        }
+        Self { connection, notes: Notes::default(), hidden: (0, -1), progress }
     }
 
     /// Checks everything. A part that cannot be read because the file is damaged is a finding, and the other parts are
@@ -80,22 +109,9 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
     }
 
     pub(super) fn count_entry(&mut self) {
-        self.report.checked.entries += 1;
-        if self.report.checked.entries.is_multiple_of(PROGRESS_EVERY) {
-            (self.progress)(&self.report.checked);
-        }
-    }
-
-    /// The text that has this number, in quotes.
-    pub(super) fn text(&self, id: i64) -> String {
-        let sql = "SELECT text FROM strings WHERE id = ?1";
-        let found = self.connection.prepare_cached(sql).and_then(|mut select| {
-            let text = |row: &Row<'_>| Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned());
-            select.query_row([id], text).optional()
-        });
-        match found {
-            Ok(Some(text)) => quoted(&text),
-            _ => format!("text {id}"),
+        self.notes.report.checked.entries += 1;
+        if self.notes.report.checked.entries.is_multiple_of(PROGRESS_EVERY) {
+            (self.progress)(&self.notes.report.checked);
         }
     }
 
@@ -116,7 +132,7 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         let mut select = self.connection.prepare("SELECT id, text FROM strings")?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            self.report.checked.texts += 1;
+            self.notes.report.checked.texts += 1;
             let (id, text): (i64, _) = (row.get(0)?, row.get_ref(1)?);
             if text.as_str().is_err() {
                 let held = text.as_bytes().map_or_else(|_| "no text".to_owned(), quoted_bytes);
@@ -134,29 +150,10 @@ impl<'c, F: FnMut(&Checked)> Findings<'c, F> {
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            self.report.checked.keys += 1;
-            let (account, digest_bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
             let id = quoted_bytes(row.get_ref(0)?.as_bytes()?);
-            if !row.get::<_, bool>(3)? {
-                let held = format!("account {account}");
-                let values = Values::new("account", Some(held), Some("an account that is there".to_owned()));
-                self.add(DifferenceKind::Key, |_| id.clone(), values);
-            }
-            if digest_bytes != DIGEST_BYTES {
-                let values = Values::new("digest", Some(length(digest_bytes)), Some(length(DIGEST_BYTES)));
-                self.add(DifferenceKind::Key, |_| id, values);
-            }
+            look_at_key(&id, (row.get(1)?, row.get(3)?), row.get(2)?, self);
         }
         Ok(())
-    }
-}
-
-/// Bytes of a digest, of a key or of a batch.
-pub(super) const DIGEST_BYTES: i64 = 32;
-
-impl Values {
-    pub(super) fn new(field: &'static str, held: Option<String>, expected: Option<String>) -> Self {
-        Self { field, held, expected }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Checks entries that were taken out: each must be readable and belong to one removal, and is in no sum.
 
+use billing_engine::check::{
+    Findings as _, Numbers, Portion, Seen, Sequences, Values, is_doubled, removal_place,
+};
 use billing_ledger::{Checked, DifferenceKind};
 
-use super::block::Portion;
-use super::entry::{Reader, place, removal_place};
-use super::findings::{Findings, Values};
-use super::numbers::Numbers;
-use super::sequences::{Seen, Sequences};
+use super::entry::{Reader, place};
+use super::findings::Findings;
 use crate::row::COLUMNS;
 
 /// Whether there is a removal with a number.
@@ -23,7 +23,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         id: i64,
         numbers: &Numbers,
         reader: &mut Reader<'_>,
-        portion: &mut Portion,
+        portion: &mut Portion<i64>,
         sequences: &mut Sequences,
     ) -> rusqlite::Result<u64> {
         let connection = self.connection;
@@ -35,9 +35,9 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         let (mut removed, mut latest) = (0, None);
         while let Some(row) = rows.next()? {
             removed += 1;
-            self.report.checked.removed_entries += 1;
+            self.notes.report.checked.removed_entries += 1;
             let (sequence, removal): (i64, i64) = (row.get(1)?, row.get("removal")?);
-            self.look_at_number(row, sequence, numbers, sequences);
+            numbers.look_at(sequence, sequences, || place(row), self);
             let facts = self.look_at_entry(DifferenceKind::Removed, row, reader)?;
             portion.add_removed(sequence, removal, &reader.share_of(&facts));
             // This is asked once for all entries of a removal.
@@ -61,7 +61,7 @@ impl<F: FnMut(&Checked)> Findings<'_, F> {
         while let Some(row) = rows.next()? {
             let removal = row.get(0)?;
             if sequences.see(removal) == Seen::Again {
-                self.is_doubled(|_| removal_place(removal), removal);
+                is_doubled(removal, || removal_place(removal), self);
             }
         }
         Ok(())

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use billing_engine::{Draft, Share, Span};
 use billing_ledger::{AccountId, Block, Position};
 use billing_model::UsageEntry;
 use rusqlite::{Connection, Row};
 
 use super::numbers::Numbers;
-use crate::blocks::{Draft, Share};
-use crate::day::Span;
+use crate::blocks;
 use crate::row::{self, COLUMNS, Scratch, signed};
 use crate::tables::Tables;
 
@@ -173,7 +173,7 @@ impl Parts {
         // Those that keep a number come first, so that no other one gets it.
         anew.sort_by_key(|block| block.number.is_none());
         for Anew { number, draft, .. } in &anew {
-            draft.store_as(*number, writer, Tables::Ledger, self.account)?;
+            blocks::store(draft, *number, writer, Tables::Ledger, self.account)?;
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Parts {
         while let Some(row) = rows.next()? {
             draft.add(&share(row, row::position(row)?, writer, &mut scratch)?);
         }
-        draft.store_as(number, writer, Tables::Ledger, self.account)
+        blocks::store(&draft, number, writer, Tables::Ledger, self.account)
     }
 
     /// Notes which numbers no entry has for good: those of no row, no removal and no import that is under way.

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use billing_engine::Span;
 use billing_ledger::{AccountId, Amendment, Block, Change, Position};
 use rusqlite::Connection;
 
 use super::numbers::Numbers;
 use super::recorded::Recorded;
-use crate::day::Span;
 use crate::intake::Intake;
 use crate::renumbered;
 use crate::row::signed;

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use billing_engine::{LEVELS, NS_PER_DAY, Span, Summand, day_of_unix_ns};
 use billing_ledger::{AccountId, Amendment, Change, Position};
 use billing_model::{TimeWindow, Total};
 use rusqlite::Connection;
 
-use crate::counts::LEVELS;
-use crate::day::{self, NS_PER_DAY, Span};
 use crate::intake::Intake;
 use crate::row::units_and_amount;
 use crate::snapshot::Present;
-use crate::sums::Summand;
 use crate::tables::Tables;
 
 /// Days of a slot of the coarsest level.
@@ -25,14 +23,14 @@ impl Days {
     /// no ledger holds; they are meant too.
     pub(super) fn of(window: TimeWindow, remove: &[Position], amend: &[Amendment], change: &Change) -> Self {
         let whole = Span::of(window).map(|span| {
-            let first_day = window.since().map_or(i64::MIN, |_| day::of_unix_ns(span.first_ns).0);
-            let last_day = window.until().map_or(i64::MAX, |_| day::of_unix_ns(span.last_ns).0);
+            let first_day = window.since().map_or(i64::MIN, |_| day_of_unix_ns(span.first_ns).0);
+            let last_day = window.until().map_or(i64::MAX, |_| day_of_unix_ns(span.last_ns).0);
             (first_day, last_day)
         });
         let mut others = BTreeSet::new();
         let is_outside = |day: i64| whole.is_none_or(|(first, last)| day < first || day > last);
         let mut note = |at_ns: i64| {
-            let day = day::of_unix_ns(at_ns).0;
+            let day = day_of_unix_ns(at_ns).0;
             if is_outside(day) {
                 others.insert(day);
             }

@@ -1,52 +1,13 @@
 //! The check of synced accounts: where they come from, and what was walked.
 
-use std::collections::BTreeMap;
-
-use billing_ledger::{Change, Coverage, Ledger as _, Source};
-use billing_model::{Currency, Timestamp, Total, UsageEntry, WholeSet};
-use billing_testkit::entry_at;
+use billing_testkit::check_cases;
 
 use crate::check::{check, damage, house_differs};
 use crate::house::House;
 
-/// An hour of the 1st of June 2026.
-fn hour(hour: i64) -> Timestamp {
-    Timestamp::from_unix_ns(1_780_272_000_000_000_000 + hour * 3_600_000_000_000)
-}
-
-fn record(since: Option<i64>, until: i64, entries: &[&UsageEntry]) -> Coverage {
-    let mut sums = BTreeMap::<Currency, Total>::new();
-    entries.iter().for_each(|entry| sums.entry(entry.currency.clone()).or_default().add(entry.amount));
-    Coverage {
-        since: since.map(hour),
-        until: hour(until),
-        as_of: hour(until),
-        sums: sums.into_iter().collect(),
-        whole_set: entries.iter().copied().collect::<WholeSet>(),
-    }
-}
-
-/// Four entries, one of them of the first instant of a record; and four records, one of them without entries.
 fn synced() -> House {
     let house = House::new();
-    let base_url = "https://api.venice.ai/api/v1".to_owned();
-    let source = Source {
-        base_url,
-        key_fingerprint: "f".to_owned(),
-        settle: Source::SETTLE,
-        synced_at: Some(hour(40)),
-    };
-    house.ledger.set_source(house.account, &source).unwrap();
-    let [a, b, c] = [(1, "-1"), (10, "-2"), (13, "-4")].map(|(at, amount)| entry_at(hour(at), amount));
-    let d = UsageEntry { currency: Currency::Diem, ..entry_at(hour(13), "-8") };
-    let cover = vec![
-        record(None, 10, &[&a]),
-        record(Some(10), 12, &[&b]),
-        record(Some(12), 20, &[&c, &d]),
-        record(Some(20), 40, &[]),
-    ];
-    let add = vec![a, b, c, d].into();
-    house.ledger.change(&Change { add, cover, ..Change::of(house.account, hour(40)) }).unwrap();
+    check_cases::synced(&house.ledger, house.account);
     house
 }
 

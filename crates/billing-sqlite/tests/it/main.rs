@@ -10,6 +10,7 @@ mod check_at_large;
 mod check_blocks;
 mod check_synced;
 mod contract;
+mod copies;
 mod migration;
 mod opening;
 mod places;

@@ -199,22 +199,12 @@ impl Kept {
         Funds { diem_allocation: self.diem_allocation, diem_of_day, nets: self.nets() }
     }
 
-    /// By currency, in the order in which they were first stored.
     fn nets(&self) -> Vec<(Currency, Total)> {
-        let mut rows: Vec<_> = self.rows.iter().collect();
-        rows.sort_by_key(|(position, _)| position.sequence);
-        let mut nets: Vec<(Currency, Total)> = Vec::new();
-        for (_, Row { entry, .. }) in rows {
-            match nets.iter_mut().find(|(currency, _)| *currency == entry.currency) {
-                Some((_, net)) => net.add(entry.amount),
-                None => {
-                    let mut net = Total::default();
-                    net.add(entry.amount);
-                    nets.push((entry.currency.clone(), net));
-                }
-            }
+        let mut nets = BTreeMap::<Currency, Total>::new();
+        for Row { entry, .. } in self.rows.values() {
+            nets.entry(entry.currency.clone()).or_default().add(entry.amount);
         }
-        nets
+        nets.into_iter().collect()
     }
 
     pub(super) fn filtered(&self, filter: &Filter) -> impl Iterator<Item = (Position, &Row)> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 const SPAN: i64 = 1 << 27;
 
 /// One pass: which numbers of a span were seen.
-pub(super) struct Sequences {
+pub struct Sequences {
     first: i64,
     span: i64,
     seen: Vec<u64>,
@@ -17,8 +17,10 @@ pub(super) struct Sequences {
 
 /// Whether a number was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub enum Seen {
+    /// It was not.
     First,
+    /// It was.
     Again,
     /// The number is for another pass.
     NotOfThisPass,
@@ -26,7 +28,7 @@ pub(super) enum Seen {
 
 impl Sequences {
     /// The pass that begins with a number.
-    pub(super) fn from(first: i64) -> Self {
+    pub fn from(first: i64) -> Self {
         Self::over(first, SPAN)
     }
 
@@ -34,7 +36,8 @@ impl Sequences {
         Self { first, span, seen: Vec::new(), beyond: None }
     }
 
-    pub(super) fn see(&mut self, number: i64) -> Seen {
+    /// Looks at a number.
+    pub fn see(&mut self, number: i64) -> Seen {
         let Some(place) = number.checked_sub(self.first).filter(|place| *place >= 0) else {
             return Seen::NotOfThisPass;
         };
@@ -52,7 +55,7 @@ impl Sequences {
     }
 
     /// Gives the stretches of numbers below `end` that were not seen, up to the next pass or to the end; and that pass.
-    pub(super) fn close(self, end: i64, mut missing: impl FnMut(Range<i64>)) -> Option<Self> {
+    pub fn close(self, end: i64, mut missing: impl FnMut(Range<i64>)) -> Option<Self> {
         let mut expect = self.first;
         for (word, bits) in (0..).zip(&self.seen) {
             let mut left = *bits;

@@ -8,47 +8,48 @@ use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 
 use super::variable::ledger_variable;
 use crate::exit::Failure;
+use crate::ledger_place::LedgerPlace;
 
 /// The user's own ledger, in the user's data directory.
 const OWN: &str = "billing/ledger.db";
 
 /// The flag that names a ledger. Without it the ledger is the user's own.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct LedgerPath {
-    /// Path of the ledger [default: billing/ledger.db in your data directory]
+pub(crate) struct NamedLedger {
+    /// Path of the ledger, or postgres://USER@HOST/DATABASE [default: billing/ledger.db in your data directory]
     #[arg(long, value_name = "PATH", env = ledger_variable(), hide_env_values = true)]
     ledger: Option<PathBuf>,
 }
 
-impl LedgerPath {
+impl NamedLedger {
     /// The ledger of a flag that may have no value: then it is that of `BILLING_LEDGER`, else the user's own.
     pub(crate) fn of(flag: Option<&Path>) -> Self {
         let variable = || ledger_variable().and_then(std::env::var_os).map(PathBuf::from);
         Self { ledger: flag.map(Path::to_owned).or_else(variable) }
     }
 
-    /// The path of the ledger. Nothing is made.
+    /// Where the ledger is. Nothing is made.
     ///
     /// # Errors
-    /// Wrong usage, when no ledger is named and the user has no home directory.
-    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+    /// Wrong usage, when no ledger is named and the user has no home directory, and for a URL that cannot be read.
+    pub(crate) fn place(&self) -> Result<LedgerPlace, Failure> {
         match &self.ledger {
-            Some(path) => Ok(path.clone()),
-            None => own(),
+            Some(named) => LedgerPlace::of(named),
+            None => own().map(LedgerPlace::File),
         }
     }
 
-    /// The path of the ledger, for a command that makes one. The directories of the user's own ledger are made, for the
+    /// Where the ledger is, for a command that makes one. The directories of the user's own ledger are made, for the
     /// user alone. Those of a path that was typed are not, because it may have been mistyped.
     ///
     /// # Errors
-    /// As [`LedgerPath::path`]; and when a directory cannot be made.
-    pub(crate) fn path_to_make(&self) -> Result<PathBuf, Failure> {
-        let path = self.path()?;
-        if let (None, Some(directory)) = (&self.ledger, path.parent()) {
+    /// As [`NamedLedger::place`]; and when a directory cannot be made.
+    pub(crate) fn place_to_make(&self) -> Result<LedgerPlace, Failure> {
+        let place = self.place()?;
+        if let (None, Some(directory)) = (&self.ledger, place.file().and_then(Path::parent)) {
             make(directory)?;
         }
-        Ok(path)
+        Ok(place)
     }
 }
 

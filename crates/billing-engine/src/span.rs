@@ -1,43 +1,49 @@
-//! Days, and spans of time as the tables have them.
+//! Days, and spans of time as tables have them.
 
 use billing_model::{Day, TimeWindow, Timestamp};
 
-pub(crate) const NS_PER_DAY: i64 = 86_400_000_000_000;
+/// A day in nanoseconds.
+pub const NS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// The day of an instant that a ledger holds.
-pub(crate) fn of_unix_ns(ns: i64) -> Day {
+pub fn day_of_unix_ns(ns: i64) -> Day {
     Day(ns.div_euclid(NS_PER_DAY))
 }
 
 /// A span of time from the first to the last nanosecond, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) first_ns: i64,
-    pub(crate) last_ns: i64,
+pub struct Span {
+    /// The first instant, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// The last instant, in nanoseconds since 1970.
+    pub last_ns: i64,
 }
 
 impl Span {
+    /// All of the time that a ledger holds.
+    pub const ALL: Self = Self { first_ns: i64::MIN, last_ns: i64::MAX };
+
     /// The part of a window that a ledger can hold; `None` when there is none.
-    pub(crate) fn of(window: TimeWindow) -> Option<Self> {
+    pub fn of(window: TimeWindow) -> Option<Self> {
         let first_ns = window.since().map_or(i128::from(i64::MIN), unbounded_ns);
         let end_ns = window.until().map_or(i128::from(i64::MAX) + 1, unbounded_ns);
         Self::between(first_ns, end_ns)
     }
 
     /// The instants from one to another, the latter not included, that a ledger can hold; `None` when there are none.
-    pub(crate) fn between(first_ns: i128, end_ns: i128) -> Option<Self> {
+    pub fn between(first_ns: i128, end_ns: i128) -> Option<Self> {
         let is_held = first_ns < end_ns && first_ns <= i128::from(i64::MAX) && end_ns > i128::from(i64::MIN);
         is_held.then(|| Self { first_ns: clamp(first_ns), last_ns: clamp(end_ns - 1) })
     }
 
-    /// The instants of a slot of this width that a ledger can hold.
-    pub(crate) fn of_slot(slot: i64, width_ns: i64) -> Self {
+    /// The instants of a slot of this width, in nanoseconds, that a ledger can hold.
+    pub fn of_slot(slot: i64, width_ns: i64) -> Self {
         let first = i128::from(slot) * i128::from(width_ns);
         Self { first_ns: clamp(first), last_ns: clamp(first + i128::from(width_ns) - 1) }
     }
 
-    /// What two spans share.
-    pub(crate) fn and(self, other: Self) -> Self {
+    /// What two spans share. Where they share nothing, its last instant lies before its first.
+    pub fn and(self, other: Self) -> Self {
         Self { first_ns: self.first_ns.max(other.first_ns), last_ns: self.last_ns.min(other.last_ns) }
     }
 }
@@ -65,14 +71,14 @@ mod tests {
 
     #[test]
     fn days_join_without_gap_to_the_ends_of_time() {
-        let days = [of_unix_ns(i64::MIN).0, -1, 0, 20_618, of_unix_ns(i64::MAX).0 - 1];
+        let days = [day_of_unix_ns(i64::MIN).0, -1, 0, 20_618, day_of_unix_ns(i64::MAX).0 - 1];
         for day in days {
             let (today, tomorrow) = (Span::of_slot(day, NS_PER_DAY), Span::of_slot(day + 1, NS_PER_DAY));
             assert_eq!(today.last_ns + 1, tomorrow.first_ns, "{day}");
-            assert_eq!((of_unix_ns(today.first_ns), of_unix_ns(today.last_ns)), (Day(day), Day(day)));
+            assert_eq!((day_of_unix_ns(today.first_ns), day_of_unix_ns(today.last_ns)), (Day(day), Day(day)));
         }
-        assert_eq!(Span::of_slot(of_unix_ns(i64::MIN).0, NS_PER_DAY).first_ns, i64::MIN);
-        assert_eq!(Span::of_slot(of_unix_ns(i64::MAX).0, NS_PER_DAY).last_ns, i64::MAX);
+        assert_eq!(Span::of_slot(day_of_unix_ns(i64::MIN).0, NS_PER_DAY).first_ns, i64::MIN);
+        assert_eq!(Span::of_slot(day_of_unix_ns(i64::MAX).0, NS_PER_DAY).last_ns, i64::MAX);
     }
 
     #[test]
