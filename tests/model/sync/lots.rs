@@ -87,9 +87,13 @@ pub(crate) fn is_of(record: &Coverage, at: Timestamp) -> bool {
 /// True for an instant of a record that is final, or that is to be walked again only because it was doubted: then the record is as
 /// if it had been walked before all of its time.
 pub(crate) fn is_settled(record: &Coverage, at: Timestamp, settle_ns: i64) -> bool {
-    let beginning = record.since.unwrap_or(Timestamp::from_unix_ns(i64::MIN));
     let settled = Timestamp::from_unix_ns(record.as_of.unix_ns().unwrap().saturating_sub(settle_ns));
-    is_of(record, at) && (record.as_of <= beginning || at < settled)
+    is_of(record, at) && (is_doubted(record) || at < settled)
+}
+
+/// True for a record whose entries were final before it was doubted.
+fn is_doubted(record: &Coverage) -> bool {
+    record.as_of <= record.since.unwrap_or(Timestamp::from_unix_ns(i64::MIN))
 }
 
 /// Records are in order, have what the ledger has in their time, and no entry is in none.
@@ -109,6 +113,6 @@ pub(crate) fn assert_recorded(records: &[Coverage], entries: &[UsageEntry]) {
 /// Where entries may still arrive as a matter of course.
 pub(crate) fn provisional_from(records: &[Coverage], settle_ns: i64) -> Option<Timestamp> {
     let before = |at: Timestamp| Timestamp::from_unix_ns(at.unix_ns().unwrap().saturating_sub(settle_ns));
-    let too_soon = records.iter().filter(|record| record.until > before(record.as_of));
+    let too_soon = records.iter().filter(|record| !is_doubted(record) && record.until > before(record.as_of));
     too_soon.filter_map(|record| record.since.max(Some(before(record.as_of)))).min()
 }

@@ -42,9 +42,10 @@ impl Message {
         &self.0
     }
 
-    /// True for `COMMIT` as a statement of its own.
+    /// True for statements of which the last one is `COMMIT`.
     pub(super) fn is_commit(&self) -> bool {
-        self.0.first() == Some(&b'Q') && self.0.get(5..) == Some(b"COMMIT\0")
+        let [b'Q', _, _, _, _, statements @ .., 0] = self.0.as_slice() else { return false };
+        statements.rsplit(|byte| *byte == b';').next().map(<[u8]>::trim_ascii) == Some(b"COMMIT")
     }
 
     /// True at the end of rows that were copied in.
@@ -81,6 +82,7 @@ mod tests {
             message(b'c', b""),
             message(b'Q', b"SELECT 'COMMIT'\0"),
             message(b'Q', b"COMMIT\0"),
+            message(b'Q', b"SELECT; COMMIT\0"),
             message(b'X', b""),
         ];
         let bytes = sent.concat();
@@ -95,7 +97,7 @@ mod tests {
             let places = |is: fn(&Message) -> bool| -> Vec<usize> {
                 (0..found.len()).filter(|place| is(&found[*place])).collect()
             };
-            assert_eq!((places(Message::is_commit), places(Message::is_end_of_copy)), (vec![6], vec![4]));
+            assert_eq!((places(Message::is_commit), places(Message::is_end_of_copy)), (vec![6, 7], vec![4]));
         }
     }
 
