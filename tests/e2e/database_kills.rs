@@ -38,6 +38,11 @@ fn kills(few: usize) -> usize {
     }
 }
 
+/// True for the kills after which the whole ledger is walked: the first ones, and some. It grows while it is walked.
+fn is_walked_after(kill: usize) -> bool {
+    kill < 6 || kill.is_multiple_of(10)
+}
+
 /// A durable database, and keys to the accounts of a ledger in it.
 struct Rig {
     postgres: Postgres,

@@ -31,4 +31,6 @@ pub enum Receipt {
     Conflict,
     /// The account is kept in step with a service, so it takes no batches. This one is not stored.
     Synced,
+    /// Somebody else writes to the account, and others of the call were not to wait for it. This one is not stored: store it by itself.
+    Busy,
 }

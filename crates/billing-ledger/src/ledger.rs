@@ -155,6 +155,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// without its key, or the key without the batch: a sender who did not hear of the outcome just sends the batch
     /// again. Receipts are kept as long as the ledger. Making all of them durable costs as much as for one batch.
     ///
+    /// A call for several accounts may leave out those to which others write meanwhile ([`Receipt::Busy`]), where engines lock accounts
+    /// apart. It never leaves out all, and a call for one account waits.
+    ///
     /// # Errors
     /// [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when another writer does not end in time. Then none of them is
     /// stored.

@@ -121,30 +121,49 @@ fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
     bytes.try_into().map_err(|_| Failure::damaged("a receipt has a digest that has not 32 bytes"))
 }
 
-/// An account that is locked.
-struct Locked {
-    next_sequence: u64,
-    is_synced: bool,
+/// An account of batches.
+enum Held {
+    Ours {
+        next_sequence: u64,
+        is_synced: bool,
+    },
+    /// Somebody else has the lock.
+    Theirs,
 }
 
-/// Locks the accounts of batches, in the order of their numbers.
-async fn lock(session: Session<'_>, keys: &[Key]) -> Result<HashMap<i64, Locked>, Failure> {
+/// Locks the accounts of batches, in the order of their numbers. Where there are several, those that somebody else has are left out,
+/// unless these are all: whoever imports into one account for a minute keeps nobody from another.
+async fn lock(session: Session<'_>, keys: &[Key]) -> Result<HashMap<i64, Held>, Failure> {
     let mut ids: Vec<_> = keys.iter().map(|(account, _)| *account).collect();
     ids.sort_unstable();
     ids.dedup();
-    let sql =
+    let waiting =
         "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE";
-    let rows = session.rows(sql, &[&ids]).await?;
-    // What that statement saw of other tables would be of before it had the locks.
+    let skipping = "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id
+         FOR NO KEY UPDATE SKIP LOCKED";
+    let mut rows = session.rows(if ids.len() > 1 { skipping } else { waiting }, &[&ids]).await?;
+    let mut theirs = Vec::new();
+    if rows.len() < ids.len() {
+        // The others are locked, or are not there.
+        let ours = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Failure>>()?;
+        let all = session
+            .rows("SELECT id FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id", &[&ids])
+            .await?;
+        theirs = all.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
+        theirs.retain(|id| !ours.contains(id));
+    }
+    if rows.is_empty() && !theirs.is_empty() {
+        rows = session.rows(waiting, &[&[theirs.remove(0)].as_slice()]).await?;
+    }
+    // What those statements saw of other tables would be of before they had the locks.
     let sql = "SELECT account FROM sources WHERE account = ANY ($1::bigint[])";
     let synced = session.rows(sql, &[&ids]).await?;
     let synced = synced.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Failure>>()?;
-    rows.iter()
-        .map(|row| {
-            let id = row.try_get(0)?;
-            Ok((id, Locked { next_sequence: count(row, 1)?, is_synced: synced.contains(&id) }))
-        })
-        .collect()
+    let ours = rows.iter().map(|row| {
+        let id = row.try_get(0)?;
+        Ok((id, Held::Ours { next_sequence: count(row, 1)?, is_synced: synced.contains(&id) }))
+    });
+    ours.chain(theirs.into_iter().map(|id| Ok((id, Held::Theirs)))).collect()
 }
 
 /// What becomes of batches.
@@ -156,12 +175,12 @@ struct Plan<'b> {
 }
 
 impl<'b> Plan<'b> {
-    /// The plan for batches with these keys, where these are known and these accounts are locked.
+    /// The plan for batches with these keys, where these are known and their accounts are these.
     fn of(
         batches: &'b [Batch],
         keys: &[Key],
         known: &HashMap<Key, Stored>,
-        accounts: &HashMap<i64, Locked>,
+        accounts: &HashMap<i64, Held>,
     ) -> Result<Self, Failure> {
         let mut plan = Self { receipts: Vec::new(), new: NewReceipts::default(), coming: BTreeMap::new() };
         let mut sent: HashMap<&Key, Stored> = HashMap::new();
@@ -172,15 +191,21 @@ impl<'b> Plan<'b> {
                 continue;
             }
             let account = accounts.get(&batch.account.0);
-            let account = account.ok_or_else(|| Failure::unknown_account(batch.account))?;
-            if account.is_synced {
-                plan.receipts.push(Receipt::Synced);
-                continue;
-            }
+            let next_sequence = match account.ok_or_else(|| Failure::unknown_account(batch.account))? {
+                Held::Ours { next_sequence, is_synced: false } => *next_sequence,
+                Held::Ours { .. } => {
+                    plan.receipts.push(Receipt::Synced);
+                    continue;
+                }
+                Held::Theirs => {
+                    plan.receipts.push(Receipt::Busy);
+                    continue;
+                }
+            };
             plan.new.push(batch, key)?;
             let entries = batch.entries.len();
             sent.insert(key, (batch.digest, entries));
-            let begin = || (Intake::new(batch.account, account.next_sequence), Vec::new());
+            let begin = || (Intake::new(batch.account, next_sequence), Vec::new());
             plan.coming.entry(batch.account.0).or_insert_with(begin).1.push(batch);
             plan.receipts.push(Receipt::Stored(entries));
         }

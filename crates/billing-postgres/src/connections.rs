@@ -26,9 +26,6 @@ use crate::target::Target;
 use crate::tls;
 use crate::watch::Watched;
 
-/// How long a connection may take to open, though the URL names several servers. It is a part of a call's patience.
-const CONNECT: Duration = Duration::from_millis(1500);
-
 /// Where a peer that is gone without a word is noticed though nobody has a limit of time: after this long without an acknowledgement.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
@@ -73,10 +70,12 @@ impl Connections {
             .map_err(|cause| Error::new(ErrorKind::Engine, "no thread for the database").caused_by(cause))?;
         let tls = tls::connector(&target)?;
         let mut config = target.config().clone();
-        // A server that is gone does not use up the time of the next one.
+        // To open a connection takes half of a call's patience at most, however many servers the URL names: one that is gone does not
+        // use up the time of the next one.
+        let half = settings.patience / 2;
         let servers = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
         config
-            .connect_timeout(CONNECT / u32::try_from(servers).unwrap_or(u32::MAX))
+            .connect_timeout(half / u32::try_from(servers).unwrap_or(u32::MAX))
             .tcp_user_timeout(UNACKNOWLEDGED)
             .keepalives_idle(UNACKNOWLEDGED)
             .keepalives_interval(Duration::from_secs(2))
@@ -88,8 +87,8 @@ impl Connections {
         };
         let pool = Pool::builder(manager)
             .max_size(target.connections().unwrap_or(settings.connections))
-            .wait_timeout(Some(settings.patience / 2))
-            .create_timeout(Some(CONNECT))
+            .wait_timeout(Some(half))
+            .create_timeout(Some(half))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|cause| Error::new(ErrorKind::Engine, "the pool cannot be made").caused_by(cause))?;

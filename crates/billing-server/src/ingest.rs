@@ -182,6 +182,7 @@ pub(crate) fn answer(
             let synced_with = source.unwrap_or_else(|| "a service".to_owned());
             return Err(Error::Synced { idempotency_key: idempotency_key.to_owned(), synced_with });
         }
+        Receipt::Busy => return Err(Error::LedgerBusy),
     };
     let body = serde_json::to_vec(&IngestReceipt { idempotency_key, recorded }).map_err(Error::internal)?;
     let mut response = whole_body(StatusCode::CREATED, JSON, body);

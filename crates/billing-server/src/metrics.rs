@@ -211,6 +211,7 @@ impl Recorded {
             Receipt::Repeated(_) => "repeated",
             Receipt::Conflict => "conflict",
             Receipt::Synced => "synced",
+            Receipt::Busy => "busy",
         };
         self.batches.get_or_create(&OutcomeLabel { outcome }).inc();
         let Receipt::Stored(entries) = receipt else { return };

@@ -1,12 +1,12 @@
 //! The one thread that writes. It stores all batches that wait in one transaction, and then answers all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use billing_ledger::{Batch, ErrorKind, Ledger, Receipt};
+use billing_ledger::{AccountId, Batch, ErrorKind, Ledger, Receipt};
 use billing_model::Timestamp;
 use tokio::sync::oneshot;
 
@@ -165,12 +165,25 @@ impl Worker {
         self.last_write.note(stored.as_ref().err().map(|error| error.kind()));
         match stored {
             Ok(receipts) => {
-                let accounts = batches.iter().map(|batch| batch.account);
-                for ((account, receipt), (amounts, reply, _)) in accounts.zip(receipts).zip(replies) {
-                    self.metrics.batch(account, &amounts, receipt);
+                let mut busy = BTreeMap::<AccountId, Vec<Job>>::new();
+                for ((batch, receipt), (amounts, reply, held)) in
+                    batches.into_iter().zip(receipts).zip(replies)
+                {
+                    if receipt == Receipt::Busy {
+                        busy.entry(batch.account).or_default().push(Job {
+                            batch,
+                            amounts,
+                            reply,
+                            _held: held,
+                        });
+                        continue;
+                    }
+                    self.metrics.batch(batch.account, &amounts, receipt);
                     // The client may be gone. It will send the batch again with the same key.
                     let _ = reply.send(Ok(receipt));
                 }
+                // The others have theirs. These wait for whoever writes to their account, each account by itself.
+                busy.into_values().for_each(|jobs| self.store(jobs));
             }
             // With a single batch, no other one can be at fault. Where the outcome is not known, all clients send theirs again.
             Err(error)

@@ -73,7 +73,7 @@ pub use owned_ledger::{NumberedPage, OwnedBlock, OwnedLedger, OwnedRollup, Posit
 #[cfg(unix)]
 pub use pipe::make_pipe;
 #[cfg(unix)]
-pub use postgres::{Postgres, Stop};
+pub use postgres::{Held, Postgres, Stop};
 #[cfg(unix)]
 pub use proxy::{Cut, Proxy, Way};
 pub use reluctant::{Asked, Reluctant};

@@ -1,11 +1,11 @@
 //! A PostgreSQL server of a test's own, in a directory of its own, on a Unix socket. It is the machine's package that runs.
 
 use std::fs::{self, DirBuilder};
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,6 +52,20 @@ pub struct Postgres {
     settings: Vec<(String, String)>,
     databases: AtomicU64,
     guard: Child,
+}
+
+/// A transaction of another client. It is rolled back when this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    client: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.client.wait();
+    }
 }
 
 impl Postgres {
@@ -130,6 +144,26 @@ impl Postgres {
     /// When they fail.
     pub fn sql(&self, url: &str, sql: &str) -> String {
         self.psql(url, &[sql])
+    }
+
+    /// Runs statements in a transaction that stays open until what this returns is dropped, and holds their locks.
+    ///
+    /// # Panics
+    /// When they fail.
+    pub fn hold(&self, url: &str, sql: &str) -> Held {
+        let mut client = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("psql does not run: {error}"));
+        let (input, output) = (client.stdin.take(), client.stdout.take());
+        let mut held = Held { client, input };
+        let sent = held.input.as_mut().map(|input| write!(input, "BEGIN; {sql};\n\\echo held\n"));
+        let mut said = output.into_iter().flat_map(|output| BufReader::new(output).lines());
+        let is_held = said.any(|line| line.is_ok_and(|line| line == "held"));
+        assert!(is_held && matches!(sent, Some(Ok(()))), "{sql} fails");
+        held
     }
 
     /// What several answer, each in a transaction of its own.

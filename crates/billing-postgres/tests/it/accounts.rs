@@ -1,12 +1,10 @@
 //! Accounts where the suite does not look: what a refused removal says, and who may do what at the same time.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use billing_ledger::{Batch, ErrorKind, Filter, KeyKind, Ledger, PackedEntries};
 use billing_model::{Day, SortOrder, Timestamp};
-use billing_testkit::{OwnedLedger, Postgres, entry_at};
+use billing_testkit::{OwnedLedger, entry_at};
 
 use crate::house::{empty, open};
 
@@ -86,10 +84,9 @@ fn an_account_that_is_written_to_is_found_and_read() {
     let account = ledger.create_account("ours").unwrap();
     let (_, secret) = ledger.create_key(account, KeyKind::Admin, "", at(0)).unwrap();
     // Somebody else has every lock that a writer takes.
-    let other = Holding::of(
-        postgres,
+    let other = postgres.hold(
         &url,
-        "SELECT FROM billing.accounts FOR NO KEY UPDATE; SELECT FROM billing.numbers FOR NO KEY UPDATE;",
+        "SELECT FROM billing.accounts FOR NO KEY UPDATE; SELECT FROM billing.numbers FOR NO KEY UPDATE",
     );
     assert_eq!(ledger.create_account("ours").unwrap(), account);
     assert!(ledger.authenticate(secret.expose()).unwrap().is_some());
@@ -100,30 +97,4 @@ fn an_account_that_is_written_to_is_found_and_read() {
     ledger.create_key(account, KeyKind::Ingest, "", at(1)).unwrap();
     drop(other);
     ledger.create_account("theirs").unwrap();
-}
-
-/// Another client in the middle of a transaction, which ends when this is dropped.
-struct Holding(Child);
-
-impl Holding {
-    fn of(postgres: &Postgres, url: &str, sql: &str) -> Self {
-        let mut client = Command::new(postgres.programs().join("psql"))
-            .args(["-X", "-A", "-t", "-q", "-d", url])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let statements = format!("BEGIN; {sql}\n\\echo held\n");
-        client.stdin.as_mut().unwrap().write_all(statements.as_bytes()).unwrap();
-        let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap() == "held"));
-        Self(client)
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
 }

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 use std::thread;
+use std::time::Duration;
 
-use billing_ledger::{Batch, ErrorKind, Filter, KeyKind, Ledger, PackedEntries};
-use billing_model::Timestamp;
+use billing_ledger::{Batch, ErrorKind, Filter, KeyKind, Ledger, PackedEntries, Receipt};
+use billing_postgres::{PostgresLedger, Settings};
 use billing_testkit::{OwnedLedger, entry_at};
 
-use crate::house::{empty, open};
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_unix_ns(1_780_000_000_000_000_000 + second * 1_000_000_000)
-}
+use crate::check::check;
+use crate::house::{empty, open, target};
+use crate::writing::{at, batch};
 
 #[test]
 fn a_key_that_one_revokes_opens_nothing_at_the_other() {
@@ -112,4 +111,38 @@ fn uses_of_keys_are_recorded_from_everywhere() {
         let last = if *id == keys[0] { at(30) } else { at(29) };
         assert!(used.contains(&(id.clone(), Some(last))));
     }
+}
+
+/// Who stores into several accounts waits for none that somebody else has, a long import say.
+#[test]
+fn an_account_that_somebody_has_keeps_no_other_waiting() {
+    let Some((ledger, postgres, url)) = empty() else { return };
+    let hasty = Settings { patience: Duration::from_secs(2), ..Settings::SERVER };
+    let hasty = PostgresLedger::open(target(&url), hasty).unwrap();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| ledger.create_account(name).unwrap());
+    let batch = |account, key: &str| batch(account, key, &[entry_at(at(1), "-1")]);
+    let lock = |id: String| format!("SELECT FROM billing.accounts WHERE id IN ({id}) FOR NO KEY UPDATE");
+    let both = [batch(theirs, "first"), batch(ours, "first")];
+    let held = postgres.hold(&url, &lock(theirs.0.to_string()));
+    assert_eq!(hasty.store_batches(&both).unwrap(), [Receipt::Busy, Receipt::Stored(1)]);
+    assert_eq!(hasty.store_batches(&both).unwrap(), [Receipt::Busy, Receipt::Repeated(1)]);
+    // By itself it waits.
+    assert_eq!(hasty.store_batches(&both[..1]).unwrap_err().kind(), ErrorKind::Busy);
+    drop(held);
+    let held = postgres.hold(&url, &lock(format!("{}, {}", ours.0, theirs.0)));
+    let next = [batch(theirs, "next"), batch(ours, "next")];
+    assert_eq!(hasty.store_batches(&next).unwrap_err().kind(), ErrorKind::Busy);
+    thread::scope(|scope| {
+        // One of them waits, and is stored; the other one may be free by then, and may not.
+        let patient = scope.spawn(|| ledger.store_batches(&next).unwrap());
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while postgres.sql(&url, waits) == "0" {
+            assert!(!patient.is_finished(), "it does not wait");
+        }
+        drop(held);
+        assert_eq!(patient.join().unwrap(), [Receipt::Busy, Receipt::Stored(1)]);
+    });
+    assert_eq!(hasty.store_batches(&next).unwrap(), [Receipt::Stored(1), Receipt::Repeated(1)]);
+    assert_eq!(hasty.store_batches(&both).unwrap(), [Receipt::Stored(1), Receipt::Repeated(1)]);
+    assert!(check(&url).differences.is_empty());
 }

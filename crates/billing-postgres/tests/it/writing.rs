@@ -121,46 +121,16 @@ fn batches_of_two_servers_come_once_and_in_order() {
 /// Who sends a batch again that is stored hears so at once, though others hold its account for long.
 #[test]
 fn a_batch_that_is_there_needs_no_turn_at_writing() {
-    let Some((ledger, _, url)) = empty() else { return };
+    let Some((ledger, postgres, url)) = empty() else { return };
     let account = ledger.create_account("ours").unwrap();
     let sent = batch(account, "key", &entries(3));
     ledger.store_batches(std::slice::from_ref(&sent)).unwrap();
-    let holder = Holder::of(&url, "SELECT FROM billing.accounts FOR UPDATE");
+    let holder = postgres.hold(&url, "SELECT FROM billing.accounts FOR UPDATE");
     let twice = [sent.clone(), sent.clone()];
     assert_eq!(ledger.store_batches(&twice).unwrap(), [Receipt::Repeated(3), Receipt::Repeated(3)]);
     let other = Batch { digest: [2; 32], ..sent };
     assert_eq!(ledger.store_batches(&[other]).unwrap(), [Receipt::Conflict]);
     drop(holder);
-}
-
-/// A transaction of somebody else that has run a statement and does not end before this is dropped.
-pub(crate) struct Holder {
-    psql: std::process::Child,
-}
-
-impl Holder {
-    pub(crate) fn of(url: &str, sql: &str) -> Self {
-        use std::io::{BufRead as _, BufReader, Write as _};
-        use std::process::{Command, Stdio};
-        let postgres = billing_testkit::Postgres::need().unwrap();
-        let mut psql = Command::new(postgres.programs().join("psql"));
-        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]);
-        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = psql.stdin.as_mut().unwrap();
-        writeln!(input, "BEGIN; {sql}; SELECT 'held';").unwrap();
-        input.flush().unwrap();
-        let mut output = BufReader::new(psql.stdout.take().unwrap()).lines();
-        assert!(output.any(|line| line.unwrap() == "held"), "{sql}");
-        Self { psql }
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        // It ends with its input, and its transaction with it.
-        drop(self.psql.stdin.take());
-        self.psql.wait().unwrap();
-    }
 }
 
 fn file(digest: u8) -> FileContent {

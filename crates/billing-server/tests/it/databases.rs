@@ -57,7 +57,16 @@ impl Shared {
 
     /// Sends a batch of these entries.
     async fn post(&self, router: &Router, idempotency_key: &str, entries: &[UsageEntry]) -> Answer {
-        let bearer = format!("Bearer {}", self.ingest_key);
+        Self::post_as(&self.ingest_key, router, idempotency_key, entries).await
+    }
+
+    async fn post_as(
+        ingest_key: &str,
+        router: &Router,
+        idempotency_key: &str,
+        entries: &[UsageEntry],
+    ) -> Answer {
+        let bearer = format!("Bearer {ingest_key}");
         let headers = [
             ("authorization", &*bearer),
             ("content-type", "application/x-ndjson"),
@@ -166,4 +175,34 @@ async fn several_servers_of_a_database_are_as_one() {
             assert_eq!(send_get(server.clone(), path, &shared.key).await.status, 401, "at the next request");
         }
     }
+}
+
+/// While somebody writes to one account for long, batches for others are stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_somebody_has_keeps_no_other_waiting() {
+    let Some(postgres) = Postgres::need() else { return };
+    let shared = Shared::with(postgres, &[]);
+    let account = shared.ledger.create_account("theirs").unwrap();
+    let theirs = shared.ledger.create_key(account, KeyKind::Ingest, "", now()).unwrap().1;
+    let (theirs, server, batch) = (theirs.expose(), shared.router(), entries(2));
+    let has_account = "SELECT FROM billing.accounts WHERE name = 'theirs' FOR NO KEY UPDATE";
+    let held = postgres.hold(&shared.url, has_account);
+    let until_one_waits = async {
+        while postgres.sql(&shared.url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == "0" {
+            tokio::task::yield_now().await;
+        }
+        // What comes while the first one waits is stored together.
+        tokio::join!(Shared::post_as(theirs, &server, "second", &batch), shared.post(&server, "ours", &batch))
+    };
+    let first = Shared::post_as(theirs, &server, "first", &batch);
+    let (first, (second, ours)) = tokio::join!(first, until_one_waits);
+    assert_eq!(ours.status, 201, "{}", ours.body);
+    for refused in [first, second] {
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")));
+    }
+    drop(held);
+    for key in ["first", "second"] {
+        assert_eq!(Shared::post_as(theirs, &server, key, &batch).await.status, 201);
+    }
+    assert!(shared.post(&server, "ours", &batch).await.header("idempotency-replayed").is_some());
 }
