@@ -44,6 +44,8 @@ mod blocks;
 
 pub mod check;
 
+pub mod repair;
+
 pub use blocks::{Blocks, Draft, Share};
 pub use counts::{Cut, Found, LEVELS, MinuteCounts, NS_PER_MINUTE, SlotChange, passes};
 pub use span::{NS_PER_DAY, Span, day_of_unix_ns};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
 use std::time::Duration;
 
 use billing_ledger::{AccountId, Batch, Error, Receipt};
@@ -172,6 +173,7 @@ struct Plan<'b> {
     new: NewReceipts<'b>,
     /// The batches that come in, by their accounts and in their order.
     coming: BTreeMap<i64, (Intake, Vec<&'b Batch>)>,
+    in_order: Vec<&'b Batch>,
 }
 
 impl<'b> Plan<'b> {
@@ -182,7 +184,12 @@ impl<'b> Plan<'b> {
         known: &HashMap<Key, Stored>,
         accounts: &HashMap<i64, Held>,
     ) -> Result<Self, Failure> {
-        let mut plan = Self { receipts: Vec::new(), new: NewReceipts::default(), coming: BTreeMap::new() };
+        let mut plan = Self {
+            receipts: Vec::new(),
+            new: NewReceipts::default(),
+            coming: BTreeMap::new(),
+            in_order: Vec::new(),
+        };
         let mut sent: HashMap<&Key, Stored> = HashMap::new();
         for (batch, key) in batches.iter().zip(keys) {
             if let Some((digest, entries)) = known.get(key).or_else(|| sent.get(key)) {
@@ -190,8 +197,11 @@ impl<'b> Plan<'b> {
                 plan.receipts.push(if is_same { Receipt::Repeated(*entries) } else { Receipt::Conflict });
                 continue;
             }
-            let account = accounts.get(&batch.account.0);
-            let next_sequence = match account.ok_or_else(|| Failure::unknown_account(batch.account))? {
+            let Some(account) = accounts.get(&batch.account.0) else {
+                plan.check_timestamps()?;
+                return Err(Failure::unknown_account(batch.account));
+            };
+            let next_sequence = match account {
                 Held::Ours { next_sequence, is_synced: false } => *next_sequence,
                 Held::Ours { .. } => {
                     plan.receipts.push(Receipt::Synced);
@@ -205,6 +215,7 @@ impl<'b> Plan<'b> {
             plan.new.push(batch, key)?;
             let entries = batch.entries.len();
             sent.insert(key, (batch.digest, entries));
+            plan.in_order.push(batch);
             let begin = || (Intake::new(batch.account, next_sequence), Vec::new());
             plan.coming.entry(batch.account.0).or_insert_with(begin).1.push(batch);
             plan.receipts.push(Receipt::Stored(entries));
@@ -212,12 +223,26 @@ impl<'b> Plan<'b> {
         Ok(plan)
     }
 
+    /// Of several faults the one of the first batch is told, though batches are stored by their accounts.
+    fn check_timestamps(&self) -> Result<(), Error> {
+        for batch in &self.in_order {
+            let mut rows = batch.entries.rows();
+            while let Some(entry) = rows.next() {
+                entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Stores the entries of the batches that come in.
-    async fn store(self, session: Session<'_>) -> Result<Vec<Receipt>, Failure> {
+    async fn store(mut self, session: Session<'_>) -> Result<Vec<Receipt>, Failure> {
         let (mut copy, mut intakes) = (intake::copy(session), Vec::new());
-        for (mut intake, batches) in self.coming.into_values() {
+        for (mut intake, batches) in mem::take(&mut self.coming).into_values() {
             for batch in batches {
-                intake.store_packed(&mut copy, session, &batch.entries).await?;
+                if let Err(failure) = intake.store_packed(&mut copy, session, &batch.entries).await {
+                    self.check_timestamps()?;
+                    return Err(failure);
+                }
             }
             intakes.push(intake);
         }

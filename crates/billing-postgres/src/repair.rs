@@ -5,6 +5,7 @@
 //! Where rows stand says nothing here: an entry of a block may be at any time, so all rows of the account are looked at.
 
 use billing_engine::Span;
+use billing_engine::repair::{Days, Parts};
 use billing_ledger::{AccountId, Amendment, Change, Error, Position};
 use billing_model::TimeWindow;
 
@@ -22,8 +23,6 @@ mod parts;
 mod recorded;
 mod strays;
 
-use days::Days;
-use parts::Parts;
 use strays::{Found, Rules};
 
 /// No ledger comes to such a number. A row that has it, or a greater one, is somebody else's.
@@ -54,43 +53,33 @@ impl PostgresLedger {
             let rules = Rules::of(session, account, signed(end), signed(next)).await?;
             let Found { remove, amend, left } = rules.settle(session, &mut intake, change, span).await?;
             let days = Days::of(window, &remove, &amend, change);
-            days.clear(session, account).await?;
-            let mut parts = Parts::of(session, account, signed(intake.next_sequence())).await?;
-            touch(session, &mut parts, span, &left, &remove, &amend).await?;
+            days::clear(&days, session, account).await?;
+            let mut parts = parts::of(session, account, signed(intake.next_sequence())).await?;
+            touch(&mut parts, &left, &remove, &amend);
+            if let Some(span) = span {
+                parts.touch_span(span);
+                parts::touch_rows(&mut parts, session, account, span).await?;
+            }
 
             let change = Change { remove, amend, ..change.clone() };
             change::mend(session, &change, &mut intake, Kept::MadeAnew).await?;
-            days.add_kept(session, &mut intake).await?;
+            days::add_kept(&days, session, &mut intake).await?;
             change::put_in(session, &change, &mut intake).await?;
-            let anew = parts.make_anew(session, removed_ns).await?;
+            let anew = parts::make_anew(&parts, session, account, removed_ns).await?;
             session.run(LOCK_BLOCKS).await?;
             intake::close(session, &mut [intake]).await?;
             anew.store(session).await?;
             parts::close_gaps(session, account).await?;
-            days.sum_up(session, account).await
+            days::sum_up(&days, session, account).await
         })
     }
 }
 
 /// Notes which blocks are made anew.
-async fn touch(
-    session: Session<'_>,
-    parts: &mut Parts,
-    span: Option<Span>,
-    left: &[i64],
-    remove: &[Position],
-    amend: &[Amendment],
-) -> Result<(), Failure> {
+fn touch(parts: &mut Parts, left: &[i64], remove: &[Position], amend: &[Amendment]) {
     left.iter().for_each(|number| parts.touch(*number));
     let amended = amend.iter().map(|amendment| &amendment.position);
     remove.iter().chain(amended).for_each(|position| parts.touch(signed(position.sequence)));
-    match span {
-        Some(span) => {
-            parts.touch_span(span);
-            parts.touch_rows(session, span).await
-        }
-        None => Ok(()),
-    }
 }
 
 /// The number behind all that rows of the account have, and the account itself. Otherwise an entry could get one that is taken.

@@ -5,6 +5,7 @@
 //! there then. Where rows stand says nothing here: an entry of a block may be at any time, so all rows of the account are looked at.
 
 use billing_engine::Span;
+use billing_engine::repair::{Days, Parts};
 use billing_ledger::{AccountId, Amendment, Change, Position};
 use billing_model::TimeWindow;
 use rusqlite::Connection;
@@ -19,10 +20,8 @@ mod recorded;
 mod strays;
 mod sums;
 
-use blocks::Parts;
 use numbers::Numbers;
 use strays::{Found, Rules};
-use sums::Days;
 
 /// No ledger comes to such a number. A row that has it, or a greater one, is somebody else's.
 const NEVER_GIVEN: i64 = 1 << 62;
@@ -32,6 +31,7 @@ const LAST_NEXT: u64 = 3 << 61;
 
 /// A repair that is under way.
 pub(crate) struct Repair {
+    account: AccountId,
     present: Present,
     days: Days,
     parts: Parts,
@@ -58,16 +58,16 @@ impl Repair {
         let rules = Rules::of(writer, account, present, seen_end)?;
         let Found { remove, amend, left } = rules.settle(writer, &mut intake, &mut numbers, change, span)?;
         let days = Days::of(window, &remove, &amend, change);
-        days.clear(writer, account)?;
-        let mut parts = Parts::of(writer, account, signed(intake.next_sequence()))?;
+        sums::clear(&days, writer, account)?;
+        let mut parts = blocks::parts(writer, account, signed(intake.next_sequence()))?;
         left.into_iter().for_each(|number| parts.touch(number));
         let amended = amend.iter().map(|amendment| &amendment.position);
         remove.iter().chain(amended).for_each(|position| parts.touch(signed(position.sequence)));
         if let Some(span) = span {
             parts.touch_span(span);
-            parts.touch_rows(writer, span)?;
+            blocks::touch_rows(&mut parts, writer, account, span)?;
         }
-        Ok((Self { present, days, parts, numbers, remove, amend }, intake))
+        Ok((Self { account, present, days, parts, numbers, remove, amend }, intake))
     }
 
     /// The account as the change finds it.
@@ -86,14 +86,15 @@ impl Repair {
 
     /// Adds the entries that are left to what comes in, so that the sums have both.
     pub(crate) fn add_kept(&mut self, writer: &Connection, intake: &mut Intake) -> rusqlite::Result<()> {
-        self.days.add_kept(writer, self.present, intake)
+        sums::add_kept(&self.days, writer, self.present, intake)
     }
 
     /// Makes blocks, coarse counts and balances anew, when everything else is stored.
     pub(crate) fn finish(self, writer: &Connection, removed_ns: i64) -> rusqlite::Result<()> {
-        self.parts.make_anew(writer, &self.numbers, removed_ns, self.present.hidden())?;
+        let hidden = self.present.hidden();
+        blocks::make_anew(&self.parts, writer, self.account, &self.numbers, removed_ns, hidden)?;
         blocks::close_gaps(writer)?;
-        self.days.sum_up(writer, self.parts.account())
+        sums::sum_up(&self.days, writer, self.account)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which sequence numbers the rows of an account have, those of what was taken out too.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use billing_ledger::AccountId;
@@ -65,32 +65,19 @@ impl Runs {
         let behind = self.0.iter().skip(first).take_while(|run| run.start < range.end);
         behind.map(|run| run.start.max(range.start)..run.end.min(range.end)).collect()
     }
+}
 
-    /// Notes which numbers below `end` nobody has for good: no row, and none of these removals.
-    pub(super) async fn leave_unused(
-        &self,
-        session: Session<'_>,
-        account: AccountId,
-        removals: &BTreeSet<i64>,
-        end: i64,
-    ) -> Result<(), Failure> {
-        let mut taken = self.within(&(0..end));
-        taken.extend(removals.iter().map(|removal| *removal..removal + 1));
-        taken.push(end..end);
-        taken.sort_unstable_by_key(|range| range.start);
-        let (mut first, mut last, mut from) = (Vec::new(), Vec::new(), 0);
-        for next in taken {
-            if from < next.start {
-                first.push(from);
-                last.push(next.start - 1);
-            }
-            from = from.max(next.end);
-        }
-        session.execute("DELETE FROM unused WHERE account = $1", &[&account.0]).await?;
-        let sql = "INSERT INTO unused (account, first_sequence, last_sequence)
-             SELECT $1, first, last FROM unnest($2::bigint[], $3::bigint[]) AS left_over (first, last)";
-        session.execute(sql, &[&account.0, &first, &last]).await.map(drop)
-    }
+/// Notes which numbers of an account nobody has for good.
+pub(super) async fn leave_unused(
+    session: Session<'_>,
+    account: AccountId,
+    unused: &[Range<i64>],
+) -> Result<(), Failure> {
+    let (first, last): (Vec<_>, Vec<_>) = unused.iter().map(|range| (range.start, range.end - 1)).unzip();
+    session.execute("DELETE FROM unused WHERE account = $1", &[&account.0]).await?;
+    let sql = "INSERT INTO unused (account, first_sequence, last_sequence)
+         SELECT $1, first, last FROM unnest($2::bigint[], $3::bigint[]) AS left_over (first, last)";
+    session.execute(sql, &[&account.0, &first, &last]).await.map(drop)
 }
 
 #[cfg(test)]
