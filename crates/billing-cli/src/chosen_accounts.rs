@@ -1,5 +1,7 @@
 //! What `today` and `statusline` ask of a ledger alike: which accounts, their DIEM, and when they were brought in line.
 
+use std::time::{Duration, Instant};
+
 use billing_ledger::{AccountId, Error, Ledger};
 use billing_model::{Day, Timestamp};
 use billing_report::{Diem, LastSync};
@@ -8,8 +10,11 @@ use crate::accounts::named;
 use crate::exit::Failure;
 use crate::ledger_place::LedgerPlace;
 
-/// How often entries are read beside the DIEM of the day.
+/// How often entries are read beside the DIEM of the day, at the most.
 const MOST_READS: u32 = 10;
+
+/// They are not read again after so long: somebody waits for them.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Accounts of a ledger.
 pub(crate) struct ChosenAccounts {
@@ -25,18 +30,18 @@ impl ChosenAccounts {
     }
 
     /// What `read` reads, with the DIEM of the UTC day that it is. Where the DIEM has moved meanwhile both are read again, so that the
-    /// two say the same; where it moves each time, the last of both.
+    /// two say the same; where it moves each time, or after a second, the last of both.
     pub(crate) fn with_diem<T>(
         &self,
         ledger: &dyn Ledger,
         now: Timestamp,
         mut read: impl FnMut() -> Result<T, Error>,
     ) -> Result<(T, Diem), Error> {
-        let mut before = self.diem(ledger, now)?;
+        let (start, mut before) = (Instant::now(), self.diem(ledger, now)?);
         for _ in 1..MOST_READS {
             let read = read()?;
             let after = self.diem(ledger, now)?;
-            if before == after {
+            if before == after || start.elapsed() > LONG {
                 return Ok((read, after));
             }
             before = after;

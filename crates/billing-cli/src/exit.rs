@@ -272,7 +272,7 @@ impl From<billing_ledger::Error> for Failure {
                 Self::failed(error).hint("billing sync, billing import and billing keys create make one")
             }
             LedgerErrorKind::Away => Self::new(Exit::Unreachable, error).hint(
-                "check the host and the port in --ledger, and whether the database lets this machine in",
+                "check the host and the port in the URL, and whether the database lets this machine in",
             ),
             LedgerErrorKind::UnfinishedCopy => {
                 Self::failed(error).hint("the same `billing ledger copy` goes on with it")

@@ -24,7 +24,7 @@ pub(crate) enum LedgerPlace {
 }
 
 impl LedgerPlace {
-    /// The place that a text names: a URL that begins with `postgres://` or `postgresql://`, else a path.
+    /// The place that a text names: a URL that begins with `postgres:` or `postgresql:`, else a path.
     ///
     /// # Errors
     /// Wrong usage, for a URL that cannot be read or that would let the password pass over a network in plain text.
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_url_is_a_database_and_all_else_is_a_path() {
-        for path in ["ledger.db", "postgres:/x", "./postgres://u@localhost/b", "POSTGRES://u@localhost/b"] {
+        for path in ["ledger.db", "./postgres:/x", "./postgres://u@localhost/b", "postgres.db"] {
             assert_eq!(LedgerPlace::of(Path::new(path)).unwrap().file(), Some(Path::new(path)));
         }
         let place = LedgerPlace::of(Path::new("postgres://u:s3cret@db.example.org/b?sslmode=verify-full"));

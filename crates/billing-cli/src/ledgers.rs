@@ -30,8 +30,9 @@ const SHORT: Settings = Settings { patience: Duration::from_secs(5), ..Settings:
 const PROMPT: Settings =
     Settings { patience: Duration::from_secs(2), may_migrate: false, ..Settings::COMMAND };
 
-/// The hint for a database that lets nobody in, or is not trusted.
-const TRUST: &str = "the password is that of the URL, of PGPASSWORD or of ~/.pgpass; sslrootcert=FILE in the URL says whom to trust";
+/// The hint for a database that does not let this program in or do what it has to, or is not trusted.
+const TRUST: &str = "the password is that of the URL, of PGPASSWORD, or of the file PGPASSFILE or ~/.pgpass; sslmode=verify-full in the URL is TLS, \
+     sslrootcert=FILE says whom to trust; docs/operations.md has the rights that a role needs";
 
 /// Opens an existing ledger.
 pub(crate) fn open(place: &LedgerPlace) -> Result<OpenLedger, Failure> {

@@ -1,8 +1,9 @@
 //! Takes passwords out of what is shown. A URL of a database may have one, and may stand where no URL is looked for: in what the
 //! argument parser refuses, or where the name of a file is meant.
 
-/// How a URL of a database begins. See [`Target::is_meant`](billing_postgres::Target::is_meant).
-const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+/// How a URL of a database begins, right or wrong, in small letters or capitals. See
+/// [`Target::is_meant`](billing_postgres::Target::is_meant).
+const SCHEMES: [&str; 2] = ["postgres:", "postgresql:"];
 
 /// The parameter that has a password.
 const PARAMETER: &str = "password=";
@@ -10,19 +11,24 @@ const PARAMETER: &str = "password=";
 /// The text with the URLs of databases in it as they are, and without their passwords.
 pub(crate) fn without_passwords(text: &str) -> String {
     let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(start) = SCHEMES.iter().filter_map(|scheme| Some(rest.find(scheme)? + scheme.len())).min()
+    while let Some(start) = SCHEMES.iter().filter_map(|scheme| Some(find(rest, scheme)? + scheme.len())).min()
     {
         let (before, after) = rest.split_at(start);
         shown.push_str(before);
         // A password may have any character that is no space, also an `@` that should be written `%40`.
         let (word, _) = after.split_at(after.find(char::is_whitespace).unwrap_or(after.len()));
-        let next = SCHEMES.iter().filter_map(|scheme| word.find(scheme)).min().unwrap_or(word.len());
+        let next = SCHEMES.iter().filter_map(|scheme| find(word, scheme)).min().unwrap_or(word.len());
         let (url, behind) = after.split_at(next);
         shown.push_str(&without_parameter(&without_userinfo(url)));
         rest = behind;
     }
     shown.push_str(rest);
     shown
+}
+
+/// Where a scheme begins, in small letters or capitals.
+fn find(text: &str, scheme: &str) -> Option<usize> {
+    text.to_ascii_lowercase().find(scheme)
 }
 
 /// `user:secret@host/…` without `:secret`.
@@ -75,6 +81,9 @@ mod tests {
             ("postgres://u@h/b?a=b&password=s3cret&c=d", "postgres://u@h/b?a=b&c=d"),
             ("postgres://u:s3cret@h/b postgres://v:s3cret@h/c\nx", "postgres://u@h/b postgres://v@h/c\nx"),
             ("postgres://u:s3cret@h/b,postgres://v:s3cret@h/c", "postgres://u@h/b,postgres://v@h/c"),
+            ("`POSTGRES://u:s3cret@h/b`", "`POSTGRES://u@h/b`"),
+            ("postgres:/u:s3cret@h/b", "postgres:/u@h/b"),
+            ("postgresql:u:s3cret@h/b", "postgresql:u@h/b"),
         ] {
             assert_eq!(without_passwords(text), shown, "{text}");
         }

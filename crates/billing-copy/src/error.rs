@@ -51,7 +51,7 @@ impl Error {
 
     pub(crate) fn changed(what: impl fmt::Display) -> Self {
         let message = format!(
-            "{what} is another one in the ledger that is copied than it was: it was repaired or restored since the copy began"
+            "{what} is another one in the ledger that is copied than it was: it was repaired or restored since the copy began, or somebody changed the copy"
         );
         Self { kind: ErrorKind::Changed, message, cause: None }
     }

@@ -109,6 +109,8 @@ impl Job<'_> {
         rest::copy_files(from, into)?;
         if from.is_in_use().map_err(Error::source)? {
             self.describe(copied)?;
+            // More may have come to the source by now.
+            copied.blocks = into.so_far().outline().map_err(Error::target)?.last_block;
             return Ok(Some(Unfinished::InUse));
         }
         self.end(copied)

@@ -31,6 +31,6 @@ pub enum Receipt {
     Conflict,
     /// The account is kept in step with a service, so it takes no batches. This one is not stored.
     Synced,
-    /// Somebody else writes to the account, and others of the call were not to wait for it. This one is not stored: store it by itself.
+    /// Somebody else writes to the account. This one is not stored; see [`Ledger::store_free_batches`](crate::Ledger::store_free_batches).
     Busy,
 }

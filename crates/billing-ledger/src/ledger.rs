@@ -155,13 +155,19 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// without its key, or the key without the batch: a sender who did not hear of the outcome just sends the batch
     /// again. Receipts are kept as long as the ledger. Making all of them durable costs as much as for one batch.
     ///
-    /// A call for several accounts may leave out those to which others write meanwhile ([`Receipt::Busy`]), where engines lock accounts
-    /// apart. It never leaves out all, and a call for one account waits.
-    ///
     /// # Errors
     /// [`ErrorKind::TimestampOutOfRange`], [`ErrorKind::Busy`] when another writer does not end in time. Then none of them is
     /// stored.
     fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error>;
+
+    /// The same for whoever has other things to store meanwhile: where accounts are locked apart, it waits but a quarter of a second for
+    /// those to which others write. Their batches are not stored, and their receipt is [`Receipt::Busy`].
+    ///
+    /// # Errors
+    /// As [`store_batches`](Self::store_batches).
+    fn store_free_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+        self.store_batches(batches)
+    }
 
     /// How many entries the batch with this key and this digest has, if it is stored. In an account that is not there,
     /// nothing is. A caller that would refuse the batch now asks first: a stored batch is not refused when it is sent

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use billing_ledger::{AccountId, Batch, Error, Receipt};
 use sha2::{Digest as _, Sha256};
+use tokio_postgres::Row;
 
 use crate::connections::Limit;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::intake::{self, Intake};
 use crate::ledger::PostgresLedger;
 use crate::row::{count, signed};
@@ -18,6 +19,9 @@ use crate::text::kept;
 
 /// As many entries as a server puts into one transaction are stored within the patience of a caller.
 const USUAL_ENTRIES: u64 = 20_000;
+
+/// How long an account that somebody else has is waited for where there is more to do.
+const SHORT_WAIT: Duration = Duration::from_millis(250);
 
 /// A slow database stores more than so many entries in a second.
 const LEAST_ENTRIES_PER_S: u64 = 5000;
@@ -29,7 +33,7 @@ type Key = (i64, [u8; 32]);
 type Stored = ([u8; 32], u64);
 
 impl PostgresLedger {
-    pub(crate) fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+    pub(crate) fn store_batches(&self, batches: &[Batch], waiting: Waiting) -> Result<Vec<Receipt>, Error> {
         let keys: Vec<Key> = batches.iter().map(key_of).collect();
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -43,7 +47,7 @@ impl PostgresLedger {
                 wait_for_all_before(session).await?;
                 return Ok(receipts);
             }
-            let accounts = lock(session, &keys).await?;
+            let accounts = lock(session, &keys, waiting).await?;
             let mut plan = Plan::of(batches, &keys, &known, &accounts)?;
             let meanwhile = plan.new.store(session).await?;
             if !meanwhile.is_empty() {
@@ -122,6 +126,9 @@ fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
     bytes.try_into().map_err(|_| Failure::damaged("a receipt has a digest that has not 32 bytes"))
 }
 
+const LOCK: &str =
+    "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE";
+
 /// An account of batches.
 enum Held {
     Ours {
@@ -132,30 +139,24 @@ enum Held {
     Theirs,
 }
 
-/// Locks the accounts of batches, in the order of their numbers. Where there are several, those that somebody else has are left out,
-/// unless these are all: whoever imports into one account for a minute keeps nobody from another.
-async fn lock(session: Session<'_>, keys: &[Key]) -> Result<HashMap<i64, Held>, Failure> {
+/// How long batches wait for an account that somebody else has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// As long as any lock is waited for.
+    ForAll,
+    /// A short while, if no account is free.
+    ForOne,
+}
+
+/// Locks the accounts of batches, in the order of their numbers.
+async fn lock(session: Session<'_>, keys: &[Key], waiting: Waiting) -> Result<HashMap<i64, Held>, Failure> {
     let mut ids: Vec<_> = keys.iter().map(|(account, _)| *account).collect();
     ids.sort_unstable();
     ids.dedup();
-    let waiting =
-        "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE";
-    let skipping = "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id
-         FOR NO KEY UPDATE SKIP LOCKED";
-    let mut rows = session.rows(if ids.len() > 1 { skipping } else { waiting }, &[&ids]).await?;
-    let mut theirs = Vec::new();
-    if rows.len() < ids.len() {
-        // The others are locked, or are not there.
-        let ours = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Failure>>()?;
-        let all = session
-            .rows("SELECT id FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id", &[&ids])
-            .await?;
-        theirs = all.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
-        theirs.retain(|id| !ours.contains(id));
-    }
-    if rows.is_empty() && !theirs.is_empty() {
-        rows = session.rows(waiting, &[&[theirs.remove(0)].as_slice()]).await?;
-    }
+    let (rows, theirs) = match waiting {
+        Waiting::ForAll => (session.rows(LOCK, &[&ids]).await?, Vec::new()),
+        Waiting::ForOne => lock_free(session, &ids).await?,
+    };
     // What those statements saw of other tables would be of before they had the locks.
     let sql = "SELECT account FROM sources WHERE account = ANY ($1::bigint[])";
     let synced = session.rows(sql, &[&ids]).await?;
@@ -165,6 +166,38 @@ async fn lock(session: Session<'_>, keys: &[Key]) -> Result<HashMap<i64, Held>, 
         Ok((id, Held::Ours { next_sequence: count(row, 1)?, is_synced: synced.contains(&id) }))
     });
     ours.chain(theirs.into_iter().map(|id| Ok((id, Held::Theirs)))).collect()
+}
+
+/// Locks the accounts that nobody else has, and finds the others: whoever imports into one account for a minute keeps nobody from another.
+/// If all are somebody else's, it waits a short while for the first, in a queue with whoever else waits, so that it has its turn.
+async fn lock_free(session: Session<'_>, ids: &[i64]) -> Result<(Vec<Row>, Vec<i64>), Failure> {
+    let sql = "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id
+         FOR NO KEY UPDATE SKIP LOCKED";
+    let mut rows = session.rows(sql, &[&ids]).await?;
+    if rows.len() == ids.len() {
+        return Ok((rows, Vec::new()));
+    }
+    // The others are locked, or are not there.
+    let ours = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Failure>>()?;
+    let sql = "SELECT id FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id";
+    let all = session.rows(sql, &[&ids]).await?;
+    let mut theirs = all.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
+    theirs.retain(|id| !ours.contains(id));
+    if let (true, Some(first)) = (ours.is_empty(), theirs.first().copied()) {
+        let sql = "SELECT current_setting('lock_timeout')";
+        let usual: String = session.row(sql, &[]).await?.try_get(0)?;
+        session.run(&format!("SAVEPOINT free; SET LOCAL lock_timeout = {}", SHORT_WAIT.as_millis())).await?;
+        match session.rows(LOCK, &[&[first].as_slice()]).await {
+            Ok(locked) => {
+                session.run(&format!("SET LOCAL lock_timeout = '{usual}'")).await?;
+                theirs.retain(|id| *id != first);
+                rows = locked;
+            }
+            Err(failure) if failure::is_of_lock(&failure) => session.run("ROLLBACK TO free").await?,
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((rows, theirs))
 }
 
 /// What becomes of batches.

@@ -14,6 +14,7 @@ use deadpool_postgres::{
 use futures::executor::block_on;
 use futures::future::{try_join, try_join3};
 use tokio::runtime::{Builder, Runtime as Threads};
+use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 
@@ -290,16 +291,17 @@ impl Connections {
         }
     }
 
-    /// Waits on this thread for work that others do.
+    /// Waits on this thread for work that others do. A caller in a task of some other runtime has used up the task's budget at some
+    /// time; then nothing that asks for a part of it would ever be ready here, timers among it. So it asks for none.
     fn wait<T>(&self, limit: Limit, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let Some(threads) = &self.threads else { return Err(away("it was closed")) };
         let _context = threads.enter();
         let patience = match limit {
             Limit::Patience => self.settings.patience,
             Limit::Longer(more) => self.settings.patience + more,
-            Limit::None => return block_on(work),
+            Limit::None => return block_on(unconstrained(work)),
         };
-        block_on(timeout(patience, work))
+        block_on(unconstrained(timeout(patience, work)))
             .unwrap_or_else(|_| Err(away(format!("no answer within {:.1} s", patience.as_secs_f64()))))
     }
 
@@ -318,7 +320,12 @@ impl Connections {
             Err(failed) => {
                 self.gate(|gate| gate.fail(Instant::now()));
                 return Err(match failed {
+                    // Who has been let in before is let in again, when somebody has given the new password to the database or to us.
+                    PoolError::Backend(cause) if self.is_open() && failure::is_of_letting_in(&cause) => {
+                        away(failure::detail_of(&cause))
+                    }
                     PoolError::Backend(cause) => cause.into(),
+                    PoolError::Timeout(_) => away("no answer to a new connection"),
                     other => away(other.to_string()),
                 });
             }
@@ -338,11 +345,15 @@ impl Connections {
 
     async fn greet(&self, session: Session<'_>) -> Result<(), Failure> {
         greeting::set_up(session, &self.settings, self.presence).await?;
-        match self.secret == [0; 32] {
-            // It is being opened.
-            true => Ok(()),
-            false => greeting::recognize(session, &self.secret).await,
+        match self.is_open() {
+            true => greeting::recognize(session, &self.secret).await,
+            false => Ok(()),
         }
+    }
+
+    /// False while it is being opened.
+    fn is_open(&self) -> bool {
+        self.secret != [0; 32]
     }
 
     fn gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> T {

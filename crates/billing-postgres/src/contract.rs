@@ -9,6 +9,7 @@ use billing_ledger::{
 };
 use billing_model::{Day, Decimal, TimeWindow, Timestamp};
 
+use crate::batch::Waiting;
 use crate::ledger::PostgresLedger;
 
 impl Ledger for PostgresLedger {
@@ -95,7 +96,11 @@ impl Ledger for PostgresLedger {
     }
 
     fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
-        self.store_batches(batches)
+        self.store_batches(batches, Waiting::ForAll)
+    }
+
+    fn store_free_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+        self.store_batches(batches, Waiting::ForOne)
     }
 
     fn find_batch(

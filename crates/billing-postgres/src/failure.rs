@@ -142,9 +142,23 @@ fn is_of_trust(cause: &tokio_postgres::Error) -> bool {
     text.starts_with("invalid configuration") || (text.starts_with("error performing TLS handshake") && !lost)
 }
 
+/// True when somebody else had a lock for longer than it is waited for.
+pub(crate) fn is_of_lock(failure: &Failure) -> bool {
+    matches!(failure, Failure::Database(cause) if cause.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+}
+
+/// True when the database knows no such user, or takes another password.
+pub(crate) fn is_of_letting_in(cause: &tokio_postgres::Error) -> bool {
+    cause.code().is_some_and(|code| code.code().starts_with("28"))
+}
+
 /// The database's own words.
-fn detail_of(cause: &tokio_postgres::Error) -> String {
+pub(crate) fn detail_of(cause: &tokio_postgres::Error) -> String {
     match cause.as_db_error() {
+        Some(error) if is_of_reading_only(cause) => format!(
+            "the server there takes no writes, as a standby or by default_transaction_read_only ({})",
+            error.message()
+        ),
         Some(error) => error.message().to_owned(),
         None => std::error::Error::source(cause).map_or_else(|| cause.to_string(), ToString::to_string),
     }

@@ -27,7 +27,7 @@ pub(crate) struct Opening {
 /// Sets a new connection up.
 pub(crate) async fn set_up(session: Session<'_>, settings: &Settings, presence: i32) -> Result<(), Failure> {
     let patience_ms = settings.patience.as_millis();
-    // A lock is waited for a little less than a statement may take, so that the error says which it was. One plan does for all
+    // A lock is waited for half as long as a statement may take, so that the error says which it was. One plan does for all
     // values: planning a statement takes longer than most of them run. It is kept while the tables grow, so it must be the one for
     // large tables: along an index, in its order, and as it comes. A plan for a few thousand rows would be of no use for so many
     // million. A commit is durable here, and on the standbys that the server waits for; a server that waits for more than `on` says
@@ -41,7 +41,7 @@ pub(crate) async fn set_up(session: Session<'_>, settings: &Settings, presence: 
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write'); \
          SELECT pg_advisory_lock_shared({PRESENCE_LOCK}, {presence})",
-        patience_ms * 3 / 4,
+        patience_ms / 2,
     );
     let ((), is_standby) = try_join(session.run(&set_up), is_standby(session)).await?;
     if is_standby && !settings.may_be_standby {
@@ -90,7 +90,7 @@ pub(crate) async fn open(
 ) -> Result<[u8; 32], Failure> {
     let found = match schema::identify(session.0).await? {
         Identity::Nothing if !opening.may_create => {
-            let detail = "the database has no schema `billing`".to_owned();
+            let detail = "its schema `billing` is not there, or has nothing in it".to_owned();
             return Err(Failure::Kind(ErrorKind::NotFound, detail));
         }
         Identity::Ledger { version, .. } if version > VERSION => return Err(schema::newer(version)),

@@ -22,7 +22,7 @@ const HELD_BYTES: usize = 4 << 20;
 /// An import into one account, which stores all of its entries when it is finished, or none.
 ///
 /// Up to then nobody has to wait for it, and nothing of it is in the ledger. Then it locks the account until everything is stored,
-/// which takes some seconds for a million entries: who reads sees the account as it was, and who writes to it waits.
+/// which takes about as long as the writing did: who reads sees the account as it was, and who writes to it waits.
 #[must_use = "an import that is dropped stores nothing"]
 pub(crate) struct PostgresImport {
     ledger: PostgresLedger,

@@ -34,9 +34,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// True for a text that names a PostgreSQL database, right or wrong: it begins with `postgres://` or `postgresql://`.
+    /// True for a text that names a PostgreSQL database, right or wrong: it begins with `postgres:` or `postgresql:`, in small letters
+    /// or capitals.
     pub fn is_meant(text: &str) -> bool {
-        text.starts_with("postgres://") || text.starts_with("postgresql://")
+        text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
     }
 
     /// True when the URL has a password.
@@ -100,10 +101,10 @@ impl std::str::FromStr for Target {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
-        if !Self::is_meant(url) {
-            return Err(invalid("it does not begin with `postgres://`"));
-        }
-        let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let named = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).map(|(_, named)| named);
+        let named = named.ok_or_else(|| invalid("it does not begin with `postgres://`"))?;
+        refuse_unclear(named)?;
+        let (place, parameters) = named.split_once('?').unwrap_or((named, ""));
         let (mut mode, mut root_certificates, mut connections) = (None, None, None);
         let mut names_attributes = false;
         // The client knows neither of these parameters of libpq as we read them, so it gets the others only.
@@ -128,7 +129,7 @@ impl std::str::FromStr for Target {
         // The client takes `+` as it is.
         let others = others.finish().replace('+', "%20");
         let mut config: Config =
-            format!("{place}?{others}").trim_end_matches('?').parse().map_err(refused)?;
+            format!("postgres://{place}?{others}").trim_end_matches('?').parse().map_err(refused)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host(SOCKET_DIRECTORY);
         }
@@ -172,8 +173,11 @@ impl fmt::Display for Target {
         let (host, port) = self.first_server();
         let user = self.config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
         let port = if port == PORT { String::new() } else { format!(":{port}") };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
         match host.starts_with('/') {
-            true => write!(f, "postgres://{user}/{}?host={host}", self.database())?,
+            true => {
+                write!(f, "postgres://{user}/{}?host={host}{}", self.database(), port.replace(':', "&port="))?
+            }
             false => write!(f, "postgres://{user}{host}{port}/{}", self.database())?,
         }
         if self.config.get_hosts().len() > 1 { f.write_str(" and others") } else { Ok(()) }
@@ -183,6 +187,25 @@ impl fmt::Display for Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Target").field(&self.to_string()).finish()
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    ["postgres", "postgresql"].iter().any(|scheme| text.eq_ignore_ascii_case(scheme))
+}
+
+/// Refuses a URL of which a part of the password might be taken for a host or a parameter, and so be shown.
+fn refuse_unclear(named: &str) -> Result<(), Error> {
+    let (server, behind) = named.split_at(named.find(['/', '?']).unwrap_or(named.len()));
+    let is_clear = match server.split_once('@') {
+        Some((_, host)) => !host.contains('@'),
+        None => !server.contains(':') || !behind.contains('@'),
+    };
+    match is_clear {
+        true => Ok(()),
+        false => {
+            Err(invalid("in a password, and behind the host, write `@` as %40, `/` as %2F and `?` as %3F"))
+        }
     }
 }
 
@@ -289,6 +312,33 @@ mod tests {
         ] {
             assert!(url.parse::<Target>().is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_password_that_could_be_taken_for_something_else_is_refused() {
+        for url in [
+            "postgres://u:s3@cret@localhost/b",
+            "postgres://u:12?s3cret@localhost/b",
+            "postgres://u:12/s3cret@localhost/b",
+            "postgres://u:s3?connections=cret@localhost/b",
+            "postgres:/u:s3cret@localhost/b",
+            "POSTGRES:u:s3cret@localhost/b",
+        ] {
+            assert!(Target::is_meant(url), "{url}");
+            let refused = url.parse::<Target>().unwrap_err();
+            assert!(!format!("{refused} {refused:?}").contains("cret"), "{refused:?}");
+        }
+        for (url, shown) in [
+            ("POSTGRES://u:s3%40cr%3Fet@localhost/b", "postgres://u@localhost/b"),
+            ("PostgreSQL://u@localhost/b?application_name=a@b", "postgres://u@localhost/b"),
+            ("postgres://localhost:5433/b", "postgres://localhost:5433/b"),
+            ("postgres://u@[::1]:5433/b", "postgres://u@[::1]:5433/b"),
+            ("postgres://u@/b?port=5433&host=/tmp", "postgres://u@/b?host=/tmp&port=5433"),
+        ] {
+            assert_eq!(target(url).to_string(), shown);
+            assert_eq!(target(shown).to_string(), shown);
+        }
+        assert!(!Target::is_meant("./postgres://u@localhost/b") && !Target::is_meant("postgres.db"));
     }
 
     #[test]

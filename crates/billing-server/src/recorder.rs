@@ -1,12 +1,12 @@
 //! The one thread that writes. It stores all batches that wait in one transaction, and then answers all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use billing_ledger::{AccountId, Batch, ErrorKind, Ledger, Receipt};
+use billing_ledger::{Batch, ErrorKind, Ledger, Receipt};
 use billing_model::Timestamp;
 use tokio::sync::oneshot;
 
@@ -27,6 +27,9 @@ const GROUP_ENTRIES: u64 = 20_000;
 /// pause.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a batch waits for an account that somebody else has, an import say. Others are stored meanwhile.
+const BUSY: Duration = Duration::from_secs(3);
+
 /// While the ledger cannot be written, the time between two tries.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,7 @@ pub(crate) struct Recorder {
 
 struct Job {
     batch: Batch,
+    since: Instant,
     /// Its amounts, for the metrics.
     amounts: Amounts,
     reply: oneshot::Sender<Result<Receipt, Error>>,
@@ -62,7 +66,13 @@ impl Recorder {
         let (queue, jobs) = sync_channel(QUEUE);
         let uses = Arc::new(KeyUses::default());
         let last_write = Arc::new(LastWrite::default());
-        let worker = Worker { ledger, metrics, uses: Arc::clone(&uses), last_write: Arc::clone(&last_write) };
+        let worker = Worker {
+            ledger,
+            metrics,
+            uses: Arc::clone(&uses),
+            last_write: Arc::clone(&last_write),
+            waiting: VecDeque::new(),
+        };
         let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&jobs));
         // If the thread cannot be started there is no queue, and every batch is refused.
         match thread {
@@ -82,7 +92,7 @@ impl Recorder {
     ) -> Result<Receipt, Error> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::LedgerBusy)?;
-        match queue.try_send(Job { batch, amounts, reply, _held: held }) {
+        match queue.try_send(Job { batch, since: Instant::now(), amounts, reply, _held: held }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(Error::IngestFull),
             Err(TrySendError::Disconnected(_)) => return Err(Error::LedgerBusy),
@@ -126,18 +136,27 @@ struct Worker {
     metrics: Arc<Metrics>,
     uses: Arc<KeyUses>,
     last_write: Arc<LastWrite>,
+    /// Those whose accounts somebody else has.
+    waiting: VecDeque<Job>,
 }
 
 impl Worker {
-    fn run(self, jobs: &Receiver<Job>) {
+    fn run(mut self, jobs: &Receiver<Job>) {
         let mut next_uses = Instant::now() + KEY_USES_EVERY;
         let mut next_try = None;
         loop {
-            let next = next_try.map_or(next_uses, |next_try| next_uses.min(next_try));
-            match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(first) => self.store(group(first, jobs)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let next = match self.waiting.is_empty() {
+                true => next_try.map_or(next_uses, |next_try| next_uses.min(next_try)),
+                // The ledger waits for one of their accounts, if there is nothing else to do.
+                false => Instant::now(),
+            };
+            let coming = match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(first) => group(first, jobs),
+                Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => break,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Vec::new(),
+            };
+            if !(coming.is_empty() && self.waiting.is_empty()) {
+                self.store_beside_waiting(coming);
             }
             if Instant::now() >= next_uses {
                 self.record_uses();
@@ -156,54 +175,60 @@ impl Worker {
         self.record_uses();
     }
 
-    fn store(&self, group: Vec<Job>) {
-        let (batches, replies): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|job| (job.batch, (job.amounts, job.reply, job._held))).unzip();
+    /// Stores batches that come, with those that wait.
+    fn store_beside_waiting(&mut self, mut group: Vec<Job>) {
+        let mut entries = 0;
+        while entries < GROUP_ENTRIES
+            && let Some(job) = self.waiting.pop_front()
+        {
+            entries += job.batch.entries.len();
+            group.push(job);
+        }
+        self.store(group);
+    }
+
+    fn store(&mut self, group: Vec<Job>) {
+        let (batches, rest): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|job| (job.batch, (job.since, job.amounts, job.reply, job._held))).unzip();
         let start = Instant::now();
-        let stored = self.ledger.store_batches(&batches);
-        self.metrics.committed(batches.len(), start.elapsed());
+        let stored = self.ledger.store_free_batches(&batches);
+        let jobs = batches.into_iter().zip(rest).map(|(batch, (since, amounts, reply, _held))| Job {
+            batch,
+            since,
+            amounts,
+            reply,
+            _held,
+        });
         self.last_write.note(stored.as_ref().err().map(|error| error.kind()));
         match stored {
             Ok(receipts) => {
-                let mut busy = BTreeMap::<AccountId, Vec<Job>>::new();
-                for ((batch, receipt), (amounts, reply, held)) in
-                    batches.into_iter().zip(receipts).zip(replies)
-                {
-                    if receipt == Receipt::Busy {
-                        busy.entry(batch.account).or_default().push(Job {
-                            batch,
-                            amounts,
-                            reply,
-                            _held: held,
-                        });
-                        continue;
-                    }
-                    self.metrics.batch(batch.account, &amounts, receipt);
-                    // The client may be gone. It will send the batch again with the same key.
-                    let _ = reply.send(Ok(receipt));
+                let busy = receipts.iter().filter(|receipt| **receipt == Receipt::Busy).count();
+                if busy < receipts.len() {
+                    self.metrics.committed(receipts.len() - busy, start.elapsed());
                 }
-                // The others have theirs. These wait for whoever writes to their account, each account by itself.
-                busy.into_values().for_each(|jobs| self.store(jobs));
+                for (job, receipt) in jobs.zip(receipts) {
+                    self.answer(job, receipt);
+                }
             }
             // With a single batch, no other one can be at fault. Where the outcome is not known, all clients send theirs again.
             Err(error)
-                if batches.len() > 1
+                if jobs.len() > 1
                     && !is_everybodys(error.kind())
                     && error.kind() != ErrorKind::OutcomeNotKnown =>
             {
-                for (batch, (amounts, reply, held)) in batches.into_iter().zip(replies) {
-                    self.store(vec![Job { batch, amounts, reply, _held: held }]);
-                }
+                self.metrics.committed(jobs.len(), start.elapsed());
+                jobs.for_each(|job| self.store(vec![job]));
             }
             Err(error) => {
+                self.metrics.committed(jobs.len(), start.elapsed());
                 let kind = error.kind();
                 let outcome = match kind {
                     ErrorKind::OutcomeNotKnown => "it is not known whether batches were stored",
                     _ => "batches were not stored",
                 };
-                tracing::warn!(error = describe(&error), batches = batches.len(), "{outcome}");
+                tracing::warn!(error = describe(&error), batches = jobs.len(), "{outcome}");
                 let cause = error.to_string();
-                for (_, reply, _) in replies {
+                for Job { reply, .. } in jobs {
                     let error = match Trouble::of(kind) {
                         Some(trouble) => Error::Unwritable(trouble),
                         // The client sends it again, and its key tells whether it is stored.
@@ -221,6 +246,17 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Answers a batch, or lets it wait for its account.
+    fn answer(&mut self, job: Job, receipt: Receipt) {
+        if receipt == Receipt::Busy && job.since.elapsed() < BUSY {
+            self.waiting.push_back(job);
+            return;
+        }
+        self.metrics.batch(job.batch.account, &job.amounts, receipt);
+        // The client may be gone. It will send the batch again with the same key.
+        let _ = job.reply.send(Ok(receipt));
     }
 
     fn record_uses(&self) {

@@ -25,7 +25,7 @@ fn a_command_ends_at_once_with_the_code_of_a_service_that_is_not_there() {
     ] {
         let ended = run(&[args, &["--ledger", &url]].concat());
         ended.failed(5, "does not answer");
-        assert!(ended.stderr.contains("hint: check the host and the port in --ledger"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("hint: check the host and the port in the URL"), "{}", ended.stderr);
     }
     run(&["export", "--from-ledger", &url]).failed(5, "does not answer");
     postgres.start();

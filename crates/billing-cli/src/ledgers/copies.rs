@@ -4,13 +4,18 @@ use billing_ledger::{CopyFrom, CopyInto, ErrorKind, LedgerSecret};
 use billing_postgres::{PostgresCopy, Settings};
 use billing_sqlite::SqliteCopy;
 
-use super::{OpenLedger, no_database, open, password, plain_note};
+use super::{OpenLedger, connect, no_database, open, password, plain_note};
 use crate::exit::Failure;
 use crate::ledger_place::LedgerPlace;
 
-/// Opens the ledger that is copied.
+/// Opens the ledger that is copied. A standby may be behind, so it is none.
 pub(crate) fn open_to_copy(place: &LedgerPlace) -> Result<Box<dyn CopyFrom>, Failure> {
-    Ok(match open(place)? {
+    let settings = Settings { may_be_standby: false, ..Settings::COMMAND };
+    let opened = match place {
+        LedgerPlace::Database { target, .. } => connect(target, settings, &plain_note),
+        file => open(file),
+    };
+    Ok(match opened? {
         OpenLedger::File(ledger) => Box::new(ledger),
         OpenLedger::Database(ledger) => Box::new(ledger),
     })
@@ -26,7 +31,9 @@ pub(crate) fn begin_copy(place: &LedgerPlace, secret: LedgerSecret) -> Result<Bo
         }
     };
     begun.map_err(|error| match error.kind() {
-        ErrorKind::Exists => Failure::failed(error).hint("nothing there was touched"),
+        ErrorKind::Exists => Failure::failed(error).hint(
+            "nothing there was touched; a copy that has ended is not gone on with: remove it, or name another place, to copy anew",
+        ),
         _ => no_database(error),
     })
 }

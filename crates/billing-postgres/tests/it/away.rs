@@ -101,3 +101,20 @@ fn a_role_that_may_not_make_temporary_tables_tries_to_write_all_the_same() {
     let account = modest.create_account("ours").unwrap();
     assert_eq!(Ledger::account(&ledger, "ours").unwrap(), Some(account));
 }
+
+/// A caller may be in a task of a runtime that gives each task only so much to do before it has to yield.
+#[test]
+fn calls_in_a_task_of_another_runtime_come_to_an_end() {
+    let Some((ledger, ..)) = empty() else { return };
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            for number in 0..1000 {
+                assert!(Ledger::account(&ledger, "ours").unwrap().is_none(), "{number}");
+            }
+        });
+        ended.send(()).unwrap();
+    });
+    has_ended.recv_timeout(Duration::from_secs(60)).expect("it goes on for ever");
+}

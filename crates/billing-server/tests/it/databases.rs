@@ -191,8 +191,13 @@ async fn an_account_that_somebody_has_keeps_no_other_waiting() {
         while postgres.sql(&shared.url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == "0" {
             tokio::task::yield_now().await;
         }
+        let ours = async {
+            // The account is held for longer than this, and a batch for it waits longer than this.
+            let stored = timeout(Duration::from_secs(2), shared.post(&server, "ours", &batch)).await;
+            stored.expect("it waits for nobody")
+        };
         // What comes while the first one waits is stored together.
-        tokio::join!(Shared::post_as(theirs, &server, "second", &batch), shared.post(&server, "ours", &batch))
+        tokio::join!(Shared::post_as(theirs, &server, "second", &batch), ours)
     };
     let first = Shared::post_as(theirs, &server, "first", &batch);
     let (first, (second, ours)) = tokio::join!(first, until_one_waits);
