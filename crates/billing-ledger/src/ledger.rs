@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use billing_model::{Day, Decimal, LentEntry, TimeWindow, Timestamp};
 
@@ -160,12 +161,13 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// stored.
     fn store_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error>;
 
-    /// The same for whoever has other things to store meanwhile: where accounts are locked apart, it waits but a quarter of a second for
-    /// those to which others write. Their batches are not stored, and their receipt is [`Receipt::Busy`].
+    /// The same for whoever has other things to store meanwhile: where accounts are locked apart, batches for those to which others write
+    /// are not stored, and their receipt is [`Receipt::Busy`]. If no account is free, it waits so long for one.
     ///
     /// # Errors
     /// As [`store_batches`](Self::store_batches).
-    fn store_free_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
+    fn store_free_batches(&self, batches: &[Batch], wait: Duration) -> Result<Vec<Receipt>, Error> {
+        let _ = wait;
         self.store_batches(batches)
     }
 

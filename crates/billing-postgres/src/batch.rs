@@ -20,9 +20,6 @@ use crate::text::kept;
 /// As many entries as a server puts into one transaction are stored within the patience of a caller.
 const USUAL_ENTRIES: u64 = 20_000;
 
-/// How long an account that somebody else has is waited for where there is more to do.
-const SHORT_WAIT: Duration = Duration::from_millis(250);
-
 /// A slow database stores more than so many entries in a second.
 const LEAST_ENTRIES_PER_S: u64 = 5000;
 
@@ -144,8 +141,8 @@ enum Held {
 pub(crate) enum Waiting {
     /// As long as any lock is waited for.
     ForAll,
-    /// A short while, if no account is free.
-    ForOne,
+    /// So long, if no account is free.
+    ForOne(Duration),
 }
 
 /// Locks the accounts of batches, in the order of their numbers.
@@ -155,7 +152,7 @@ async fn lock(session: Session<'_>, keys: &[Key], waiting: Waiting) -> Result<Ha
     ids.dedup();
     let (rows, theirs) = match waiting {
         Waiting::ForAll => (session.rows(LOCK, &[&ids]).await?, Vec::new()),
-        Waiting::ForOne => lock_free(session, &ids).await?,
+        Waiting::ForOne(wait) => lock_free(session, &ids, wait).await?,
     };
     // What those statements saw of other tables would be of before they had the locks.
     let sql = "SELECT account FROM sources WHERE account = ANY ($1::bigint[])";
@@ -169,8 +166,12 @@ async fn lock(session: Session<'_>, keys: &[Key], waiting: Waiting) -> Result<Ha
 }
 
 /// Locks the accounts that nobody else has, and finds the others: whoever imports into one account for a minute keeps nobody from another.
-/// If all are somebody else's, it waits a short while for the first, in a queue with whoever else waits, so that it has its turn.
-async fn lock_free(session: Session<'_>, ids: &[i64]) -> Result<(Vec<Row>, Vec<i64>), Failure> {
+/// If all are somebody else's, it waits so long for the first, in a queue with whoever else waits, so that it has its turn.
+async fn lock_free(
+    session: Session<'_>,
+    ids: &[i64],
+    wait: Duration,
+) -> Result<(Vec<Row>, Vec<i64>), Failure> {
     let sql = "SELECT id, next_sequence FROM accounts WHERE id = ANY ($1::bigint[]) ORDER BY id
          FOR NO KEY UPDATE SKIP LOCKED";
     let mut rows = session.rows(sql, &[&ids]).await?;
@@ -183,10 +184,10 @@ async fn lock_free(session: Session<'_>, ids: &[i64]) -> Result<(Vec<Row>, Vec<i
     let all = session.rows(sql, &[&ids]).await?;
     let mut theirs = all.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Failure>>()?;
     theirs.retain(|id| !ours.contains(id));
-    if let (true, Some(first)) = (ours.is_empty(), theirs.first().copied()) {
+    if let (true, Some(first)) = (ours.is_empty() && !wait.is_zero(), theirs.first().copied()) {
         let sql = "SELECT current_setting('lock_timeout')";
         let usual: String = session.row(sql, &[]).await?.try_get(0)?;
-        session.run(&format!("SAVEPOINT free; SET LOCAL lock_timeout = {}", SHORT_WAIT.as_millis())).await?;
+        session.run(&format!("SAVEPOINT free; SET LOCAL lock_timeout = {}", wait.as_millis().max(1))).await?;
         match session.rows(LOCK, &[&[first].as_slice()]).await {
             Ok(locked) => {
                 session.run(&format!("SET LOCAL lock_timeout = '{usual}'")).await?;

@@ -1,6 +1,7 @@
 //! The engine as the contract has it. What a call does stands in the file of its subject.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use billing_ledger::{
     Account, AccountId, Batch, Change, Error, Funds, Import, ImportedFile, Key, KeyDigest, KeyMaterial,
@@ -99,8 +100,8 @@ impl Ledger for PostgresLedger {
         self.store_batches(batches, Waiting::ForAll)
     }
 
-    fn store_free_batches(&self, batches: &[Batch]) -> Result<Vec<Receipt>, Error> {
-        self.store_batches(batches, Waiting::ForOne)
+    fn store_free_batches(&self, batches: &[Batch], wait: Duration) -> Result<Vec<Receipt>, Error> {
+        self.store_batches(batches, Waiting::ForOne(wait))
     }
 
     fn find_batch(

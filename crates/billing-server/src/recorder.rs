@@ -30,6 +30,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long a batch waits for an account that somebody else has, an import say. Others are stored meanwhile.
 const BUSY: Duration = Duration::from_secs(3);
 
+/// How long the ledger itself waits for one, if there is nothing else to do: as long as another server stores a group, and more.
+const TURN: Duration = Duration::from_millis(50);
+
+/// Whoever has an account for so long stores no group. From then on it is only looked at, so often.
+const LONG: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// While the ledger cannot be written, the time between two tries.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -147,7 +154,7 @@ impl Worker {
         loop {
             let next = match self.waiting.is_empty() {
                 true => next_try.map_or(next_uses, |next_try| next_uses.min(next_try)),
-                // The ledger waits for one of their accounts, if there is nothing else to do.
+                false if wait_for(&self.waiting).is_zero() => Instant::now() + LOOK_EVERY,
                 false => Instant::now(),
             };
             let coming = match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -188,10 +195,11 @@ impl Worker {
     }
 
     fn store(&mut self, group: Vec<Job>) {
+        let wait = wait_for(&group);
         let (batches, rest): (Vec<_>, Vec<_>) =
             group.into_iter().map(|job| (job.batch, (job.since, job.amounts, job.reply, job._held))).unzip();
         let start = Instant::now();
-        let stored = self.ledger.store_free_batches(&batches);
+        let stored = self.ledger.store_free_batches(&batches, wait);
         let jobs = batches.into_iter().zip(rest).map(|(batch, (since, amounts, reply, _held))| Job {
             batch,
             since,
@@ -275,6 +283,14 @@ impl Worker {
                 *last = at.max(*last);
             });
         }
+    }
+}
+
+/// How long the ledger shall wait for an account of these batches.
+fn wait_for<'j>(jobs: impl IntoIterator<Item = &'j Job>) -> Duration {
+    match jobs.into_iter().any(|job| job.since.elapsed() > LONG) {
+        true => Duration::ZERO,
+        false => TURN,
     }
 }
 

@@ -122,16 +122,20 @@ fn an_account_that_somebody_has_keeps_no_other_waiting() {
     let [ours, theirs] = ["ours", "theirs"].map(|name| ledger.create_account(name).unwrap());
     let batch = |account, key: &str| batch(account, key, &[entry_at(at(1), "-1")]);
     let lock = |id: String| format!("SELECT FROM billing.accounts WHERE id IN ({id}) FOR NO KEY UPDATE");
+    let short = Duration::from_millis(50);
     let both = [batch(theirs, "first"), batch(ours, "first")];
     let held = postgres.hold(&url, &lock(theirs.0.to_string()));
-    assert_eq!(hasty.store_free_batches(&both).unwrap(), [Receipt::Busy, Receipt::Stored(1)]);
-    assert_eq!(hasty.store_free_batches(&both).unwrap(), [Receipt::Busy, Receipt::Repeated(1)]);
+    assert_eq!(hasty.store_free_batches(&both, Duration::ZERO).unwrap(), [Receipt::Busy, Receipt::Stored(1)]);
+    assert_eq!(
+        hasty.store_free_batches(&both, Duration::ZERO).unwrap(),
+        [Receipt::Busy, Receipt::Repeated(1)]
+    );
     assert_eq!(hasty.store_batches(&both).unwrap_err().kind(), ErrorKind::Busy);
     drop(held);
     let held = postgres.hold(&url, &lock(format!("{}, {}", ours.0, theirs.0)));
     let next = [batch(theirs, "next"), batch(ours, "next")];
-    assert_eq!(hasty.store_free_batches(&next).unwrap(), [Receipt::Busy, Receipt::Busy]);
-    assert_eq!(hasty.store_free_batches(&next[..1]).unwrap(), [Receipt::Busy]);
+    assert_eq!(hasty.store_free_batches(&next, short).unwrap(), [Receipt::Busy, Receipt::Busy]);
+    assert_eq!(hasty.store_free_batches(&next[..1], Duration::ZERO).unwrap(), [Receipt::Busy]);
     thread::scope(|scope| {
         let patient = scope.spawn(|| ledger.store_batches(&next).unwrap());
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -142,7 +146,10 @@ fn an_account_that_somebody_has_keeps_no_other_waiting() {
         assert_eq!(patient.join().unwrap(), [Receipt::Stored(1), Receipt::Stored(1)]);
     });
     let repeated = [Receipt::Repeated(1), Receipt::Repeated(1)];
-    assert_eq!(hasty.store_free_batches(&next).unwrap(), repeated);
-    assert_eq!(hasty.store_free_batches(&both).unwrap(), [Receipt::Stored(1), Receipt::Repeated(1)]);
+    assert_eq!(hasty.store_free_batches(&next, short).unwrap(), repeated);
+    assert_eq!(
+        hasty.store_free_batches(&both, Duration::ZERO).unwrap(),
+        [Receipt::Stored(1), Receipt::Repeated(1)]
+    );
     assert!(check(&url).differences.is_empty());
 }
