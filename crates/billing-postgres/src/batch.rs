@@ -53,6 +53,9 @@ impl PostgresLedger {
                 known.extend(all.into_iter().filter(|(key, _)| meanwhile.contains(key)));
                 plan = Plan::of(batches, &keys, &known, &accounts)?;
             }
+            if plan.coming.is_empty() {
+                wait_for_all_before(session).await?;
+            }
             plan.store(session).await
         })
     }
