@@ -272,6 +272,8 @@ impl Connections {
                 Ok(is_read_only && greeting::is_standby(session).await?)
             });
             match is_standby {
+                // A session keeps the default with which it began: when somebody takes it back, only a new one hears so.
+                Ok(false) if is_read_only => closes = true,
                 Ok(false) => is_of_use = true,
                 // Somewhere there is a server that takes it.
                 Ok(true) => (failure, closes) = (away(STANDBY), true),

@@ -80,6 +80,8 @@ pub(crate) fn kind_of(cause: &tokio_postgres::Error) -> ErrorKind {
         | SqlState::QUERY_CANCELED
         | SqlState::T_R_DEADLOCK_DETECTED
         | SqlState::T_R_SERIALIZATION_FAILURE
+        // Statements are sent together: another one failed before this one, perhaps for want of a lock.
+        | SqlState::IN_FAILED_SQL_TRANSACTION
         | SqlState::OUT_OF_MEMORY => ErrorKind::Busy,
         SqlState::ADMIN_SHUTDOWN
         | SqlState::CRASH_SHUTDOWN

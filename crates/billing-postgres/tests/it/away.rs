@@ -81,6 +81,28 @@ fn a_database_that_may_not_be_written_to_is_told() {
         assert_eq!(error.kind(), ErrorKind::CannotOpen, "{error}");
         assert!(error.to_string().contains("read-only"), "{error}");
     }
+    // It goes on by itself, although its sessions began before.
+    let reset = format!("ALTER DATABASE {name} RESET default_transaction_read_only");
+    postgres.sql(&postgres.url("postgres"), &reset);
+    ledger.try_writing(1).unwrap();
+    ledger.create_account("ours").unwrap();
+}
+
+/// Statements that are sent together fail together, and the first of them says why.
+#[test]
+fn a_table_that_somebody_has_is_busy_to_connections_that_are_new() {
+    let Some((ledger, postgres, url)) = empty() else { return };
+    let account = ledger.create_account("ours").unwrap();
+    let settings = Settings { patience: Duration::from_secs(1), ..Settings::SERVER };
+    let ledgers: Vec<_> = (0..3).map(|_| PostgresLedger::open(target(&url), settings).unwrap()).collect();
+    let _held = postgres.hold(&url, "LOCK TABLE billing.entries");
+    for ledger in &ledgers {
+        for _ in 0..2 {
+            let page = ledger.numbered_page(account, &Filter::default(), SortOrder::Asc, 10, 1);
+            let error = page.map(drop).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        }
+    }
 }
 
 /// A role that may not make tables of a transaction's own may keep a ledger.
