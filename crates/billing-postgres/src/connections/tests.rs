@@ -70,7 +70,7 @@ fn a_failed_statement_that_nobody_read_is_an_error_of_the_commit() {
         let _unread = session.run("SELECT 1 / 0").await;
         Ok(())
     });
-    assert_eq!(stored.unwrap_err().kind(), ErrorKind::Engine);
+    assert_eq!(stored.unwrap_err().kind(), ErrorKind::Busy);
     let last = connections.write(Limit::Patience, async |session| {
         let sql = "SELECT last FROM numbers WHERE name = 'account'";
         Ok(session.row(sql, &[]).await?.try_get::<_, i64>(0)?)
