@@ -1,6 +1,6 @@
 //! The model test: what the export job, which the command runs too, leaves in a file is compared with the ledger itself, written
 //! as plainly as it can be (`billing_testkit::Book`), over random ledgers, windows, page sizes, services, faults, stops and deaths; and what a sync leaves in a ledger is compared with its
-//! source; and what one engine of a ledger says is compared with what another one says.
+//! source.
 //! Table of contents.
 //!
 //! Everything is real but the service and the waiting: the client, its sockets, the files.
@@ -20,7 +20,5 @@ mod service;
 // What must hold.
 mod arrivals;
 mod bounds;
-#[cfg(unix)]
-mod engines;
 mod survival;
 mod sync;

@@ -10,7 +10,7 @@ use billing_testkit::{any_decimal, any_entries, entry_at};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::engines::requests::{Request, any_request};
+use crate::requests::{Request, any_request};
 
 /// Names of accounts, not in the order of their bytes.
 pub(crate) const NAMES: [&str; 6] = ["main", "Zoë", "a b", "ä", "😀", "Main"];

@@ -11,9 +11,9 @@ use billing_model::{Currency, Timestamp, Total, UsageEntry, WholeSet};
 use billing_testkit::OwnedLedger as _;
 use proptest::sample::Index;
 
-use crate::engines::requests::{Server, last_requests, now};
-use crate::engines::said::{SERVER, Said};
-use crate::engines::story::{BATCHES, Changed, FILES, Imported, KEYS, Look, NAMES, Sent, Step};
+use crate::requests::{Server, last_requests, now};
+use crate::said::{SERVER, Said};
+use crate::story::{BATCHES, Changed, FILES, Imported, KEYS, Look, NAMES, Sent, Step};
 
 const NS_PER_HOUR: i64 = 3_600_000_000_000;
 

@@ -14,7 +14,7 @@ use proptest::sample::select;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-use crate::engines::said::Said;
+use crate::said::Said;
 
 const BASE: &str = "/api/v1/billing";
 

@@ -8,7 +8,7 @@ use billing_ledger::{
 };
 use billing_model::Day;
 
-use crate::engines::story::Look;
+use crate::story::Look;
 
 /// Characters of a line that a failed test shows, from a little before the first that is another one.
 const SHOWN: usize = 500;
