@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::mem;
 use std::time::Duration;
 
 use billing_ledger::{AccountId, Batch, Error, Receipt};
@@ -56,7 +55,7 @@ impl PostgresLedger {
             if plan.coming.is_empty() {
                 wait_for_all_before(session).await?;
             }
-            plan.store(session).await
+            plan.store(session, batches).await
         })
     }
 
@@ -140,7 +139,7 @@ enum Held {
 }
 
 /// How long batches wait for an account that somebody else has.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Waiting {
     /// As long as any lock is waited for.
     ForAll,
@@ -210,7 +209,6 @@ struct Plan<'b> {
     new: NewReceipts<'b>,
     /// The batches that come in, by their accounts and in their order.
     coming: BTreeMap<i64, (Intake, Vec<&'b Batch>)>,
-    in_order: Vec<&'b Batch>,
 }
 
 impl<'b> Plan<'b> {
@@ -221,12 +219,7 @@ impl<'b> Plan<'b> {
         known: &HashMap<Key, Stored>,
         accounts: &HashMap<i64, Held>,
     ) -> Result<Self, Failure> {
-        let mut plan = Self {
-            receipts: Vec::new(),
-            new: NewReceipts::default(),
-            coming: BTreeMap::new(),
-            in_order: Vec::new(),
-        };
+        let mut plan = Self { receipts: Vec::new(), new: NewReceipts::default(), coming: BTreeMap::new() };
         let mut sent: HashMap<&Key, Stored> = HashMap::new();
         for (batch, key) in batches.iter().zip(keys) {
             if let Some((digest, entries)) = known.get(key).or_else(|| sent.get(key)) {
@@ -235,7 +228,7 @@ impl<'b> Plan<'b> {
                 continue;
             }
             let Some(account) = accounts.get(&batch.account.0) else {
-                plan.check_timestamps()?;
+                check_timestamps(batches, &plan.receipts)?;
                 return Err(Failure::unknown_account(batch.account));
             };
             let next_sequence = match account {
@@ -252,7 +245,6 @@ impl<'b> Plan<'b> {
             plan.new.push(batch, key)?;
             let entries = batch.entries.len();
             sent.insert(key, (batch.digest, entries));
-            plan.in_order.push(batch);
             let begin = || (Intake::new(batch.account, next_sequence), Vec::new());
             plan.coming.entry(batch.account.0).or_insert_with(begin).1.push(batch);
             plan.receipts.push(Receipt::Stored(entries));
@@ -260,24 +252,13 @@ impl<'b> Plan<'b> {
         Ok(plan)
     }
 
-    /// Of several faults the one of the first batch is told, though batches are stored by their accounts.
-    fn check_timestamps(&self) -> Result<(), Error> {
-        for batch in &self.in_order {
-            let mut rows = batch.entries.rows();
-            while let Some(entry) = rows.next() {
-                entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Stores the entries of the batches that come in.
-    async fn store(mut self, session: Session<'_>) -> Result<Vec<Receipt>, Failure> {
+    async fn store(self, session: Session<'_>, all: &[Batch]) -> Result<Vec<Receipt>, Failure> {
         let (mut copy, mut intakes) = (intake::copy(session), Vec::new());
-        for (mut intake, batches) in mem::take(&mut self.coming).into_values() {
+        for (mut intake, batches) in self.coming.into_values() {
             for batch in batches {
                 if let Err(failure) = intake.store_packed(&mut copy, session, &batch.entries).await {
-                    self.check_timestamps()?;
+                    check_timestamps(all, &self.receipts)?;
                     return Err(failure);
                 }
             }
@@ -287,6 +268,19 @@ impl<'b> Plan<'b> {
         intake::close(session, &mut intakes).await?;
         Ok(self.receipts)
     }
+}
+
+/// Looks at the times of the batches that come in, by these receipts: of several faults the one of the first batch is told, though batches
+/// are stored by their accounts.
+fn check_timestamps(batches: &[Batch], receipts: &[Receipt]) -> Result<(), Error> {
+    let coming = batches.iter().zip(receipts).filter(|(_, receipt)| matches!(receipt, Receipt::Stored(_)));
+    for (batch, _) in coming {
+        let mut rows = batch.entries.rows();
+        while let Some(entry) = rows.next() {
+            entry.timestamp.unix_ns().ok_or_else(|| Error::timestamp(entry.timestamp))?;
+        }
+    }
+    Ok(())
 }
 
 /// Receipts of batches that are new, as columns.

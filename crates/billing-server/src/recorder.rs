@@ -160,7 +160,12 @@ impl Worker {
             let coming = match jobs.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(first) => group(first, jobs),
                 Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => break,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Vec::new(),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    // Nobody sends any more, so that nothing else makes a pause.
+                    std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                    Vec::new()
+                }
             };
             if !(coming.is_empty() && self.waiting.is_empty()) {
                 self.store_beside_waiting(coming);
@@ -207,7 +212,11 @@ impl Worker {
             reply,
             _held,
         });
-        self.last_write.note(stored.as_ref().err().map(|error| error.kind()));
+        // Where all are busy, nothing was written, well or not.
+        let has_written = |receipts: &Vec<Receipt>| receipts.iter().any(|receipt| *receipt != Receipt::Busy);
+        if stored.as_ref().map_or(true, has_written) {
+            self.last_write.note(stored.as_ref().err().map(|error| error.kind()));
+        }
         match stored {
             Ok(receipts) => {
                 let busy = receipts.iter().filter(|receipt| **receipt == Receipt::Busy).count();
