@@ -94,6 +94,8 @@ impl Job<'_> {
         if state != State::BEGIN {
             let outline = into.so_far().outline().map_err(Error::target)?;
             observe(&Event::GoesOn { blocks: outline.last_block });
+            // An older state of the source would end the pass without what it does not have.
+            self.outline_behind(state.until)?;
         }
         if state.stage != Stage::Done {
             copied.count(self.pass(state)?);
@@ -123,14 +125,20 @@ impl Job<'_> {
     /// Copies what came since the last pass.
     fn new_pass(&self) -> Result<Passed, Error> {
         let State { until, .. } = self.state()?;
-        let outline = self.from.outline().map_err(Error::source)?;
-        if outline.last_block < until {
-            return Err(Error::changed(format_args!("block {until}")));
-        }
+        let outline = self.outline_behind(until)?;
         log::take_over(self.from, self.into, until)?;
         let state = State { from: until, until: outline.last_block, stage: Stage::Blocks };
         self.into.put_accounts(&outline, &state.to_string()).map_err(Error::target)?;
         self.pass(state)
+    }
+
+    /// The source as it is now, which has the blocks up to this number.
+    fn outline_behind(&self, until: u64) -> Result<Outline, Error> {
+        let outline = self.from.outline().map_err(Error::source)?;
+        match outline.last_block < until {
+            true => Err(Error::changed(format_args!("block {until}"))),
+            false => Ok(outline),
+        }
     }
 
     fn pass(&self, state: State) -> Result<Passed, Error> {

@@ -83,3 +83,30 @@ fn a_copy_into_a_file_breaks_off_at_each_call() {
 fn a_copy_into_a_database_breaks_off_at_each_call() {
     breaks_off_at_each_call(Place::database);
 }
+
+/// An older state of the source, a backup say, has the same secret. It ends nothing that was begun from a later one.
+#[test]
+fn an_older_state_of_the_source_is_refused_before_anything_is_copied() {
+    let (one, older) = (Place::file(), Place::file());
+    let ledger = one.make();
+    let story = fixed_story();
+    let (first, rest) = story.split_at(story.len() / 2);
+    first.iter().for_each(|step| step.happen(ledger.ledger()));
+    copied(&*ledger, &older);
+    rest.iter().for_each(|step| step.happen(ledger.ledger()));
+    let mut refused = 0;
+    for calls in 0..30 {
+        let other = Place::file();
+        if copy_until(&*ledger, &other, 2, calls, true) {
+            break;
+        }
+        let stale = older.open();
+        if let Err(error) = copy(&*stale, other.begin(stale.secret()), &|_| ()) {
+            assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
+            refused += 1;
+            copied(&*ledger, &other);
+            assert_same(&*ledger, &*other.open());
+        }
+    }
+    assert!(refused > 5, "{refused}");
+}
